@@ -1,0 +1,11 @@
+"""Exact Hamming search over packed binary codes, without torch."""
+
+from skhash.utils import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "._hamming": ["HammingIndex"],
+        "._popcount": ["kernel", "popcount"],
+    },
+)
