@@ -319,6 +319,8 @@ def _as_array(codes):
         )
     if codes.dtype.kind not in "buif":
         raise ValueError(f"codes have dtype {codes.dtype}; accepted: {_ACCEPTED}.")
+    if not codes.dtype.isnative:  # uint64 is told by comparing types, which byte order would spoil
+        codes = codes.astype(codes.dtype.newbyteorder("="))
     if codes.shape[1] == 0:
         raise ValueError(f"codes have 0 columns (shape={codes.shape}); at least 1 bit is needed.")
     return codes

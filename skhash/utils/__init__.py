@@ -6,9 +6,10 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
         "._discovery": ["all_estimators", "all_hashers"],
-        "._labels": ["Labels", "read_labels"],
+        "._labels": ["Labels", "are_labels", "read_labels"],
         "._lazy": ["lazy_exports"],
         "._optional": ["import_optional"],
+        "._random": ["local_random_state"],
         "._validation": ["Interval", "Options", "StrOptions", "fit_context", "validate_params"],
     },
 )

@@ -22,9 +22,7 @@ def all_estimators():
     """
     package = import_module("skhash")
     found = [(name, getattr(package, name)) for name in package.__all__]
-    return sorted(
-        (name, thing) for name, thing in found if inspect.isclass(thing) and issubclass(thing, BaseEstimator)
-    )
+    return sorted((name, thing) for name, thing in found if inspect.isclass(thing) and issubclass(thing, BaseEstimator))
 
 
 def all_hashers():

@@ -1,11 +1,15 @@
 """Class labels or a multi-hot matrix, read once and the same way everywhere."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
+
+
+_LABEL_KINDS = ("binary", "multiclass", "multilabel-indicator")
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,20 @@ class Labels:
     def __getitem__(self, rows):
         return Labels(self.codes[rows], self.classes)
 
+    def decode(self):
+        """Give back labels as they came: (n,) class labels or a multi-hot matrix."""
+        return self.codes if self.multilabel else self.classes[self.codes]
+
     def multi_hot(self):
         """Encode as a 0/1 matrix of shape (n, n_classes)."""
         if self.multilabel:
             return self.codes
         return (self.codes[:, None] == np.arange(len(self.classes))).astype(np.uint8)
+
+
+def are_labels(y):
+    """Tell whether `y` holds class labels or a multi-hot matrix, rather than None or a regression target."""
+    return y is not None and _kind(_to_numpy(y), "y") in _LABEL_KINDS
 
 
 def read_labels(y, *, name="y", n_samples=None, classes=None):
@@ -65,12 +78,9 @@ def read_labels(y, *, name="y", n_samples=None, classes=None):
     ValueError
         If `y` is continuous, has the wrong number of rows, holds an unknown class or mixes its kinds.
     """
-    if issparse(y):
-        y = y.toarray()
-    if hasattr(y, "detach"):
-        y = y.detach().cpu().numpy()
-    kind = type_of_target(y, input_name=name)
-    if kind not in ("binary", "multiclass", "multilabel-indicator"):
+    y = _to_numpy(y)
+    kind = _kind(y, name)
+    if kind not in _LABEL_KINDS:
         raise ValueError(
             f"Unknown label type: {name} is {kind!r}; expected class labels (integers or strings) of shape "
             "(n_samples,) or a multi-hot 0/1 matrix of shape (n_samples, n_classes)."
@@ -93,3 +103,16 @@ def read_labels(y, *, name="y", n_samples=None, classes=None):
     if not known.all():
         raise ValueError(f"{name} holds classes {found[~known].tolist()} that are not among {classes.tolist()}.")
     return Labels(np.searchsorted(classes, found)[codes].astype(np.int64), classes)
+
+
+def _to_numpy(y):
+    if issparse(y):
+        return y.toarray()
+    return y.detach().cpu().numpy() if hasattr(y, "detach") else y
+
+
+def _kind(y, name):
+    with warnings.catch_warnings():
+        # Retrieval data often has few images per class, which scikit-learn takes for a sign of regression.
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater", category=UserWarning)
+        return type_of_target(y, input_name=name)

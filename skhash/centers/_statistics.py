@@ -1,0 +1,90 @@
+"""What can be said of a set of hash centers: how far apart, how orthogonal, and where a class' codes really are."""
+
+import numpy as np
+
+_BLOCK_ROWS = 2048
+
+
+def min_distance(centers):
+    """Compute the smallest Hamming distance between two centers.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_classes, bits)
+        Entries -1 or +1.
+
+    Returns
+    -------
+    distance : int
+        In bits; `bits` for a single center, which has no other to be close to.
+
+    Examples
+    --------
+    >>> from skhash.centers import hadamard_centers, min_distance
+    >>> min_distance(hadamard_centers(8, 8))
+    4
+    """
+    n_classes, bits = centers.shape
+    centers = np.asarray(centers, dtype=np.float32)
+    closest = -bits
+    for start in range(0, n_classes, _BLOCK_ROWS):
+        products = centers[start : start + _BLOCK_ROWS] @ centers.T
+        rows = np.arange(len(products))
+        products[rows, start + rows] = -bits
+        closest = max(closest, int(np.rint(products.max())))
+    return (bits - closest) // 2
+
+
+def class_centers(codes, multi_hot):
+    """Find the center of every class: the bitwise majority of its codes, which minimises the summed Hamming distance.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_samples, bits)
+        Bits, 0 or 1.
+    multi_hot : ndarray of shape (n_samples, n_classes)
+        1 where a sample belongs to a class; a sample counts for each of its classes.
+
+    Returns
+    -------
+    centers : ndarray of int8 of shape (n_classes, bits)
+        Entries -1 or +1; a draw, or a class without samples, gives +1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skhash.centers import class_centers
+    >>> class_centers(np.array([[1, 0], [1, 0], [0, 1]]), np.array([[1, 0], [1, 0], [0, 1]]))
+    array([[ 1, -1],
+           [-1,  1]], dtype=int8)
+    """
+    signed = 2.0 * np.asarray(codes) - 1.0
+    return np.where(np.asarray(multi_hot).T @ signed >= 0, 1, -1).astype(np.int8)
+
+
+def orthogonality(centers):
+    r"""Measure how far centers are from being orthogonal.
+
+    Parameters
+    ----------
+    centers : ndarray of shape (n_classes, bits)
+        Entries -1 or +1.
+
+    Returns
+    -------
+    deviation : float
+        :math:`\lVert H H^\top / K - I \rVert_F`, with H the centers and K the bits; 0 for orthogonal ones.
+
+    References
+    ----------
+    .. [1] J. T. Hoe et al. "One loss for all: deep hashing with a single cosine similarity based learning objective".
+       NeurIPS 2021, algorithm 2. There without the division by K, which would leave K on the diagonal.
+
+    Examples
+    --------
+    >>> from skhash.centers import hadamard_centers, orthogonality
+    >>> orthogonality(hadamard_centers(8, 8))
+    0.0
+    """
+    centers = np.asarray(centers, dtype=np.float64)
+    return float(np.linalg.norm(centers @ centers.T / centers.shape[1] - np.eye(len(centers))))

@@ -1,0 +1,454 @@
+"""The template of all deep methods: validate, targets, module, loop.
+
+A method says which head, which loss, which targets.
+"""
+
+import copy
+import math
+from abc import abstractmethod
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+from skhash.base import BaseHasher, was_given_labels
+from skhash.codes import binarize
+from skhash.datasets import DatasetSamples, Samples, SampleSubset, read_images
+from skhash.metrics import mean_average_precision
+from skhash.nn import HashHead, HashNetwork, Standardize, build, encode, make_backbone
+from skhash.training import (
+    CallbackSupport,
+    EarlyStopping,
+    FitTask,
+    TrainingLoop,
+    make_optimizer,
+    make_schedule,
+    resolve_device,
+    run_epochs,
+    steps_per_epoch,
+    with_callbacks,
+)
+from skhash.utils import Interval, StrOptions, are_labels, fit_context, local_random_state, read_labels
+
+__all__ = ["DeepHasher"]
+
+_STANDARDIZE_ROWS = 8192
+
+# Spliced into the docstrings of the methods, so that twenty of them cannot drift apart.
+_SHARED_DOC = {
+    "{training_parameters}": """backbone : {"auto", "mlp", "small_cnn"}, nn.Module, callable or None, default="auto"
+        What turns samples into feature vectors. "auto": a small convolutional network for images, nothing for
+        features, whose head is then all there is to train; "mlp" adds two hidden layers for features. A module gives
+        (n, d) vectors; a copy of it is trained, on integer pixels divided by 255 or floats as they are. A callable
+        without arguments, such as a class, makes one.
+    max_epochs : int, default=100
+        Passes over the training data.
+    batch_size : int, default=128
+        Samples in a batch, at least 2.
+    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+        Optimiser; SGD has Nesterov momentum 0.9.
+    learning_rate : float, default=1e-3
+        Of the head, at its highest.
+    backbone_lr_ratio : float, default=1.0
+        Learning rate of the backbone as a share of the head's: 0.1 suits a pretrained one, 0 freezes it.
+    schedule : {"step", "one_cycle"} or None, default="step"
+        Learning rate over time: a tenth after 80 % of the epochs, torch's one-cycle policy, or constant.
+    weight_decay : float, default=5e-4
+        Weight decay of all parameters.
+    max_grad_norm : float, default=None
+        Longer gradients are scaled down to this norm.
+    augment : callable, default=None
+        `augment(batch, generator)` gives a random view of a training batch, such as
+        `skhash.training.RandomCropFlip()`.
+    early_stopping : bool, default=False
+        Whether to hold out `validation_fraction` of the training data, to score the codes on it after every epoch
+        (mAP@all of each sample against the others), to stop when the score has not risen for `n_iter_no_change`
+        epochs, and to keep the best epoch's weights. Needs labels.
+    validation_fraction : float, default=0.1
+        Share to hold out.
+    n_iter_no_change : int, default=10
+        Patience in epochs.
+    warm_start : bool, default=False
+        Whether `fit` continues from the weights of the previous `fit`.
+    device : str or torch.device, default="auto"
+        Where to compute; "auto" takes an accelerator if there is one.
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, centers, batches and whatever else is drawn. No global state is touched.
+    verbose : int, default=0
+        Positive for a progress bar over the epochs.""",
+    "{training_attributes}": """module_ : skhash.nn.HashNetwork
+        The trained network.
+    history_ : list of dict
+        Per epoch: "epoch", "loss", "learning_rate", "seconds" and, with `early_stopping`, "validation_map".
+    n_iter_ : int
+        Epochs that the weights have seen in the last `fit`.
+    input_shape_ : tuple of int
+        Shape of a sample: (n_features,) or (channels, height, width).
+    label_index_ : HammingIndex or None
+        Training codes with their labels, if `fit` was given labels.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, if `fit` was given labels; column numbers for multi-hot labels.
+    n_features_in_ : int
+        Number of features seen during `fit`, if it was features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if they were all strings.""",
+}
+
+
+class DeepHasher(CallbackSupport, BaseHasher):
+    """Base class of the hashers that train a network.
+
+    A subclass supplies `_make_criterion`, the loss as a module, and where it differs from the plain case `_make_head`
+    and `_loss`. A criterion with a method `class_scores(z)` predicts by class; others by a vote of training codes.
+
+    Warning: this class should not be used directly. Use derived classes instead.
+    """
+
+    _needs_labels = True
+
+    _parameter_constraints: dict = {
+        **BaseHasher._parameter_constraints,
+        "backbone": [StrOptions({"auto", "mlp", "small_cnn"}), callable, None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "optimizer": [StrOptions({"adam", "adamw", "sgd"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "backbone_lr_ratio": [Interval(Real, 0, None, closed="left")],
+        "schedule": [StrOptions({"step", "one_cycle"}), None],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "augment": [callable, None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for mark, text in _SHARED_DOC.items():
+            cls.__doc__ = cls.__doc__ and cls.__doc__.replace(mark, text)
+
+    @abstractmethod
+    def __init__(
+        self,
+        bits=64,
+        *,
+        backbone="auto",
+        max_epochs=100,
+        batch_size=128,
+        optimizer="adam",
+        learning_rate=1e-3,
+        backbone_lr_ratio=1.0,
+        schedule="step",
+        weight_decay=5e-4,
+        max_grad_norm=None,
+        augment=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.bits = bits
+        self.backbone = backbone
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.backbone_lr_ratio = backbone_lr_ratio
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.augment = augment
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # What a method may say -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _make_criterion(self, labels, random_state):
+        """Make the loss of continuous codes and targets, an `nn.Module`, for training labels (None without)."""
+
+    def _make_head(self, in_features):
+        """Make the layers between the backbone's features and the continuous codes."""
+        return HashHead(in_features, self.bits)
+
+    def _loss(self, network, batch):
+        """Compute the loss of a `Batch`."""
+        return network.criterion(network(batch.inputs), batch.targets)
+
+    # What they all do ------------------------------------------------------------------------------------------------
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), images or torch Dataset
+            Features; or images as an array (n, height, width), (n, height, width, channels) or (n, channels, height,
+            width), a list of file paths or of PIL images; or a Dataset of either.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            Class labels or a multi-hot matrix. May be left out for a Dataset that has labels.
+
+        Returns
+        -------
+        self : object
+            The fitted hasher.
+        """
+        resume = self.warm_start and self.__sklearn_is_fitted__()
+        samples, labels = self._read_training(X, y, classes=self._known_classes(resume), reset=not resume)
+        random_state = local_random_state(self.random_state)
+        with self._random(random_state) as generator:
+            if resume:
+                network = copy.deepcopy(self.module_)
+            else:
+                network = self._make_network(samples, labels, random_state, generator)
+            train, train_labels, validate = self._hold_out(samples, labels, network, random_state)
+            task = FitTask(self, X, y, self.max_epochs, lambda: self._fitted_state(network, samples, labels))
+            stopping = EarlyStopping(self.n_iter_no_change) if self.early_stopping else None
+            history = run_epochs(
+                self._make_loop(network, len(train), self.max_epochs, self.schedule, generator),
+                train,
+                self._to_targets(train_labels, network),
+                epochs=self.max_epochs,
+                validate=validate,
+                early_stopping=stopping,
+                task=task,
+                verbose=self.verbose,
+            )
+        self.history_ = [*(self.history_ if resume else []), *history]
+        self.n_iter_ = stopping.best_epoch if stopping else len(history)
+        self._finish(network, samples, labels)
+        task.end()
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, classes=None):
+        """Train for one epoch on some samples, starting or continuing, at a constant learning rate.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), images or torch Dataset
+            As in `fit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
+            As in `fit`.
+        classes : array-like of shape (n_classes,), default=None
+            All class labels that will ever come; needed in the first call if its `y` lacks some.
+
+        Returns
+        -------
+        self : object
+            The hasher. Votes of training codes come from the samples of the last call.
+        """
+        resume = self.__sklearn_is_fitted__()
+        if resume or classes is None:
+            classes = self._known_classes(resume)
+        samples, labels = self._read_training(X, y, classes=classes, reset=not resume)
+        random_state = local_random_state(self.random_state)
+        with self._random(random_state) as generator:
+            loop = getattr(self, "_loop", None)
+            if loop is None:
+                network = self.module_ if resume else self._make_network(samples, labels, random_state, generator)
+                loop = self._make_loop(network, len(samples), 1, None, generator)
+            epoch = len(self.history_) if resume else 0
+            loss = loop.run_epoch(samples, self._to_targets(labels, loop.network), epoch)
+        self.history_ = [*(self.history_ if resume else []), {"epoch": epoch + 1, "loss": loss}]
+        self.n_iter_ = 1
+        self._finish(loop.network, samples, labels)
+        self._loop = loop
+        return self
+
+    @available_if(was_given_labels)
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), images or torch Dataset
+            As in `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For a method that learns classes and single labels, the class with the highest score; otherwise a vote of
+            the nearest training codes, see `HammingIndex.predict`.
+        """
+        check_is_fitted(self)
+        criterion = self.module_.criterion
+        if not hasattr(criterion, "class_scores") or self.label_index_.labels_.multilabel:
+            return super().predict(X)
+        scores = criterion.class_scores(torch.from_numpy(self.decision_function(X)).to(self._device()))
+        return self.classes_[scores.argmax(dim=1).cpu().numpy()]
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "module_")
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        state.pop("_loop", None)
+        # A model trained on an accelerator must load where there is none.
+        if "module_" in state and self._device().type != "cpu":
+            state["module_"] = copy.deepcopy(self.module_).cpu()
+        return state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self._needs_labels
+        return tags
+
+    # How ------------------------------------------------------------------------------------------------------------
+
+    def _device(self):
+        return next(self.module_.parameters()).device
+
+    def _known_classes(self, resume):
+        return getattr(self, "classes_", None) if resume else None
+
+    def _read(self, X, *, reset):
+        """Bring `X` to samples; on `reset` remember what it looks like, else compare."""
+        samples = read_images(X, None if reset else self.input_shape_)
+        if samples is None:
+            X = X.detach().cpu().numpy() if hasattr(X, "detach") else X
+            if not reset and len(self.input_shape_) == 3:
+                raise ValueError(f"X is no image, but samples of shape {self.input_shape_} were seen in fit.")
+            return Samples(validate_data(self, X, dtype=[np.float64, np.float32], reset=reset))
+        if reset:
+            vars(self).pop("n_features_in_", None)
+            vars(self).pop("feature_names_in_", None)
+        return samples
+
+    def _read_training(self, X, y, *, classes, reset):
+        """Bring training data to samples and labels, the latter None where a method needs none and has none."""
+        samples = self._read(X, reset=reset)
+        if y is None and isinstance(samples, DatasetSamples):
+            y = samples.targets()
+        if y is None and self._needs_labels:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+        if len(samples) < 2:
+            raise ValueError(f"{type(self).__name__} needs at least 2 training samples, got n_samples={len(samples)}.")
+        if not self._needs_labels and not are_labels(y):
+            if y is not None:
+                check_consistent_length(samples, y)
+            return samples, None
+        labels = read_labels(y, n_samples=len(samples), classes=None if classes is None else np.unique(classes))
+        if self._needs_labels and len(labels.classes) < 2:
+            raise ValueError(f"{type(self).__name__} needs at least 2 classes, got 1 class: {labels.classes[0]!r}.")
+        return samples, labels
+
+    @contextmanager
+    def _random(self, random_state):
+        """Give a generator for all that is drawn in training."""
+        seed = int(random_state.randint(2**31 - 1))
+        generator = torch.Generator().manual_seed(seed)
+        if self.backbone is None or isinstance(self.backbone, str):
+            yield generator
+            return
+        # A foreign backbone may draw weights and dropout from torch's global state: it finds a seeded one, and the user
+        # finds the old one afterwards.
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            yield generator
+
+    def _make_network(self, samples, labels, random_state, generator):
+        """Build the untrained network and move it to the device."""
+        backbone = copy.deepcopy(self.backbone) if isinstance(self.backbone, torch.nn.Module) else self.backbone
+        backbone, in_features = make_backbone(backbone, tuple(samples.sample_shape), generator)
+        preprocess = None
+        if samples.kind == "images" and isinstance(self.backbone, str):
+            rows = torch.randperm(len(samples), generator=generator)[:_STANDARDIZE_ROWS]
+            preprocess = Standardize(samples.sample_shape[0]).fit(samples.batch(rows))
+        head = build(self._make_head, in_features, generator=generator)
+        criterion = self._make_criterion(labels, random_state)
+        return HashNetwork(backbone, head, criterion, preprocess).to(resolve_device(self.device))
+
+    def _make_loop(self, network, n_samples, epochs, schedule, generator):
+        optimizer = make_optimizer(
+            self.optimizer,
+            network,
+            learning_rate=self.learning_rate,
+            backbone_lr_ratio=self.backbone_lr_ratio,
+            weight_decay=self.weight_decay,
+        )
+        steps = steps_per_epoch(n_samples, self.batch_size)
+        return TrainingLoop(
+            network=network,
+            loss=self._loss,
+            optimizer=optimizer,
+            schedule=make_schedule(schedule, optimizer, epochs=epochs, steps_per_epoch=steps),
+            batch_size=self.batch_size,
+            device=next(network.parameters()).device,
+            generator=generator,
+            max_grad_norm=self.max_grad_norm,
+            augment=self.augment,
+        )
+
+    def _hold_out(self, samples, labels, network, random_state):
+        """Split off validation data; give training samples, their labels, and a function that scores the network."""
+        if not self.early_stopping:
+            return samples, labels, None
+        if labels is None:
+            raise ValueError("early_stopping=True scores codes by their labels, but fit was given none.")
+        n_held = math.ceil(self.validation_fraction * len(samples))
+        if n_held < 2 or len(samples) - n_held < 2:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of n_samples={len(samples)} holds out {n_held}: at "
+                "least 2 samples are needed on either side."
+            )
+        stratify = None
+        if not labels.multilabel and np.bincount(labels.codes).min() > 1 and n_held >= len(labels.classes):
+            stratify = labels.codes
+        kept, held = train_test_split(
+            np.arange(len(samples)), test_size=n_held, stratify=stratify, random_state=random_state
+        )
+        validation, truth = SampleSubset(samples, held), labels[held].codes
+
+        def validate():
+            codes = np.concatenate([binarize(z) for z in encode(network.encoder, validation)])
+            return mean_average_precision(codes, codes, truth, truth, exclude_self=True)
+
+        return SampleSubset(samples, kept), labels[kept], validate
+
+    def _to_targets(self, labels, network):
+        """Bring labels to the device as the losses take them."""
+        if labels is None:
+            return None
+        dtype = torch.float32 if labels.multilabel else torch.int64
+        return torch.as_tensor(labels.codes, dtype=dtype, device=next(network.parameters()).device)
+
+    def _fitted_state(self, network, samples, labels):
+        """List the attributes that make a hasher with a trained network a fitted one."""
+        state = {"module_": network, "input_shape_": tuple(samples.sample_shape), "_n_features_out": self.bits}
+        return state if labels is None else {**state, "classes_": labels.classes}
+
+    def _finish(self, network, samples, labels):
+        """Become a fitted hasher."""
+        network.eval()
+        self._loop = None
+        vars(self).pop("classes_", None)
+        vars(self).update(self._fitted_state(network, samples, labels))
+        self._remember_labels(samples, None if labels is None else labels.decode())
+        if labels is not None:
+            self.classes_ = labels.classes  # `y` of a partial_fit may not hold them all
+
+    def _validate(self, X):
+        return self._read(X, reset=False)
+
+    def _project(self, samples):
+        yield from encode(self.module_.encoder, samples)

@@ -1,0 +1,127 @@
+"""OrthoHash: one cosine loss against fixed, nearly orthogonal binary centers.
+
+Hoe, Ng, Zhang, Chan, Song, Xiang, "One loss for all: deep hashing with a single cosine similarity based learning
+objective", NeurIPS 2021.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skhash.losses._classification import imbalanced_binary_cross_entropy, soft_cross_entropy, to_multi_hot
+
+
+def margin_logits(
+    z: Tensor, targets: Tensor, centers: Tensor, *, margin: float = 0.2, scale: float, margin_type: str = "cos"
+) -> Tensor:
+    r"""Compute scaled cosines to the centers, made harder for the true classes by a margin.
+
+    .. math::
+        \text{cos: } s\,(\cos\theta_{il} - m\,y_{il}) \qquad \text{arc: } s\cos(\theta_{il} + m\,y_{il})
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, bits)
+        Continuous codes.
+    targets : Tensor of shape (n,) or (n, n_classes)
+        Class indices or multi-hot labels y; the margin applies to every positive label.
+    centers : Tensor of shape (n_classes, bits)
+        Hash centers, entries -1 or +1.
+    margin : float, default=0.2
+        The m above.
+    scale : float
+        The s above.
+    margin_type : {"cos", "arc"}, default="cos"
+        Whether the margin is subtracted from the cosine (OrthoCos) or added to the angle (OrthoArc).
+
+    Returns
+    -------
+    logits : Tensor of shape (n, n_classes)
+        To be fed to a cross-entropy.
+    """
+    positive = to_multi_hot(targets, len(centers)).to(z.dtype)
+    cosine = F.linear(F.normalize(z), F.normalize(centers.to(z.dtype)))
+    if margin_type == "cos":
+        return scale * (cosine - margin * positive)
+    # Just inside [-1, 1], where the derivative of arccos is finite.
+    angle = torch.acos(cosine.clamp(-0.99999, 0.99999))
+    return scale * torch.cos(angle + margin * positive)
+
+
+def ortho_loss(
+    z: Tensor,
+    targets: Tensor,
+    centers: Tensor,
+    *,
+    margin: float = 0.2,
+    scale: float | None = None,
+    margin_type: str = "cos",
+    multilabel_loss: str = "softmax",
+) -> Tensor:
+    """Compute the OrthoHash loss.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, bits)
+        Continuous codes.
+    targets : Tensor of shape (n,) or (n, n_classes)
+        Class indices or multi-hot labels.
+    centers : Tensor of shape (n_classes, bits)
+        Hash centers, entries -1 or +1.
+    margin : float, default=0.2
+        See `margin_logits`.
+    scale : float, default=None
+        See `margin_logits`; None means the square root of the bits.
+    margin_type : {"cos", "arc"}, default="cos"
+        OrthoCos or OrthoArc.
+    multilabel_loss : {"softmax", "sigmoid", "sigmoid_imbalanced"}, default="softmax"
+        For multi-hot targets: softmax cross-entropy with normalised labels, or one of the alternatives that the paper
+        compares it with. Class indices always take the softmax.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import ortho_loss
+    >>> centers = torch.tensor([[1.0, -1, 1, -1], [1, 1, -1, -1]])
+    >>> round(ortho_loss(3 * centers, torch.tensor([0, 1]), centers).item(), 4)
+    0.1839
+    """
+    scale = math.sqrt(z.shape[1]) if scale is None else scale
+    logits = margin_logits(z, targets, centers, margin=margin, scale=scale, margin_type=margin_type)
+    if targets.ndim == 1 or multilabel_loss == "softmax":
+        return soft_cross_entropy(logits, targets)
+    if multilabel_loss == "sigmoid":
+        return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
+    return imbalanced_binary_cross_entropy(logits, targets)
+
+
+class OrthoLoss(nn.Module):
+    """`ortho_loss` as a module that carries the centers through `to(device)` and `state_dict`.
+
+    Parameters
+    ----------
+    centers : array-like of shape (n_classes, bits)
+        Hash centers, entries -1 or +1.
+    **options
+        Keyword arguments of `ortho_loss`.
+    """
+
+    def __init__(self, centers, **options):
+        super().__init__()
+        self.register_buffer("centers", torch.as_tensor(centers, dtype=torch.float32))
+        self.options = options
+
+    def forward(self, z: Tensor, targets: Tensor) -> Tensor:
+        """Compute the loss of continuous codes `z` (n, bits) with class indices or multi-hot `targets`."""
+        return ortho_loss(z, targets, self.centers, **self.options)
+
+    def class_scores(self, z: Tensor) -> Tensor:
+        """Compute the cosines of continuous codes `z` (n, bits) to the centers, (n, n_classes)."""
+        return F.linear(F.normalize(z), F.normalize(self.centers.to(z.dtype)))

@@ -1,0 +1,75 @@
+"""LSH: the signs of random projections.
+
+Charikar, "Similarity estimation techniques from rounding algorithms", STOC 2002.
+"""
+
+import numpy as np
+
+from skhash.methods._linear import LinearHasher
+from skhash.utils import local_random_state
+
+
+class LSHHasher(LinearHasher):
+    """Locality-sensitive hashing by random hyperplanes.
+
+    Nothing is learnt: every bit tells on which side of a random hyperplane a sample lies, so that the expected Hamming
+    distance of two codes is proportional to the angle between the samples. The baseline of every table.
+
+    Parameters
+    ----------
+    bits : int, default=64
+        Code length.
+    center : bool, default=False
+        Whether to let the hyperplanes pass through the training mean rather than the origin. The published baseline
+        does not; on non-negative features (after a ReLU, or raw pixels) centering helps markedly, because such samples
+        all lie within 90 degrees of each other.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the hyperplanes.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (bits, n_features)
+        Normal vectors of the hyperplanes, with N(0, 1) entries.
+    mean_ : ndarray of shape (n_features,)
+        Training mean; zeros without `center`.
+    label_index_ : HammingIndex or None
+        Training codes with their labels, if `fit` was given labels.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, if `fit` was given labels.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features seen during `fit`, if they were all strings.
+
+    See Also
+    --------
+    ITQHasher : Learns the hyperplanes from unlabelled data.
+
+    References
+    ----------
+    .. [1] M. S. Charikar. "Similarity estimation techniques from rounding algorithms". STOC 2002.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skhash import LSHHasher
+    >>> X, y = load_digits(return_X_y=True)
+    >>> LSHHasher(bits=16, center=True, random_state=0).fit_transform(X).shape
+    (1797, 16)
+    """
+
+    _parameter_constraints: dict = {
+        **LinearHasher._parameter_constraints,
+        "center": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, bits=64, *, center=False, random_state=None):
+        self.bits = bits
+        self.center = center
+        self.random_state = random_state
+
+    def _fit_projection(self, X):
+        random_state = local_random_state(self.random_state)
+        self.components_ = random_state.standard_normal((self.bits, X.shape[1]))
+        self.mean_ = X.mean(axis=0, dtype=np.float64) if self.center else np.zeros(X.shape[1])

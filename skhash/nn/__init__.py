@@ -1,0 +1,16 @@
+"""Building blocks of hashing networks, and how to run them so that a code never depends on its company."""
+
+from skhash.utils import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "._backbones": ["MLP", "SmallCNN", "make_backbone"],
+        "._bihalf": ["BiHalf"],
+        "._heads": ["HashHead"],
+        "._inference": ["encode"],
+        "._init": ["build", "initialize"],
+        "._network": ["HashNetwork", "Standardize"],
+        "._sign": ["sign", "sign_ste"],
+    },
+)

@@ -1,0 +1,112 @@
+"""Backbones that train on a CPU, and the way to bring any other."""
+
+import torch
+from torch import nn
+
+from skhash.nn._init import build
+
+
+class SmallCNN(nn.Sequential):
+    """A convolutional network for small images (28 to 64 pixels): three stages of two convolutions, then the mean.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the images.
+    width : int, default=32
+        Channels of the first stage; the others have twice and four times as many.
+    """
+
+    def __init__(self, channels, width=32):
+        stages = [
+            nn.Sequential(_conv(a, b), _conv(b, b), nn.MaxPool2d(2, ceil_mode=True))
+            for a, b in ((channels, width), (width, 2 * width), (2 * width, 4 * width))
+        ]
+        super().__init__(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.out_features = 4 * width
+
+
+def _conv(in_channels, out_channels):
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU()
+    )
+
+
+class MLP(nn.Sequential):
+    """Two hidden layers for feature vectors.
+
+    Parameters
+    ----------
+    in_features : int
+        Length of the feature vectors.
+    width : int, default=512
+        Units of each layer.
+    """
+
+    def __init__(self, in_features, width=512):
+        super().__init__(*_dense(in_features, width), *_dense(width, width))
+        self.out_features = width
+
+
+def _dense(in_features, out_features):
+    return nn.Linear(in_features, out_features, bias=False), nn.BatchNorm1d(out_features), nn.ReLU()
+
+
+def make_backbone(backbone, input_shape, generator):
+    """Resolve a `backbone` parameter.
+
+    Parameters
+    ----------
+    backbone : {"auto", "mlp", "small_cnn"}, nn.Module, callable or None
+        "auto": `SmallCNN` for images, none for features. A module is used as it is (copy it first); a callable without
+        arguments, such as a class, makes one.
+    input_shape : tuple of int
+        (n_features,) or (channels, height, width).
+    generator : torch.Generator
+        Draws the weights of the library's own backbones.
+
+    Returns
+    -------
+    module : nn.Module
+        The backbone.
+    out_features : int
+        Length of the feature vectors that it gives.
+
+    Raises
+    ------
+    ValueError
+        If the backbone does not take such inputs or does not give vectors.
+    """
+    images = len(input_shape) == 3
+    if backbone == "auto":
+        backbone = "small_cnn" if images else None
+    if backbone is None:
+        if images:
+            raise ValueError("backbone=None takes features of shape (n_samples, n_features), got images; use 'auto'.")
+        return nn.Identity(), input_shape[0]
+    if isinstance(backbone, str):
+        if (backbone == "small_cnn") != images:
+            takes = "images" if backbone == "small_cnn" else "features of shape (n_samples, n_features)"
+            raise ValueError(f"backbone={backbone!r} takes {takes}, got inputs of shape {input_shape}; use 'auto'.")
+        module = build({"mlp": MLP, "small_cnn": SmallCNN}[backbone], input_shape[0], generator=generator)
+        return module, module.out_features
+    module = backbone if isinstance(backbone, nn.Module) else backbone()
+    return module, _probe(module, input_shape)
+
+
+def _probe(module, input_shape):
+    """Find the length of a foreign backbone's output by showing it two empty inputs."""
+    was_training = module.training
+    parameter = next(module.parameters(), None)
+    device = parameter.device if parameter is not None else "cpu"
+    try:
+        with torch.inference_mode():
+            out = module.eval()(torch.zeros((2, *input_shape), device=device))
+    except Exception as error:
+        raise ValueError(f"backbone does not take inputs of shape {input_shape}: {error}") from error
+    finally:
+        module.train(was_training)
+    if not isinstance(out, torch.Tensor) or out.ndim != 2 or len(out) != 2:
+        got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
+        raise ValueError(f"backbone must give one vector per sample, shape (n, d); for n=2 samples it gave {got}.")
+    return out.shape[1]

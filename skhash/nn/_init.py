@@ -1,0 +1,58 @@
+"""Random weights from a generator of our own: building a network must not advance torch's global state."""
+
+import math
+
+import torch
+from torch import nn
+
+
+def build(factory, *args, generator, **kwargs):
+    """Build one of the library's networks and draw its weights.
+
+    Parameters
+    ----------
+    factory : type or callable
+        Makes an `nn.Module` of linear, convolution and normalisation layers.
+    *args, **kwargs
+        Arguments of `factory`.
+    generator : torch.Generator
+        Draws the weights.
+
+    Returns
+    -------
+    module : nn.Module
+        On the CPU.
+    """
+    # On the meta device the layers' own initialisation computes nothing and draws nothing.
+    with torch.device("meta"):
+        module = factory(*args, **kwargs)
+    return initialize(module.to_empty(device="cpu"), generator)
+
+
+def initialize(module, generator):
+    """Draw the weights of a module's layers: torch's own distributions, from a given generator.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Changed in place. A submodule with a method `initialize(generator)` has the last word on its own layers.
+    generator : torch.Generator
+        Draws the weights.
+
+    Returns
+    -------
+    module : nn.Module
+        The same object.
+    """
+    for layer in module.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+            if layer.bias is not None:
+                bound = 1 / math.sqrt(layer.weight[0].numel())
+                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        elif isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            layer.reset_parameters()
+    for layer in module.modules():
+        if hasattr(layer, "initialize"):
+            layer.initialize(generator)
+    return module

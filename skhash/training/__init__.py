@@ -1,0 +1,16 @@
+"""The training loop, once for all methods, and what belongs to it."""
+
+from skhash.utils import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "._callbacks": ["CallbackSupport", "FitTask", "with_callbacks"],
+        "._device": ["resolve_device"],
+        "._early_stopping": ["EarlyStopping"],
+        "._epochs": ["run_epochs"],
+        "._loop": ["Batch", "TrainingLoop", "steps_per_epoch"],
+        "._optim": ["make_optimizer", "make_schedule"],
+        "._views": ["RandomCropFlip"],
+    },
+)

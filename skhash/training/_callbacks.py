@@ -1,0 +1,59 @@
+"""The bridge to scikit-learn's callbacks, which are experimental and exist from 1.9 on.
+
+All contact with that interface is in this file. Without it the mixin is empty, the decorator does nothing and no task
+ever asks to stop.
+"""
+
+try:
+    from sklearn.callback import CallbackSupportMixin as CallbackSupport
+    from sklearn.callback import with_callbacks
+except ImportError:  # scikit-learn < 1.9
+
+    class CallbackSupport:
+        """Stands in for scikit-learn's mixin."""
+
+    def with_callbacks(method):
+        """Stand in for scikit-learn's decorator."""
+        return method
+
+
+class FitTask:
+    """The task "fit" with one subtask per epoch, as scikit-learn's callbacks see it.
+
+    Parameters
+    ----------
+    estimator : object
+        That is being fitted.
+    X, y : object
+        Its training data, as the user gave them.
+    max_epochs : int
+        Planned epochs.
+    fitted_state : callable
+        Gives the attributes that make a copy of the estimator a fitted one.
+    """
+
+    def __init__(self, estimator, X, y, max_epochs, fitted_state):
+        self._arguments = {"estimator": estimator, "X": X, "y": y, "metadata": {}}
+        self._fitted_state = fitted_state
+        self._context = None
+        if hasattr(estimator, "_init_callback_context"):
+            self._context = estimator._init_callback_context(max_subtasks=max_epochs)
+            self._context.call_on_fit_task_begin(**self._arguments)
+        self._epoch = None
+
+    def begin_epoch(self):
+        """Tell the callbacks that an epoch begins."""
+        if self._context is not None:
+            self._epoch = self._context.subcontext(task_name="epoch")
+            self._epoch.call_on_fit_task_begin(**self._arguments)
+
+    def end_epoch(self):
+        """Tell the callbacks that it has ended; True if one of them wants training to stop."""
+        if self._epoch is None:
+            return False
+        return self._epoch.call_on_fit_task_end(**self._arguments, reconstruction_attributes=self._fitted_state)
+
+    def end(self):
+        """Tell the callbacks that `fit` has ended."""
+        if self._context is not None:
+            self._context.call_on_fit_task_end(**self._arguments, reconstruction_attributes=self._fitted_state)

@@ -1,0 +1,73 @@
+"""Epoch after epoch: history, progress, early stopping, and what remains when the user interrupts."""
+
+import copy
+import time
+import warnings
+
+from tqdm.auto import tqdm
+
+
+def run_epochs(loop, samples, targets, *, epochs, validate=None, early_stopping=None, task, verbose=0):
+    """Train for some epochs.
+
+    Parameters
+    ----------
+    loop : TrainingLoop
+        Does the training.
+    samples : Samples
+        Training samples.
+    targets : Tensor or None
+        Their labels.
+    epochs : int
+        How many at most.
+    validate : callable, default=None
+        Gives a score that should rise, after every epoch.
+    early_stopping : EarlyStopping, default=None
+        Judges these scores; the network ends with the weights of the best epoch.
+    task : FitTask
+        Hears of every epoch and may ask to stop.
+    verbose : int, default=0
+        Positive for a progress bar.
+
+    Returns
+    -------
+    history : list of dict
+        Per epoch: "epoch" (from 1), "loss", "learning_rate" (of the head, at the end), "seconds" and, with `validate`,
+        "validation_map".
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user interrupts before the first epoch is finished. Later, the network is set back to the end of the
+        last finished epoch and a warning says so.
+    """
+    history = []
+    finished = None
+    progress = tqdm(total=epochs, unit="epoch", disable=not verbose)
+    try:
+        for epoch in range(epochs):
+            task.begin_epoch()
+            start = time.perf_counter()
+            row = {"epoch": epoch + 1, "loss": loop.run_epoch(samples, targets, epoch)}
+            row["learning_rate"] = loop.optimizer.param_groups[0]["lr"]
+            stop = False
+            if validate is not None:
+                row["validation_map"] = validate()
+                stop = early_stopping.update(row["validation_map"], epoch + 1, loop.network)
+            row["seconds"] = time.perf_counter() - start
+            history.append(row)
+            finished = copy.deepcopy(loop.network.state_dict())
+            progress.update()
+            progress.set_postfix({key: f"{row[key]:.4f}" for key in ("loss", "validation_map") if key in row})
+            if task.end_epoch() or stop:
+                break
+    except KeyboardInterrupt:
+        if not history:
+            raise
+        loop.network.load_state_dict(finished)
+        warnings.warn(f"Training interrupted by the user: the model is that of epoch {len(history)}.", stacklevel=3)
+    finally:
+        progress.close()
+    if early_stopping is not None:
+        early_stopping.restore(loop.network)
+    return history

@@ -1,0 +1,124 @@
+"""One pass over the data: batches, loss, gradient, step. All methods train through here."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a method's loss is given.
+
+    Parameters
+    ----------
+    inputs : Tensor
+        Samples, on the device, augmented if that was asked for.
+    targets : Tensor or None
+        Class indices or multi-hot labels.
+    rows : ndarray of int64
+        Positions of the samples in the training set.
+    epoch : int
+        Epochs finished before this one.
+    generator : torch.Generator
+        For whatever the loss draws.
+    """
+
+    inputs: Tensor
+    targets: Tensor | None
+    rows: np.ndarray
+    epoch: int
+    generator: torch.Generator
+
+
+@dataclass
+class TrainingLoop:
+    """Everything that takes part in training; `run_epoch` does it.
+
+    Parameters
+    ----------
+    network : HashNetwork
+        Trained in place, on `device`.
+    loss : callable
+        `loss(network, batch)` gives a scalar.
+    optimizer : torch.optim.Optimizer
+        Steps after every batch.
+    schedule : torch.optim.lr_scheduler.LRScheduler
+        Steps after the optimiser.
+    batch_size : int
+        Samples in a batch.
+    device : torch.device
+        Where to compute.
+    generator : torch.Generator
+        Shuffles, augments, and is handed to the loss.
+    max_grad_norm : float, default=None
+        Longer gradients are scaled down to this norm.
+    augment : callable, default=None
+        `augment(inputs, generator)` gives changed inputs.
+    """
+
+    network: torch.nn.Module
+    loss: object
+    optimizer: torch.optim.Optimizer
+    schedule: object
+    batch_size: int
+    device: torch.device
+    generator: torch.Generator
+    max_grad_norm: float | None = None
+    augment: object = None
+
+    def run_epoch(self, samples, targets, epoch):
+        """Train on every sample once, in random order.
+
+        Parameters
+        ----------
+        samples : Samples
+            Training samples.
+        targets : Tensor or None
+            Their labels, on the device.
+        epoch : int
+            Epochs finished before.
+
+        Returns
+        -------
+        loss : float
+            Mean over the batches.
+
+        Raises
+        ------
+        ValueError
+            If the loss is no longer finite.
+        """
+        self.network.train()
+        order = torch.randperm(len(samples), generator=self.generator)
+        # A last batch of one row has no batch statistics; over the epochs the order leaves out another row each time.
+        losses = [self._step(samples, targets, rows, epoch) for rows in order.split(self.batch_size) if len(rows) > 1]
+        loss = torch.stack(losses).mean().item()
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"The loss became {loss} in epoch {epoch + 1}. Lower learning_rate, set max_grad_norm, or look for NaN "
+                "in the samples."
+            )
+        return loss
+
+    def _step(self, samples, targets, rows, epoch):
+        inputs = samples.batch(rows).to(self.device)
+        if self.augment is not None:
+            inputs = self.augment(inputs, self.generator)
+        batch_targets = None if targets is None else targets[rows.to(self.device)]
+        batch = Batch(inputs, batch_targets, rows.numpy(), epoch, self.generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(self.network, batch)
+        loss.backward()
+        if self.max_grad_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_grad_norm)
+        self.optimizer.step()
+        self.schedule.step()
+        return loss.detach()
+
+
+def steps_per_epoch(n_samples, batch_size):
+    """Count the batches of an epoch: all but a last one of a single row."""
+    return max(math.ceil(n_samples / batch_size) - (n_samples % batch_size == 1), 1)

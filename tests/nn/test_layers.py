@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skhash.codes import binarize
+from skhash.nn import MLP, BiHalf, HashHead, SmallCNN, Standardize, build, make_backbone, sign, sign_ste
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_two_sign_conventions_are_one():
+    z = torch.tensor([-1.0, -0.0, 0.0, 1e-30, -1e-30, 3.0])
+    np.testing.assert_array_equal((sign(z) > 0).numpy(), binarize(z.numpy()).astype(bool))
+    assert set(sign(z).tolist()) == {-1.0, 1.0}
+    assert binarize(z).tolist() == [0, 1, 1, 1, 0, 1]
+
+
+def test_straight_through_passes_the_gradient_unchanged():
+    z = torch.randn(3, 4, requires_grad=True, generator=generator())
+    weight = torch.randn(3, 4, generator=generator(1))
+    (sign_ste(z) * weight).sum().backward()
+    torch.testing.assert_close(z.grad, weight)
+    torch.testing.assert_close(sign_ste(z).detach(), sign(z))
+
+
+@pytest.mark.parametrize("n", [2, 7, 8])
+def test_bihalf_gives_exactly_half_and_the_gradient_of_the_paper(n):
+    z = torch.randn(n, 5, dtype=torch.float64, generator=generator()).requires_grad_()
+    codes = BiHalf(gamma=6.0)(z)
+    assert ((codes > 0).sum(dim=0) == n // 2).all()
+    for column in range(5):
+        threshold = sorted(z[:, column].tolist(), reverse=True)[n // 2 - 1]
+        assert ((z[:, column] >= threshold) == (codes[:, column] > 0)).all()
+    weight = torch.randn(n, 5, dtype=torch.float64, generator=generator(1))
+    (codes * weight).sum().backward()
+    torch.testing.assert_close(z.grad, weight + 6.0 * (z.detach() - codes.detach()) / (n * 5))
+
+
+def test_bihalf_golden_column_sums(golden):
+    assert BiHalf()(golden.U8).sum(dim=0).tolist() == [0.0] * 8
+
+
+def test_bihalf_is_the_identity_in_evaluation():
+    z = torch.randn(4, 2)
+    assert BiHalf().eval()(z) is z
+
+
+@pytest.mark.parametrize(
+    ("balance", "layer"), [(None, nn.Identity), ("batch_norm", nn.BatchNorm1d), ("bihalf", BiHalf)]
+)
+def test_head(balance, layer):
+    head = build(HashHead, 200, 16, balance, generator=generator())
+    assert isinstance(head.balance, layer)
+    assert head.linear.bias is None
+    assert head.linear.weight.std().item() == pytest.approx(0.01, rel=0.1)
+
+
+def test_build_draws_from_its_generator_only():
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    first = build(SmallCNN, 1, generator=generator(5))
+    second = build(SmallCNN, 1, generator=generator(5))
+    assert torch.equal(before, torch.get_rng_state())
+    for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    other = build(SmallCNN, 1, generator=generator(6))
+    assert not torch.equal(first[0][0][0].weight, other[0][0][0].weight)
+
+
+def test_build_has_torchs_own_distribution():
+    ours = build(MLP, 300, generator=generator())
+    torch.manual_seed(0)
+    torchs = MLP(300)
+    for a, b in zip(ours.state_dict().values(), torchs.state_dict().values(), strict=True):
+        assert a.shape == b.shape
+        if a.ndim == 2:
+            assert a.std().item() == pytest.approx(b.std().item(), rel=0.05)
+            assert a.abs().max().item() == pytest.approx(b.abs().max().item(), rel=0.01)
+        else:
+            assert torch.equal(a, b)  # batch normalisation: nothing drawn
+
+
+@pytest.mark.parametrize("size", [(28, 28), (8, 8), (7, 9), (1, 1)])
+def test_small_cnn_takes_any_size(size):
+    backbone, out_features = make_backbone("auto", (3, *size), generator())
+    assert isinstance(backbone, SmallCNN)
+    assert backbone(torch.zeros(2, 3, *size)).shape == (2, out_features)
+
+
+def test_backbones_for_features():
+    backbone, out_features = make_backbone("auto", (10,), generator())
+    assert isinstance(backbone, nn.Identity)
+    assert out_features == 10
+    backbone, out_features = make_backbone("mlp", (10,), generator())
+    assert backbone(torch.zeros(2, 10)).shape == (2, out_features)
+
+
+def test_foreign_backbones_as_module_or_class():
+    class Pool(nn.Module):
+        def forward(self, x):
+            return x.mean(dim=(2, 3))
+
+    module = Pool()
+    assert make_backbone(module, (3, 8, 8), generator()) == (module, 3)
+    backbone, out_features = make_backbone(Pool, (4, 8, 8), generator())
+    assert isinstance(backbone, Pool)
+    assert out_features == 4
+    assert backbone.training
+
+
+@pytest.mark.parametrize(
+    ("backbone", "shape", "message"),
+    [
+        (None, (3, 8, 8), "backbone=None takes features"),
+        ("mlp", (3, 8, 8), r"backbone='mlp' takes features .* got inputs of shape \(3, 8, 8\)"),
+        ("small_cnn", (10,), r"backbone='small_cnn' takes images, got inputs of shape \(10,\)"),
+        (nn.Linear(4, 2), (10,), r"backbone does not take inputs of shape \(10,\)"),
+        (nn.Identity(), (3, 8, 8), r"one vector per sample, shape \(n, d\); for n=2 samples it gave \(2, 3, 8, 8\)"),
+    ],
+)
+def test_backbones_that_do_not_fit(backbone, shape, message):
+    with pytest.raises(ValueError, match=message):
+        make_backbone(backbone, shape, generator())
+
+
+def test_standardize():
+    images = torch.rand(50, 2, 4, 4, generator=generator()) * torch.tensor([1.0, 5.0])[:, None, None] + 3
+    images[:, 1] = 7.0  # a constant channel has no standard deviation to divide by
+    out = Standardize(2).fit(images)(images)
+    assert out[:, 0].mean().abs() < 1e-5
+    assert out[:, 0].std(correction=0).item() == pytest.approx(1, abs=1e-5)
+    assert (out[:, 1] == 0).all()
