@@ -67,9 +67,9 @@ def binarize(z, threshold=0.0):
     """
     is_tensor = hasattr(z, "detach")
     z = z.detach() if is_tensor else np.asarray(z)
-    if z.dtype.is_floating_point if is_tensor else z.dtype.kind == "f":
-        if bool((z != z).any()):
-            raise ValueError("z contains NaN: a continuous code must be a number to have a sign.")
+    is_float = z.dtype.is_floating_point if is_tensor else z.dtype.kind == "f"
+    if is_float and bool((z != z).any()):
+        raise ValueError("z contains NaN: a continuous code must be a number to have a sign.")
     bits = z >= threshold
     return bits.byte() if is_tensor else bits.astype(np.uint8)
 

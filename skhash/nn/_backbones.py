@@ -13,17 +13,22 @@ class SmallCNN(nn.Sequential):
     ----------
     channels : int
         Channels of the images.
-    width : int, default=32
+    width : int, default=16
         Channels of the first stage; the others have twice and four times as many.
     """
 
-    def __init__(self, channels, width=32):
+    def __init__(self, channels, width=16):
         stages = [
             nn.Sequential(_conv(a, b), _conv(b, b), nn.MaxPool2d(2, ceil_mode=True))
             for a, b in ((channels, width), (width, 2 * width), (2 * width, 4 * width))
         ]
         super().__init__(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.out_features = 4 * width
+
+    def forward(self, images):
+        """Turn images (n, channels, height, width) into features (n, out_features)."""
+        # A quarter less time on a CPU than with the channels first.
+        return super().forward(images.contiguous(memory_format=torch.channels_last))
 
 
 def _conv(in_channels, out_channels):

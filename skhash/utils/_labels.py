@@ -8,7 +8,6 @@ from scipy.sparse import issparse
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
-
 _LABEL_KINDS = ("binary", "multiclass", "multilabel-indicator")
 
 

@@ -1,0 +1,226 @@
+"""CIFAR-10: 60,000 colour photographs of ten kinds of things, from any of the layouts in which people keep it."""
+
+import tarfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from skhash.datasets._batch_pickle import read_batch
+from skhash.datasets._image_files import read_class_folders, read_jpeg_npz
+from skhash.datasets._parts import FETCH_CONSTRAINTS, SUBSETS, join_parts
+from skhash.datasets._sources import Source, locate
+from skhash.utils import validate_params
+
+__all__ = ["fetch_cifar10"]
+
+_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_BATCHES = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
+_BATCH_ROWS = 10_000
+_ARCHIVE = "cifar-10-python.tar.gz"
+_SHA256 = {_ARCHIVE: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"}
+
+_SOURCE = Source(
+    title="CIFAR-10",
+    folders=("cifar10", "cifar-10", "CIFAR-10", "CIFAR10"),
+    expected=(
+        f"cifar-10-batches-py/data_batch_1, cifar-10-batches-bin/data_batch_1.bin, {_ARCHIVE}, "
+        "train/airplane/*.png with test/airplane/*.png, or cifar10_jpeg.npz"
+    ),
+    url="https://www.cs.toronto.edu/~kriz/",
+)
+
+_DESCR = """{title}: colour photographs, 32 x 32, 10 classes of equal size, 50,000 for training and 10,000 for testing.
+A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. Read from {layout}."""
+
+
+@validate_params(FETCH_CONSTRAINTS, prefer_skip_nested_validation=True)
+def fetch_cifar10(*, data_home=None, subset="all", download=True, return_X_y=False):
+    """Load CIFAR-10, from your own copy in any usual layout or from its authors' site.
+
+    =================   ==================
+    Classes                             10
+    Samples per class                 6000
+    Samples total                    60000
+    Images              32 x 32 x 3, uint8
+    =================   ==================
+
+    It is looked for in `data_home`, in the folder that the environment variable `SKHASH_DATA` names and in the cache
+    (`~/.cache/skhash`), and in each of them in a folder `cifar10`, in one of these layouts; the first that is there is
+    taken:
+
+    1. the Python batches: `cifar-10-batches-py/data_batch_1` ... `data_batch_5`, `test_batch`;
+    2. the binary batches: `cifar-10-batches-bin/data_batch_1.bin` and so on;
+    3. the archive of the Python batches, `cifar-10-python.tar.gz`, which is what is downloaded;
+    4. class folders of image files: `train/airplane/*.png`, `test/airplane/*.png` and so on (needs Pillow);
+    5. `cifar10_jpeg.npz`, a copy as JPEG files (needs Pillow). Its pixels differ from the original's: figures made with
+       it should say "CIFAR-10 (JPEG copy)", as `DESCR` does.
+
+    The batches are pickles, but reading them never runs what is in them.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        The first folder to look in, and the one to download into; None downloads into the cache.
+    subset : {"all", "train", "test"}, default="all"
+        Which images; "all" gives the 50,000 training images first, then the 10,000 test images.
+    download : bool, default=True
+        Whether to download the archive (170 MB) if CIFAR-10 is nowhere to be found. Its checksum is verified.
+    return_X_y : bool, default=False
+        Whether to return `(images, target)` instead of a `Bunch`.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        With these fields, in the order of the files (layouts 4 and 5: sorted by class):
+
+        images : ndarray of uint8 of shape (n_samples, 32, 32, 3)
+            Red, green and blue.
+        target : ndarray of int64 of shape (n_samples,)
+            Classes 0 to 9.
+        target_names : list of str
+            What the classes are called.
+        is_test : ndarray of bool of shape (n_samples,)
+            Which images belong to the standard test part.
+        DESCR : str
+            A description, with the layout.
+        source : str
+            Where the data were read from.
+
+    (images, target) : tuple
+        If `return_X_y` is True.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is nowhere and cannot be downloaded; the message lists the places and the names.
+    ValueError
+        If a file is damaged.
+
+    References
+    ----------
+    A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", technical report, University of Toronto,
+    2009.
+
+    Examples
+    --------
+    >>> from skhash.datasets import fetch_cifar10, retrieval_split
+    >>> data = fetch_cifar10()  # doctest: +SKIP
+    >>> split = retrieval_split(data.images, data.target, protocol="lbhash", random_state=0)  # doctest: +SKIP
+    >>> split  # doctest: +SKIP
+    RetrievalSplit(protocol='lbhash', query=1000, train=5000, database=54000, R=None)
+    """
+    copy = locate(_SOURCE, _find_copy, data_home=data_home, download=download, files=_SHA256)
+    loaded = copy.read(copy.path, SUBSETS[subset])
+    title = "CIFAR-10 (JPEG copy)" if copy.read is _read_npz else "CIFAR-10"
+    data = join_parts(
+        loaded,
+        target_names=list(_CLASSES),
+        DESCR=_DESCR.format(title=title, layout=copy.layout),
+        source=str(copy.path),
+    )
+    return (data.images, data.target) if return_X_y else data
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A copy that was found: `read(path, parts)` gives `{part: (images, labels)}`."""
+
+    layout: str
+    path: Path
+    read: Callable
+
+
+def _find_copy(folder):
+    """The copy of CIFAR-10 in a folder, or None."""
+    for base in (folder / "cifar-10-batches-py", folder):
+        if any((base / name).is_file() for name in (*_BATCHES["train"], *_BATCHES["test"])):
+            return _Copy("the Python batches", base, _read_python_batches)
+    for base in (folder / "cifar-10-batches-bin", folder):
+        if any((base / f"{name}.bin").is_file() for name in (*_BATCHES["train"], *_BATCHES["test"])):
+            return _Copy("the binary batches", base, _read_binary_batches)
+    if (folder / _ARCHIVE).is_file():
+        return _Copy("the archive of Python batches", folder / _ARCHIVE, _read_archive)
+    if all((folder / part / name).is_dir() for part in _BATCHES for name in _CLASSES):
+        return _Copy("class folders of image files", folder, _read_folders)
+    if (folder / "cifar10_jpeg.npz").is_file():
+        return _Copy("cifar10_jpeg.npz", folder / "cifar10_jpeg.npz", _read_npz)
+    return None
+
+
+def _read_python_batches(path, parts):
+    return {part: _join([_parse_pickle(*_read_file(path / name)) for name in _BATCHES[part]]) for part in parts}
+
+
+def _read_binary_batches(path, parts):
+    return {
+        part: _join([_parse_binary(*_read_file(path / f"{name}.bin")) for name in _BATCHES[part]]) for part in parts
+    }
+
+
+def _read_archive(path, parts):
+    """Read the batches straight from the archive: nothing is unpacked to the disk."""
+    wanted = {f"cifar-10-batches-py/{name}": name for part in parts for name in _BATCHES[part]}
+    found = {}
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            for member in archive:
+                if member.name in wanted and member.isfile():
+                    found[wanted[member.name]] = archive.extractfile(member).read()
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise ValueError(f"{path} is damaged ({error}); expected a complete .tar.gz archive.") from error
+    missing = sorted(set(wanted.values()) - set(found))
+    if missing:
+        raise ValueError(
+            f"{path} lacks {', '.join(missing)}; expected the complete archive from {_SOURCE.url}{_ARCHIVE}."
+        )
+    return {part: _join([_parse_pickle(found[name], f"{name} in {path}") for name in _BATCHES[part]]) for part in parts}
+
+
+def _read_folders(path, parts):
+    return {part: read_class_folders(path / part, _CLASSES) for part in parts}
+
+
+def _read_npz(path, parts):
+    return read_jpeg_npz(path, _CLASSES, parts)
+
+
+def _read_file(path):
+    """Content and name of a batch file."""
+    if not path.is_file():
+        raise ValueError(f"{path} is missing, though other batches are there; expected all of CIFAR-10.")
+    return path.read_bytes(), path
+
+
+def _parse_pickle(data, name):
+    return _check_batch(*read_batch(data, name), name)
+
+
+def _parse_binary(data, name):
+    """Each record is one byte of label and 3,072 bytes of pixels."""
+    size = 3073 * _BATCH_ROWS
+    if len(data) != size:
+        raise ValueError(f"{name} holds {len(data)} bytes; expected {size}, that is {_BATCH_ROWS} records of 3073.")
+    records = np.frombuffer(data, np.uint8).reshape(_BATCH_ROWS, 3073)
+    return _check_batch(records[:, 1:], records[:, 0], name)
+
+
+def _check_batch(pixels, labels, name):
+    """Images (n, 32, 32, 3) and labels of one batch."""
+    if pixels.shape != (_BATCH_ROWS, 3072) or labels.shape != (_BATCH_ROWS,):
+        raise ValueError(
+            f"{name} holds pixels of shape {pixels.shape} and labels of shape {labels.shape}; "
+            f"expected ({_BATCH_ROWS}, 3072) and ({_BATCH_ROWS},)."
+        )
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(_CLASSES):
+        raise ValueError(f"{name} holds labels other than the integers from 0 to {len(_CLASSES) - 1}.")
+    return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
+
+
+def _join(batches):
+    """Batches one after the other; copied row by row, as numpy would keep the channels in front in memory."""
+    images, labels = zip(*batches, strict=True)
+    joined = np.empty((sum(map(len, labels)), 32, 32, 3), dtype=np.uint8)
+    return np.concatenate(images, out=joined), np.concatenate(labels)

@@ -1,0 +1,61 @@
+"""Read 32 x 32 colour images from class folders of image files, or from the `.npz` of JPEG files."""
+
+import io
+import zipfile
+
+import numpy as np
+
+from skhash.utils import import_optional
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+
+
+def read_class_folders(folder, classes):
+    """Images (n, 32, 32, 3) and labels of `folder/<class>/*.png`, class by class, in the order of the file names."""
+    images, labels = [], []
+    for label, name in enumerate(classes):
+        paths = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in _SUFFIXES)
+        if not paths:
+            raise ValueError(f"{folder / name} holds no images; expected files named {', '.join(_SUFFIXES)}.")
+        images += [_decode(path, path) for path in paths]
+        labels += [label] * len(paths)
+    return np.stack(images), np.array(labels)
+
+
+def read_jpeg_npz(path, classes, parts):
+    """Images and labels of each part ("train", "test") of the JPEG copy, in the order of the file."""
+    try:
+        with open(path, "rb") as stream, np.load(stream) as file:
+            blob, end, y, is_test, names = (file[key] for key in ("blob", "end", "y", "test", "classes"))
+    except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} could not be read ({error}); expected an .npz file with blob, end, y, test and classes."
+        ) from error
+    if names.tolist() != list(classes):
+        raise ValueError(f"{path} holds the classes {names.tolist()}; expected {list(classes)}.")
+    if not len(end) == len(y) == len(is_test) or end[-1] != len(blob):
+        raise ValueError(
+            f"{path} holds {len(y)} labels, {len(is_test)} test flags and {len(end)} images that end at byte "
+            f"{end[-1]} of {len(blob)}; expected equal numbers and all bytes used."
+        )
+    if y.max() >= len(classes):
+        raise ValueError(f"{path} holds labels from {y.min()} to {y.max()}; expected 0 to {len(classes) - 1}.")
+    start, blob, loaded = np.r_[0, end[:-1]], memoryview(blob), {}
+    for part in parts:
+        rows = np.flatnonzero(is_test == (part == "test"))
+        images = [_decode(io.BytesIO(blob[start[row] : end[row]]), f"image {row} of {path}") for row in rows]
+        loaded[part] = np.stack(images), y[rows]
+    return loaded
+
+
+def _decode(file, name):
+    """One image file as an array of shape (32, 32, 3)."""
+    Image = import_optional("PIL.Image", extra="vision", purpose="Reading image files")
+    try:
+        with Image.open(file) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{name} could not be decoded ({error}); expected an image file.") from error
+    if pixels.shape != (32, 32, 3):
+        raise ValueError(f"{name} has shape {pixels.shape}; expected (32, 32, 3).")
+    return pixels

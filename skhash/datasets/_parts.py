@@ -1,0 +1,28 @@
+"""What all loaders of data sets with a training and a test part share: their parameters and what they return."""
+
+import os
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skhash.utils import StrOptions
+
+SUBSETS = {"all": ("train", "test"), "train": ("train",), "test": ("test",)}
+
+FETCH_CONSTRAINTS = {
+    "data_home": [str, os.PathLike, None],
+    "subset": [StrOptions(set(SUBSETS))],
+    "download": ["boolean"],
+    "return_X_y": ["boolean"],
+}
+
+
+def join_parts(parts, **about):
+    """Make a `Bunch` of `{"train": (images, labels), "test": (images, labels)}`, one part after the other."""
+    images, labels = zip(*parts.values(), strict=True)
+    return Bunch(
+        images=np.concatenate(images),
+        target=np.concatenate(labels).astype(np.int64),
+        is_test=np.repeat([part == "test" for part in parts], [len(each) for each in labels]),
+        **about,
+    )
