@@ -92,6 +92,8 @@ _SHARED_DOC = {
         Training codes with their labels, if `fit` was given labels.
     classes_ : ndarray of shape (n_classes,)
         Class labels, if `fit` was given labels; column numbers for multi-hot labels.
+    multilabel_ : bool
+        Whether the labels were multi-hot.
     n_features_in_ : int
         Number of features seen during `fit`, if it was features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -292,7 +294,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
         """
         check_is_fitted(self)
         criterion = self.module_.criterion
-        if not hasattr(criterion, "class_scores") or self.label_index_.labels_.multilabel:
+        if not hasattr(criterion, "class_scores") or self.multilabel_:
             return super().predict(X)
         scores = criterion.class_scores(torch.from_numpy(self.decision_function(X)).to(self._device()))
         return self.classes_[scores.argmax(dim=1).cpu().numpy()]
@@ -435,7 +437,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
     def _fitted_state(self, network, samples, labels):
         """List the attributes that make a hasher with a trained network a fitted one."""
         state = {"module_": network, "input_shape_": tuple(samples.sample_shape), "_n_features_out": self.bits}
-        return state if labels is None else {**state, "classes_": labels.classes}
+        return state if labels is None else {**state, "classes_": labels.classes, "multilabel_": labels.multilabel}
 
     def _finish(self, network, samples, labels):
         """Become a fitted hasher."""

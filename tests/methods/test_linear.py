@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from scipy.linalg import orthogonal_procrustes
+
+from skhash import HammingIndex, ITQHasher, LSHHasher, PCAHasher
+
+HASHERS = [LSHHasher(8, random_state=0), PCAHasher(8), ITQHasher(8, random_state=0)]
+
+
+@pytest.mark.parametrize("hasher", HASHERS, ids=lambda hasher: type(hasher).__name__)
+def test_bits_are_signs_of_the_stated_projection(hasher, digits):
+    hasher.fit(digits.X)
+    z = (digits.X - hasher.mean_) @ hasher.components_.T
+    np.testing.assert_allclose(hasher.decision_function(digits.X), z, atol=1e-9)
+    np.testing.assert_array_equal(hasher.transform(digits.X), z >= 0)
+
+
+@pytest.mark.parametrize("hasher", HASHERS, ids=lambda hasher: type(hasher).__name__)
+def test_single_precision_gives_nearly_the_same_codes(hasher, digits):
+    double = hasher.fit(digits.X).transform(digits.X)
+    single = hasher.fit(digits.X.astype(np.float32)).transform(digits.X.astype(np.float32))
+    assert (double != single).mean() < 0.01
+
+
+def test_bits_beyond_the_rank_are_the_same_in_any_company():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2)) @ rng.normal(size=(2, 12))  # rank 2: ten components are rounding noise
+    hasher = PCAHasher(12).fit(X)
+    together = hasher.transform(X)
+    np.testing.assert_array_equal(np.concatenate([hasher.transform(row[None]) for row in X]), together)
+    assert together[:, 2:].all()
+    assert 0 < together[:, :2].mean() < 1
+
+
+def test_lsh_distance_follows_the_angle():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=16)
+    b = rng.normal(size=16)
+    hasher = LSHHasher(20_000, random_state=0).fit(np.stack([a, b]))
+    different = np.mean(hasher.transform(a[None]) != hasher.transform(b[None]))
+    angle = np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b)) / np.pi
+    assert different == pytest.approx(angle, abs=0.015)
+
+
+def test_lsh_centers_if_asked(digits):
+    assert not LSHHasher(8, random_state=0).fit(digits.X).mean_.any()
+    np.testing.assert_allclose(LSHHasher(8, center=True).fit(digits.X).mean_, digits.X.mean(axis=0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_itq_error_never_rises_and_is_what_it_says(seed, digits):
+    hasher = ITQHasher(16, random_state=seed).fit(digits.X)
+    errors = hasher.quantization_errors_
+    assert len(errors) == hasher.n_iter_ + 1
+    assert (np.diff(errors) <= 1e-9).all()
+    assert errors[-1] < 0.99 * errors[0]
+    z = hasher.decision_function(digits.X)
+    assert np.mean(np.sum((np.where(z >= 0, 1, -1) - z) ** 2, axis=1)) == pytest.approx(errors[-1])
+
+
+def test_itq_ends_where_procrustes_iterations_end(digits):
+    V = (digits.X - digits.X.mean(axis=0)) @ PCAHasher(16).fit(digits.X).components_.T
+    rotation, _ = np.linalg.qr(np.random.default_rng(5).normal(size=(16, 16)))
+    for _ in range(50):
+        rotation, _ = orthogonal_procrustes(V, np.where(V @ rotation >= 0, 1, -1))
+    z = V @ rotation
+    reference = np.mean(np.sum((np.where(z >= 0, 1, -1) - z) ** 2, axis=1))
+    assert ITQHasher(16, random_state=0).fit(digits.X).quantization_errors_[-1] == pytest.approx(reference, rel=0.01)
+
+
+def test_itq_stays_in_the_plane_of_the_components(digits):
+    itq, pca = ITQHasher(8, random_state=0).fit(digits.X), PCAHasher(8).fit(digits.X)
+    np.testing.assert_allclose(itq.components_ @ itq.components_.T, np.eye(8), atol=1e-9)
+    np.testing.assert_allclose(itq.components_.T @ itq.components_, pca.components_.T @ pca.components_, atol=1e-9)
+
+
+def test_itq_beats_pca_and_lsh_in_retrieval(digits):
+    def score(hasher):
+        codes = hasher.fit(digits.X[:1500]).transform(digits.X)
+        return HammingIndex().fit(codes[:1500], digits.y[:1500]).score(codes[1500:], digits.y[1500:])
+
+    itq = score(ITQHasher(32, random_state=0))
+    assert itq > score(PCAHasher(32)) + 0.1
+    assert itq > score(LSHHasher(32, random_state=0)) + 0.1
+
+
+@pytest.mark.parametrize("estimator", [PCAHasher, ITQHasher])
+def test_more_bits_than_the_data_allow(estimator, digits):
+    with pytest.raises(ValueError, match="bits=65 needs at least as many features, got n_features=64"):
+        estimator(65).fit(digits.X)
+    with pytest.raises(ValueError, match="bits=16 needs at least 16 training samples, got n_samples=10"):
+        estimator(16).fit(digits.X[:10])
+
+
+def test_labels_are_kept_and_regression_targets_ignored(digits):
+    hasher = PCAHasher(32).fit(digits.X[:1500], digits.y[:1500])
+    assert (hasher.predict(digits.X[1500:]) == digits.y[1500:]).mean() > 0.8
+    np.testing.assert_array_equal(hasher.components_, PCAHasher(32).fit(digits.X[:1500]).components_)
+    assert not hasattr(PCAHasher(8).fit(digits.X, digits.X[:, 3] + 0.5), "predict")
+
+
+def test_memory_mapped_features(digits, tmp_path):
+    np.save(tmp_path / "X.npy", digits.X)
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    np.testing.assert_array_equal(PCAHasher(8).fit(X).transform(X), PCAHasher(8).fit(digits.X).transform(digits.X))

@@ -1,0 +1,313 @@
+"""The template of the deep methods, through `OrthoHasher`, which overrides least of it."""
+
+import copy
+import pickle
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+from skhash import HammingIndex, OrthoHasher
+from skhash.metrics import make_map_scorer
+from skhash.training import RandomCropFlip
+
+
+def small(**options):
+    return OrthoHasher(**{"bits": 16, "max_epochs": 3, "random_state": 0, **options})
+
+
+class DropoutBackbone(nn.Module):
+    """A foreign backbone that draws from torch's global state, in building and in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.Dropout(0.5))
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+def test_fit_twice_with_one_seed_gives_one_model(digits):
+    hasher = small()
+    first = hasher.fit(digits.X, digits.y).decision_function(digits.X)
+    np.testing.assert_array_equal(first, hasher.fit(digits.X, digits.y).decision_function(digits.X))
+    assert not np.array_equal(first, small(random_state=1).fit(digits.X, digits.y).decision_function(digits.X))
+
+
+def test_none_as_seed_gives_another_model_each_time(digits):
+    codes = [small(random_state=None, max_epochs=1).fit(digits.X, digits.y).transform(digits.X) for _ in range(2)]
+    assert not np.array_equal(*codes)
+
+
+@pytest.mark.parametrize("backbone", [DropoutBackbone, DropoutBackbone()], ids=["class", "module"])
+def test_a_foreign_backbone_is_seeded_copied_and_leaves_the_global_state(backbone, digits):
+    before = torch.get_rng_state()
+    weights = copy.deepcopy(backbone.state_dict()) if isinstance(backbone, nn.Module) else None
+    hashers = [small(backbone=backbone).fit(digits.images, digits.y) for _ in range(2)]
+    np.testing.assert_array_equal(*(hasher.transform(digits.images) for hasher in hashers))
+    assert torch.equal(before, torch.get_rng_state())
+    if weights is not None:
+        torch.testing.assert_close(weights, backbone.state_dict())
+        assert hashers[0].module_.backbone is not backbone
+
+
+def test_images_in_every_form_give_one_code(digits, tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    pixels = (digits.images * 15).astype(np.uint8)
+    hasher = small(max_epochs=2).fit(pixels, digits.y)
+    assert hasher.input_shape_ == (1, 8, 8)
+    assert not hasattr(hasher, "n_features_in_")
+    few = pixels[:12]
+    paths = []
+    for number, image in enumerate(few):
+        paths.append(str(tmp_path / f"{number}.png"))
+        image_module.fromarray(image).save(paths[-1])
+    forms = [
+        few[..., None],
+        few[:, None],
+        torch.from_numpy(few.copy()),
+        paths,
+        [image_module.fromarray(image) for image in few],
+        torch.utils.data.TensorDataset(torch.from_numpy(few[:, None].copy())),
+    ]
+    expected = hasher.transform(few)
+    for form in forms:
+        np.testing.assert_array_equal(hasher.transform(form), expected)
+
+
+def test_a_dataset_brings_its_labels(digits):
+    dataset = torch.utils.data.TensorDataset(torch.tensor(digits.X), torch.tensor(digits.y))
+    np.testing.assert_array_equal(
+        small().fit(dataset).transform(digits.X), small().fit(digits.X, digits.y).transform(digits.X)
+    )
+
+
+def test_one_image_one_code_in_any_company(digits):
+    hasher = small(max_epochs=1).fit(digits.images, digits.y)
+    images = digits.images[:1000]
+    together = hasher.transform(images)
+    np.testing.assert_array_equal(np.concatenate([hasher.transform(images[i : i + 1]) for i in range(1000)]), together)
+    in_sevens = [hasher.transform(images[i : i + 7]) for i in range(0, 1000, 7)]
+    np.testing.assert_array_equal(np.concatenate(in_sevens), together)
+
+
+def test_tensors_and_data_frames(digits):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(digits.X, columns=[f"pixel{i}" for i in range(64)])
+    hasher = small().fit(frame, pandas.Series(digits.y))
+    assert list(hasher.feature_names_in_) == list(frame.columns)
+    out = hasher.set_output(transform="pandas").transform(frame)
+    assert list(out.columns) == [f"orthohasher{i}" for i in range(16)]
+    np.testing.assert_array_equal(
+        out.to_numpy(), small().fit(torch.tensor(digits.X), digits.y).transform(torch.tensor(digits.X))
+    )
+
+
+def test_refitting_on_images_forgets_the_features(digits):
+    hasher = small(max_epochs=1).fit(digits.X, digits.y)
+    assert hasher.n_features_in_ == 64
+    assert not hasattr(hasher.fit(digits.images, digits.y), "n_features_in_")
+
+
+def test_early_stopping_keeps_the_best_epoch(digits):
+    hasher = small(max_epochs=40, early_stopping=True, n_iter_no_change=3, learning_rate=0.02).fit(digits.X, digits.y)
+    scores = [row["validation_map"] for row in hasher.history_]
+    assert len(scores) < 40
+    assert hasher.n_iter_ == np.argmax(scores) + 1 == len(scores) - 3
+    assert max(scores) > 0.7
+
+
+def test_early_stopping_with_rare_classes_and_multi_hot_labels(digits):
+    y = digits.y[:60].copy()
+    y[0] = 99  # a class of one sample cannot be on both sides
+    small(early_stopping=True).fit(digits.X[:60], y)
+    small(early_stopping=True).fit(digits.X, digits.y[:, None] == np.arange(10))
+
+
+def test_early_stopping_needs_samples_on_both_sides(digits):
+    with pytest.raises(ValueError, match=r"validation_fraction=0.1 of n_samples=10 holds out 1"):
+        small(early_stopping=True).fit(digits.X[:10], digits.y[:10])
+
+
+def test_warm_start_goes_on(digits):
+    hasher = small(warm_start=True).fit(digits.X, digits.y)
+    first, centers = hasher.history_[-1]["loss"], hasher.centers_
+    hasher.fit(digits.X, digits.y)
+    assert len(hasher.history_) == 6
+    assert hasher.history_[3]["loss"] < hasher.history_[0]["loss"]
+    assert hasher.history_[-1]["loss"] < first
+    np.testing.assert_array_equal(hasher.centers_, centers)
+
+
+def test_warm_start_refuses_classes_it_does_not_know(digits):
+    few = digits.y < 5
+    hasher = small(warm_start=True).fit(digits.X[few], digits.y[few])
+    with pytest.raises(ValueError, match=r"y holds classes \[5, 6, 7, 8, 9\] that are not among \[0, 1, 2, 3, 4\]"):
+        hasher.fit(digits.X, digits.y)
+
+
+def test_partial_fit_learns_piece_by_piece(digits):
+    hasher = small()
+    for _ in range(5):
+        for start in range(0, 1500, 500):
+            rows = slice(start, start + 500)
+            hasher.partial_fit(digits.X[rows], digits.y[rows], classes=np.arange(10))
+    assert len(hasher.history_) == 15
+    held_out = digits.X[1500:], digits.y[1500:]
+    assert (hasher.predict(held_out[0]) == held_out[1]).mean() > 0.8
+    again = pickle.loads(pickle.dumps(hasher)).partial_fit(digits.X[:500], digits.y[:500])
+    assert len(again.history_) == 16
+
+
+def test_partial_fit_knows_classes_that_are_yet_to_come(digits):
+    few = digits.y < 3
+    hasher = small().partial_fit(digits.X[few], digits.y[few], classes=range(10))
+    assert list(hasher.classes_) == list(range(10))
+    assert hasher.centers_.shape == (10, 16)
+    hasher.partial_fit(digits.X, digits.y)
+    with pytest.raises(ValueError, match=r"y holds classes \[10\]"):
+        hasher.partial_fit(digits.X[:2], [1, 10])
+
+
+def test_clone_pickle_joblib(digits, tmp_path):
+    hasher = small(augment=RandomCropFlip(1)).fit(digits.images, digits.y)
+    codes = hasher.transform(digits.images)
+    joblib.dump(hasher, tmp_path / "hasher.joblib")
+    for copied in (
+        pickle.loads(pickle.dumps(hasher)),
+        joblib.load(tmp_path / "hasher.joblib"),
+        copy.deepcopy(hasher),
+        clone(hasher).fit(digits.images, digits.y),
+    ):
+        np.testing.assert_array_equal(copied.transform(digits.images), codes)
+
+
+def test_pipelines_and_grid_search(digits):
+    X, y = digits.X[:600], digits.y[:600]
+    pipeline = make_pipeline(StandardScaler(), small(bits=32), HammingIndex()).fit(X, y)
+    distances, ids = pipeline[-1].kneighbors(pipeline[:-1].transform(X[:3]))
+    np.testing.assert_array_equal(ids[distances[:, 0] == 0, 0] <= np.arange(3)[distances[:, 0] == 0], True)
+    assert pipeline.score(X, y) > 0.5
+    search = GridSearchCV(
+        make_pipeline(small(bits=32), HammingIndex()), {"orthohasher__margin": [0.1, 0.3]}, cv=2, n_jobs=2
+    ).fit(X, y)
+    assert search.best_score_ > 0.4
+    assert search.best_params_["orthohasher__margin"] in (0.1, 0.3)
+    assert (cross_val_score(small(), X, y, scoring=make_map_scorer(), cv=2) > 0.4).all()
+
+
+def test_grid_search_over_images_and_paths(digits, tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    paths = []
+    for number, image in enumerate(digits.images[:60]):
+        paths.append(str(tmp_path / f"{number}.png"))
+        image_module.fromarray(image).save(paths[-1])
+    y = digits.y[:60] % 2
+    for X in (digits.images[:60], paths):
+        GridSearchCV(make_pipeline(small(max_epochs=1), HammingIndex()), {"orthohasher__bits": [8, 16]}, cv=2).fit(X, y)
+
+
+def test_scikit_learn_callbacks_see_epochs_and_can_stop(digits):
+    pytest.importorskip("sklearn.callback")
+
+    class StopAfterTwo:
+        def __init__(self):
+            self.scores = []
+
+        def setup(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context, *, X=None, y=None, fitted_estimator=None):
+            if context.task_name != "epoch":
+                return False
+            self.scores.append((fitted_estimator.predict(X) == y).mean())
+            return len(self.scores) == 2
+
+        def teardown(self, estimator, context):
+            pass
+
+    callback = StopAfterTwo()
+    hasher = small(max_epochs=10).set_callbacks(callback).fit(digits.X, digits.y)
+    assert len(hasher.history_) == hasher.n_iter_ == 2
+    assert callback.scores[1] > callback.scores[0] > 0.1
+    untouched = small(max_epochs=2, schedule=None).fit(digits.X, digits.y)
+    assert small(max_epochs=2, schedule=None).set_callbacks(StopAfterTwo()).fit(digits.X, digits.y).history_[1][
+        "loss"
+    ] == pytest.approx(untouched.history_[1]["loss"])
+
+
+def test_interruption_leaves_a_usable_hasher(digits):
+    steps = []
+
+    def augment(inputs, generator):
+        steps.append(1)
+        if len(steps) == 20:  # fifteen batches an epoch
+            raise KeyboardInterrupt
+        return inputs
+
+    with pytest.warns(UserWarning, match="the model is that of epoch 1"):
+        hasher = small(augment=augment, max_epochs=5).fit(digits.X, digits.y)
+    assert hasher.n_iter_ == 1
+    assert hasher.transform(digits.X).shape == (len(digits.X), 16)
+
+
+def test_early_stopping_and_augmentation_do_not_need_gradients_through_the_backbone(digits):
+    frozen = small(backbone="mlp", backbone_lr_ratio=0.0).fit(digits.X, digits.y)
+    moving = small(backbone="mlp").fit(digits.X, digits.y)
+    weights = [hasher.module_.backbone[0].weight.detach() for hasher in (frozen, moving)]
+    fresh = small(backbone="mlp", backbone_lr_ratio=0.0, max_epochs=1).fit(digits.X, digits.y)
+    torch.testing.assert_close(weights[0], fresh.module_.backbone[0].weight.detach())
+    assert not torch.equal(*weights)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"X": np.full((20, 4), np.nan)}, "contains NaN"),
+        ({"X": np.full((20, 4), np.inf)}, "contains infinity"),
+        ({"X": np.zeros((0, 4)), "y": []}, r"0 sample\(s\)"),
+        ({"X": np.zeros((1, 4)), "y": [0]}, "needs at least 2 training samples, got n_samples=1"),
+        ({"X": np.zeros(20)}, "Expected 2D array, got 1D array"),
+        ({"X": np.zeros((20, 5, 5, 7))}, r"X has shape \(20, 5, 5, 7\); images are taken as"),
+        ({"y": np.zeros(20)}, "needs at least 2 classes, got 1 class: "),
+        ({"y": np.arange(19) % 2}, "X has 20, y has 19"),
+        ({"y": np.linspace(0, 1, 20)}, "Unknown label type: y is 'continuous'"),
+        ({"y": None}, "requires y to be passed, but the target y is None"),
+        ({"bits": 0}, "'bits' parameter of OrthoHasher must be an int in the range"),
+        ({"margin_type": "sin"}, "'margin_type' parameter of OrthoHasher must be a str among"),
+        ({"batch_size": 1}, "'batch_size' parameter"),
+        ({"backbone": "resnet"}, "'backbone' parameter"),
+        ({"backbone": "small_cnn"}, r"backbone='small_cnn' takes images, got inputs of shape \(4,\)"),
+        ({"device": "abacus"}, "device='abacus'"),
+        ({"learning_rate": 1e30, "optimizer": "sgd"}, "The loss became nan"),
+        ({"centers": np.ones((3, 16))}, r"centers must have shape \(n_classes, bits\) = \(2, 16\), got \(3, 16\)"),
+        ({"centers": np.zeros((2, 16))}, r"entries -1 or \+1"),
+    ],
+)
+def test_bad_input_in_fit(change, message):
+    X = change.pop("X", np.random.default_rng(0).normal(size=(20, 4)))
+    y = change.pop("y", np.arange(20) % 2)
+    with pytest.raises(ValueError, match=message):
+        small(**change).fit(X, y)
+
+
+def test_bad_input_in_transform(digits):
+    on_features = small(max_epochs=1).fit(digits.X, digits.y)
+    on_images = small(max_epochs=1).fit(digits.images, digits.y)
+    with pytest.raises(ValueError, match="X has 63 features, but OrthoHasher is expecting 64"):
+        on_features.transform(digits.X[:, :63])
+    with pytest.raises(ValueError, match=r"samples of shape \(1, 8, 8\), but \(64,\) was seen in fit"):
+        on_features.transform(digits.images)
+    with pytest.raises(ValueError, match=r"X is no image, but samples of shape \(1, 8, 8\) were seen in fit"):
+        on_images.transform(digits.X)
+    with pytest.raises(ValueError, match=r"samples of shape \(1, 8, 7\), but \(1, 8, 8\) was seen in fit"):
+        on_images.transform(digits.images[:, :, :7])
