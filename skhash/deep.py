@@ -96,7 +96,7 @@ _SHARED_DOC = {
         Whether the labels were multi-hot.
     n_features_in_ : int
         Number of features seen during `fit`, if it was features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during `fit`, if they were all strings.""",
 }
 

@@ -57,7 +57,7 @@ class Samples:
 
         Returns
         -------
-        batch : Tensor of shape (len(rows), *sample_shape)
+        batch : Tensor of shape `(len(rows), *sample_shape)`
             On the CPU.
         """
         index = slice(rows.start, rows.stop) if isinstance(rows, range) else np.asarray(rows)

@@ -56,7 +56,7 @@ class HammingIndex(BaseEstimator):
 
     Attributes
     ----------
-    codes_ : ndarray of uint64 of shape (n_samples_fit_, ceil(bits_ / 64))
+    codes_ : ndarray of uint64 of shape (`n_samples_fit_`, ceil(`bits_` / 64))
         The codes as packed words; not a copy where `fit` was given just this, which may be a memory map.
     bits_ : int
         Code length.
@@ -68,7 +68,7 @@ class HammingIndex(BaseEstimator):
         Number of codes.
     n_features_in_ : int
         Number of features, which are the bits, packed or not: the same as `bits_`.
-    feature_names_in_ : ndarray of str of shape (bits_,)
+    feature_names_in_ : ndarray of str of shape (`bits_`,)
         Column names, if the codes were a data frame with one bit per column.
 
     See Also
@@ -247,7 +247,7 @@ class HammingIndex(BaseEstimator):
 
         Returns
         -------
-        graph : csr_matrix of float64 of shape (n_queries, n_samples_fit_)
+        graph : csr_matrix of float64 of shape (n_queries, `n_samples_fit_`)
             Edges of each row ordered by (distance, id); those of weight 0 are stored too.
         """
         _check_mode(mode)
@@ -268,7 +268,7 @@ class HammingIndex(BaseEstimator):
 
         Returns
         -------
-        graph : csr_matrix of float64 of shape (n_queries, n_samples_fit_)
+        graph : csr_matrix of float64 of shape (n_queries, `n_samples_fit_`)
             Edges of each row ordered by (distance, id); those of weight 0 are stored too.
         """
         _check_mode(mode)

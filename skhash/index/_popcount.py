@@ -25,6 +25,16 @@ def kernel(function):
 
     Machine code is cached on disk where that is possible; in a read-only installation it is compiled in each process.
     Parallelism belongs to the caller, by threads over slices of queries or database.
+
+    Parameters
+    ----------
+    function : callable
+        Plain Python in what numba can compile.
+
+    Returns
+    -------
+    kernel : callable
+        The same function, compiled at its first call with each combination of types.
     """
     options = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
     try:

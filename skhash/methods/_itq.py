@@ -34,7 +34,7 @@ class ITQHasher(LinearHasher):
         Rotated principal axes.
     mean_ : ndarray of shape (n_features,)
         Training mean.
-    quantization_errors_ : ndarray of shape (n_iter_ + 1,)
+    quantization_errors_ : ndarray of shape (`n_iter_` + 1,)
         Mean squared distance of a training sample's projection to its code, before and after every round; it never
         rises.
     n_iter_ : int
@@ -45,7 +45,7 @@ class ITQHasher(LinearHasher):
         Class labels, if `fit` was given labels.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during `fit`, if they were all strings.
 
     See Also

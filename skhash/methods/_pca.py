@@ -45,7 +45,7 @@ class PCAHasher(LinearHasher):
         Class labels, if `fit` was given labels.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during `fit`, if they were all strings.
 
     See Also

@@ -13,10 +13,12 @@ def build(factory, *args, generator, **kwargs):
     ----------
     factory : type or callable
         Makes an `nn.Module` of linear, convolution and normalisation layers.
-    *args, **kwargs
+    *args
         Arguments of `factory`.
     generator : torch.Generator
         Draws the weights.
+    **kwargs
+        Keyword arguments of `factory`.
 
     Returns
     -------

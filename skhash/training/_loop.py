@@ -120,5 +120,18 @@ class TrainingLoop:
 
 
 def steps_per_epoch(n_samples, batch_size):
-    """Count the batches of an epoch: all but a last one of a single row."""
+    """Count the batches of an epoch: all but a last one of a single row.
+
+    Parameters
+    ----------
+    n_samples : int
+        Training samples.
+    batch_size : int
+        Samples in a batch.
+
+    Returns
+    -------
+    steps : int
+        At least 1.
+    """
     return max(math.ceil(n_samples / batch_size) - (n_samples % batch_size == 1), 1)

@@ -49,7 +49,18 @@ class Labels:
 
 
 def are_labels(y):
-    """Tell whether `y` holds class labels or a multi-hot matrix, rather than None or a regression target."""
+    """Tell whether `y` holds class labels or a multi-hot matrix, rather than None or a regression target.
+
+    Parameters
+    ----------
+    y : array-like or None
+        Anything that a user may call targets.
+
+    Returns
+    -------
+    answer : bool
+        Whether `read_labels` takes it.
+    """
     return y is not None and _kind(_to_numpy(y), "y") in _LABEL_KINDS
 
 
