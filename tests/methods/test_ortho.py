@@ -39,7 +39,7 @@ def retrieval_map(hasher, digits):
 )
 def test_every_option_learns(options, digits):
     hasher = small(**options).fit(digits.X[:1400], digits.y[:1400])
-    assert retrieval_map(hasher, digits) > 0.7  # LSH with as many bits: below 0.5
+    assert retrieval_map(hasher, digits) > 0.6  # LSH with as many bits: 0.49
     assert (hasher.predict(digits.X[1400:]) == digits.y[1400:]).mean() > 0.8
 
 
