@@ -26,7 +26,7 @@ try:
     data = fetch_fashion_mnist()
     images, labels, names = data.images, data.target, data.target_names
     split = retrieval_split(images, labels, protocol="cifar10-1", random_state=0)
-    augment = RandomCropFlip(padding=1)
+    augment = RandomCropFlip()
 except OSError as error:
     print(f"Fashion-MNIST is not here, so scikit-learn's digits have to do. ({error})")
     images, labels = load_digits().images, load_digits().target
@@ -40,7 +40,7 @@ print(split)
 # ----------------
 hasher = OrthoHasher(
     bits=64,
-    max_epochs=30,
+    max_epochs=40,
     batch_size=64,
     learning_rate=5e-3,
     schedule="one_cycle",

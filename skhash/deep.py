@@ -378,7 +378,8 @@ class DeepHasher(CallbackSupport, BaseHasher):
             preprocess = Standardize(samples.sample_shape[0]).fit(samples.batch(rows))
         head = build(self._make_head, in_features, generator=generator)
         criterion = self._make_criterion(labels, random_state)
-        return HashNetwork(backbone, head, criterion, preprocess).to(resolve_device(self.device))
+        network = HashNetwork(backbone, head, criterion, preprocess, frozen=self.backbone_lr_ratio == 0)
+        return network.to(resolve_device(self.device))
 
     def _make_loop(self, network, n_samples, epochs, schedule, generator):
         optimizer = make_optimizer(

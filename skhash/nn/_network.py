@@ -44,14 +44,27 @@ class HashNetwork(nn.Module):
         classifiers move and are saved with the model.
     preprocess : nn.Module, default=None
         What happens to inputs before the backbone.
+    frozen : bool, default=False
+        Whether the backbone stays as it is: no gradient, and evaluation mode even in training, so that its batch
+        normalisation does not drift.
     """
 
-    def __init__(self, backbone, head, criterion, preprocess=None):
+    def __init__(self, backbone, head, criterion, preprocess=None, frozen=False):
         super().__init__()
+        self.frozen = frozen
         self.preprocess = nn.Identity() if preprocess is None else preprocess
         self.backbone = backbone
         self.head = head
         self.criterion = criterion
+        if frozen:
+            backbone.requires_grad_(False)
+
+    def train(self, mode=True):
+        """Switch between training and evaluation; a frozen backbone stays in the latter."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
 
     @property
     def encoder(self):

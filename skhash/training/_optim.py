@@ -23,7 +23,7 @@ def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weigh
     learning_rate : float
         Of the head.
     backbone_lr_ratio : float, default=1.0
-        Learning rate of the backbone, as a share of the head's. 0 freezes it.
+        Learning rate of the backbone, as a share of the head's.
     weight_decay : float, default=0.0
         Weight decay.
 
@@ -36,7 +36,7 @@ def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weigh
     taken = {id(parameter) for parameter in backbone}
     rest = [p for p in network.parameters() if p.requires_grad and id(p) not in taken]
     groups = [{"params": rest, "lr": learning_rate}]
-    if backbone and backbone_lr_ratio > 0:
+    if backbone:
         groups.append({"params": backbone, "lr": learning_rate * backbone_lr_ratio})
     return _OPTIMIZERS[name](groups, weight_decay=weight_decay)
 

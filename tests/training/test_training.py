@@ -111,7 +111,8 @@ def test_parameter_groups():
     groups = make_optimizer("adam", network, learning_rate=0.5, backbone_lr_ratio=0.1).param_groups
     assert [group["lr"] for group in groups] == [0.5, 0.05]
     assert [p.shape for p in groups[1]["params"]] == [(3, 3), (3,)]
-    frozen = make_optimizer("adamw", network, learning_rate=0.5, backbone_lr_ratio=0, weight_decay=0.3).param_groups
+    network.backbone.requires_grad_(False)
+    frozen = make_optimizer("adamw", network, learning_rate=0.5, weight_decay=0.3).param_groups
     assert len(frozen) == 1
     assert frozen[0]["weight_decay"] == 0.3
     assert len(frozen[0]["params"]) == 1
