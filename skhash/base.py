@@ -103,6 +103,7 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         """Keep the codes of validated samples with their labels for `predict`; a `y` of no labels is ignored."""
         self._n_features_out = self.bits
         self.label_index_ = None
+        vars(self).pop("classes_", None)
         if y is not None:
             check_consistent_length(samples, y)
         if are_labels(y):

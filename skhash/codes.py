@@ -31,6 +31,7 @@ __all__ = [
     "unpack_codes",
 ]
 
+_HEX_DIGITS = set("0123456789abcdefABCDEF")
 _ACCEPTED = (
     "0/1, -1/+1 or bool with one bit per column; uint64 packed words; uint8 packed bytes with bits= given; "
     "or a list of bitarray"
@@ -164,8 +165,8 @@ def as_packed(codes, bits=None):
     >>> as_packed(np.array([[5, 1]], dtype=np.uint8), bits=9)
     (array([[261]], dtype=uint64), 9)
     """
-    if bits is not None and (not isinstance(bits, (int, np.integer)) or isinstance(bits, bool) or bits < 1):
-        raise ValueError(f"bits must be a positive integer or None, got {bits!r}.")
+    if bits is not None:
+        _check_bits(bits)
     if isinstance(codes, bitarray) or _is_bitarray_list(codes):
         codes = from_bitarray(codes)
     codes = _as_array(codes)
@@ -295,12 +296,19 @@ def from_hex(strings, bits):
     """
     if isinstance(strings, str):
         raise TypeError(f"strings must be a list of str, got one str: {strings!r}.")
+    _check_bits(bits)
     digits = 2 * -(-bits // 8)
     for string in strings:
-        if len(string) != digits:
-            raise ValueError(f"bits={bits} needs {digits} hexadecimal digits, got {len(string)}: {string!r}.")
+        if len(string) != digits or not set(string) <= _HEX_DIGITS:
+            raise ValueError(f"strings: bits={bits} needs {digits} hexadecimal digits, got {string!r}.")
     as_bytes = np.frombuffer(bytes.fromhex("".join(strings)), dtype=np.uint8).reshape(len(strings), digits // 2)
     return unpack_codes(_check_padding(_bytes_to_words(as_bytes), bits), bits)
+
+
+def _check_bits(bits):
+    """Refuse a code length that is none."""
+    if not isinstance(bits, (int, np.integer)) or isinstance(bits, bool) or bits < 1:
+        raise ValueError(f"bits must be a positive integer, got {bits!r}.")
 
 
 def _is_bitarray_list(codes):

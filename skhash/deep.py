@@ -5,6 +5,7 @@ A method says which head, which loss, which targets.
 
 import copy
 import math
+import threading
 from abc import abstractmethod
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -36,7 +37,17 @@ from skhash.utils import Interval, StrOptions, are_labels, fit_context, local_ra
 
 __all__ = ["DeepHasher"]
 
+_STANDARDIZE_VALUES = 2**24  # numbers of which the channels' mean and variance are taken: 64 MB
 _STANDARDIZE_ROWS = 8192
+
+# What may change between two calls that train one network. Everything else made the network.
+_TRAINING_PARAMETERS = {
+    "max_epochs", "batch_size", "optimizer", "learning_rate", "backbone_lr_ratio", "schedule", "weight_decay",
+    "max_grad_norm", "augment", "early_stopping", "validation_fraction", "n_iter_no_change", "warm_start", "device",
+    "random_state", "verbose",
+}  # fmt: skip
+_NAMES = ("n_features_in_", "feature_names_in_")
+_GLOBAL_STATE = threading.RLock()
 
 # Spliced into the docstrings of the methods, so that twenty of them cannot drift apart.
 _SHARED_DOC = {
@@ -45,6 +56,9 @@ _SHARED_DOC = {
         features, whose head is then all there is to train; "mlp" adds two hidden layers for features. A module gives
         (n, d) vectors; a copy of it is trained, on integer pixels divided by 255 or floats as they are. A callable
         without arguments, such as a class, makes one.
+    image_size : int or tuple of (int, int), default=None
+        Height and width that image files and PIL images are brought to; one number for both. None takes those of the
+        first training image, which is right where all are alike and small.
     max_epochs : int, default=100
         Passes over the training data.
     batch_size : int, default=128
@@ -115,6 +129,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
     _parameter_constraints: dict = {
         **BaseHasher._parameter_constraints,
         "backbone": [StrOptions({"auto", "mlp", "small_cnn"}), callable, None],
+        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "optimizer": [StrOptions({"adam", "adamw", "sgd"})],
@@ -144,6 +159,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
         bits=64,
         *,
         backbone="auto",
+        image_size=None,
         max_epochs=100,
         batch_size=128,
         optimizer="adam",
@@ -163,6 +179,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
     ):
         self.bits = bits
         self.backbone = backbone
+        self.image_size = image_size
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.optimizer = optimizer
@@ -215,20 +232,23 @@ class DeepHasher(CallbackSupport, BaseHasher):
             The fitted hasher.
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
-        samples, labels = self._read_training(X, y, classes=self._known_classes(resume), reset=not resume)
         random_state = local_random_state(self.random_state)
-        with self._random(random_state) as generator:
+        with self._unchanged_on_failure(), self._random(random_state) as generator:
+            samples, labels = self._read_training(X, y, classes=self._known_classes(resume), reset=not resume)
+            # Drawn first, so that a warm start with the same seed holds out the same samples.
+            kept, held = self._hold_out(samples, labels, random_state)
+            train = SampleSubset(samples, kept) if len(held) else samples
             if resume:
-                network = copy.deepcopy(self.module_)
+                network = copy.deepcopy(self._resumed_module(labels))
             else:
-                network = self._make_network(samples, labels, random_state, generator)
-            train, train_labels, validate = self._hold_out(samples, labels, network, random_state)
+                network = self._make_network(train, labels, random_state, generator)
+            validate = self._make_validation(network, samples, labels, held) if len(held) else None
             task = FitTask(self, X, y, self.max_epochs, lambda: self._fitted_state(network, samples, labels))
             stopping = EarlyStopping(self.n_iter_no_change) if self.early_stopping else None
             history = run_epochs(
                 self._make_loop(network, len(train), self.max_epochs, self.schedule, generator),
                 train,
-                self._to_targets(train_labels, network),
+                self._to_targets(None if labels is None else labels[kept], network),
                 epochs=self.max_epochs,
                 validate=validate,
                 early_stopping=stopping,
@@ -257,24 +277,35 @@ class DeepHasher(CallbackSupport, BaseHasher):
         Returns
         -------
         self : object
-            The hasher. Votes of training codes come from the samples of the last call.
+            The hasher. What is said of training codes, such as their votes in `predict`, is of the last call's samples.
         """
         resume = self.__sklearn_is_fitted__()
         if resume or classes is None:
             classes = self._known_classes(resume)
-        samples, labels = self._read_training(X, y, classes=classes, reset=not resume)
+        parameters = {name: getattr(self, name) for name in _TRAINING_PARAMETERS}
+        loop, loop_parameters = getattr(self, "_loop", None) or (None, None)
         random_state = local_random_state(self.random_state)
-        with self._random(random_state) as generator:
-            loop = getattr(self, "_loop", None)
-            if loop is None:
-                network = self.module_ if resume else self._make_network(samples, labels, random_state, generator)
+        with self._unchanged_on_failure(), self._random(random_state, loop and loop.generator) as generator:
+            samples, labels = self._read_training(X, y, classes=classes, reset=not resume)
+            if resume:
+                network = copy.deepcopy(self._resumed_module(labels)) if loop is None else loop.network
+            else:
+                network = self._make_network(samples, labels, random_state, generator)
+            if loop is None or parameters != loop_parameters:
                 loop = self._make_loop(network, len(samples), 1, None, generator)
             epoch = len(self.history_) if resume else 0
-            loss = loop.run_epoch(samples, self._to_targets(labels, loop.network), epoch)
+            before = copy.deepcopy(network.state_dict())
+            try:
+                loss = loop.run_epoch(samples, self._to_targets(labels, network), epoch)
+            except BaseException:
+                network.load_state_dict(before)
+                network.eval()
+                self._loop = None
+                raise
         self.history_ = [*(self.history_ if resume else []), {"epoch": epoch + 1, "loss": loss}]
         self.n_iter_ = 1
-        self._finish(loop.network, samples, labels)
-        self._loop = loop
+        self._finish(network, samples, labels)
+        self._loop = loop, parameters
         return self
 
     @available_if(was_given_labels)
@@ -303,7 +334,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
         return hasattr(self, "module_")
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())  # a copy: since Python 3.11 it may be the living `__dict__`
         state.pop("_loop", None)
         # A model trained on an accelerator must load where there is none.
         if "module_" in state and self._device().type != "cpu":
@@ -325,15 +356,21 @@ class DeepHasher(CallbackSupport, BaseHasher):
 
     def _read(self, X, *, reset):
         """Bring `X` to samples; on `reset` remember what it looks like, else compare."""
-        samples = read_images(X, None if reset else self.input_shape_)
+        samples = read_images(X, None if reset else self.input_shape_, size=self.image_size)
         if samples is None:
             X = X.detach().cpu().numpy() if hasattr(X, "detach") else X
             if not reset and len(self.input_shape_) == 3:
-                raise ValueError(f"X is no image, but samples of shape {self.input_shape_} were seen in fit.")
+                raise ValueError(
+                    f"X is no images ({type(X).__name__} of shape {np.shape(X)}), but images of shape "
+                    f"{self.input_shape_} were seen in fit. One image goes into a list or an array of one."
+                )
             return Samples(validate_data(self, X, dtype=[np.float64, np.float32], reset=reset))
         if reset:
-            vars(self).pop("n_features_in_", None)
-            vars(self).pop("feature_names_in_", None)
+            for name in _NAMES:
+                vars(self).pop(name, None)
+        elif samples.kind == "images" and samples.integer != self._integer_pixels:
+            seen = "integer pixels, which are divided by 255" if self._integer_pixels else "floating-point pixels"
+            raise ValueError(f"X has {'integer' if samples.integer else 'floating-point'} pixels; fit has seen {seen}.")
         return samples
 
     def _read_training(self, X, y, *, classes, reset):
@@ -351,20 +388,57 @@ class DeepHasher(CallbackSupport, BaseHasher):
             return samples, None
         labels = read_labels(y, n_samples=len(samples), classes=None if classes is None else np.unique(classes))
         if self._needs_labels and len(labels.classes) < 2:
-            raise ValueError(f"{type(self).__name__} needs at least 2 classes, got 1 class: {labels.classes[0]!r}.")
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes, got 1 class: {labels.classes[0]}. "
+                "(partial_fit takes all that will come as classes=.)"
+            )
         return samples, labels
 
+    def _resumed_module(self, labels):
+        """Give the network that training goes on with, if it is still what the parameters ask for."""
+        for name, value in self._network_parameters().items():
+            old = self._made_with[name]
+            if not (value is old or np.array_equal(value, old)):
+                raise ValueError(
+                    f"{name} was {old!r} when the network was made and is {value!r} now: training cannot go on with "
+                    "it. Set warm_start=False to start anew."
+                )
+        if labels is not None and labels.multilabel != self.multilabel_:
+            kinds = ("class labels", "multi-hot labels")
+            raise ValueError(f"y holds {kinds[labels.multilabel]}; training began with {kinds[self.multilabel_]}.")
+        return self.module_
+
+    def _network_parameters(self):
+        return {k: v for k, v in self.get_params(deep=False).items() if k not in _TRAINING_PARAMETERS}
+
     @contextmanager
-    def _random(self, random_state):
-        """Give a generator for all that is drawn in training."""
+    def _unchanged_on_failure(self):
+        """Put back what was noted on the way if training fails: the old network still needs it."""
+        noted = (*_NAMES, "_made_with")
+        before = {name: vars(self)[name] for name in noted if name in vars(self)}
+        try:
+            yield
+        except BaseException:
+            if self.__sklearn_is_fitted__():
+                for name in noted:
+                    vars(self).pop(name, None)
+                vars(self).update(before)
+            raise
+
+    @contextmanager
+    def _random(self, random_state, generator=None):
+        """Give a generator for all that is drawn in training: `generator` if there is one, else a new one."""
         seed = int(random_state.randint(2**31 - 1))
-        generator = torch.Generator().manual_seed(seed)
+        if generator is None:
+            generator = torch.Generator().manual_seed(seed)
+        else:
+            seed = int(torch.randint(2**31 - 1, (), generator=generator))
         if self.backbone is None or isinstance(self.backbone, str):
             yield generator
             return
-        # A foreign backbone may draw weights and dropout from torch's global state: it finds a seeded one, and the user
-        # finds the old one afterwards.
-        with torch.random.fork_rng():
+        # A foreign backbone may draw weights and dropout from torch's global state: it finds a seeded one, the user
+        # finds the old one afterwards, and fits in other threads wait for each other.
+        with _GLOBAL_STATE, torch.random.fork_rng():
             torch.manual_seed(seed)
             yield generator
 
@@ -374,14 +448,16 @@ class DeepHasher(CallbackSupport, BaseHasher):
         backbone, in_features = make_backbone(backbone, tuple(samples.sample_shape), generator)
         preprocess = None
         if samples.kind == "images" and isinstance(self.backbone, str):
-            rows = torch.randperm(len(samples), generator=generator)[:_STANDARDIZE_ROWS]
+            n_rows = max(min(_STANDARDIZE_VALUES // math.prod(samples.sample_shape), _STANDARDIZE_ROWS), 1)
+            rows = torch.randperm(len(samples), generator=generator)[:n_rows]
             preprocess = Standardize(samples.sample_shape[0]).fit(samples.batch(rows))
         head = build(self._make_head, in_features, generator=generator)
         criterion = self._make_criterion(labels, random_state)
-        network = HashNetwork(backbone, head, criterion, preprocess, frozen=self.backbone_lr_ratio == 0)
-        return network.to(resolve_device(self.device))
+        self._made_with = self._network_parameters()
+        return HashNetwork(backbone, head, criterion, preprocess).to(resolve_device(self.device))
 
     def _make_loop(self, network, n_samples, epochs, schedule, generator):
+        network.frozen = self.backbone_lr_ratio == 0
         optimizer = make_optimizer(
             self.optimizer,
             network,
@@ -402,10 +478,11 @@ class DeepHasher(CallbackSupport, BaseHasher):
             augment=self.augment,
         )
 
-    def _hold_out(self, samples, labels, network, random_state):
-        """Split off validation data; give training samples, their labels, and a function that scores the network."""
+    def _hold_out(self, samples, labels, random_state):
+        """Draw validation samples; give the rows to train on and the rows held out."""
+        rows = np.arange(len(samples))
         if not self.early_stopping:
-            return samples, labels, None
+            return rows, rows[:0]
         if labels is None:
             raise ValueError("early_stopping=True scores codes by their labels, but fit was given none.")
         n_held = math.ceil(self.validation_fraction * len(samples))
@@ -415,18 +492,20 @@ class DeepHasher(CallbackSupport, BaseHasher):
                 "least 2 samples are needed on either side."
             )
         stratify = None
-        if not labels.multilabel and np.bincount(labels.codes).min() > 1 and n_held >= len(labels.classes):
+        enough = min(n_held, len(samples) - n_held) >= len(labels.classes)
+        if enough and not labels.multilabel and np.bincount(labels.codes).min() > 1:
             stratify = labels.codes
-        kept, held = train_test_split(
-            np.arange(len(samples)), test_size=n_held, stratify=stratify, random_state=random_state
-        )
+        return train_test_split(rows, test_size=n_held, stratify=stratify, random_state=random_state)
+
+    def _make_validation(self, network, samples, labels, held):
+        """Make the function that scores a network in training: mAP@all of each held-out sample against the others."""
         validation, truth = SampleSubset(samples, held), labels[held].codes
 
         def validate():
             codes = np.concatenate([binarize(z) for z in encode(network.encoder, validation)])
             return mean_average_precision(codes, codes, truth, truth, exclude_self=True)
 
-        return SampleSubset(samples, kept), labels[kept], validate
+        return validate
 
     def _to_targets(self, labels, network):
         """Bring labels to the device as the losses take them."""
@@ -438,6 +517,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
     def _fitted_state(self, network, samples, labels):
         """List the attributes that make a hasher with a trained network a fitted one."""
         state = {"module_": network, "input_shape_": tuple(samples.sample_shape), "_n_features_out": self.bits}
+        state["_integer_pixels"] = samples.integer
         return state if labels is None else {**state, "classes_": labels.classes, "multilabel_": labels.multilabel}
 
     def _finish(self, network, samples, labels):

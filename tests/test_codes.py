@@ -132,9 +132,9 @@ def test_hex_and_bitarray_know_bit_zero():
         ([["a"]], None, "codes have dtype <U1; accepted"),
         ([[1j]], None, "codes have dtype complex128"),
         (np.zeros((3, 0)), None, "codes have 0 columns (shape=(3, 0)); at least 1 bit is needed."),
-        ([[0, 1]], 0, "bits must be a positive integer or None, got 0."),
-        ([[0, 1]], 2.0, "bits must be a positive integer or None, got 2.0."),
-        ([[0, 1]], True, "bits must be a positive integer or None, got True."),
+        ([[0, 1]], 0, "bits must be a positive integer, got 0."),
+        ([[0, 1]], 2.0, "bits must be a positive integer, got 2.0."),
+        ([[0, 1]], True, "bits must be a positive integer, got True."),
         ([bitarray("01"), bitarray("011")], None, "bitarrays must all have one length, got lengths 2 to 3."),
     ],
 )
@@ -155,7 +155,7 @@ def test_wrong_types_are_refused():
 
 
 def test_hex_strings_must_have_the_digits_of_the_code_length():
-    with pytest.raises(ValueError, match="bits=9 needs 4 hexadecimal digits, got 2: 'ff'"):
+    with pytest.raises(ValueError, match="strings: bits=9 needs 4 hexadecimal digits, got 'ff'"):
         from_hex(["ff"], bits=9)
     with pytest.raises(ValueError, match="bits set beyond bits=9"):
         from_hex(["0002"], bits=9)

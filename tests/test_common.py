@@ -28,7 +28,7 @@ QUICK = {
     "ITQHasher": {"bits": 2},
     "PCAHasher": {"bits": 2},
 }
-QUICK_DEEP = {"bits": 8, "max_epochs": 2}
+QUICK_DEEP = {"bits": 16, "max_epochs": 2}
 
 
 def make(name, estimator):
@@ -102,13 +102,25 @@ def test_codes_are_the_signs_and_the_same_in_any_company(estimator, digits):
 
 
 @pytest.mark.parametrize("estimator", HASHERS, ids=name_of)
-def test_fit_touches_no_global_random_state(estimator, digits):
+@pytest.mark.parametrize("n_features", [10, 600])  # scikit-learn's PCA draws for many features only
+def test_fit_touches_no_global_random_state(estimator, n_features):
     import torch
 
-    numpy_state, torch_state = np.random.get_state()[1].copy(), torch.get_rng_state()
-    clone(estimator).fit(digits.X[:60], digits.y[:60])
-    np.testing.assert_array_equal(numpy_state, np.random.get_state()[1])
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(620, n_features)), rng.integers(0, 3, 620)
+    numpy_state, torch_state = repr(np.random.get_state()), torch.get_rng_state()
+    clone(estimator).fit(X, y)
+    assert repr(np.random.get_state()) == numpy_state
     assert torch.equal(torch_state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("estimator", HASHERS, ids=name_of)
+def test_a_refit_without_labels_forgets_the_classes(estimator, digits):
+    if clone(estimator).__sklearn_tags__().target_tags.required:
+        pytest.skip("always has labels")
+    hasher = clone(estimator).fit(digits.X, digits.y)
+    assert hasattr(hasher, "classes_")
+    assert not hasattr(hasher.fit(digits.X), "classes_")
 
 
 @pytest.mark.parametrize("estimator", HASHERS, ids=name_of)

@@ -62,7 +62,7 @@ def test_every_argument_is_documented_in_order(thing):
 @pytest.mark.parametrize("thing", list(public_things()))
 def test_public_methods_are_documented(thing):
     if not inspect.isclass(thing):
-        assert {"Returns", "Yields", "Warns"} & set(thing.__doc__.split())
+        assert {"Returns", "Yields", "Raises", "Warns"} & set(thing.__doc__.split())
         return
     for name, method in inspect.getmembers(thing, inspect.isfunction):
         if name.startswith("_") or not method.__module__.startswith("skhash"):

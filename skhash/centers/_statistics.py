@@ -1,8 +1,11 @@
 """What can be said of a set of hash centers: how far apart, how orthogonal, and where a class' codes really are."""
 
 import numpy as np
+from scipy.sparse import csr_array
 
-_BLOCK_ROWS = 2048
+from skhash.codes import binarize
+
+_BLOCK_VALUES = 2**24  # products in memory at once
 
 
 def min_distance(centers):
@@ -27,23 +30,26 @@ def min_distance(centers):
     n_classes, bits = centers.shape
     centers = np.asarray(centers, dtype=np.float32)
     closest = -bits
-    for start in range(0, n_classes, _BLOCK_ROWS):
-        products = centers[start : start + _BLOCK_ROWS] @ centers.T
+    block = max(_BLOCK_VALUES // n_classes, 1)
+    for start in range(0, n_classes, block):
+        products = centers[start : start + block] @ centers.T
         rows = np.arange(len(products))
         products[rows, start + rows] = -bits
         closest = max(closest, int(np.rint(products.max())))
     return (bits - closest) // 2
 
 
-def class_centers(codes, multi_hot):
+def class_centers(codes, targets, n_classes):
     """Find the center of every class: the bitwise majority of its codes, which minimises the summed Hamming distance.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples, bits)
         Bits, 0 or 1.
-    multi_hot : ndarray of shape (n_samples, n_classes)
-        1 where a sample belongs to a class; a sample counts for each of its classes.
+    targets : ndarray of shape (n_samples,) or (n_samples, n_classes)
+        Class positions, or 1 where a sample belongs to a class; a sample counts for each of its classes.
+    n_classes : int
+        Number of classes.
 
     Returns
     -------
@@ -54,12 +60,16 @@ def class_centers(codes, multi_hot):
     --------
     >>> import numpy as np
     >>> from skhash.centers import class_centers
-    >>> class_centers(np.array([[1, 0], [1, 0], [0, 1]]), np.array([[1, 0], [1, 0], [0, 1]]))
+    >>> class_centers(np.array([[1, 0], [1, 0], [0, 1]]), np.array([0, 0, 1]), 2)
     array([[ 1, -1],
            [-1,  1]], dtype=int8)
     """
     signed = 2.0 * np.asarray(codes) - 1.0
-    return np.where(np.asarray(multi_hot).T @ signed >= 0, 1, -1).astype(np.int8)
+    targets = np.asarray(targets)
+    if targets.ndim == 1:  # sparse, because samples x classes can be far more than samples x bits
+        ones, rows = np.ones(len(targets)), np.arange(len(targets))
+        targets = csr_array((ones, (rows, targets)), shape=(len(targets), n_classes))
+    return 2 * binarize(targets.T @ signed).astype(np.int8) - 1
 
 
 def orthogonality(centers):
@@ -75,6 +85,11 @@ def orthogonality(centers):
     deviation : float
         :math:`\lVert H H^\top / K - I \rVert_F`, with H the centers and K the bits; 0 for orthogonal ones.
 
+    Notes
+    -----
+    Computed from :math:`H^\top H`, bits by bits, as there may be far more classes than bits:
+    :math:`\lVert H H^\top / K - I \rVert_F^2 = \lVert H^\top H \rVert_F^2 / K^2 - C` for C centers of entries -1 or +1.
+
     References
     ----------
     .. [1] J. T. Hoe et al. "One loss for all: deep hashing with a single cosine similarity based learning objective".
@@ -87,4 +102,6 @@ def orthogonality(centers):
     0.0
     """
     centers = np.asarray(centers, dtype=np.float64)
-    return float(np.linalg.norm(centers @ centers.T / centers.shape[1] - np.eye(len(centers))))
+    n_classes, bits = centers.shape
+    squared = np.sum((centers.T @ centers) ** 2) / bits**2 - n_classes
+    return float(np.sqrt(max(squared, 0.0)))

@@ -14,6 +14,7 @@ from sklearn.utils import check_array
 from skhash.utils import import_optional
 
 _CHANNELS = (1, 3, 4)
+_GREY = ("1", "L", "I", "F")  # modes of PIL
 _SHAPES = (
     "(n, height, width), (n, height, width, channels) or (n, channels, height, width) with 1, 3 or 4 channels, a list "
     "of paths or PIL images, or a torch Dataset"
@@ -41,6 +42,11 @@ class Samples:
     def kind(self):
         """Either "features" or "images"."""
         return "features" if len(self.sample_shape) == 1 else "images"
+
+    @property
+    def integer(self):
+        """Whether pixels are integers, which are divided by 255."""
+        return self.data.dtype.kind in "iu"
 
     def __len__(self):
         return len(self.data)
@@ -81,13 +87,14 @@ class ImageFiles:
     items: object
     sample_shape: tuple
     kind = "images"
+    integer = True
 
     @classmethod
-    def like_first(cls, items):
-        """Take the shape from the first image: grey if it is, else three channels."""
-        with _open(items[0]) as image:
-            channels = 1 if image.mode in ("1", "L", "I", "F", "I;16") else 3
-            return cls(items, (channels, image.height, image.width))
+    def like_first(cls, items, size=None):
+        """Take the number of channels from the first image, one if it is grey, else three; and without `size` that."""
+        image = _open(items[0])
+        channels = 1 if image.mode in _GREY else 3
+        return cls(items, (channels, *(size or (image.height, image.width))))
 
     def __len__(self):
         return len(self.items)
@@ -98,16 +105,15 @@ class ImageFiles:
 
     def _read(self, item):
         channels, height, width = self.sample_shape
-        with _open(item) as image:
-            image = image.convert("L" if channels == 1 else "RGB")
-            if image.size != (width, height):
-                image = image.resize((width, height))
-            return np.array(image).reshape(height, width, channels).transpose(2, 0, 1)
+        image = _open(item).convert("L" if channels == 1 else "RGB")
+        if image.size != (width, height):
+            image = image.resize((width, height))
+        return np.array(image).reshape(height, width, channels).transpose(2, 0, 1)
 
 
 @dataclass(frozen=True)
 class DatasetSamples:
-    """A torch Dataset whose items are tensors or arrays, alone or first in a tuple.
+    """A torch Dataset whose items are tensors, arrays or PIL images of one size, alone or first in a tuple.
 
     Parameters
     ----------
@@ -123,10 +129,7 @@ class DatasetSamples:
     @classmethod
     def like_first(cls, dataset):
         """Take the shape from the first item."""
-        shape = tuple(_first(dataset[0]).shape)
-        if len(shape) not in (1, 3):
-            raise ValueError(f"Items of a Dataset must be (n_features,) or (channels, height, width), got {shape}.")
-        return cls(dataset, shape)
+        return cls(dataset, tuple(_first(dataset[0]).shape))
 
     @property
     def kind(self):
@@ -138,7 +141,18 @@ class DatasetSamples:
 
     def batch(self, rows, dtype=torch.float32):
         """Give some samples as a tensor; see `Samples.batch`."""
-        return _scale(torch.stack([_first(self.dataset[int(row)]) for row in rows]), dtype)
+        return _scale(torch.stack([self._read(int(row)) for row in rows]), dtype)
+
+    @property
+    def integer(self):
+        """Whether pixels are integers, which are divided by 255."""
+        return _is_integer(_first(self.dataset[0]))
+
+    def _read(self, row):
+        item = _first(self.dataset[row])
+        if tuple(item.shape) != self.sample_shape:
+            raise ValueError(f"Item {row} of the Dataset has shape {tuple(item.shape)}, expected {self.sample_shape}.")
+        return item
 
     def targets(self):
         """Read the labels: the dataset's `targets`, as torchvision's have, or the second part of every item."""
@@ -175,6 +189,11 @@ class SampleSubset:
         """Either "features" or "images"."""
         return self.samples.kind
 
+    @property
+    def integer(self):
+        """Whether pixels are integers, which are divided by 255."""
+        return self.samples.integer
+
     def __len__(self):
         return len(self.rows)
 
@@ -183,7 +202,7 @@ class SampleSubset:
         return self.samples.batch(self.rows[np.asarray(rows)], dtype)
 
 
-def read_images(X, shape=None):
+def read_images(X, shape=None, size=None):
     """Read anything but a feature matrix.
 
     Parameters
@@ -193,6 +212,8 @@ def read_images(X, shape=None):
     shape : tuple of int, default=None
         (channels, height, width) that the samples must have. Image files are resized to it; other images of another
         shape are an error. None takes the shape from the samples (for files, from the first).
+    size : int or tuple of (int, int), default=None
+        Without `shape`, the height and width that image files are resized to.
 
     Returns
     -------
@@ -208,10 +229,13 @@ def read_images(X, shape=None):
         if len(X) == 0:
             raise ValueError("Found a Dataset with 0 sample(s) while a minimum of 1 is required.")
         samples = DatasetSamples.like_first(X)
-    elif _are_files(X):
-        samples = ImageFiles.like_first(X) if shape is None or len(shape) != 3 else ImageFiles(X, tuple(shape))
+    elif (files := _read_files(X)) is not None:
+        known = shape is not None and len(shape) == 3
+        samples = ImageFiles(files, tuple(shape)) if known else ImageFiles.like_first(files, _read_size(size))
     elif getattr(X, "ndim", 2) > 2:
         samples = Samples(_read_image_array(X))
+    elif isinstance(X, (list, tuple)) and X and getattr(X[0], "ndim", 0) > 1:
+        return read_images(_stack(X), shape)
     else:
         return None
     if shape is not None and tuple(samples.sample_shape) != tuple(shape):
@@ -234,34 +258,89 @@ def _read_image_array(X):
     raise ValueError(f"X has shape {X.shape}; images are taken as {_SHAPES}, features as (n, n_features).")
 
 
-def _are_files(X):
-    """Tell whether `X` is a non-empty list or 1-D array of paths or PIL images."""
-    if isinstance(X, np.ndarray) and X.ndim != 1:
-        return False
-    if not isinstance(X, (list, tuple, np.ndarray)) or len(X) == 0:
-        return False
-    first = X[0]
-    return isinstance(first, (str, os.PathLike)) or (hasattr(first, "convert") and hasattr(first, "resize"))
+def _stack(images):
+    """Make one array or tensor of a list of them."""
+    shapes = {tuple(image.shape) for image in images}
+    if len(shapes) > 1:
+        raise ValueError(f"X is a list of arrays of shapes {sorted(shapes)}; images in memory must be alike.")
+    return torch.stack(list(images)) if hasattr(images[0], "detach") else np.stack(images)
+
+
+def _read_files(X):
+    """Give a list of paths or PIL images, from any sequence of them, as a list; None if `X` is something else."""
+    if hasattr(X, "to_numpy") and getattr(X, "ndim", 0) == 1:
+        X = X.to_numpy()
+    if not isinstance(X, (list, tuple, np.ndarray)) or len(X) == 0 or (np.ndim(X[0]) > 0 and not _is_pil(X[0])):
+        return None
+    if not (isinstance(X[0], (str, os.PathLike)) or _is_pil(X[0])):
+        return None
+    for number, item in enumerate(X):
+        if not (isinstance(item, (str, os.PathLike)) or _is_pil(item)):
+            raise ValueError(f"X[{number}] is {type(item).__name__}; a list of images holds paths or PIL images.")
+    return list(X)
+
+
+def _read_size(size):
+    """Check an `image_size` and give height and width."""
+    if size is None:
+        return None
+    size = (size, size) if isinstance(size, int) else tuple(size)
+    if len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size):
+        raise ValueError(f"image_size must be a positive integer or a pair (height, width) of them, got {size!r}.")
+    return size
+
+
+def _is_pil(item):
+    return hasattr(item, "convert") and hasattr(item, "resize")
 
 
 def _open(item):
-    """Open a path; hand on a copy of a PIL image, which the caller may close."""
-    if not isinstance(item, (str, os.PathLike)):
-        return item.copy()
+    """Give an upright PIL image of 8 bits per channel, decoded; name the file if that fails."""
+    if _is_pil(item):
+        return _decode(item)
     image_module = import_optional("PIL.Image", extra="vision", purpose="Reading image files")
     try:
-        return image_module.open(item)
+        with image_module.open(item) as image:
+            return _decode(image)
     except image_module.UnidentifiedImageError as error:
         raise ValueError(f"X: {str(item)!r} is no image file that Pillow can read.") from error
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"X: {str(item)!r} is damaged: {error}.") from error
+
+
+def _decode(image):
+    image_module = import_optional("PIL.Image", extra="vision", purpose="Reading images")
+    image_ops = import_optional("PIL.ImageOps", extra="vision", purpose="Reading images")
+    image = image_ops.exif_transpose(image)  # a copy, also where there is nothing to turn
+    if image.mode.startswith("I;16"):  # conversion to 8 bits would clip, not scale
+        image = image_module.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image
 
 
 def _first(item):
-    """Take the sample out of a Dataset's item."""
-    return torch.as_tensor(np.asarray(item[0] if isinstance(item, (tuple, list)) else item))
+    """Take the sample out of a Dataset's item, images with their channels first."""
+    item = item[0] if isinstance(item, (tuple, list)) else item
+    if _is_pil(item):
+        item = np.array(_open(item))
+    is_tensor = hasattr(item, "detach")
+    item = torch.as_tensor(item if is_tensor else np.asarray(item))
+    if item.ndim == 2:
+        return item[None]
+    if item.ndim == 3:
+        for last in (False, True) if is_tensor else (True, False):
+            if item.shape[-1 if last else 0] in _CHANNELS:
+                return item.permute(2, 0, 1) if last else item
+    if item.ndim != 1:
+        raise ValueError(f"Items of a Dataset must be features (d,) or images, got shape {tuple(item.shape)}.")
+    return item
+
+
+def _is_integer(values):
+    return not values.dtype.is_floating_point and values.dtype != torch.bool
 
 
 def _scale(values, dtype):
-    """Map integer pixels to [0, 1]; keep floating-point values."""
-    if values.ndim == 4 and not values.dtype.is_floating_point:
-        return values.to(dtype) / 255
-    return values.to(dtype)
+    """Map integer pixels to [0, 1]; keep floating-point and boolean values."""
+    return values.to(dtype) / 255 if values.ndim == 4 and _is_integer(values) else values.to(dtype)

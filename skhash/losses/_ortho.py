@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skhash.losses._classification import imbalanced_binary_cross_entropy, soft_cross_entropy, to_multi_hot
+from skhash.utils import check_option
 
 
 def margin_logits(
@@ -41,6 +42,7 @@ def margin_logits(
     logits : Tensor of shape (n, n_classes)
         To be fed to a cross-entropy.
     """
+    check_option("margin_type", margin_type, ("cos", "arc"))
     positive = to_multi_hot(targets, len(centers)).to(z.dtype)
     cosine = F.linear(F.normalize(z), F.normalize(centers.to(z.dtype)))
     if margin_type == "cos":
@@ -93,6 +95,7 @@ def ortho_loss(
     >>> round(ortho_loss(3 * centers, torch.tensor([0, 1]), centers).item(), 4)
     0.1839
     """
+    check_option("multilabel_loss", multilabel_loss, ("softmax", "sigmoid", "sigmoid_imbalanced"))
     scale = math.sqrt(z.shape[1]) if scale is None else scale
     logits = margin_logits(z, targets, centers, margin=margin, scale=scale, margin_type=margin_type)
     if targets.ndim == 1 or multilabel_loss == "softmax":

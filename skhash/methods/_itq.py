@@ -8,6 +8,7 @@ from numbers import Integral
 import numpy as np
 from scipy.linalg import orthogonal_procrustes
 
+from skhash.codes import binarize
 from skhash.methods._linear import LinearHasher
 from skhash.methods._pca import principal_components
 from skhash.utils import Interval, local_random_state
@@ -92,12 +93,12 @@ class ITQHasher(LinearHasher):
         rotation, upper = np.linalg.qr(random_state.standard_normal((self.bits, self.bits)))
         rotation *= np.where(np.diag(upper) < 0, -1.0, 1.0)  # uniform over rotations
         projected = V @ rotation
-        codes = np.where(projected >= 0, 1.0, -1.0)
+        codes = _signs(projected)
         errors = [_quantization_error(codes, projected)]
         for _ in range(self.max_iter):
             rotation, _ = orthogonal_procrustes(V, codes)
             projected = V @ rotation
-            previous, codes = codes, np.where(projected >= 0, 1.0, -1.0)
+            previous, codes = codes, _signs(projected)
             errors.append(_quantization_error(codes, projected))
             if np.array_equal(codes, previous):
                 break
@@ -105,6 +106,10 @@ class ITQHasher(LinearHasher):
         self.n_iter_ = len(errors) - 1
         self.components_ = rotation.T @ pca.components_
         self.mean_ = pca.mean_
+
+
+def _signs(projected):
+    return 2.0 * binarize(projected) - 1.0
 
 
 def _quantization_error(codes, projected):

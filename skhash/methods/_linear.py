@@ -40,13 +40,18 @@ class LinearHasher(BaseHasher):
         self : object
             The fitted hasher.
         """
-        X = validate_data(self, X, dtype=[np.float64, np.float32])
+        X = self._validate(X, reset=True)
         self._fit_projection(X)
         self._remember_labels(X, y)
         return self
 
-    def _validate(self, X):
-        return validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _validate(self, X, reset=False):
+        if getattr(X, "ndim", 2) > 2:
+            raise ValueError(
+                f"{type(self).__name__} takes features of shape (n_samples, n_features), got X of shape "
+                f"{tuple(X.shape)}: flatten the images, or train a deep hasher on them."
+            )
+        return validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
 
     def _project(self, X):
         # Matrix products round differently in different company (block sizes, threads). What is zero up to that

@@ -5,6 +5,7 @@ objective", NeurIPS 2021.
 """
 
 import math
+import warnings
 from numbers import Real
 
 import numpy as np
@@ -16,7 +17,7 @@ from skhash.codes import unpack_codes
 from skhash.deep import DeepHasher
 from skhash.losses import OrthoLoss, cosine_quantization_loss
 from skhash.nn import HashHead, encode
-from skhash.utils import Interval, StrOptions
+from skhash.utils import Interval, StrOptions, read_labels
 
 
 class OrthoHasher(DeepHasher):
@@ -118,6 +119,7 @@ class OrthoHasher(DeepHasher):
         multilabel_loss="softmax",
         quantization_weight=0.0,
         backbone="auto",
+        image_size=None,
         max_epochs=100,
         batch_size=128,
         optimizer="adam",
@@ -138,6 +140,7 @@ class OrthoHasher(DeepHasher):
         super().__init__(
             bits,
             backbone=backbone,
+            image_size=image_size,
             max_epochs=max_epochs,
             batch_size=batch_size,
             optimizer=optimizer,
@@ -172,6 +175,12 @@ class OrthoHasher(DeepHasher):
             centers = make_hash_centers(n_classes, self.bits, method=self.centers, random_state=random_state)
         else:
             centers = _check_centers(self.centers, n_classes, self.bits)
+        if min_distance(centers) == 0:
+            warnings.warn(
+                f"Two of the {n_classes} classes got the same center of {self.bits} bits and will share their codes: "
+                "use more bits or centers='maxhd'.",
+                stacklevel=2,
+            )
         return OrthoLoss(
             centers,
             margin=self.margin,
@@ -199,7 +208,8 @@ class OrthoHasher(DeepHasher):
         self.centers_ = self.module_.criterion.centers.cpu().numpy().astype(np.int8)
         self.min_distance_ = min_distance(self.centers_)
         codes = unpack_codes(self.label_index_.codes_, self.bits)
-        self.class_centers_ = class_centers(codes, self.label_index_.labels_.multi_hot())
+        labels = read_labels(y, classes=self.classes_)
+        self.class_centers_ = class_centers(codes, labels.codes, len(labels.classes))
         self.orthogonality_ = orthogonality(self.class_centers_)
 
     def recalibrate(self, X, *, variance=False):

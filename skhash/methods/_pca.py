@@ -1,8 +1,10 @@
 """PCA hashing: the signs of the leading principal components."""
 
+import numpy as np
 from sklearn.decomposition import PCA
 
 from skhash.methods._linear import LinearHasher
+from skhash.utils import local_random_state
 
 
 def principal_components(X, bits, random_state):
@@ -17,7 +19,8 @@ def principal_components(X, bits, random_state):
             f"bits={bits} needs at least {max(bits, 2)} training samples, got n_samples={n_samples}: "
             "use fewer bits or LSHHasher."
         )
-    return PCA(bits, random_state=random_state).fit(X)
+    with np.errstate(invalid="ignore"):  # shares of no variance at all, in constant data
+        return PCA(bits, random_state=local_random_state(random_state)).fit(X)
 
 
 class PCAHasher(LinearHasher):

@@ -86,6 +86,7 @@ class _MapScorer:
         if y is None:
             raise ValueError("Mean average precision needs labels to tell what is relevant: got y=None.")
         options = vars(self)
+        estimator = getattr(estimator, "best_estimator_", estimator)  # a fitted search, in nested cross-validation
         last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
         if isinstance(last, HammingIndex):
             if getattr(last, "labels_", True) is None:

@@ -1,5 +1,7 @@
 """Backbones that train on a CPU, and the way to bring any other."""
 
+import copy
+
 import torch
 from torch import nn
 
@@ -100,13 +102,15 @@ def make_backbone(backbone, input_shape, generator):
 
 
 def _probe(module, input_shape):
-    """Find the length of a foreign backbone's output by showing it two empty inputs."""
+    """Find the length of a foreign backbone's output by showing it two empty inputs, of every type it will be shown."""
     was_training = module.training
     parameter = next(module.parameters(), None)
-    device = parameter.device if parameter is not None else "cpu"
+    device = parameter.device if parameter is not None else torch.device("cpu")
     try:
         with torch.inference_mode():
             out = module.eval()(torch.zeros((2, *input_shape), device=device))
+            if len(input_shape) == 1 and device.type != "mps":  # as `encode` will run it
+                copy.deepcopy(module).double()(torch.zeros((2, *input_shape), device=device, dtype=torch.float64))
     except Exception as error:
         raise ValueError(f"backbone does not take inputs of shape {input_shape}: {error}") from error
     finally:

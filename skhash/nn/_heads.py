@@ -3,6 +3,7 @@
 from torch import nn
 
 from skhash.nn._bihalf import BiHalf
+from skhash.utils import check_option
 
 _INIT_STD = 0.01  # of the linear weights in OrthoHash and all its baselines
 
@@ -22,6 +23,7 @@ class HashHead(nn.Module):
 
     def __init__(self, in_features, bits, balance=None):
         super().__init__()
+        check_option("balance", balance, (None, "batch_norm", "bihalf"))
         self.linear = nn.Linear(in_features, bits, bias=False)
         if balance == "batch_norm":
             self.balance = nn.BatchNorm1d(bits)

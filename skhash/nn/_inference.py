@@ -7,13 +7,14 @@ on it, and eight small images are also where a CPU is fastest.
 """
 
 import copy
+import math
 from contextlib import contextmanager
 
 import torch
 
 _FEATURE_ROWS = 64
 _IMAGE_ROWS = 8
-_BLOCK_ROWS = 4096
+_BLOCK_VALUES = 2**22  # in memory at once, in numbers: 16 or 32 MB
 
 
 def encode(module, samples):
@@ -38,8 +39,9 @@ def encode(module, samples):
     if double:
         module = copy.deepcopy(module).double()
     dtype = torch.float64 if double else torch.float32
-    for start in range(0, len(samples), _BLOCK_ROWS):
-        block = samples.batch(range(start, min(start + _BLOCK_ROWS, len(samples))), dtype=dtype)
+    block_rows = pass_rows * max(_BLOCK_VALUES // (pass_rows * math.prod(samples.sample_shape)), 1)
+    for start in range(0, len(samples), block_rows):
+        block = samples.batch(range(start, min(start + block_rows, len(samples))), dtype=dtype)
         with evaluation_mode(module), torch.inference_mode():
             outputs = [module(_pad(part, pass_rows).to(device))[: len(part)].cpu() for part in block.split(pass_rows)]
         yield torch.cat(outputs).numpy()

@@ -24,11 +24,25 @@ def build(factory, *args, generator, **kwargs):
     -------
     module : nn.Module
         On the CPU.
+
+    Raises
+    ------
+    TypeError
+        If a layer is of a kind that `initialize` does not know and does not initialise itself.
     """
     # On the meta device the layers' own initialisation computes nothing and draws nothing.
     with torch.device("meta"):
         module = factory(*args, **kwargs)
-    return initialize(module.to_empty(device="cpu"), generator)
+    module.to_empty(device="cpu")
+    values = [*module.named_parameters(), *module.named_buffers()]
+    for _, value in values:
+        if value.is_floating_point():
+            nn.init.constant_(value, math.nan)
+    initialize(module, generator)
+    for name, value in values:
+        if value.isnan().any():
+            raise TypeError(f"{name} of {type(module).__name__} was not initialised: give its layer `initialize`.")
+    return module
 
 
 def initialize(module, generator):

@@ -56,8 +56,6 @@ class HashNetwork(nn.Module):
         self.backbone = backbone
         self.head = head
         self.criterion = criterion
-        if frozen:
-            backbone.requires_grad_(False)
 
     def train(self, mode=True):
         """Switch between training and evaluation; a frozen backbone stays in the latter."""
@@ -73,4 +71,6 @@ class HashNetwork(nn.Module):
 
     def forward(self, x):
         """Compute continuous codes of inputs `x`."""
-        return self.head(self.backbone(self.preprocess(x)))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            features = self.backbone(self.preprocess(x))
+        return self.head(features)

@@ -22,7 +22,7 @@ def resolve_device(device="auto"):
     Raises
     ------
     ValueError
-        If torch knows no such device.
+        If torch has no such device here.
 
     Examples
     --------
@@ -33,6 +33,6 @@ def resolve_device(device="auto"):
     if device == "auto":
         device = os.environ.get("SKHASH_DEVICE") or torch.accelerator.current_accelerator(check_available=True) or "cpu"
     try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device={device!r} is none that torch knows; try 'auto', 'cpu' or 'cuda'.") from error
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device={device!r} is none that torch has here ({error}); try 'auto' or 'cpu'.") from error

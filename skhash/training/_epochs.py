@@ -55,8 +55,8 @@ def run_epochs(loop, samples, targets, *, epochs, validate=None, early_stopping=
                 row["validation_map"] = validate()
                 stop = early_stopping.update(row["validation_map"], epoch + 1, loop.network)
             row["seconds"] = time.perf_counter() - start
-            history.append(row)
-            finished = copy.deepcopy(loop.network.state_dict())
+            state = copy.deepcopy(loop.network.state_dict())
+            finished, history = state, [*history, row]  # together, or an interruption in between would part them
             progress.update()
             progress.set_postfix({key: f"{row[key]:.4f}" for key in ("loss", "validation_map") if key in row})
             if task.end_epoch() or stop:
@@ -65,7 +65,8 @@ def run_epochs(loop, samples, targets, *, epochs, validate=None, early_stopping=
         if not history:
             raise
         loop.network.load_state_dict(finished)
-        warnings.warn(f"Training interrupted by the user: the model is that of epoch {len(history)}.", stacklevel=3)
+        kept = len(history) if early_stopping is None else early_stopping.best_epoch
+        warnings.warn(f"Training interrupted by the user: the model is that of epoch {kept}.", stacklevel=3)
     finally:
         progress.close()
     if early_stopping is not None:

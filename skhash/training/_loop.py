@@ -113,7 +113,8 @@ class TrainingLoop:
         loss = self.loss(self.network, batch)
         loss.backward()
         if self.max_grad_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.max_grad_norm)
+            trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            torch.nn.utils.clip_grad_norm_(trained, self.max_grad_norm)
         self.optimizer.step()
         self.schedule.step()
         return loss.detach()

@@ -3,6 +3,8 @@
 import torch
 from torch.optim.lr_scheduler import LambdaLR, MultiStepLR, OneCycleLR
 
+from skhash.utils import check_option
+
 _OPTIMIZERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -19,7 +21,7 @@ def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weigh
     name : {"adam", "adamw", "sgd"}
         SGD has Nesterov momentum 0.9.
     network : HashNetwork
-        Whose parameters to optimise. Frozen ones (`requires_grad=False`) stay so.
+        Whose parameters to optimise, without those of a frozen backbone or without gradient.
     learning_rate : float
         Of the head.
     backbone_lr_ratio : float, default=1.0
@@ -32,11 +34,13 @@ def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weigh
     optimizer : torch.optim.Optimizer
         The optimiser.
     """
-    backbone = [parameter for parameter in network.backbone.parameters() if parameter.requires_grad]
+    check_option("name", name, tuple(_OPTIMIZERS))
+    backbone = list(network.backbone.parameters())
     taken = {id(parameter) for parameter in backbone}
+    backbone = [parameter for parameter in backbone if parameter.requires_grad]
     rest = [p for p in network.parameters() if p.requires_grad and id(p) not in taken]
     groups = [{"params": rest, "lr": learning_rate}]
-    if backbone:
+    if backbone and not network.frozen:
         groups.append({"params": backbone, "lr": learning_rate * backbone_lr_ratio})
     return _OPTIMIZERS[name](groups, weight_decay=weight_decay)
 
@@ -61,6 +65,7 @@ def make_schedule(name, optimizer, *, epochs, steps_per_epoch):
     schedule : torch.optim.lr_scheduler.LRScheduler
         The schedule.
     """
+    check_option("name", name, ("step", "one_cycle", None))
     if name == "one_cycle":
         maxima = [group["lr"] for group in optimizer.param_groups]
         return OneCycleLR(optimizer, max_lr=maxima, total_steps=max(epochs * steps_per_epoch, 2))

@@ -45,6 +45,10 @@ class RandomCropFlip:
         views : Tensor of the same shape
             New tensor.
         """
+        if images.ndim != 4:
+            raise ValueError(
+                f"augment: RandomCropFlip takes images (n, c, h, w), got a batch of shape {tuple(images.shape)}."
+            )
         n, _, height, width = images.shape
         padded = F.pad(images, (self.padding,) * 4)
         shift = torch.randint(0, 2 * self.padding + 1, (2, n, 1), generator=generator)

@@ -108,10 +108,13 @@ def test_min_distance_of_one_center_is_its_length():
 def test_class_centers_are_the_bitwise_majority_with_draws_to_plus_one():
     codes = np.array([[1, 0, 1], [0, 0, 1], [1, 1, 0]])
     multi_hot = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0]])
-    np.testing.assert_array_equal(class_centers(codes, multi_hot), [[1, -1, 1], [1, 1, 1], [1, 1, 1]])
+    np.testing.assert_array_equal(class_centers(codes, multi_hot, 3), [[1, -1, 1], [1, 1, 1], [1, 1, 1]])
+    np.testing.assert_array_equal(class_centers(codes, np.array([2, 2, 0]), 3), [[1, 1, -1], [1, 1, 1], [1, -1, 1]])
 
 
 def test_orthogonality():
     assert orthogonality(hadamard_centers(4, 8)) == 0
+    centers = bernoulli_centers(7, 24, random_state=0).astype(float)
+    assert orthogonality(centers) == pytest.approx(np.linalg.norm(centers @ centers.T / 24 - np.eye(7)))
     # Two equal centers: both off-diagonal entries are 1.
     assert orthogonality(np.ones((2, 8))) == pytest.approx(2**0.5)

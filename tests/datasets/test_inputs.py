@@ -84,6 +84,71 @@ def test_a_file_that_is_no_image(tmp_path):
         read_images([path])
 
 
+def test_lists_of_arrays_and_series_of_paths(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    image_module = pytest.importorskip("PIL.Image")
+    expected = read_images(PIXELS).batch(range(6))
+    tensors = list(torch.from_numpy(PIXELS.transpose(0, 3, 1, 2).copy()))
+    paths = [str(tmp_path / f"{number}.png") for number in range(6)]
+    for path, pixels in zip(paths, PIXELS, strict=True):
+        image_module.fromarray(pixels).save(path)
+    for form in (list(PIXELS), tensors, pandas.Series(paths, index=range(10, 16))):
+        torch.testing.assert_close(read_images(form).batch(range(6)), expected)
+    with pytest.raises(ValueError, match=r"X is a list of arrays of shapes \[\(5, 7, 3\), \(5, 8, 3\)\]"):
+        read_images([np.zeros((5, 7, 3)), np.zeros((5, 8, 3))])
+    with pytest.raises(ValueError, match=r"X\[1\] is NoneType; a list of images holds paths or PIL images"):
+        read_images([paths[0], None])
+
+
+def test_datasets_of_pil_images_or_channels_last():
+    image_module = pytest.importorskip("PIL.Image")
+
+    class Items(torch.utils.data.Dataset):
+        def __init__(self, items):
+            self.items = items
+
+        def __len__(self):
+            return len(self.items)
+
+        def __getitem__(self, row):
+            return self.items[row], 0
+
+    expected = read_images(PIXELS).batch(range(6))
+    for items in ([image_module.fromarray(pixels) for pixels in PIXELS], list(PIXELS)):
+        torch.testing.assert_close(read_images(Items(items)).batch(range(6)), expected)
+    grey = Items([image_module.fromarray(pixels[..., 0]) for pixels in PIXELS])
+    assert tuple(read_images(grey).sample_shape) == (1, 5, 7)
+    with pytest.raises(ValueError, match=r"Item 1 of the Dataset has shape \(3, 4, 7\), expected \(3, 5, 7\)"):
+        read_images(Items([PIXELS[0], PIXELS[1][:4]])).batch(range(2))
+
+
+def test_sixteen_bits_are_scaled_and_cameras_held_upright(tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    deep = np.arange(0, 65536, 8192, dtype=np.uint16).reshape(2, 4)
+    image_module.fromarray(deep).save(tmp_path / "deep.png")
+    batch = read_images([tmp_path / "deep.png"]).batch(range(1))
+    np.testing.assert_array_equal((batch * 255).round().int().numpy()[0, 0], deep >> 8)
+    turned = image_module.fromarray(PIXELS[0])
+    exif = turned.getexif()
+    exif[0x0112] = 6  # shown upright after a quarter turn clockwise
+    turned.save(tmp_path / "turned.png", exif=exif)
+    batch = read_images([tmp_path / "turned.png"]).batch(range(1))
+    np.testing.assert_array_equal((batch[0] * 255).round().int().numpy(), np.rot90(PIXELS[0], -1).transpose(2, 0, 1))
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    path = tmp_path / "photo.jpg"
+    image_module.fromarray(np.tile(PIXELS[0], (30, 30, 1))).save(path)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(ValueError, match=r"photo.jpg' is damaged: "):
+        read_images([path], (3, 5, 7)).batch(range(1))
+
+
+def test_booleans_are_zero_and_one():
+    assert Samples(np.array([[[[True, False]]]])).batch(range(1)).ravel().tolist() == [1.0, 0.0]
+
+
 def test_dataset_labels_from_items_or_from_the_attribute():
     data = torch.zeros(3, 4)
     dataset = torch.utils.data.TensorDataset(data, torch.tensor([2, 0, 1]))

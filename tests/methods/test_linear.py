@@ -99,6 +99,16 @@ def test_labels_are_kept_and_regression_targets_ignored(digits):
     assert not hasattr(PCAHasher(8).fit(digits.X, digits.X[:, 3] + 0.5), "predict")
 
 
+@pytest.mark.parametrize("hasher", HASHERS, ids=lambda hasher: type(hasher).__name__)
+def test_images_are_refused_with_advice(hasher, digits):
+    with pytest.raises(ValueError, match=r"takes features of shape .* got X of shape \(1797, 8, 8\): flatten"):
+        hasher.fit(digits.images)
+
+
+def test_constant_data_do_not_warn():
+    assert PCAHasher(2).fit(np.ones((5, 3))).transform(np.ones((2, 3))).all()
+
+
 def test_memory_mapped_features(digits, tmp_path):
     np.save(tmp_path / "X.npy", digits.X)
     X = np.load(tmp_path / "X.npy", mmap_mode="r")

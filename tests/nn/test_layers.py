@@ -4,7 +4,9 @@ import torch
 from torch import nn
 
 from skhash.codes import binarize
+from skhash.losses import ortho_loss
 from skhash.nn import MLP, BiHalf, HashHead, SmallCNN, Standardize, build, make_backbone, sign, sign_ste
+from skhash.training import make_optimizer, make_schedule
 
 
 def generator(seed=0):
@@ -68,6 +70,32 @@ def test_build_draws_from_its_generator_only():
         assert torch.equal(a, b)
     other = build(SmallCNN, 1, generator=generator(6))
     assert not torch.equal(first[0][0][0].weight, other[0][0][0].weight)
+
+
+def test_build_refuses_layers_that_nobody_initialises():
+    with pytest.raises(TypeError, match="weight of LayerNorm was not initialised: give its layer `initialize`"):
+        build(nn.LayerNorm, 64, generator=generator())
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda: HashHead(3, 4, "batchnorm"), "balance must be one of .* got 'batchnorm'"),
+        (lambda: make_schedule("cosine", None, epochs=1, steps_per_epoch=1), "name must be one of .* got 'cosine'"),
+        (lambda: make_optimizer("rmsprop", None, learning_rate=1), "name must be one of .* got 'rmsprop'"),
+        (
+            lambda: ortho_loss(torch.ones(1, 2), torch.tensor([0]), torch.ones(1, 2), margin_type="cosine"),
+            "margin_type must be one of .* got 'cosine'",
+        ),
+        (
+            lambda: ortho_loss(torch.ones(1, 2), torch.tensor([0]), torch.ones(1, 2), multilabel_loss="softmx"),
+            "multilabel_loss must be one of .* got 'softmx'",
+        ),
+    ],
+)
+def test_unknown_options(function, message):
+    with pytest.raises(ValueError, match=message):
+        function()
 
 
 def test_build_has_torchs_own_distribution():

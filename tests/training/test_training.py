@@ -178,10 +178,28 @@ def interrupting_loop(network, at_step):
 def test_interruption_leaves_the_model_of_the_last_finished_epoch():
     reference, network = make_network(), make_network()
     run_epochs(make_loop(reference), Samples(X), None, epochs=2, task=no_task())
-    with pytest.warns(UserWarning, match="interrupted by the user: the model is that of epoch 2"):
+    with pytest.warns(UserWarning, match=r"interrupted by the user: the model is that of epoch 2\."):
         # Three batches an epoch: the eighth is the second of epoch 3.
         history = run_epochs(interrupting_loop(network, 8), Samples(X), None, epochs=5, task=no_task())
     assert len(history) == 2
+    torch.testing.assert_close(network.state_dict(), reference.state_dict())
+
+
+def test_interruption_with_early_stopping_leaves_the_best_epoch():
+    network, stopping = make_network(), EarlyStopping(patience=10)
+    scores = iter([0.9, 0.2, 0.3])
+    with pytest.warns(UserWarning, match=r"the model is that of epoch 1\."):
+        run_epochs(
+            interrupting_loop(network, 11),
+            Samples(X),
+            None,
+            epochs=5,
+            validate=lambda: next(scores),
+            early_stopping=stopping,
+            task=no_task(),
+        )
+    reference = make_network()
+    run_epochs(make_loop(reference), Samples(X), None, epochs=1, task=no_task())
     torch.testing.assert_close(network.state_dict(), reference.state_dict())
 
 
@@ -226,5 +244,5 @@ def test_devices(monkeypatch):
     assert resolve_device("cpu") == torch.device("cpu")
     monkeypatch.setenv("SKHASH_DEVICE", "meta")
     assert resolve_device() == torch.device("meta")
-    with pytest.raises(ValueError, match="device='abacus' is none that torch knows"):
+    with pytest.raises(ValueError, match="device='abacus' is none that torch has here"):
         resolve_device("abacus")
