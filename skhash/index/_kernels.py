@@ -1,61 +1,19 @@
-"""Exact search kernels over packed codes: the k nearest, and all within a radius, both ordered by (distance, id).
+"""Exact search kernels over packed codes: the k nearest, and all below a distance, both ordered by (distance, row).
 
-Hardly any code matters once a search is warm, so both kernels filter blocks of codes: a loop without branches or
-stores, which LLVM vectorises, asks whether any code of the block is nearer than the query's limit, and only then is
-the block looked at code by code. Within a block the codes lie word-major, one vector lane per code.
-
-`width` is a tuple of one zero per word: a tuple's length is part of its type, so each code width gets its own machine
-code with the loop over words unrolled.
+Hardly any code matters once a search is warm, so each kernel asks the filter which blocks of codes hold one that is
+nearer than the query's limit, and only these are looked at code by code.
 """
 
 import numpy as np
 
-from skhash.index._popcount import kernel, popcount
+from skhash.index._filter import BLOCK, TILE, block_hits, distance_to, fill_tile, filter_blocks, new_tile
+from skhash.index._popcount import kernel, popcount, trailing_zeros
 
-__all__ = ["BLOCK", "nearest", "within"]
+__all__ = ["count_below", "fill_below", "lower_limits", "nearest"]
 
-BLOCK = 512  # codes per filtered block
-_TILE = 4096  # words that are kept in the first-level cache while all queries pass over them
-_SPARE = 128  # how far beyond 2 k candidates a query may run before they are cut back to k
-
-
-@kernel
-def _distance(block, j, query, width):
-    """Hamming distance of code `j` of a word-major block."""
-    total = np.uint64(0)
-    for w in range(len(width)):
-        total += popcount(block[w, j] ^ query[w])
-    return np.int64(total)
-
-
-@kernel
-def _any_below(block, query, limit, width):
-    """Whether any code of a block is nearer than `limit`: the sign bits of (distance - limit), or-ed together."""
-    sign = np.int64(0)
-    for j in range(BLOCK):
-        sign |= _distance(block, j, query, width) - limit
-    return sign < 0
-
-
-@kernel
-def _empty_tile(width):
-    """Room for a few blocks of codes, of shape (n_blocks, n_words, BLOCK)."""
-    return np.zeros((max(1, _TILE // (BLOCK * len(width))), len(width), BLOCK), np.uint64)
-
-
-@kernel
-def _fill_tile(tile, codes, start):
-    """Copy codes from row `start` on into the tile; give the number of blocks that this takes.
-
-    Behind the last code the last block keeps what it held: it may raise a false alarm in `_any_below`, no more.
-    """
-    n_blocks = min(len(tile), (len(codes) - start + BLOCK - 1) // BLOCK)
-    for b in range(n_blocks):
-        rows = codes[start + b * BLOCK : start + (b + 1) * BLOCK]
-        for w in range(tile.shape[1]):
-            for j in range(len(rows)):
-                tile[b, w, j] = rows[j, w]
-    return n_blocks
+_SPARE = 32  # how far beyond 2 k candidates a query may run before they are cut back to k
+_ZERO = np.uint64(0)
+_ONE = np.uint64(1)
 
 
 @kernel
@@ -69,31 +27,8 @@ def _kth(histogram, k):
 
 
 @kernel
-def _first_limit(sample, query, k, histogram, width):
-    """A limit that at least `k` codes are below, from some of the codes."""
-    histogram[:] = 0
-    for i in range(len(sample)):
-        total = np.uint64(0)
-        for w in range(len(width)):
-            total += popcount(sample[i, w] ^ query[w])
-        histogram[np.int64(total)] += 1
-    return _kth(histogram, k)[0] + 1
-
-
-@kernel
-def _collect(block, first, size, query, limit, distances, ids, count, width):
-    """Append the codes of a block that are nearer than `limit` to `count` candidates; give the new count."""
-    for j in range(size):
-        distance = _distance(block, j, query, width)
-        if distance < limit:
-            distances[count], ids[count] = distance, first + j
-            count += 1
-    return count
-
-
-@kernel
-def _keep_nearest(distances, ids, count, k, histogram):
-    """Cut `count` candidates, which lie by rising id, back to the `k` nearest; give the k-th distance."""
+def _keep_nearest(distances, rows, count, k, histogram):
+    """Cut `count >= k` candidates, which lie by rising row, back to the `k` nearest; give the k-th distance."""
     histogram[:] = 0
     for i in range(count):
         histogram[distances[i]] += 1
@@ -104,102 +39,159 @@ def _keep_nearest(distances, ids, count, k, histogram):
         if distance == kth:
             ties -= 1
         if distance < kth or (distance == kth and ties >= 0):
-            distances[kept], ids[kept] = distance, ids[i]
+            distances[kept], rows[kept] = distance, rows[i]
             kept += 1
     return kth
 
 
 @kernel
-def _counting_sort(distances, ids, sorted_distances, sorted_ids, histogram):
-    """Sort candidates, which lie by rising id, by (distance, id)."""
+def _counting_sort(distances, rows, count, sorted_distances, sorted_rows, histogram):
+    """Sort `count` candidates, which lie by rising row, by (distance, row)."""
     histogram[:] = 0
-    for i in range(len(sorted_ids)):
+    for i in range(count):
         histogram[distances[i]] += 1
     position = 0
     for distance in range(len(histogram)):
         histogram[distance], position = position, position + histogram[distance]
-    for i in range(len(sorted_ids)):
+    for i in range(count):
         distance = distances[i]
-        sorted_distances[histogram[distance]], sorted_ids[histogram[distance]] = distance, ids[i]
+        sorted_distances[histogram[distance]], sorted_rows[histogram[distance]] = distance, rows[i]
         histogram[distance] += 1
 
 
 @kernel
-def nearest(codes, sample, queries, distances, ids, width):
-    """Find the k nearest codes of each query.
+def lower_limits(sample, queries, k, limits, width):
+    """Lower the limits to what at least `k` codes are below, as far as some of the codes can tell.
+
+    Parameters
+    ----------
+    sample : ndarray of uint64 of shape (n_sample, n_words)
+        Some of the codes.
+    queries, k, limits, width
+        As in `nearest`.
+    """
+    histogram = np.empty(64 * len(width) + 1, np.int64)
+    if len(sample) < k:
+        return
+    for q in range(len(queries)):
+        histogram[:] = 0
+        for i in range(len(sample)):
+            total = _ZERO
+            for w in range(len(width)):
+                total += popcount(sample[i, w] ^ queries[q, w])
+            histogram[np.int64(total)] += 1
+        limits[q] = min(limits[q], np.uint64(_kth(histogram, k)[0] + 1))
+
+
+@kernel
+def nearest(codes, allowed, first, queries, limits, distances, rows, width):
+    """Find the k nearest of the codes that are nearer to a query than its limit.
 
     Parameters
     ----------
     codes : ndarray of uint64 of shape (n, n_words)
-        What is searched; `n >= k`.
-    sample : ndarray of uint64 of shape (n_sample, n_words)
-        Some rows of `codes`, at least `k`, from which the first limits are taken.
+        What is searched.
+    allowed : ndarray of bool of shape (n,) or (0,)
+        Which codes count; empty if all do.
+    first : int
+        Row of the first code.
     queries : ndarray of uint64 of shape (n_queries, n_words)
         What is searched for.
-    distances, ids : ndarray of int32 and of int64 of shape (n_queries, k)
-        The answer, ordered by (distance, id).
-    width : tuple of int
-        `n_words` zeros.
+    limits : ndarray of uint64 of shape (n_queries,)
+        Limits; lowered to the k-th distance where so many codes are found.
+    distances, rows : ndarray of int32 and of int64 of shape (n_queries, k)
+        The answer, ordered by (distance, row). Where fewer than k codes are found, the rest stays as it was.
+    width : tuple of int or ndarray of int64
+        `width_of(n_words)`.
     """
-    n_queries, k = ids.shape
+    n_queries, k = rows.shape
     room = min(len(codes), 2 * k + _SPARE)
     near = np.empty((n_queries, room + BLOCK), np.int32)
-    near_ids = np.empty((n_queries, room + BLOCK), np.int64)
-    counts = np.zeros(n_queries, np.int64)
+    near_rows = np.empty((n_queries, room + BLOCK), np.int64)
     histogram = np.empty(64 * len(width) + 1, np.int64)
-    limits = np.empty(n_queries, np.int64)
+    space, offsets, found = new_tile(n_queries, width)
+    counts = np.zeros(n_queries, np.int64)
+    end = 0
+    while end < len(codes):
+        start = end
+        tile, size, end = fill_tile(space, offsets, codes, allowed, start, width)
+        for i in range(filter_blocks(tile, size, queries, limits, found, width)):
+            q, block = found[i] // TILE, found[i] % TILE
+            count = counts[q]
+            hits = block_hits(tile, block, size, queries[q], limits[q], width)
+            while hits:
+                j = block + trailing_zeros(hits)
+                hits &= hits - _ONE
+                near[q, count], near_rows[q, count] = (
+                    distance_to(tile, j, queries[q], width),
+                    first + start + offsets[j],
+                )
+                count += 1
+            if count > room:
+                # From here on a code as far as the k-th would lose against it by its larger row.
+                limits[q] = _keep_nearest(near[q], near_rows[q], count, k, histogram)
+                count = k
+            counts[q] = count
     for q in range(n_queries):
-        limits[q] = _first_limit(sample, queries[q], k, histogram, width)
-    tile = _empty_tile(width)
-    for start in range(0, len(codes), len(tile) * BLOCK):
-        n_blocks = _fill_tile(tile, codes, start)
-        for q in range(n_queries):
-            for b in range(n_blocks):
-                if _any_below(tile[b], queries[q], limits[q], width):
-                    first = start + b * BLOCK
-                    block, query, size = tile[b], queries[q], min(BLOCK, len(codes) - first)
-                    counts[q] = _collect(block, first, size, query, limits[q], near[q], near_ids[q], counts[q], width)
-                    if counts[q] > room:
-                        # From here on a code as far as the k-th would lose against it by its larger id.
-                        limits[q] = _keep_nearest(near[q], near_ids[q], counts[q], k, histogram)
-                        counts[q] = k
-    for q in range(n_queries):
-        _keep_nearest(near[q], near_ids[q], counts[q], k, histogram)
-        _counting_sort(near[q], near_ids[q], distances[q], ids[q], histogram)
+        if counts[q] > k:
+            limits[q] = _keep_nearest(near[q], near_rows[q], counts[q], k, histogram)
+            counts[q] = k
+        _counting_sort(near[q], near_rows[q], counts[q], distances[q], rows[q], histogram)
 
 
 @kernel
-def _place(block, first, size, query, slots, distances, ids, width):
-    """Write the codes of a block that have a slot for their distance there, and move the slot on."""
-    for j in range(size):
-        distance = _distance(block, j, query, width)
-        if distance < len(slots):
-            if len(ids):
-                distances[slots[distance]], ids[slots[distance]] = distance, first + j
-            slots[distance] += 1
-
-
-@kernel
-def within(codes, queries, slots, distances, ids, width):
-    """Find all codes within a radius of each query, in two calls: one to count, one to fill.
+def count_below(codes, allowed, queries, limits, counts, width):
+    """Count the codes at each distance below a query's limit.
 
     Parameters
     ----------
-    codes, queries : ndarray of uint64 of shape (n, n_words) and (n_queries, n_words)
-        What is searched, and what for.
-    slots : ndarray of int64 of shape (n_queries, radius + 1)
-        Where the next neighbour of each query and distance goes; raised by one for each. From zeros it ends as counts.
-    distances, ids : ndarray of int32 and of int64 of shape (n_found,)
-        The answer; if empty, nothing is written.
-    width : tuple of int
-        `n_words` zeros.
+    codes, allowed, queries, limits, width
+        As in `nearest`, but that the limits stay.
+    counts : ndarray of int64 of shape (n_queries, max_limit)
+        The answer is added to it.
     """
-    tile = _empty_tile(width)
-    for start in range(0, len(codes), len(tile) * BLOCK):
-        n_blocks = _fill_tile(tile, codes, start)
-        for q in range(len(queries)):
-            for b in range(n_blocks):
-                if _any_below(tile[b], queries[q], slots.shape[1], width):
-                    first = start + b * BLOCK
-                    size = min(BLOCK, len(codes) - first)
-                    _place(tile[b], first, size, queries[q], slots[q], distances, ids, width)
+    space, offsets, found = new_tile(len(queries), width)
+    end = 0
+    while end < len(codes):
+        start = end
+        tile, size, end = fill_tile(space, offsets, codes, allowed, start, width)
+        for i in range(filter_blocks(tile, size, queries, limits, found, width)):
+            q, block = found[i] // TILE, found[i] % TILE
+            hits = block_hits(tile, block, size, queries[q], limits[q], width)
+            while hits:
+                j = block + trailing_zeros(hits)
+                hits &= hits - _ONE
+                counts[q, distance_to(tile, j, queries[q], width)] += 1
+
+
+@kernel
+def fill_below(codes, allowed, first, queries, limits, slots, ends, distances, rows, width):
+    """Write the codes below a query's limit where they belong.
+
+    Parameters
+    ----------
+    codes, allowed, first, queries, limits, width
+        As in `nearest`, but that the limits stay.
+    slots : ndarray of int64 of shape (n_queries, max_limit)
+        Where the next code of each query and distance goes; raised by one for each.
+    ends : ndarray of int64 of shape (n_queries,)
+        Codes of a query that would go there or further are left out.
+    distances, rows : ndarray of int32 and of int64 of shape (n_found,)
+        The answer.
+    """
+    space, offsets, found = new_tile(len(queries), width)
+    end = 0
+    while end < len(codes):
+        start = end
+        tile, size, end = fill_tile(space, offsets, codes, allowed, start, width)
+        for i in range(filter_blocks(tile, size, queries, limits, found, width)):
+            q, block = found[i] // TILE, found[i] % TILE
+            hits = block_hits(tile, block, size, queries[q], limits[q], width)
+            while hits:
+                j = block + trailing_zeros(hits)
+                hits &= hits - _ONE
+                distance = distance_to(tile, j, queries[q], width)
+                slot = slots[q, distance]
+                if slot < ends[q]:
+                    distances[slot], rows[slot] = distance, first + start + offsets[j]
+                    slots[q, distance] = slot + 1
