@@ -11,6 +11,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
         ".methods": ["LSHHasher", "PCAHasher", "ITQHasher", "OrthoHasher"],
-        ".index": ["HammingIndex"],
+        ".index": ["HammingIndex", "HammingNeighborsTransformer", "ShardedHammingIndex"],
     },
 )

@@ -25,6 +25,7 @@ from skhash.utils import all_estimators, all_hashers
 # What makes an estimator quick enough, and small enough for checks with two features. Everything else is the default.
 QUICK = {
     "HammingIndex": {"binarize": 0.0},
+    "HammingNeighborsTransformer": {"binarize": 0.0},
     "ITQHasher": {"bits": 2},
     "PCAHasher": {"bits": 2},
 }

@@ -6,6 +6,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
         "._hamming": ["HammingIndex"],
+        "._neighbors_transformer": ["HammingNeighborsTransformer"],
+        "._sharded": ["ShardedHammingIndex"],
         "._popcount": ["kernel", "popcount"],
     },
 )

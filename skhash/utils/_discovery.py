@@ -18,7 +18,7 @@ def all_estimators():
     --------
     >>> from skhash.utils import all_estimators
     >>> [name for name, _ in all_estimators() if name.startswith("Hamming")]
-    ['HammingIndex']
+    ['HammingIndex', 'HammingNeighborsTransformer']
     """
     package = import_module("skhash")
     found = [(name, getattr(package, name)) for name in package.__all__]

@@ -1,0 +1,150 @@
+"""Codes to the graph of their neighbours, for scikit-learn's estimators that take graphs in place of distances."""
+
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skhash.index._hamming import HammingIndex
+from skhash.index._reading import read_codes
+from skhash.utils import Interval, StrOptions, fit_context
+
+__all__ = ["HammingNeighborsTransformer"]
+
+
+class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Transform binary codes into the sparse graph of their neighbours by Hamming distance.
+
+    It keeps the contract of `sklearn.neighbors.KNeighborsTransformer` and `RadiusNeighborsTransformer`, so that it can
+    come before every estimator that takes `metric="precomputed"` with sparse graphs or an affinity of that kind:
+    DBSCAN, TSNE, Isomap, LocalOutlierFactor, SpectralClustering, KNeighborsClassifier and others. The search is exact.
+
+    Parameters
+    ----------
+    mode : {"distance", "connectivity"}, default="distance"
+        Whether an edge weighs the Hamming distance or 1.
+    n_neighbors : int, default=5
+        Number of neighbours of each code; not used with a `radius`. A code counts as a neighbour of itself, so one more
+        is looked for with `mode="distance"`: the next step mostly leaves the code itself out.
+    radius : int, default=None
+        Largest distance of a neighbour: the graph then holds all neighbours within it, however many. None means the
+        `n_neighbors` nearest.
+    bits : int, default=None
+        Code length. Needed for packed bytes, and for packed words that are not full; otherwise it is only checked.
+    binarize : float, default=None
+        Threshold for continuous codes: floats and signed integers become bit 1 where they are `>= binarize`. With None
+        the input is presumed to be codes, and other values are refused.
+    algorithm : {"auto", "brute", "mih"}, default="auto"
+        How to search; see `HammingIndex`. It changes the time, never the graph.
+    n_jobs : int, default=None
+        Number of threads. None means 1 unless in a `joblib.parallel_config` context, -1 means all processors.
+
+    Attributes
+    ----------
+    index_ : HammingIndex
+        The codes that `fit` was given.
+    bits_ : int
+        Code length.
+    n_samples_fit_ : int
+        Number of codes in `index_`: of columns of the graphs.
+    n_features_in_ : int
+        Number of features, which are the bits, packed or not: the same as `bits_`.
+    feature_names_in_ : ndarray of str of shape (bits_,)
+        Column names, if the codes were a data frame with one bit per column.
+
+    See Also
+    --------
+    HammingIndex : The search itself; it gives graphs, too.
+
+    Notes
+    -----
+    Each row of the graph is ordered by (distance, column), and weights of 0 are stored, as scikit-learn needs them. A
+    code stands in its own row, unless more codes than fit there are equal to it and come before it: then one of these
+    stands in its place, at the same distance of 0, and scikit-learn's estimators leave that one out. With a `radius`
+    it is always there.
+
+    Examples
+    --------
+    >>> from skhash.index import HammingNeighborsTransformer
+    >>> from sklearn.cluster import DBSCAN
+    >>> from sklearn.pipeline import make_pipeline
+    >>> codes = [[0, 0, 0, 0], [0, 0, 0, 1], [1, 1, 1, 0], [1, 1, 1, 1]]
+    >>> HammingNeighborsTransformer(n_neighbors=1).fit_transform(codes).toarray()
+    array([[0., 1., 0., 0.],
+           [1., 0., 0., 0.],
+           [0., 0., 0., 1.],
+           [0., 0., 1., 0.]])
+    >>> clusters = make_pipeline(
+    ...     HammingNeighborsTransformer(radius=2), DBSCAN(eps=2, min_samples=2, metric="precomputed")
+    ... )
+    >>> clusters.fit_predict(codes)
+    array([0, 0, 1, 1])
+    """
+
+    _parameter_constraints: dict = {
+        "mode": [StrOptions({"distance", "connectivity"})],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "radius": [Interval(Integral, 0, None, closed="left"), None],
+        "bits": [Interval(Integral, 1, None, closed="left"), None],
+        "binarize": [Interval(Real, None, None, closed="neither"), None],
+        "algorithm": [StrOptions({"auto", "brute", "mih"})],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self, mode="distance", *, n_neighbors=5, radius=None, bits=None, binarize=None, algorithm="auto", n_jobs=None
+    ):
+        self.mode = mode
+        self.n_neighbors = n_neighbors
+        self.radius = radius
+        self.bits = bits
+        self.binarize = binarize
+        self.algorithm = algorithm
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Index the codes that are to be neighbours.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, bits) or in another form of `skhash.codes`
+            Codes.
+        y : ignored
+            Not used; present for pipelines.
+
+        Returns
+        -------
+        self : HammingNeighborsTransformer
+            The fitted transformer.
+        """
+        codes = read_codes(self, X, reset=True)
+        self.index_ = HammingIndex(bits=self.bits_, algorithm=self.algorithm, n_jobs=self.n_jobs).fit(codes)
+        self.n_samples_fit_ = self._n_features_out = len(codes)
+        return self
+
+    def transform(self, X):
+        """Compute the graph of the neighbours that codes have among those of `fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, bits) or in another form of `skhash.codes`
+            Codes.
+
+        Returns
+        -------
+        graph : csr_matrix of float64 of shape (n_queries, n_samples_fit_)
+            `n_neighbors` edges in each row with `mode="connectivity"`, one more with `mode="distance"`, or all within
+            the radius; ordered by (distance, column).
+
+        Raises
+        ------
+        ValueError
+            If `fit` was given fewer codes than there must be edges in a row.
+        """
+        check_is_fitted(self)
+        queries = read_codes(self, X, reset=False)
+        if self.radius is not None:
+            return self.index_.radius_neighbors_graph(queries, self.radius, self.mode)
+        # A code that was fitted is one of its own neighbours, of which the next step will leave it out.
+        return self.index_.kneighbors_graph(queries, self.n_neighbors + (self.mode == "distance"), self.mode)
