@@ -83,12 +83,19 @@ class ShardedHammingIndex:
             raise ValueError("parts is empty; at least one is needed.")
         parts, self._indexes = zip(*read, strict=True)
         self.bits_ = _agree("bits", [index.bits_ for index in self._indexes])
-        _agree("ids", ["of the user" if index._collection.next_id is None else "counted" for index in self._indexes])
+        _agree("ids", ["own ids" if index._collection.next_id is None else "counted ids" for index in self._indexes])
         labels = _agree("labels", [_describe_labels(index.labels_) for index in self._indexes])
         if labels is not None:
             self.classes_ = np.unique(np.concatenate([index.classes_ for index in self._indexes]))
         self.n_samples_fit_ = sum(index.n_samples_fit_ for index in self._indexes)
         self._run = runner(executor, parts, self._indexes)
+
+    def __len__(self):
+        """Number of codes in all parts."""
+        return self.n_samples_fit_
+
+    def __repr__(self):
+        return f"ShardedHammingIndex({len(self._indexes)} parts, {len(self)} codes of {self.bits_} bits)"
 
     def kneighbors(self, X, n_neighbors=None, return_distance=True):
         """Find the nearest codes.

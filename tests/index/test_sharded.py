@@ -189,7 +189,7 @@ def test_arrays_as_parts_and_queries_in_any_form():
         (
             [HammingIndex().fit([[0, 1]]), HammingIndex().fit([[0, 1]], ids=[1])],
             ValueError,
-            "the same ids: part 0 has counted, part 1 has of the user",
+            "the same ids: part 0 has counted ids, part 1 has own ids",
         ),
     ],
 )
