@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from mmap import mmap
+from numbers import Integral
 
 import numpy as np
 
@@ -60,6 +61,8 @@ class Collection:
         return len(self.codes) - self.n_dead
 
     def __contains__(self, label):
+        if isinstance(label, Integral) and not -(2**63) <= label < 2**63:
+            return False
         return bool(self._find(read_ids([label]))[0] >= 0)
 
     def __getstate__(self):
@@ -231,7 +234,11 @@ def _is_mask(where):
     """Whether all values are bool, which no id is."""
     if hasattr(where, "dtype"):
         return where.dtype == bool
-    return isinstance(where, (list, tuple)) and len(where) > 0 and all(isinstance(value, bool) for value in where)
+    return (
+        isinstance(where, (list, tuple))
+        and len(where) > 0
+        and all(isinstance(value, (bool, np.bool_)) for value in where)
+    )
 
 
 def _make_ours(array, name, rooms):

@@ -276,6 +276,7 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
         check_is_fitted(self)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
         check_scalar(k, "n_neighbors", Integral, min_val=1)
+        k = int(k)  # numpy's narrow integers wrap round
         queries, allowed = self._read_search(X, where)
         n_allowed = self.n_samples_fit_ if where is None else np.count_nonzero(allowed)
         own = int(X is None)
@@ -298,6 +299,7 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
         check_is_fitted(self)
         radius = self.radius if radius is None else radius
         check_scalar(radius, "radius", Integral, min_val=0)
+        radius = int(radius)
         queries, allowed = self._read_search(X, where)
         counts, distances, rows = self._get_engine().within(queries, radius, self.n_jobs, allowed)
         if X is None:

@@ -50,6 +50,8 @@ def read_ids(ids, n=None, name="ids"):
     for label in labels:
         if isinstance(label, (bool, np.bool_, float, np.floating)) or not _is_hashable(label):
             raise TypeError(f"{name} must be {_ACCEPTED}; got {label!r}.")
+        if isinstance(label, Integral) and not -(2**63) <= label < 2**63:
+            raise ValueError(f"Integer {name} must fit int64, got {label}.")
     return np.fromiter(labels, dtype=object, count=len(labels))
 
 

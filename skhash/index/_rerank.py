@@ -7,6 +7,7 @@ from sklearn.utils import check_array, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skhash.codes import as_packed, binarize
+from skhash.index._ids import read_ids
 from skhash.index._popcount import kernel, popcount
 
 __all__ = ["RerankMixin", "vector_scores", "weighted_scores"]
@@ -148,6 +149,7 @@ class RerankMixin:
         rows = self._collection.rows_of(ids.ravel()).reshape(ids.shape)
         k = ids.shape[1] if n_neighbors is None else n_neighbors
         check_scalar(k, "n_neighbors", Integral, min_val=1, max_val=ids.shape[1])
+        k = int(k)
         if vectors is None:
             queries, weights = self._read_weighted(X, scoring, weights)
             _check_number(len(queries), ids)
@@ -188,6 +190,9 @@ def _check_given(scoring, name, value, scorings):
 
 def _read_candidates(ids):
     """Ids of shape (n_queries, n_candidates), of which labels may be tuples only in an array."""
+    if isinstance(ids, (list, tuple)) and ids and all(isinstance(row, (list, tuple)) for row in ids):
+        if len({len(row) for row in ids}) == 1:
+            ids = np.stack([read_ids(row) for row in ids])  # which numpy alone would make strings of
     ids = np.asarray(ids)
     if ids.ndim != 2:
         raise ValueError(f"ids must have shape (n_queries, n_candidates), as kneighbors gives them; got {ids.shape}.")

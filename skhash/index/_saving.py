@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhash.index import _folder
 from skhash.index._collection import Collection
-from skhash.index._storage import IndexWriter, check_index, read_index, read_index_header
+from skhash.index._storage import FORMAT, VERSION, IndexWriter, check_index, read_index, read_index_header
 
 _COPIED_AT_ONCE = 2**20
 __all__ = ["SavedIndexMixin", "restore"]
@@ -78,16 +78,7 @@ class SavedIndexMixin:
         ValueError
             If the folder is no saved index, of a newer version, or damaged.
         """
-        folder = Path(path)
-        header = read_index_header(folder)
-        while True:
-            try:
-                return restore(cls, folder, header, mmap)
-            except FileNotFoundError:
-                newer = read_index_header(folder)
-                if newer == header:
-                    raise
-                header = newer  # the folder was saved to between reading its header and its files
+        return open_current(cls, Path(path), mmap)[1]
 
     @staticmethod
     def verify(path):
@@ -165,7 +156,7 @@ class SavedIndexMixin:
             The longer index, mapped into memory.
         """
         folder = Path(path)
-        read_index_header(folder)  # a folder that is none cannot be locked
+        _folder.read_header(folder, FORMAT, VERSION)  # a folder that is none cannot be locked
         with _folder.locked(folder):
             header = read_index_header(folder)
             with IndexWriter(folder, header) as writer:
@@ -183,6 +174,21 @@ def _facts(index):
         "parameters": index.get_params(deep=False),
         "feature_names": None if names is None else names.tolist(),
     }
+
+
+def open_current(cls, folder, mmap=True):
+    """Open what a folder holds now, even while others save to it; give the header and the index."""
+    failed_with = None
+    while True:
+        try:
+            header = read_index_header(folder)
+            return header, restore(cls, folder, header, mmap)
+        except FileNotFoundError:
+            # A save may have come between a header and its files; with the same header once more they are missing.
+            current = _folder.read_header(folder, FORMAT, VERSION)
+            if current == failed_with:
+                raise
+            failed_with = current
 
 
 def restore(cls, folder, header, mmap=True):

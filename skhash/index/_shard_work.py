@@ -12,8 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from skhash.index._hamming import HammingIndex
-from skhash.index._saving import restore
-from skhash.index._storage import read_index_header
+from skhash.index._saving import open_current
 from skhash.utils import import_optional
 
 __all__ = ["Answer", "SavedPart", "merge", "read_part", "runner"]
@@ -35,8 +34,8 @@ def read_part(part):
         return part, part
     if isinstance(part, (str, os.PathLike)):
         folder = Path(part).absolute()
-        header = read_index_header(folder)
-        return SavedPart(str(folder), header["crc32"]), restore(HammingIndex, folder, header)
+        header, index = open_current(HammingIndex, folder)
+        return SavedPart(str(folder), header["crc32"]), index
     index = HammingIndex().fit(part)
     return index, index
 
@@ -44,10 +43,10 @@ def read_part(part):
 @lru_cache(maxsize=1024)
 def _open(part):
     """Open a saved part, once in each process."""
-    header = read_index_header(Path(part.path))
+    header, index = open_current(HammingIndex, Path(part.path))
     if header["crc32"] != part.crc32:
         raise ValueError(f"{part.path} has changed since the ShardedHammingIndex was made; make a new one.")
-    return restore(HammingIndex, Path(part.path), header)
+    return index
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ class ShardedHammingIndex:
         """
         k = self.n_neighbors if n_neighbors is None else n_neighbors
         check_scalar(k, "n_neighbors", Integral, min_val=1)
+        k = int(k)
         queries = self._read_codes(X)
         if k > self.n_samples_fit_:
             raise ValueError(
@@ -154,6 +155,7 @@ class ShardedHammingIndex:
         """
         radius = self.radius if radius is None else radius
         check_scalar(radius, "radius", Integral, min_val=0)
+        radius = int(radius)
         found = self._search(self._read_codes(X), radius=radius)
         ids = _split(found.ids, found.counts)
         return (_split(found.distances, found.counts), ids) if return_distance else ids
@@ -172,7 +174,9 @@ class ShardedHammingIndex:
         labels : ndarray of shape (n_queries,) or (n_queries, n_classes)
             As `HammingIndex.predict` gives.
         """
-        queries, k = self._read_codes(X), min(self.n_neighbors, self.n_samples_fit_)
+        if self.n_samples_fit_ == 0:
+            raise ValueError("The parts hold no codes, so there are no neighbours to vote.")
+        queries, k = self._read_codes(X), min(int(self.n_neighbors), self.n_samples_fit_)
         labels = self._search(queries, k=k, labelled=True).labels
         codes = labels if labels.ndim == 2 else np.searchsorted(self.classes_, labels)
         rows = np.arange(len(queries) * k).reshape(-1, k)

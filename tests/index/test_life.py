@@ -303,3 +303,38 @@ def test_ids_are_routed():
         index = HammingIndex(n_neighbors=1).set_fit_request(ids=True)
         pipe = make_pipeline(FunctionTransformer(), index).fit(np.eye(3), ids=["a", "b", "c"])
     assert pipe[-1].kneighbors(np.eye(3))[1].ravel().tolist() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("narrow", [np.int8, np.uint8, np.int16])
+def test_narrow_numpy_integers_are_just_numbers(narrow):
+    codes = np.random.default_rng(0).integers(0, 2, (150, 512)).astype(np.uint8)
+    index = HammingIndex().fit(codes)
+    for expected, got in zip(index.kneighbors(codes[:3], 100), index.kneighbors(codes[:3], narrow(100)), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    for radius in (np.uint8(255), narrow(127)):
+        expected, got = index.radius_neighbors(codes[:3], int(radius)), index.radius_neighbors(codes[:3], radius)
+        for a, b in zip(expected[1], got[1], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_ids_beyond_64_bits_are_refused_and_not_there():
+    index = HammingIndex().fit(np.eye(3, dtype=np.uint8), ids=[1, 2, 3])
+    assert 2**70 not in index
+    with pytest.raises(ValueError, match="must fit int64"):
+        index.remove(["a", 2**70])
+    with pytest.raises(ValueError, match="must fit int64"):
+        HammingIndex().fit(np.eye(3, dtype=np.uint8), ids=["a", ("b", 1), 2**70])
+
+
+def test_a_mask_of_numpy_bools_in_a_list():
+    index = HammingIndex(n_neighbors=1).fit(np.eye(3, dtype=np.uint8))
+    ids = index.kneighbors(np.eye(3, dtype=np.uint8)[:1], where=[np.False_, np.True_, np.False_], return_distance=False)
+    assert ids.tolist() == [[1]]
+
+
+def test_rerank_takes_mixed_ids_in_lists():
+    z = np.random.default_rng(0).normal(size=(3, 8))
+    index = HammingIndex(binarize=0.0).fit(z, ids=["a", 1, 2])
+    ids = index.rerank(z[:1], [[1, "a"]], scoring="asymmetric")
+    ids = ids[-1] if isinstance(ids, tuple) else ids
+    assert ids.tolist() == [["a", 1]]

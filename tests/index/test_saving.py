@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 import zlib
@@ -438,3 +439,23 @@ def test_appended_blocks_that_are_refused_leave_the_folder_as_it_was(tmp_path):
     with pytest.raises(ValueError, match="The 'n_neighbors' parameter"):
         HammingIndex.from_blocks(tmp_path, [codes], n_neighbors=0)
     assert_equal_indexes(HammingIndex.append_blocks(tmp_path, []), index)
+
+
+def test_open_finds_an_index_at_every_moment_of_saving(tmp_path):
+    codes = np.random.default_rng(0).integers(0, 2, (40, 16)).astype(np.uint8)
+    states = [HammingIndex().fit(codes[:n]) for n in (20, 40)]
+    states[0].save(tmp_path / "index")
+    done = threading.Event()
+
+    def save():
+        for round_ in range(60):
+            states[round_ % 2].save(tmp_path / "index")
+        done.set()
+
+    saver = threading.Thread(target=save)
+    saver.start()
+    try:
+        while not done.is_set():
+            assert len(HammingIndex.open(tmp_path / "index")) in (20, 40)
+    finally:
+        saver.join()
