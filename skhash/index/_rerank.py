@@ -190,9 +190,9 @@ def _check_given(scoring, name, value, scorings):
 
 def _read_candidates(ids):
     """Ids of shape (n_queries, n_candidates), of which labels may be tuples only in an array."""
-    if isinstance(ids, (list, tuple)) and ids and all(isinstance(row, (list, tuple)) for row in ids):
-        if len({len(row) for row in ids}) == 1:
-            ids = np.stack([read_ids(row) for row in ids])  # which numpy alone would make strings of
+    lists = isinstance(ids, (list, tuple)) and all(isinstance(row, (list, tuple)) for row in ids)
+    if lists and len({len(row) for row in ids}) == 1:
+        ids = np.stack([read_ids(row) for row in ids])  # numpy alone would make strings of mixed ones
     ids = np.asarray(ids)
     if ids.ndim != 2:
         raise ValueError(f"ids must have shape (n_queries, n_candidates), as kneighbors gives them; got {ids.shape}.")
