@@ -23,7 +23,7 @@ class GraphMixin:
 
         Returns
         -------
-        graph : csr_matrix of float64 of shape (n_queries, n_samples_fit_)
+        graph : csr_matrix of float64 of shape (n_queries, `n_samples_fit_`)
             Edges of each row ordered by (distance, column); those of weight 0 are stored too. Column `i` is the code
             whose id is `ids_[i]`.
         """
@@ -45,7 +45,7 @@ class GraphMixin:
 
         Returns
         -------
-        graph : csr_matrix of float64 of shape (n_queries, n_samples_fit_)
+        graph : csr_matrix of float64 of shape (n_queries, `n_samples_fit_`)
             Edges of each row ordered by (distance, column); those of weight 0 are stored too. Column `i` is the code
             whose id is `ids_[i]`.
         """

@@ -168,7 +168,7 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
             Number of neighbours; None means the parameter of that name.
         return_distance : bool, default=True
             Whether to give the distances.
-        where : array-like of bool of shape (n_samples_fit_,) or array-like of ids, default=None
+        where : array-like of bool of shape (`n_samples_fit_`,) or array-like of ids, default=None
             The codes among which to search: a mask in the order of `ids_`, or the ids themselves. Bool is always a
             mask, anything else ids.
 
@@ -206,7 +206,7 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
             Largest distance of a neighbour; None means the parameter of that name.
         return_distance : bool, default=True
             Whether to give the distances.
-        where : array-like of bool of shape (n_samples_fit_,) or array-like of ids, default=None
+        where : array-like of bool of shape (`n_samples_fit_`,) or array-like of ids, default=None
             The codes among which to search: a mask in the order of `ids_`, or the ids themselves. Bool is always a
             mask, anything else ids.
 

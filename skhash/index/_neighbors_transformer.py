@@ -49,7 +49,7 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
         Number of codes in `index_`: of columns of the graphs.
     n_features_in_ : int
         Number of features, which are the bits, packed or not: the same as `bits_`.
-    feature_names_in_ : ndarray of str of shape (bits_,)
+    feature_names_in_ : ndarray of str of shape (`bits_`,)
         Column names, if the codes were a data frame with one bit per column.
 
     See Also
@@ -133,7 +133,7 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
 
         Returns
         -------
-        graph : csr_matrix of float64 of shape (n_queries, n_samples_fit_)
+        graph : csr_matrix of float64 of shape (n_queries, `n_samples_fit_`)
             `n_neighbors` edges in each row with `mode="connectivity"`, one more with `mode="distance"`, or all within
             the radius; ordered by (distance, column).
 

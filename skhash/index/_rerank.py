@@ -105,7 +105,7 @@ class RerankMixin:
 
         weights : array-like of shape (bits,) or (n_queries, bits), default=None
             Weight of each bit, not negative; needed for "weighted".
-        vectors : array-like of shape (n_samples_fit_, n_dims) or (n_queries, n_candidates, n_dims), default=None
+        vectors : array-like of shape (`n_samples_fit_`, n_dims) or (n_queries, n_candidates, n_dims), default=None
             Needed for "cosine" and "euclidean": vectors of all codes in the order of `ids_`, which may be a memory map
             (only those of candidates are read), or of the candidates of each query.
 
