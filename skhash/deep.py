@@ -4,11 +4,13 @@ A method says which head, which loss, which targets.
 """
 
 import copy
+import functools
+import inspect
 import math
 import threading
 from abc import abstractmethod
 from contextlib import contextmanager
-from numbers import Integral, Real
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,10 +24,13 @@ from skhash.datasets import DatasetSamples, Samples, SampleSubset, read_images
 from skhash.metrics import mean_average_precision
 from skhash.nn import HashHead, HashNetwork, Standardize, build, encode, make_backbone
 from skhash.training import (
+    RECIPES,
+    TRAINING_CONSTRAINTS,
     CallbackSupport,
     EarlyStopping,
     FitTask,
     TrainingLoop,
+    document_parameters,
     make_optimizer,
     make_schedule,
     resolve_device,
@@ -33,7 +38,7 @@ from skhash.training import (
     steps_per_epoch,
     with_callbacks,
 )
-from skhash.utils import Interval, StrOptions, are_labels, fit_context, local_random_state, read_labels
+from skhash.utils import are_labels, check_option, fit_context, inherit_parameters, local_random_state, read_labels
 
 __all__ = ["DeepHasher"]
 
@@ -42,116 +47,45 @@ _STANDARDIZE_ROWS = 8192
 
 # What may change between two calls that train one network. Everything else made the network.
 _TRAINING_PARAMETERS = {
-    "max_epochs", "batch_size", "optimizer", "learning_rate", "backbone_lr_ratio", "schedule", "weight_decay",
-    "max_grad_norm", "augment", "early_stopping", "validation_fraction", "n_iter_no_change", "warm_start", "device",
-    "random_state", "verbose",
+    "recipe", "max_epochs", "batch_size", "optimizer", "learning_rate", "backbone_lr_ratio", "schedule", "weight_decay",
+    "dropout", "max_grad_norm", "augment", "early_stopping", "validation_fraction", "n_iter_no_change", "warm_start",
+    "device", "random_state", "verbose",
 }  # fmt: skip
 _NAMES = ("n_features_in_", "feature_names_in_")
 _GLOBAL_STATE = threading.RLock()
 
-# Spliced into the docstrings of the methods, so that twenty of them cannot drift apart.
-_SHARED_DOC = {
-    "{training_parameters}": """backbone : {"auto", "mlp", "small_cnn"}, nn.Module, callable or None, default="auto"
-        What turns samples into feature vectors. "auto": a small convolutional network for images, nothing for
-        features, whose head is then all there is to train; "mlp" adds two hidden layers for features. A module gives
-        (n, d) vectors; a copy of it is trained, on integer pixels divided by 255 or floats as they are. A callable
-        without arguments, such as a class, makes one.
-    image_size : int or tuple of (int, int), default=None
-        Height and width that image files and PIL images are brought to; one number for both. None takes those of the
-        first training image, which is right where all are alike and small.
-    max_epochs : int, default=100
-        Passes over the training data.
-    batch_size : int, default=128
-        Samples in a batch, at least 2.
-    optimizer : {"adam", "adamw", "sgd"}, default="adam"
-        Optimiser; SGD has Nesterov momentum 0.9.
-    learning_rate : float, default=1e-3
-        Of the head, at its highest.
-    backbone_lr_ratio : float, default=1.0
-        Learning rate of the backbone as a share of the head's: 0.1 suits a pretrained one, 0 freezes it.
-    schedule : {"step", "one_cycle"} or None, default="step"
-        Learning rate over time: a tenth after 80 % of the epochs, torch's one-cycle policy, or constant.
-    weight_decay : float, default=5e-4
-        Weight decay of all parameters.
-    max_grad_norm : float, default=None
-        Longer gradients are scaled down to this norm.
-    augment : callable, default=None
-        `augment(batch, generator)` gives a random view of a training batch, such as
-        `skhash.training.RandomCropFlip()`.
-    early_stopping : bool, default=False
-        Whether to hold out `validation_fraction` of the training data, to score the codes on it after every epoch
-        (mAP@all of each sample against the others), to stop when the score has not risen for `n_iter_no_change`
-        epochs, and to keep the best epoch's weights. Needs labels.
-    validation_fraction : float, default=0.1
-        Share to hold out.
-    n_iter_no_change : int, default=10
-        Patience in epochs.
-    warm_start : bool, default=False
-        Whether `fit` continues from the weights of the previous `fit`.
-    device : str or torch.device, default="auto"
-        Where to compute; "auto" takes an accelerator if there is one.
-    random_state : int, RandomState instance or None, default=None
-        Seeds weights, centers, batches and whatever else is drawn. No global state is touched.
-    verbose : int, default=0
-        Positive for a progress bar over the epochs.""",
-    "{training_attributes}": """module_ : skhash.nn.HashNetwork
-        The trained network.
-    history_ : list of dict
-        Per epoch: "epoch", "loss", "learning_rate", "seconds" and, with `early_stopping`, "validation_map".
-    n_iter_ : int
-        Epochs that the weights have seen in the last `fit`.
-    input_shape_ : tuple of int
-        Shape of a sample: (n_features,) or (channels, height, width).
-    label_index_ : HammingIndex or None
-        Training codes with their labels, if `fit` was given labels.
-    classes_ : ndarray of shape (n_classes,)
-        Class labels, if `fit` was given labels; column numbers for multi-hot labels.
-    multilabel_ : bool
-        Whether the labels were multi-hot.
-    n_features_in_ : int
-        Number of features seen during `fit`, if it was features.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during `fit`, if they were all strings.""",
-}
+
+@functools.cache
+def _asked_for(criterion):
+    """What a class of criterion takes of a batch beside targets."""
+    return [name for name in ("epoch", "rows", "generator") if name in inspect.signature(criterion.forward).parameters]
 
 
 class DeepHasher(CallbackSupport, BaseHasher):
     """Base class of the hashers that train a network.
 
-    A subclass supplies `_make_criterion`, the loss as a module, and where it differs from the plain case `_make_head`
-    and `_loss`. A criterion with a method `class_scores(z)` predicts by class; others by a vote of training codes.
+    A subclass supplies `_make_criterion`, the loss as a module, and where it differs from the plain case `_make_head`,
+    `_loss` and `_recipes`. Its `__init__` takes its own parameters and `**training`, which it hands on. A criterion
+    with a method `class_scores(z)` predicts by class; others by a vote of training codes.
 
     Warning: this class should not be used directly. Use derived classes instead.
     """
 
     _needs_labels = True
 
+    # What a method adds to `skhash.training.RECIPES` or changes there; a pair is for features and for images.
+    _recipes: dict = {}
+
     _parameter_constraints: dict = {
         **BaseHasher._parameter_constraints,
-        "backbone": [StrOptions({"auto", "mlp", "small_cnn"}), callable, None],
-        "image_size": [Interval(Integral, 1, None, closed="left"), tuple, None],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "optimizer": [StrOptions({"adam", "adamw", "sgd"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "backbone_lr_ratio": [Interval(Real, 0, None, closed="left")],
-        "schedule": [StrOptions({"step", "one_cycle"}), None],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "augment": [callable, None],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "device": [str, torch.device],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
+        **TRAINING_CONSTRAINTS,
     }
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        for mark, text in _SHARED_DOC.items():
-            cls.__doc__ = cls.__doc__ and cls.__doc__.replace(mark, text)
+        cls.__doc__ = document_parameters(cls.__doc__)
+        cls.__init__ = inherit_parameters(cls.__init__, super(cls, cls).__init__)
+        cls._recipes = {**RECIPES, **super(cls, cls)._recipes, **vars(cls).get("_recipes", {})}
 
     @abstractmethod
     def __init__(
@@ -160,13 +94,16 @@ class DeepHasher(CallbackSupport, BaseHasher):
         *,
         backbone="auto",
         image_size=None,
-        max_epochs=100,
-        batch_size=128,
-        optimizer="adam",
-        learning_rate=1e-3,
-        backbone_lr_ratio=1.0,
-        schedule="step",
-        weight_decay=5e-4,
+        recipe="skhash",
+        max_epochs=None,
+        batch_size=None,
+        optimizer=None,
+        learning_rate=None,
+        backbone_lr_ratio=None,
+        schedule=None,
+        weight_decay=None,
+        standardize=None,
+        dropout=None,
         max_grad_norm=None,
         augment=None,
         early_stopping=False,
@@ -180,6 +117,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
         self.bits = bits
         self.backbone = backbone
         self.image_size = image_size
+        self.recipe = recipe
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.optimizer = optimizer
@@ -187,6 +125,8 @@ class DeepHasher(CallbackSupport, BaseHasher):
         self.backbone_lr_ratio = backbone_lr_ratio
         self.schedule = schedule
         self.weight_decay = weight_decay
+        self.standardize = standardize
+        self.dropout = dropout
         self.max_grad_norm = max_grad_norm
         self.augment = augment
         self.early_stopping = early_stopping
@@ -208,8 +148,9 @@ class DeepHasher(CallbackSupport, BaseHasher):
         return HashHead(in_features, self.bits)
 
     def _loss(self, network, batch):
-        """Compute the loss of a `Batch`."""
-        return network.criterion(network(batch.inputs), batch.targets)
+        """Compute the loss of a `Batch`; of `epoch`, `rows` and `generator`, the criterion gets what it asks for."""
+        more = {name: getattr(batch, name) for name in _asked_for(type(network.criterion))}
+        return network.criterion(network(batch.inputs, batch.generator), batch.targets, **more)
 
     # What they all do ------------------------------------------------------------------------------------------------
 
@@ -238,23 +179,25 @@ class DeepHasher(CallbackSupport, BaseHasher):
             # Drawn first, so that a warm start with the same seed holds out the same samples.
             kept, held = self._hold_out(samples, labels, random_state)
             train = SampleSubset(samples, kept) if len(held) else samples
+            recipe = self._choose_recipe(samples)
             if resume:
                 network = copy.deepcopy(self._resumed_module(labels))
             else:
-                network = self._make_network(train, labels, random_state, generator)
+                network = self._make_network(train, labels, recipe, random_state, generator)
             validate = self._make_validation(network, samples, labels, held) if len(held) else None
-            task = FitTask(self, X, y, self.max_epochs, lambda: self._fitted_state(network, samples, labels))
+            task = FitTask(self, X, y, recipe.max_epochs, lambda: self._fitted_state(network, samples, labels))
             stopping = EarlyStopping(self.n_iter_no_change) if self.early_stopping else None
             history = run_epochs(
-                self._make_loop(network, len(train), self.max_epochs, self.schedule, generator),
+                self._make_loop(network, len(train), recipe, generator),
                 train,
                 self._to_targets(None if labels is None else labels[kept], network),
-                epochs=self.max_epochs,
+                epochs=recipe.max_epochs,
                 validate=validate,
                 early_stopping=stopping,
                 task=task,
                 verbose=self.verbose,
             )
+        self.recipe_ = recipe
         self.history_ = [*(self.history_ if resume else []), *history]
         self.n_iter_ = stopping.best_epoch if stopping else len(history)
         self._finish(network, samples, labels)
@@ -287,12 +230,13 @@ class DeepHasher(CallbackSupport, BaseHasher):
         random_state = local_random_state(self.random_state)
         with self._unchanged_on_failure(), self._random(random_state, loop and loop.generator) as generator:
             samples, labels = self._read_training(X, y, classes=classes, reset=not resume)
+            recipe = replace(self._choose_recipe(samples), max_epochs=1, schedule="constant")
             if resume:
                 network = copy.deepcopy(self._resumed_module(labels)) if loop is None else loop.network
             else:
-                network = self._make_network(samples, labels, random_state, generator)
+                network = self._make_network(samples, labels, recipe, random_state, generator)
             if loop is None or parameters != loop_parameters:
-                loop = self._make_loop(network, len(samples), 1, None, generator)
+                loop = self._make_loop(network, len(samples), recipe, generator)
             epoch = len(self.history_) if resume else 0
             before = copy.deepcopy(network.state_dict())
             try:
@@ -302,6 +246,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
                 network.eval()
                 self._loop = None
                 raise
+        self.recipe_ = recipe
         self.history_ = [*(self.history_ if resume else []), {"epoch": epoch + 1, "loss": loss}]
         self.n_iter_ = 1
         self._finish(network, samples, labels)
@@ -442,36 +387,47 @@ class DeepHasher(CallbackSupport, BaseHasher):
             torch.manual_seed(seed)
             yield generator
 
-    def _make_network(self, samples, labels, random_state, generator):
+    def _choose_recipe(self, samples):
+        """Say how to train: the recipe, with the parameters that are not None."""
+        recipe = self.recipe
+        if isinstance(recipe, str):
+            check_option("recipe", recipe, self._recipes)
+            recipe = self._recipes[recipe]
+        if isinstance(recipe, tuple):
+            recipe = recipe[samples.kind == "images"]
+        return recipe.override(self)
+
+    def _make_network(self, samples, labels, recipe, random_state, generator):
         """Build the untrained network and move it to the device."""
         backbone = copy.deepcopy(self.backbone) if isinstance(self.backbone, torch.nn.Module) else self.backbone
         backbone, in_features = make_backbone(backbone, tuple(samples.sample_shape), generator)
         preprocess = None
-        if samples.kind == "images" and isinstance(self.backbone, str):
+        if isinstance(self.backbone, str) if samples.kind == "images" else recipe.standardize:
             n_rows = max(min(_STANDARDIZE_VALUES // math.prod(samples.sample_shape), _STANDARDIZE_ROWS), 1)
             rows = torch.randperm(len(samples), generator=generator)[:n_rows]
-            preprocess = Standardize(samples.sample_shape[0]).fit(samples.batch(rows))
+            preprocess = Standardize(samples.sample_shape).fit(samples.batch(rows))
         head = build(self._make_head, in_features, generator=generator)
         criterion = self._make_criterion(labels, random_state)
         self._made_with = self._network_parameters()
         return HashNetwork(backbone, head, criterion, preprocess).to(resolve_device(self.device))
 
-    def _make_loop(self, network, n_samples, epochs, schedule, generator):
-        network.frozen = self.backbone_lr_ratio == 0
+    def _make_loop(self, network, n_samples, recipe, generator):
+        network.frozen = recipe.backbone_lr_ratio == 0
+        network.dropout = recipe.dropout
         optimizer = make_optimizer(
-            self.optimizer,
+            recipe.optimizer,
             network,
-            learning_rate=self.learning_rate,
-            backbone_lr_ratio=self.backbone_lr_ratio,
-            weight_decay=self.weight_decay,
+            learning_rate=recipe.learning_rate,
+            backbone_lr_ratio=recipe.backbone_lr_ratio,
+            weight_decay=recipe.weight_decay,
         )
-        steps = steps_per_epoch(n_samples, self.batch_size)
+        steps = steps_per_epoch(n_samples, recipe.batch_size)
         return TrainingLoop(
             network=network,
             loss=self._loss,
             optimizer=optimizer,
-            schedule=make_schedule(schedule, optimizer, epochs=epochs, steps_per_epoch=steps),
-            batch_size=self.batch_size,
+            schedule=make_schedule(recipe.schedule, optimizer, epochs=recipe.max_epochs, steps_per_epoch=steps),
+            batch_size=recipe.batch_size,
             device=next(network.parameters()).device,
             generator=generator,
             max_grad_norm=self.max_grad_norm,

@@ -244,8 +244,8 @@ def test_scikit_learn_callbacks_see_epochs_and_can_stop(digits):
     hasher = small(max_epochs=10).set_callbacks(callback).fit(digits.X, digits.y)
     assert len(hasher.history_) == hasher.n_iter_ == 2
     assert callback.scores[1] > callback.scores[0] > 0.1
-    untouched = small(max_epochs=2, schedule=None).fit(digits.X, digits.y)
-    assert small(max_epochs=2, schedule=None).set_callbacks(StopAfterTwo()).fit(digits.X, digits.y).history_[1][
+    untouched = small(max_epochs=2, schedule="constant").fit(digits.X, digits.y)
+    assert small(max_epochs=2, schedule="constant").set_callbacks(StopAfterTwo()).fit(digits.X, digits.y).history_[1][
         "loss"
     ] == pytest.approx(untouched.history_[1]["loss"])
 

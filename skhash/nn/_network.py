@@ -5,28 +5,32 @@ from torch import nn
 
 
 class Standardize(nn.Module):
-    """Subtract the training mean of each channel and divide by its standard deviation.
+    """Subtract the training mean of each channel or feature and divide by its standard deviation.
 
     Parameters
     ----------
-    channels : int
-        Channels of the images.
+    sample_shape : tuple of int
+        (channels, height, width) or (n_features,).
     """
 
-    def __init__(self, channels):
+    def __init__(self, sample_shape):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(channels, 1, 1))
-        self.register_buffer("std", torch.ones(channels, 1, 1))
+        shape = (sample_shape[0],) + (1,) * (len(sample_shape) - 1)
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("std", torch.ones(shape))
 
-    def fit(self, images):
-        """Take mean and standard deviation from images (n, channels, height, width)."""
-        std, mean = torch.std_mean(images, dim=(0, 2, 3), correction=0)
-        self.mean.copy_(mean[:, None, None])
-        self.std.copy_(torch.where(std > 0, std, 1.0)[:, None, None])
+    def fit(self, samples):
+        """Take mean and standard deviation from images (n, channels, height, width) or features (n, n_features)."""
+        others = tuple(i for i in range(samples.ndim) if i != 1)
+        std, mean = torch.std_mean(samples.double(), dim=others, correction=0)
+        self.mean.copy_(mean.reshape(self.mean.shape))
+        # What is constant but for rounding stays near zero rather than being blown up.
+        noise = samples.shape[0] ** 0.5 * torch.finfo(samples.dtype).eps * mean.abs()
+        self.std.copy_(torch.where(std > noise, std, 1.0).reshape(self.std.shape))
         return self
 
     def forward(self, x):
-        """Standardise images (n, channels, height, width)."""
+        """Standardise images or features, as `fit` was given."""
         return (x - self.mean) / self.std
 
 
@@ -44,14 +48,17 @@ class HashNetwork(nn.Module):
         classifiers move and are saved with the model.
     preprocess : nn.Module, default=None
         What happens to inputs before the backbone.
+    dropout : float, default=0.0
+        Share of the features that is dropped before the head in training, where a generator is given to draw it.
     frozen : bool, default=False
         Whether the backbone stays as it is: no gradient, and evaluation mode even in training, so that its batch
         normalisation does not drift.
     """
 
-    def __init__(self, backbone, head, criterion, preprocess=None, frozen=False):
+    def __init__(self, backbone, head, criterion, preprocess=None, *, dropout=0.0, frozen=False):
         super().__init__()
         self.frozen = frozen
+        self.dropout = dropout
         self.preprocess = nn.Identity() if preprocess is None else preprocess
         self.backbone = backbone
         self.head = head
@@ -69,8 +76,11 @@ class HashNetwork(nn.Module):
         """What is needed to compute codes, as one module that shares its parts with this one: all but the loss."""
         return nn.Sequential(self.preprocess, self.backbone, self.head)
 
-    def forward(self, x):
-        """Compute continuous codes of inputs `x`."""
+    def forward(self, x, generator=None):
+        """Compute continuous codes of inputs `x`; `generator` draws the dropout."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             features = self.backbone(self.preprocess(x))
+        if self.training and self.dropout and generator is not None:
+            kept = torch.rand(features.shape, generator=generator) >= self.dropout
+            features = features * kept.to(features.device) / (1 - self.dropout)
         return self.head(features)

@@ -11,6 +11,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._epochs": ["run_epochs"],
         "._loop": ["Batch", "TrainingLoop", "steps_per_epoch"],
         "._optim": ["make_optimizer", "make_schedule"],
+        "._parameters": ["TRAINING_CONSTRAINTS", "document_parameters"],
+        "._recipes": ["RECIPES", "Recipe", "Steps"],
         "._views": ["RandomCropFlip"],
     },
 )

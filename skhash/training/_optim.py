@@ -3,14 +3,16 @@
 import torch
 from torch.optim.lr_scheduler import LambdaLR, MultiStepLR, OneCycleLR
 
+from skhash.training._recipes import Steps
 from skhash.utils import check_option
 
-_OPTIMIZERS = {
+OPTIMIZERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
     "sgd": lambda groups, **options: torch.optim.SGD(groups, momentum=0.9, nesterov=True, **options),
 }
-_STEP_AT, _STEP_BY = 0.8, 0.1
+SCHEDULES = ("step", "one_cycle", "constant")
 
 
 def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weight_decay=0.0):
@@ -18,7 +20,7 @@ def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weigh
 
     Parameters
     ----------
-    name : {"adam", "adamw", "sgd"}
+    name : {"adam", "adamw", "rmsprop", "sgd"}
         SGD has Nesterov momentum 0.9.
     network : HashNetwork
         Whose parameters to optimise, without those of a frozen backbone or without gradient.
@@ -34,7 +36,7 @@ def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weigh
     optimizer : torch.optim.Optimizer
         The optimiser.
     """
-    check_option("name", name, tuple(_OPTIMIZERS))
+    check_option("name", name, tuple(OPTIMIZERS))
     backbone = list(network.backbone.parameters())
     taken = {id(parameter) for parameter in backbone}
     backbone = [parameter for parameter in backbone if parameter.requires_grad]
@@ -42,7 +44,7 @@ def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weigh
     groups = [{"params": rest, "lr": learning_rate}]
     if backbone and not network.frozen:
         groups.append({"params": backbone, "lr": learning_rate * backbone_lr_ratio})
-    return _OPTIMIZERS[name](groups, weight_decay=weight_decay)
+    return OPTIMIZERS[name](groups, weight_decay=weight_decay)
 
 
 def make_schedule(name, optimizer, *, epochs, steps_per_epoch):
@@ -50,9 +52,9 @@ def make_schedule(name, optimizer, *, epochs, steps_per_epoch):
 
     Parameters
     ----------
-    name : {"step", "one_cycle"} or None
+    name : {"step", "one_cycle", "constant"} or Steps
         A tenth of the learning rate after 80 % of the epochs; torch's one-cycle policy with the learning rate as its
-        maximum (up to 30 % of the steps, then down along a cosine); or a constant learning rate.
+        maximum (up to 30 % of the steps, then down along a cosine); a constant learning rate; or other steps.
     optimizer : torch.optim.Optimizer
         Whose learning rates to change.
     epochs : int
@@ -65,10 +67,12 @@ def make_schedule(name, optimizer, *, epochs, steps_per_epoch):
     schedule : torch.optim.lr_scheduler.LRScheduler
         The schedule.
     """
-    check_option("name", name, ("step", "one_cycle", None))
+    steps = Steps() if name == "step" else name
+    if isinstance(steps, Steps):
+        ends = range(steps.every, epochs, steps.every) if steps.every else [round(at * epochs) for at in steps.at]
+        return MultiStepLR(optimizer, milestones=[end * steps_per_epoch for end in ends], gamma=steps.factor)
+    check_option("name", name, SCHEDULES)
     if name == "one_cycle":
         maxima = [group["lr"] for group in optimizer.param_groups]
         return OneCycleLR(optimizer, max_lr=maxima, total_steps=max(epochs * steps_per_epoch, 2))
-    if name == "step":
-        return MultiStepLR(optimizer, milestones=[round(_STEP_AT * epochs) * steps_per_epoch], gamma=_STEP_BY)
     return LambdaLR(optimizer, lambda step: 1.0)

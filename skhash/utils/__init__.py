@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._lazy": ["lazy_exports"],
         "._optional": ["import_optional"],
         "._random": ["local_random_state"],
+        "._signature": ["inherit_parameters"],
         "._validation": ["Interval", "Options", "StrOptions", "check_option", "fit_context", "validate_params"],
     },
 )

@@ -82,7 +82,7 @@ def test_build_refuses_layers_that_nobody_initialises():
     [
         (lambda: HashHead(3, 4, "batchnorm"), "balance must be one of .* got 'batchnorm'"),
         (lambda: make_schedule("cosine", None, epochs=1, steps_per_epoch=1), "name must be one of .* got 'cosine'"),
-        (lambda: make_optimizer("rmsprop", None, learning_rate=1), "name must be one of .* got 'rmsprop'"),
+        (lambda: make_optimizer("lion", None, learning_rate=1), "name must be one of .* got 'lion'"),
         (
             lambda: ortho_loss(torch.ones(1, 2), torch.tensor([0]), torch.ones(1, 2), margin_type="cosine"),
             "margin_type must be one of .* got 'cosine'",
@@ -157,7 +157,7 @@ def test_backbones_that_do_not_fit(backbone, shape, message):
 def test_standardize():
     images = torch.rand(50, 2, 4, 4, generator=generator()) * torch.tensor([1.0, 5.0])[:, None, None] + 3
     images[:, 1] = 7.0  # a constant channel has no standard deviation to divide by
-    out = Standardize(2).fit(images)(images)
+    out = Standardize((2, 4, 4)).fit(images)(images)
     assert out[:, 0].mean().abs() < 1e-5
     assert out[:, 0].std(correction=0).item() == pytest.approx(1, abs=1e-5)
     assert (out[:, 1] == 0).all()

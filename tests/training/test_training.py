@@ -38,7 +38,7 @@ def make_loop(network, loss=lambda network, batch: network.criterion(network(bat
         network,
         loss,
         optimizer,
-        make_schedule(None, optimizer, epochs=1, steps_per_epoch=1),
+        make_schedule("constant", optimizer, epochs=1, steps_per_epoch=1),
         options.pop("batch_size", 4),
         torch.device("cpu"),
         torch.Generator().manual_seed(0),
@@ -131,7 +131,7 @@ def rates(name, epochs, steps):
 
 def test_schedules():
     assert rates("step", 10, 3) == pytest.approx([1.0] * 24 + [0.1] * 6)
-    assert rates(None, 2, 2) == [1.0] * 4
+    assert rates("constant", 2, 2) == [1.0] * 4
     cycle = rates("one_cycle", 10, 10)
     assert cycle[0] == pytest.approx(1 / 25)
     assert max(cycle) == pytest.approx(1.0, abs=1e-3)

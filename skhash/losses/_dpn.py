@@ -1,0 +1,112 @@
+"""DPN: a hinge on every bit, until the continuous code clears a margin on its center's side.
+
+Fan, Ng, Ju, Zhang, Chan, "Deep polarized network for supervised learning of accurate binary hashing codes",
+IJCAI 2020.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skhash.losses._center_targets import center_targets
+from skhash.utils import check_option
+
+
+def dpn_loss(
+    z: Tensor,
+    targets: Tensor,
+    centers: Tensor,
+    *,
+    margin: float = 1.0,
+    reduction: str = "sum",
+    multilabel: str = "sum",
+    ties: Tensor | None = None,
+    norm_weight: float = 0.0,
+) -> Tensor:
+    r"""Compute the DPN loss.
+
+    .. math:: \operatorname{mean}_i \sum_k \max(0, m - v_{ik} c_{ik}) + \lambda \operatorname{mean}_{ik} v_{ik}^2
+
+    with continuous codes v and the center c of the sample's class.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, bits)
+        Continuous codes v.
+    targets : Tensor of shape (n,) or (n, n_classes)
+        Class indices or multi-hot labels.
+    centers : Tensor of shape (n_classes, bits)
+        Hash centers, entries -1 or +1.
+    margin : float, default=1.0
+        The m above.
+    reduction : {"sum", "mean"}, default="sum"
+        Over bits: "sum" as above and with the authors, "mean" in DeepHash-pytorch.
+    multilabel : {"sum", "merge"}, default="sum"
+        For several labels: the sum of the hinges to each class's center, as with the authors, or the hinge to the
+        bitwise majority of the centers, as in DeepHash-pytorch.
+    ties : Tensor of shape (bits,), default=None
+        See `center_targets`; used with "merge".
+    norm_weight : float, default=0.0
+        The :math:`\lambda` above, 0.1 in OrthoHash's framework.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar.
+
+    References
+    ----------
+    .. [1] L. Fan, K. W. Ng, C. Ju, T. Zhang, C. S. Chan. "Deep polarized network for supervised learning of accurate
+       binary hashing codes". IJCAI 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import dpn_loss
+    >>> dpn_loss(torch.tensor([[2.0, 0.5]]), torch.tensor([0]), torch.tensor([[1.0, -1.0]]))
+    tensor(1.5000)
+    """
+    check_option("reduction", reduction, ("sum", "mean"))
+    check_option("multilabel", multilabel, ("sum", "merge"))
+    centers = centers.to(z.dtype)
+    if targets.ndim == 1 or multilabel == "merge":
+        hinges = F.relu(margin - z * center_targets(targets, centers, ties))
+    else:
+        each = F.relu(margin - z[:, None] * centers)  # (n, n_classes, bits)
+        hinges = (targets[..., None].to(z.dtype) * each).sum(dim=1)
+    rows = hinges.sum(dim=1) if reduction == "sum" else hinges.mean(dim=1)
+    return rows.mean() + norm_weight * z.square().mean()
+
+
+class DPNLoss(nn.Module):
+    """`dpn_loss` as a module that carries the centers through `to(device)` and `state_dict`.
+
+    Parameters
+    ----------
+    centers : array-like of shape (n_classes, bits)
+        Hash centers, entries -1 or +1.
+    ties : array-like of shape (bits,), default=None
+        See `center_targets`.
+    **options
+        Keyword arguments of `dpn_loss`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.centers import make_hash_centers
+    >>> from skhash.losses import DPNLoss
+    >>> loss = DPNLoss(make_hash_centers(4, 16, random_state=0), reduction="mean")
+    >>> loss(torch.zeros(2, 16), torch.tensor([0, 3]))
+    tensor(1.)
+    """
+
+    def __init__(self, centers, ties=None, **options):
+        super().__init__()
+        self.register_buffer("centers", torch.as_tensor(centers, dtype=torch.float32))
+        ties = torch.ones(self.centers.shape[1]) if ties is None else torch.as_tensor(ties, dtype=torch.float32)
+        self.register_buffer("ties", ties)
+        self.options = options
+
+    def forward(self, z: Tensor, targets: Tensor) -> Tensor:
+        """Compute the loss of continuous codes `z` (n, bits) with class indices or multi-hot `targets`."""
+        return dpn_loss(z, targets, self.centers, ties=self.ties, **self.options)

@@ -1,0 +1,55 @@
+"""DPSH: the plain pair likelihood of inner products.
+
+Li, Wang, Kang, "Feature learning based deep supervised hashing with pairwise labels", IJCAI 2016.
+"""
+
+from torch import Tensor
+
+from skhash.losses._pairs import pair_likelihood_loss, share_label
+
+
+def dpsh_loss(
+    z: Tensor,
+    targets: Tensor,
+    z2: Tensor | None = None,
+    targets2: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Tensor:
+    r"""Compute the pair likelihood of DPSH, which is all of DSDH that DeepHash-pytorch trains with.
+
+    .. math::
+        \operatorname{mean}_{ij} \; \log(1 + e^{\theta_{ij}}) - s_{ij} \theta_{ij}, \qquad
+        \theta_{ij} = \tfrac12 u_i \cdot u_j
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, bits)
+        Continuous codes, the u above.
+    targets : Tensor of shape (n,) or (n, n_classes)
+        Class indices or multi-hot labels; s = 1 for pairs that share a label.
+    z2 : Tensor of shape (m, bits), default=None
+        What `z` is compared with; None compares it with itself, pairs of a sample with itself included.
+    targets2 : Tensor of shape (m,) or (m, n_classes), default=None
+        Labels of `z2`.
+    mask : Tensor of bool of shape (m,), default=None
+        Which rows of `z2` count.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar.
+
+    References
+    ----------
+    .. [1] W.-J. Li, S. Wang, W.-C. Kang. "Feature learning based deep supervised hashing with pairwise labels".
+       IJCAI 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import dpsh_loss
+    >>> dpsh_loss(torch.zeros(3, 16), torch.tensor([0, 0, 1]))
+    tensor(0.6931)
+    """
+    z2 = z if z2 is None else z2
+    return pair_likelihood_loss(0.5 * z @ z2.T, share_label(targets, targets2), mask=mask)

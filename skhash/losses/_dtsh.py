@@ -1,0 +1,99 @@
+"""DTSH: the likelihood of triplets, an anchor nearer to a similar sample than to a dissimilar one.
+
+Wang, Shi, Kitani, "Deep supervised hashing with triplet labels", ACCV 2016.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skhash.losses._pairs import share_label
+from skhash.nn import sign
+
+
+def dtsh_loss(
+    z: Tensor,
+    targets: Tensor,
+    *,
+    margin: float | str = 5.0,
+    scale: float = 1.0,
+    self_positives: bool = True,
+    quantization_weight: float = 1.0,
+) -> Tensor:
+    r"""Compute the DTSH loss.
+
+    .. math::
+        \operatorname{mean}_q \operatorname{mean}_{p,n} \log(1 + e^{-T_{qpn}})
+        + \lambda \operatorname{mean}_{ik} (u_{ik} - \operatorname{sgn} u_{ik})^2, \qquad
+        T_{qpn} = \theta_{qp} - \theta_{qn} - \alpha, \quad \theta_{ij} = c \, u_i \cdot u_j
+
+    over the anchors q that have samples p of a common label and samples n without.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, bits)
+        Continuous codes, the u above.
+    targets : Tensor of shape (n,) or (n, n_classes)
+        Class indices or multi-hot labels.
+    margin : float or {"bits/2"}, default=5.0
+        The :math:`\alpha` above. "bits/2" in the paper, 5 in ports.
+    scale : float, default=1.0
+        The c above. 0.5 in the paper, 1 in ports.
+    self_positives : bool, default=True
+        Whether an anchor counts as a sample similar to itself, as in ports. In the paper it does not.
+    quantization_weight : float, default=1.0
+        The :math:`\lambda` above. The authors' 100 stands beside a sum over 22,500 triplets per anchor and multiplies
+        a sum over bits: 0.0044 times the bits in this mean.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar. The first part is 0 if no anchor has both.
+
+    References
+    ----------
+    .. [1] X. Wang, Y. Shi, K. M. Kitani. "Deep supervised hashing with triplet labels". ACCV 2016.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import dtsh_loss
+    >>> dtsh_loss(torch.zeros(3, 16), torch.tensor([0, 0, 1]), quantization_weight=0.0)
+    tensor(5.0067)
+    """
+    margin = z.shape[1] / 2 if margin == "bits/2" else margin
+    logits = scale * z @ z.T
+    similar = share_label(targets)
+    negatives = ~similar
+    positives = similar if self_positives else similar & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
+    anchors = (positives.any(dim=1) & negatives.any(dim=1)).nonzero()[:, 0].tolist()
+    # One anchor at a time: all triplets of a batch at once would be the cube of its size.
+    losses = [F.softplus(margin + logits[q, negatives[q]] - logits[q, positives[q], None]).mean() for q in anchors]
+    triplets = torch.stack(losses).mean() if losses else logits.sum() * 0
+    return triplets + quantization_weight * (z - sign(z)).square().mean()
+
+
+class DTSHLoss(nn.Module):
+    """`dtsh_loss` as a module.
+
+    Parameters
+    ----------
+    **options
+        Keyword arguments of `dtsh_loss`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import DTSHLoss
+    >>> paper = DTSHLoss(margin="bits/2", scale=0.5, self_positives=False, quantization_weight=0.0088)
+    >>> bool(paper(torch.tensor([[0.9, -0.8], [0.8, -0.7], [-0.9, 0.7]]), torch.tensor([0, 0, 1])) > 0)
+    True
+    """
+
+    def __init__(self, **options):
+        super().__init__()
+        self.options = options
+
+    def forward(self, z: Tensor, targets: Tensor) -> Tensor:
+        """Compute the loss of continuous codes `z` (n, bits) with class indices or multi-hot `targets`."""
+        return dtsh_loss(z, targets, **self.options)

@@ -1,0 +1,130 @@
+"""GreedyHash: classify from the sign and hand its gradient straight through.
+
+Su, Zhang, Han, Tian, "Greedy hash: towards fast optimization for accurate hash coding in CNN", NeurIPS 2018.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from skhash.losses._classification import soft_cross_entropy
+from skhash.nn import sign, sign_ste
+
+
+def greedy_penalty(z: Tensor, p: float = 3.0) -> Tensor:
+    r"""Keep continuous codes near -1 and +1: :math:`\operatorname{mean} \big| |z| - 1 \big|^p`.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, bits)
+        Continuous codes.
+    p : float, default=3.0
+        Power.
+
+    Returns
+    -------
+    penalty : Tensor
+        Scalar.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import greedy_penalty
+    >>> greedy_penalty(torch.tensor([[3.0, -1.0]]))
+    tensor(4.)
+    """
+    return (z.abs() - 1).abs().pow(p).mean()
+
+
+def greedy_hash_loss(
+    z: Tensor,
+    targets: Tensor,
+    classifier: Callable[[Tensor], Tensor],
+    *,
+    penalty_weight: float = 0.1,
+    p: float = 3.0,
+) -> Tensor:
+    r"""Compute the GreedyHash loss.
+
+    .. math::
+        \operatorname{CE}(\text{classifier}(\operatorname{sgn} z), y) + \alpha \operatorname{mean} \big||z| - 1\big|^p
+
+    The sign passes its gradient on as if it were the identity. Several labels share their weight, see
+    `soft_cross_entropy`.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, bits)
+        Continuous codes.
+    targets : Tensor of shape (n,) or (n, n_classes)
+        Class indices or multi-hot labels.
+    classifier : callable
+        From binary codes (n, bits) to logits (n, n_classes).
+    penalty_weight : float, default=0.1
+        The :math:`\alpha` above: 0.1 on CIFAR-10, 1 on ImageNet and in OrthoHash's baselines.
+    p : float, default=3.0
+        Power of the penalty.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar.
+
+    References
+    ----------
+    .. [1] S. Su, C. Zhang, K. Han, Y. Tian. "Greedy hash". NeurIPS 2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import greedy_hash_loss
+    >>> z = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    >>> greedy_hash_loss(z, torch.tensor([0, 1]), lambda codes: 5 * codes)
+    tensor(4.5418e-05)
+    """
+    return soft_cross_entropy(classifier(sign_ste(z)), targets) + penalty_weight * greedy_penalty(z, p)
+
+
+class GreedyHashLoss(nn.Module):
+    """`greedy_hash_loss` with its linear classifier.
+
+    Parameters
+    ----------
+    bits : int
+        Code length.
+    n_classes : int
+        Number of classes.
+    bias : bool, default=False
+        Whether the classifier has a bias.
+    train_classifier : bool, default=True
+        Whether it learns; a random one that stays made published figures of ports before August 2022.
+    **options
+        Keyword arguments of `greedy_hash_loss`.
+
+    Attributes
+    ----------
+    classifier : nn.Linear
+        From binary codes to logits. `skhash.nn.build` draws its weights from a generator.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import GreedyHashLoss
+    >>> from skhash.nn import build
+    >>> loss = build(GreedyHashLoss, bits=16, n_classes=4, generator=torch.Generator().manual_seed(0))
+    >>> bool(loss(torch.ones(2, 16), torch.tensor([0, 3])) > 0)
+    True
+    """
+
+    def __init__(self, bits, n_classes, *, bias=False, train_classifier=True, **options):
+        super().__init__()
+        self.classifier = nn.Linear(bits, n_classes, bias=bias).requires_grad_(train_classifier)
+        self.options = options
+
+    def forward(self, z: Tensor, targets: Tensor) -> Tensor:
+        """Compute the loss of continuous codes `z` (n, bits) with class indices or multi-hot `targets`."""
+        return greedy_hash_loss(z, targets, self.classifier, **self.options)
+
+    def class_scores(self, z: Tensor) -> Tensor:
+        """Compute the logits of the signs of continuous codes `z` (n, bits), (n, n_classes)."""
+        return self.classifier(sign(z))

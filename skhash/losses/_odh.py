@@ -1,0 +1,135 @@
+"""ODH: classify by cosine to hash centers that move, and tighten codes of one class after pushing them apart.
+
+He, Huang, Liu, Li, Wu, Liu, Chen, "One-bit deep hashing: towards resource-efficient hashing model with binary neural
+network", ACM MM 2024.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from skhash.losses._classification import soft_cross_entropy
+from skhash.utils import check_option
+
+
+def hash_center_loss(
+    z: Tensor,
+    targets: Tensor,
+    centers: Tensor,
+    *,
+    temperature: float = 0.2,
+    similarity: str = "cosine",
+    multilabel: str = "normalized",
+) -> Tensor:
+    r"""Compute the hash-center loss of ODH.
+
+    .. math::
+        -\frac{1}{N} \sum_i \sum_l q_{il} \log \frac{\exp(\varphi(h_i, c_l) / \tau)}
+        {\sum_m \exp(\varphi(h_i, c_m) / \tau)}, \qquad h = \tanh v
+
+    with continuous codes v, labels y and :math:`q_i = y_i / \sum_l y_{il}`. Centers that require a gradient get one.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, bits)
+        Continuous codes v, before the tanh.
+    targets : Tensor of shape (n,) or (n, n_classes)
+        Class indices or multi-hot labels.
+    centers : Tensor of shape (n_classes, bits)
+        Hash centers, entries -1 or +1.
+    temperature : float, default=0.2
+        The :math:`\tau` above.
+    similarity : {"cosine", "inner"}, default="cosine"
+        The :math:`\varphi` above: the cosine, as in the authors' code, or the inner product divided by the bits, as in
+        their supplement. They agree for binary h.
+    multilabel : {"normalized", "raw"}, default="normalized"
+        "raw" sets q = y for multi-hot labels, as in the authors' code: a sample weighs as much as it has labels.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar.
+
+    References
+    ----------
+    .. [1] L. He et al. "One-bit deep hashing". ACM MM 2024, supplement, equation 9.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import hash_center_loss
+    >>> centers = torch.tensor([[1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]])
+    >>> hash_center_loss(torch.zeros(1, 2), torch.tensor([2]), centers)
+    tensor(1.0986)
+    """
+    check_option("similarity", similarity, ("cosine", "inner"))
+    check_option("multilabel", multilabel, ("normalized", "raw"))
+    codes, centers = torch.tanh(z), centers.to(z.dtype)
+    if similarity == "cosine":
+        logits = F.linear(F.normalize(codes), F.normalize(centers)) / temperature
+    else:
+        logits = F.linear(codes, centers) / (z.shape[1] * temperature)
+    if targets.ndim == 2 and multilabel == "raw":
+        return -(targets.to(z.dtype) * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    return soft_cross_entropy(logits, targets)
+
+
+def aggregation_loss(
+    strong: Tensor,
+    weak: Tensor,
+    group_size: int = 2,
+    *,
+    factors: Tensor | float | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    r"""Compute the aggregation loss of ODH's second stage.
+
+    Codes :math:`h = \tanh v` of two views of the images of a group, which are of one class, are pushed away from their
+    mean by random factors, :math:`h'_j = \bar h + \lambda_j (h_j - \bar h)`, and then drawn together:
+
+    .. math:: -\operatorname{mean}_{\text{groups}} \operatorname{mean}_{j < k} \cos(h'_j, h'_k)
+
+    Parameters
+    ----------
+    strong : Tensor of shape (n, bits)
+        Continuous codes v of strongly augmented images; each run of `group_size` rows is a group. Rows that do not
+        fill a group are left out.
+    weak : Tensor of shape (n, bits)
+        Continuous codes v of the same images, weakly augmented. They get no gradient.
+    group_size : int, default=2
+        Images in a group.
+    factors : Tensor of shape (n_groups, 2 * group_size) or float, default=None
+        The :math:`\lambda` above, strong codes first; None draws them from U(1, 2).
+    generator : torch.Generator, default=None
+        Draws the factors; None draws from torch's global state.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar in [-1, 1]; 0 without any full group.
+
+    References
+    ----------
+    .. [1] L. He et al. "One-bit deep hashing". ACM MM 2024, framework figure and the authors' code.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import aggregation_loss
+    >>> alike = torch.tensor([[1.0, -2.0], [1.0, -2.0]])
+    >>> aggregation_loss(alike, alike, factors=1.5)
+    tensor(-1.)
+    """
+    n_groups, bits = len(strong) // group_size, strong.shape[1]
+    if n_groups == 0:
+        return strong.sum() * 0
+    views = [torch.tanh(v[: n_groups * group_size]).view(n_groups, group_size, bits) for v in (strong, weak.detach())]
+    codes = torch.cat(views, dim=1)  # (n_groups, 2 * group_size, bits)
+    if factors is None:
+        factors = 1 + torch.rand(codes.shape[:2], generator=generator).to(codes)
+    if isinstance(factors, Tensor):
+        factors = factors[..., None]
+    mean = codes.mean(dim=1, keepdim=True)
+    pushed = F.normalize(mean + factors * (codes - mean), dim=2)
+    j, k = torch.triu_indices(codes.shape[1], codes.shape[1], offset=1)
+    return -(pushed[:, j] * pushed[:, k]).sum(dim=2).mean()

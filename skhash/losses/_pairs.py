@@ -1,0 +1,131 @@
+"""The core of all pairwise losses: which pairs are similar, their likelihood, and its weighted mean over pairs."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def share_label(targets: Tensor, others: Tensor | None = None) -> Tensor:
+    """Tell which pairs of samples have a label in common.
+
+    Parameters
+    ----------
+    targets : Tensor of shape (n,) or (n, n_classes)
+        Class indices or multi-hot labels.
+    others : Tensor of shape (m,) or (m, n_classes), default=None
+        The other samples' labels, in the same form; None compares `targets` with themselves.
+
+    Returns
+    -------
+    similar : Tensor of bool of shape (n, m)
+        Whether the pair shares at least one label.
+
+    Raises
+    ------
+    ValueError
+        If one has class indices and the other multi-hot labels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import share_label
+    >>> share_label(torch.tensor([0, 1]), torch.tensor([1, 1, 0]))
+    tensor([[False, False,  True],
+            [ True,  True, False]])
+    """
+    others = targets if others is None else others
+    if targets.ndim != others.ndim:
+        raise ValueError(
+            f"others must be labels of the same form as targets, got {others.ndim} and {targets.ndim} dimensions: "
+            "class indices have one, multi-hot labels two."
+        )
+    if targets.ndim == 1:
+        return targets[:, None] == others
+    return targets.float() @ others.float().T > 0
+
+
+def pair_mean(
+    values: Tensor, similar: Tensor, *, class_weight: str | float | None = None, mask: Tensor | None = None
+) -> Tensor:
+    r"""Average over pairs, whose two classes, similar and dissimilar, are seldom of one size.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n, m)
+        One per pair.
+    similar : Tensor of bool of shape (n, m)
+        See `share_label`.
+    class_weight : {"balanced"}, float or None, default=None
+        "balanced" weighs :math:`|S| / |S_1|` for similar and :math:`|S| / |S_0|` for dissimilar pairs, which makes the
+        sum of the means of either class; a class that is empty adds nothing. A number weighs similar pairs with it and
+        dissimilar ones with 1, and divides by the sum of the weights. None is the plain mean.
+    mask : Tensor of bool of shape (n, m) or (m,), default=None
+        Which pairs, or which of the second samples, count; None takes all.
+
+    Returns
+    -------
+    mean : Tensor
+        Scalar, 0 without any pair.
+
+    Raises
+    ------
+    ValueError
+        If `class_weight` is another string.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import pair_mean
+    >>> values, similar = torch.tensor([[1.0, 2.0, 6.0]]), torch.tensor([[True, False, False]])
+    >>> pair_mean(values, similar)
+    tensor(3.)
+    >>> pair_mean(values, similar, class_weight="balanced")
+    tensor(5.)
+    """
+    counted = torch.ones_like(similar) if mask is None else mask.expand_as(similar)
+    if class_weight == "balanced":
+        return _mean_where(values, similar & counted) + _mean_where(values, ~similar & counted)
+    if isinstance(class_weight, str):
+        raise ValueError(f"class_weight must be 'balanced', a number or None, got {class_weight!r}.")
+    weight = counted.to(values.dtype)
+    if class_weight is not None:
+        weight = torch.where(similar, class_weight * weight, weight)
+    return (weight * values).sum() / weight.sum().clamp(min=torch.finfo(values.dtype).tiny)
+
+
+def _mean_where(values, where):
+    return (values * where).sum() / where.sum().clamp(min=1)
+
+
+def pair_likelihood_loss(
+    logits: Tensor, similar: Tensor, *, class_weight: str | float | None = None, mask: Tensor | None = None
+) -> Tensor:
+    r"""Compute the negative log-likelihood of pair labels, the core of DPSH, DSDH, HashNet and DBDH.
+
+    .. math:: \operatorname{mean}_{ij} \; \log(1 + e^{\theta_{ij}}) - s_{ij} \theta_{ij}
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, m)
+        The :math:`\theta` above; :math:`\sigma(\theta_{ij})` is the probability that the pair is similar.
+    similar : Tensor of bool of shape (n, m)
+        The s above, see `share_label`.
+    class_weight : {"balanced"}, float or None, default=None
+        See `pair_mean`.
+    mask : Tensor of bool of shape (n, m) or (m,), default=None
+        See `pair_mean`.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import pair_likelihood_loss
+    >>> pair_likelihood_loss(torch.zeros(2, 2), torch.eye(2) > 0)
+    tensor(0.6931)
+    """
+    # softplus, because exp overflows for confident pairs.
+    return pair_mean(F.softplus(logits) - similar * logits, similar, class_weight=class_weight, mask=mask)

@@ -1,0 +1,99 @@
+"""Published ways to train, written down once: epochs, batches, optimiser, learning rates, schedule, decay."""
+
+from dataclasses import dataclass, fields, replace
+
+__all__ = ["RECIPES", "Recipe", "Steps"]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A learning rate that falls in steps.
+
+    Parameters
+    ----------
+    factor : float, default=0.1
+        What it is multiplied by at each step.
+    at : tuple of float, default=(0.8,)
+        When, as shares of the planned epochs.
+    every : int, default=None
+        Epochs between steps; takes the place of `at`.
+    """
+
+    factor: float = 0.1
+    at: tuple = (0.8,)
+    every: int | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; what each field means is told by the parameter of a deep hasher of that name.
+
+    Parameters
+    ----------
+    max_epochs : int, default=100
+        Passes over the training data.
+    batch_size : int, default=128
+        Samples in a batch.
+    optimizer : {"adam", "adamw", "sgd", "rmsprop"}, default="adam"
+        Optimiser.
+    learning_rate : float, default=1e-3
+        Of the head, at its highest.
+    backbone_lr_ratio : float, default=1.0
+        Learning rate of the backbone as a share of the head's.
+    schedule : {"step", "one_cycle", "constant"} or Steps, default="step"
+        Learning rate over time.
+    weight_decay : float, default=5e-4
+        Weight decay of all parameters.
+    standardize : bool, default=False
+        Whether features get mean 0 and variance 1. (Images that go to one of the library's backbones always do.)
+    dropout : float, default=0.0
+        Share of the values before the head that is dropped in training.
+
+    Examples
+    --------
+    >>> from skhash.training import RECIPES
+    >>> RECIPES["lbhash"].batch_size
+    64
+    """
+
+    max_epochs: int = 100
+    batch_size: int = 128
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    backbone_lr_ratio: float = 1.0
+    schedule: str | Steps = "step"
+    weight_decay: float = 5e-4
+    standardize: bool = False
+    dropout: float = 0.0
+
+    def override(self, estimator):
+        """Give the recipe with those of an estimator's parameters that are not None.
+
+        Parameters
+        ----------
+        estimator : object
+            With an attribute for each field.
+
+        Returns
+        -------
+        recipe : Recipe
+            The changed one.
+        """
+        given = {field.name: getattr(estimator, field.name) for field in fields(self)}
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+
+# methods.md section 13. What a paper's own authors did, as far as it differs, stands with the method.
+RECIPES = {
+    "skhash": Recipe(),
+    "orthohash": Recipe(batch_size=256, learning_rate=1e-4, backbone_lr_ratio=0.1),
+    "orthohash-instance": Recipe(max_epochs=10, batch_size=256, schedule=Steps(at=(0.4, 0.7))),
+    "lbhash": Recipe(batch_size=64, schedule=Steps(every=10), weight_decay=0.0),
+    "deephash-pytorch": Recipe(
+        max_epochs=150, batch_size=64, optimizer="rmsprop", learning_rate=1e-5, schedule="constant", weight_decay=1e-5
+    ),
+    "sdc": Recipe(batch_size=64, learning_rate=1e-4, backbone_lr_ratio=0.0),
+    "sdc-instance": Recipe(
+        max_epochs=20, batch_size=256, learning_rate=1e-4, backbone_lr_ratio=0.0, schedule=Steps(at=(0.5,))
+    ),
+}

@@ -1,0 +1,85 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from skhash.losses import pair_likelihood_loss, pair_mean, share_label
+
+
+def test_similar_pairs_share_a_label(golden):
+    assert share_label(golden.y).tolist() == [[a == b for b in (0, 0, 1, 2)] for a in (0, 0, 1, 2)]
+    hot = golden.multi_hot
+    expected = [[bool((a & b).any()) for b in hot] for a in hot]
+    assert share_label(hot).tolist() == expected
+    assert share_label(hot[:1], hot).tolist() == expected[:1]
+    assert share_label(hot.to(torch.uint8)).tolist() == expected
+
+
+def test_three_hundred_common_labels_do_not_overflow():
+    many = torch.ones(1, 512, dtype=torch.uint8)
+    assert share_label(many).all()
+
+
+def test_labels_of_two_forms_are_refused(golden):
+    with pytest.raises(ValueError, match="others must be labels of the same form as targets, got 2 and 1 dimensions"):
+        share_label(golden.y, golden.multi_hot)
+
+
+def loop_mean(values, similar, class_weight, mask):
+    """Weighted mean, pair by pair, with the weights as the papers write them."""
+    pairs = [(values[i, j], similar[i, j]) for i in range(len(values)) for j in range(values.shape[1]) if mask[i, j]]
+    n, n_similar = len(pairs), sum(s for _, s in pairs)
+    total = weights = 0.0
+    for value, s in pairs:
+        if class_weight == "balanced":
+            weight = (n / n_similar if s else n / (n - n_similar)) if 0 < n_similar < n else 1.0
+            weights += 1
+        else:
+            weight = 1.0 if class_weight is None or not s else class_weight
+            weights += weight
+        total += weight * value
+    return total / weights
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", None, 3.0])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("masked", ["nothing", "columns", "entries"])
+def test_mean_equals_an_explicit_loop(class_weight, share, masked):
+    rng = np.random.default_rng(0)
+    values, similar = rng.normal(size=(5, 7)), rng.random((5, 7)) < share
+    mask = {"nothing": None, "columns": rng.random(7) < 0.6, "entries": rng.random((5, 7)) < 0.6}[masked]
+    expected = loop_mean(values, similar, class_weight, np.ones((5, 7)) if mask is None else np.ones((5, 7)) * mask)
+    result = pair_mean(
+        torch.tensor(values),
+        torch.tensor(similar),
+        class_weight=class_weight,
+        mask=None if mask is None else torch.tensor(mask),
+    )
+    assert result.item() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", None, 3.0])
+def test_no_pair_gives_zero(class_weight):
+    values, similar = torch.ones(2, 3), torch.ones(2, 3) > 0
+    assert pair_mean(values, similar, class_weight=class_weight, mask=torch.zeros(3) > 0).item() == 0
+    assert pair_mean(values[:0], similar[:0], class_weight=class_weight).item() == 0
+
+
+def test_unknown_weights_are_refused():
+    with pytest.raises(ValueError, match="class_weight must be 'balanced', a number or None, got 'fair'"):
+        pair_mean(torch.ones(1, 1), torch.ones(1, 1) > 0, class_weight="fair")
+
+
+def test_likelihood_is_that_of_a_logistic_model():
+    logits = torch.tensor([[-1.0, 0.5, 3.0]], dtype=torch.float64)
+    similar = torch.tensor([[True, False, True]])
+    p = torch.sigmoid(logits)[0].tolist()
+    expected = -(math.log(p[0]) + math.log(1 - p[1]) + math.log(p[2])) / 3
+    assert pair_likelihood_loss(logits, similar).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_confident_pairs_do_not_overflow():
+    similar = torch.tensor([[True, False]])
+    assert pair_likelihood_loss(torch.tensor([[2000.0, -2000.0]]), similar).item() == 0
+    assert pair_likelihood_loss(torch.tensor([[-2000.0, 2000.0]]), similar).item() == 2000
