@@ -5,9 +5,11 @@ Hoe et al., "One loss for all: deep hashing with a single cosine similarity base
 
 import numpy as np
 
+from skhash.centers._checks import checked
 from skhash.utils import local_random_state
 
 
+@checked(random_state=["random_state"])
 def bernoulli_centers(n_classes, bits, random_state=None):
     """Draw hash centers bit by bit.
 

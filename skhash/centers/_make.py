@@ -1,25 +1,31 @@
 """One interface to all generators of hash centers."""
 
-from numbers import Integral
-
+from skhash.centers._automatic import automatic_centers
+from skhash.centers._bch import bch_centers
 from skhash.centers._bernoulli import bernoulli_centers
+from skhash.centers._checks import checked
 from skhash.centers._hadamard import hadamard_centers
+from skhash.centers._levenshtein import levenshtein_centers
+from skhash.centers._linear import linear_centers
 from skhash.centers._maxhd import maxhd_centers
-from skhash.utils import Interval, StrOptions, validate_params
+from skhash.centers._reed_solomon import reed_solomon_centers
+from skhash.utils import StrOptions
 
-_GENERATORS = {"bernoulli": bernoulli_centers, "hadamard": hadamard_centers, "maxhd": maxhd_centers}
+_GENERATORS = {
+    "auto": automatic_centers,
+    "bch": bch_centers,
+    "bernoulli": bernoulli_centers,
+    "hadamard": hadamard_centers,
+    "levenshtein": levenshtein_centers,
+    "linear": linear_centers,
+    "maxhd": maxhd_centers,
+    "reed_solomon": reed_solomon_centers,
+}
+CENTER_METHODS = tuple(_GENERATORS)
 
 
-@validate_params(
-    {
-        "n_classes": [Interval(Integral, 1, None, closed="left")],
-        "bits": [Interval(Integral, 1, None, closed="left")],
-        "method": [StrOptions(set(_GENERATORS))],
-        "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
-)
-def make_hash_centers(n_classes, bits, *, method="bernoulli", random_state=None):
+@checked(method=[StrOptions(set(_GENERATORS))], random_state=["random_state"])
+def make_hash_centers(n_classes, bits, *, method="auto", random_state=None):
     """Make one hash center per class.
 
     Parameters
@@ -28,20 +34,54 @@ def make_hash_centers(n_classes, bits, *, method="bernoulli", random_state=None)
         Number of centers.
     bits : int
         Code length.
-    method : {"bernoulli", "hadamard", "maxhd"}, default="bernoulli"
-        How: fair coins; rows of a Hadamard matrix (`bits` a power of two); random codes kept only if far from the rest.
+    method : str, default="auto"
+        How:
+
+        - "auto": the best of all others; there is something for any `n_classes` and `bits`.
+        - "levenshtein": rows of Hadamard matrices, pasted together to be as far apart as can be; up to about
+          `2 * bits` classes.
+        - "hadamard": the first rows of one Hadamard matrix and its negative; `bits` must be the order of one.
+        - "linear", "bch", "reed_solomon": words of error-correcting codes.
+        - "maxhd": random codes kept only if far from the rest; some ten thousand classes at most.
+        - "bernoulli": fair coins.
+
+        `levenshtein_centers`, `hadamard_centers` and so on say more.
     random_state : int, RandomState instance or None, default=None
-        Seeds whatever the method draws.
+        Seeds whatever the method draws. Centers of the same seed are the same; "hadamard" draws nothing up to
+        `2 * bits` classes.
 
     Returns
     -------
     centers : ndarray of int8 of shape (n_classes, bits)
-        Entries -1 or +1.
+        Entries -1 or +1. `min_distance` and `distinct_columns` tell how good they are.
+
+    Raises
+    ------
+    ValueError
+        If the method, "auto" and "bernoulli" excepted, has no centers for so many classes and bits.
+
+    Notes
+    -----
+    "auto" takes the largest minimum distance, and among equal ones the most `distinct_columns`: bits that repeat
+    another bit in all centers cost distance between classes that the codes could have. It tries "levenshtein",
+    "linear", "bch" and "reed_solomon", then, for up to 1,024 classes, "maxhd" and "bernoulli", in this order, and stops
+    at a distance that `plotkin_bound` does not let anything surpass. Among equals the first one is taken.
+
+    Minimum distances of "auto", with the bound in brackets where it is larger:
+
+    =========  =======  =======  =======  =======
+    n_classes  16 bits  32 bits  48 bits  64 bits
+    =========  =======  =======  =======  =======
+    10         8        17       26       35
+    21         8        16       24       33
+    100        6        14 (15)  22 (23)  32
+    =========  =======  =======  =======  =======
 
     Examples
     --------
-    >>> from skhash.centers import make_hash_centers, min_distance
-    >>> min_distance(make_hash_centers(10, 64, method="hadamard"))
-    32
+    >>> from skhash.centers import distinct_columns, make_hash_centers, min_distance
+    >>> centers = make_hash_centers(10, 64, random_state=0)
+    >>> min_distance(centers), distinct_columns(centers)
+    (35, 62)
     """
     return _GENERATORS[method](n_classes, bits, random_state)

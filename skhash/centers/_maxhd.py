@@ -3,13 +3,16 @@
 import numpy as np
 
 from skhash.centers._bernoulli import bernoulli_centers
+from skhash.centers._checks import NoCentersError, checked
 from skhash.utils import local_random_state
 
 _FIRST, _LAST = 61, 20  # thresholds on the normalised distance, in percent: integers do not drift
 _PATIENCE = 10_000
 _DRAWS = 512
+_MAX_WORK = 2**37  # bits compared
 
 
+@checked(random_state=["random_state"])
 def maxhd_centers(n_classes, bits, random_state=None):
     """Draw hash centers greedily: keep a random code if it is far from all kept ones.
 
@@ -19,7 +22,7 @@ def maxhd_centers(n_classes, bits, random_state=None):
     Parameters
     ----------
     n_classes : int
-        Number of centers.
+        Number of centers; `n_classes ** 2 * bits` is at most 2 ** 37, as every draw is compared with all of them.
     bits : int
         Code length.
     random_state : int, RandomState instance or None, default=None
@@ -33,7 +36,7 @@ def maxhd_centers(n_classes, bits, random_state=None):
     Raises
     ------
     ValueError
-        If so many codes do not fit even at a distance of 20 % of the bits.
+        If so many codes do not fit even at a distance of 20 % of the bits, or are too many to be compared.
 
     Examples
     --------
@@ -41,6 +44,11 @@ def maxhd_centers(n_classes, bits, random_state=None):
     >>> min_distance(maxhd_centers(10, 64, random_state=0)) > 28
     True
     """
+    if n_classes**2 * bits > _MAX_WORK:
+        raise NoCentersError(
+            f"MaxHD centers: every draw is compared with all centers, which takes too long for n_classes={n_classes} "
+            f"and bits={bits}; use 'auto' or 'bernoulli' centers."
+        )
     random_state = local_random_state(random_state)
     centers = np.empty((n_classes, bits), dtype=np.int8)
     n_kept, n_rejected, percent = 0, 0, _FIRST
@@ -59,7 +67,7 @@ def maxhd_centers(n_classes, bits, random_state=None):
             if n_rejected == _PATIENCE:
                 n_rejected, percent = 0, percent - 1
                 if percent < _LAST:
-                    raise ValueError(
+                    raise NoCentersError(
                         f"MaxHD centers: n_classes={n_classes} codes of bits={bits} bits do not fit with a distance of "
                         f"{_LAST} % of the bits ({n_kept} do); use more bits or 'bernoulli' centers."
                     )

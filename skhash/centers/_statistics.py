@@ -1,15 +1,16 @@
-"""What can be said of a set of hash centers: how far apart, how orthogonal, and where a class' codes really are."""
+"""What can be said of hash centers: how many bits differ, how orthogonal, and where a class' codes really are."""
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from skhash.codes import binarize
 
-_BLOCK_VALUES = 2**24  # products in memory at once
 
+def distinct_columns(centers):
+    """Count the bits that tell classes apart, each in its own way.
 
-def min_distance(centers):
-    """Compute the smallest Hamming distance between two centers.
+    Columns that are equal or opposite count once, since a bit and its negation say the same, and constant columns not
+    at all. Codes trained towards centers with fewer such columns than bits repeat bits.
 
     Parameters
     ----------
@@ -18,25 +19,18 @@ def min_distance(centers):
 
     Returns
     -------
-    distance : int
-        In bits; `bits` for a single center, which has no other to be close to.
+    n_columns : int
+        At most `bits`, and at most `2 ** (n_classes - 1) - 1`.
 
     Examples
     --------
-    >>> from skhash.centers import hadamard_centers, min_distance
-    >>> min_distance(hadamard_centers(8, 8))
-    4
+    >>> from skhash.centers import distinct_columns, hadamard_centers, levenshtein_centers
+    >>> distinct_columns(hadamard_centers(10, 64)), distinct_columns(levenshtein_centers(10, 64, random_state=0))
+    (15, 62)
     """
-    n_classes, bits = centers.shape
-    centers = np.asarray(centers, dtype=np.float32)
-    closest = -bits
-    block = max(_BLOCK_VALUES // n_classes, 1)
-    for start in range(0, n_classes, block):
-        products = centers[start : start + block] @ centers.T
-        rows = np.arange(len(products))
-        products[rows, start + rows] = -bits
-        closest = max(closest, int(np.rint(products.max())))
-    return (bits - closest) // 2
+    differs = np.asarray(centers) != np.asarray(centers)[0]
+    columns = np.packbits(differs, axis=0).T
+    return len({column.tobytes() for column in columns if column.any()})
 
 
 def class_centers(codes, targets, n_classes):
