@@ -10,7 +10,24 @@ __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
-        ".methods": ["LSHHasher", "PCAHasher", "ITQHasher", "OrthoHasher"],
+        ".methods": [
+            "LSHHasher",
+            "PCAHasher",
+            "ITQHasher",
+            "OrthoHasher",
+            "HashNetHasher",
+            "DBDHHasher",
+            "DSDHHasher",
+            "DCHHasher",
+            "DTSHHasher",
+            "LowerBoundHasher",
+            "CSQHasher",
+            "DPNHasher",
+            "CEHasher",
+            "GreedyHasher",
+            "JMLHHasher",
+            "SDHCHasher",
+        ],
         ".index": ["HammingIndex", "HammingNeighborsTransformer", "ShardedHammingIndex"],
     },
 )

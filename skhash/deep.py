@@ -4,8 +4,6 @@ A method says which head, which loss, which targets.
 """
 
 import copy
-import functools
-import inspect
 import math
 import threading
 from abc import abstractmethod
@@ -31,6 +29,7 @@ from skhash.training import (
     FitTask,
     TrainingLoop,
     document_parameters,
+    dropout_for,
     make_optimizer,
     make_schedule,
     resolve_device,
@@ -55,12 +54,6 @@ _NAMES = ("n_features_in_", "feature_names_in_")
 _GLOBAL_STATE = threading.RLock()
 
 
-@functools.cache
-def _asked_for(criterion):
-    """What a class of criterion takes of a batch beside targets."""
-    return [name for name in ("epoch", "rows", "generator") if name in inspect.signature(criterion.forward).parameters]
-
-
 class DeepHasher(CallbackSupport, BaseHasher):
     """Base class of the hashers that train a network.
 
@@ -72,6 +65,9 @@ class DeepHasher(CallbackSupport, BaseHasher):
     """
 
     _needs_labels = True
+
+    # Whether `LowerBoundHasher` adds to the method's own loss, or puts another one in its place.
+    _keeps_own_loss = True
 
     # What a method adds to `skhash.training.RECIPES` or changes there; a pair is for features and for images.
     _recipes: dict = {}
@@ -148,14 +144,12 @@ class DeepHasher(CallbackSupport, BaseHasher):
         return HashHead(in_features, self.bits)
 
     def _loss(self, network, batch):
-        """Compute the loss of a `Batch`; of `epoch`, `rows` and `generator`, the criterion gets what it asks for."""
-        more = {name: getattr(batch, name) for name in _asked_for(type(network.criterion))}
-        return network.criterion(network(batch.inputs, batch.generator), batch.targets, **more)
+        """Compute the loss of a `Batch`, of which the criterion gets what it asks for."""
+        z = network(batch.inputs, batch.generator)
+        return network.criterion(z, batch.targets, **batch.asked_by(network.criterion))
 
     # What they all do ------------------------------------------------------------------------------------------------
 
-    @with_callbacks
-    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Train the network.
 
@@ -172,6 +166,12 @@ class DeepHasher(CallbackSupport, BaseHasher):
         self : object
             The fitted hasher.
         """
+        return self._fit(X, y)
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X, y, wrap_criterion=None):
+        """Do what `fit` does; `wrap_criterion` may put a new criterion round that of a new network."""
         resume = self.warm_start and self.__sklearn_is_fitted__()
         random_state = local_random_state(self.random_state)
         with self._unchanged_on_failure(), self._random(random_state) as generator:
@@ -183,7 +183,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
             if resume:
                 network = copy.deepcopy(self._resumed_module(labels))
             else:
-                network = self._make_network(train, labels, recipe, random_state, generator)
+                network = self._make_network(train, labels, recipe, random_state, generator, wrap_criterion)
             validate = self._make_validation(network, samples, labels, held) if len(held) else None
             task = FitTask(self, X, y, recipe.max_epochs, lambda: self._fitted_state(network, samples, labels))
             stopping = EarlyStopping(self.n_iter_no_change) if self.early_stopping else None
@@ -272,7 +272,9 @@ class DeepHasher(CallbackSupport, BaseHasher):
         criterion = self.module_.criterion
         if not hasattr(criterion, "class_scores") or self.multilabel_:
             return super().predict(X)
-        scores = criterion.class_scores(torch.from_numpy(self.decision_function(X)).to(self._device()))
+        z = torch.from_numpy(self.decision_function(X)).to(self._device())
+        # Features are encoded in double precision; so a classifier that was learnt must be.
+        scores = copy.deepcopy(criterion).to(z.dtype).class_scores(z)
         return self.classes_[scores.argmax(dim=1).cpu().numpy()]
 
     def __sklearn_is_fitted__(self):
@@ -395,19 +397,26 @@ class DeepHasher(CallbackSupport, BaseHasher):
             recipe = self._recipes[recipe]
         if isinstance(recipe, tuple):
             recipe = recipe[samples.kind == "images"]
-        return recipe.override(self)
+        recipe = recipe.override(self)
+        if recipe.dropout == "auto":
+            dropout = 0.0 if samples.kind == "images" else dropout_for(samples.sample_shape[0])
+            recipe = replace(recipe, dropout=dropout)
+        return recipe
 
-    def _make_network(self, samples, labels, recipe, random_state, generator):
+    def _make_network(self, samples, labels, recipe, random_state, generator, wrap_criterion=None):
         """Build the untrained network and move it to the device."""
         backbone = copy.deepcopy(self.backbone) if isinstance(self.backbone, torch.nn.Module) else self.backbone
         backbone, in_features = make_backbone(backbone, tuple(samples.sample_shape), generator)
         preprocess = None
-        if isinstance(self.backbone, str) if samples.kind == "images" else recipe.standardize:
+        ours = self.backbone is None or isinstance(self.backbone, str)  # a foreign one knows its inputs as they are
+        if (ours or self.standardize) and (samples.kind == "images" or recipe.standardize):
             n_rows = max(min(_STANDARDIZE_VALUES // math.prod(samples.sample_shape), _STANDARDIZE_ROWS), 1)
             rows = torch.randperm(len(samples), generator=generator)[:n_rows]
             preprocess = Standardize(samples.sample_shape).fit(samples.batch(rows))
         head = build(self._make_head, in_features, generator=generator)
         criterion = self._make_criterion(labels, random_state)
+        if wrap_criterion is not None:
+            criterion = wrap_criterion(criterion, labels, recipe, random_state, generator)
         self._made_with = self._network_parameters()
         return HashNetwork(backbone, head, criterion, preprocess).to(resolve_device(self.device))
 

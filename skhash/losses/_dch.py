@@ -24,6 +24,7 @@ def dch_loss(
     class_weight: str | float | None = "balanced",
     self_pairs: bool = True,
     quantization: str = "cauchy",
+    activation: str | None = None,
 ) -> Tensor:
     r"""Compute the DCH loss.
 
@@ -38,7 +39,7 @@ def dch_loss(
     Parameters
     ----------
     z : Tensor of shape (n, bits)
-        Continuous codes v; their tanh, if they are to be compared as in the authors' code.
+        Continuous codes v.
     targets : Tensor of shape (n,) or (n, n_classes)
         Class indices or multi-hot labels.
     gamma : float, default=20.0
@@ -53,6 +54,8 @@ def dch_loss(
         Whether the pairs of a sample with itself count. They do not in the authors' code, though in its weights.
     quantization : {"cauchy", "squared"}, default="cauchy"
         The second part above, or :math:`\operatorname{mean} (|v| - 1)^2`, as in the authors' code.
+    activation : {"tanh"} or None, default=None
+        Whether to take the tanh of the codes first, as in the authors' code.
 
     Returns
     -------
@@ -73,6 +76,8 @@ def dch_loss(
     """
     check_option("distance", distance, ("cosine", "euclidean"))
     check_option("quantization", quantization, ("cauchy", "squared"))
+    check_option("activation", activation, (None, "tanh"))
+    z = z if activation is None else z.tanh()
     half = z.shape[1] / 2
     if distance == "cosine":
         far = half * (1 - (F.normalize(z) @ F.normalize(z).T).clamp(max=_COSINE_BOUND))

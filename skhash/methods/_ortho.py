@@ -5,22 +5,20 @@ objective", NeurIPS 2021.
 """
 
 import math
-import warnings
 from numbers import Real
 
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skhash.centers import class_centers, make_hash_centers, min_distance, orthogonality
-from skhash.codes import unpack_codes
-from skhash.deep import DeepHasher
 from skhash.losses import OrthoLoss, cosine_quantization_loss
+from skhash.methods._centers import CenterHasher
 from skhash.nn import HashHead, encode
-from skhash.utils import Interval, StrOptions, read_labels
+from skhash.training import RECIPES
+from skhash.utils import Interval, StrOptions
 
 
-class OrthoHasher(DeepHasher):
+class OrthoHasher(CenterHasher):
     r"""Hashing with one loss: classification by cosine similarity to fixed binary centers.
 
     Every class gets a random binary code, its center, before training. Pulling continuous codes towards the direction
@@ -40,9 +38,8 @@ class OrthoHasher(DeepHasher):
         classes, at least 1; or a number.
     balance : {"batch_norm", "bihalf"} or None, default="batch_norm"
         What balances the bits: batch normalisation, the bi-half layer, or nothing.
-    centers : {"bernoulli", "hadamard", "maxhd"} or ndarray of shape (n_classes, bits), default="bernoulli"
-        How to make the centers, see `skhash.centers.make_hash_centers`; or the centers themselves, entries -1 or +1,
-        in the order of `classes_`.
+    centers : str or array-like of shape (n_classes, bits), default="bernoulli"
+        {centers}
     multilabel_loss : {"softmax", "sigmoid", "sigmoid_imbalanced"}, default="softmax"
         For multi-hot labels: softmax with normalised labels, binary cross-entropy per label, or the latter weighted
         against the imbalance of labels. Single labels always take the softmax.
@@ -52,14 +49,7 @@ class OrthoHasher(DeepHasher):
 
     Attributes
     ----------
-    centers_ : ndarray of int8 of shape (n_classes, bits)
-        The hash centers, entries -1 or +1.
-    min_distance_ : int
-        Smallest Hamming distance between two of them.
-    class_centers_ : ndarray of int8 of shape (n_classes, bits)
-        Where the classes really are: the bitwise majority of their training codes, entries -1 or +1.
-    orthogonality_ : float
-        How far these are from orthogonal, see `skhash.centers.orthogonality`; 0 is best.
+    {center_attributes}
     {training_attributes}
 
     See Also
@@ -97,15 +87,16 @@ class OrthoHasher(DeepHasher):
     """
 
     _parameter_constraints: dict = {
-        **DeepHasher._parameter_constraints,
+        **CenterHasher._parameter_constraints,
         "margin": [Interval(Real, 0, None, closed="left")],
         "margin_type": [StrOptions({"cos", "arc"})],
         "scale": [StrOptions({"sqrt_bits", "adacos"}), Interval(Real, 0, None, closed="neither")],
         "balance": [StrOptions({"batch_norm", "bihalf"}), None],
-        "centers": [StrOptions({"bernoulli", "hadamard", "maxhd"}), np.ndarray],
         "multilabel_loss": [StrOptions({"softmax", "sigmoid", "sigmoid_imbalanced"})],
         "quantization_weight": [Interval(Real, 0, None, closed="left")],
     }
+
+    _recipes = {"paper": (RECIPES["orthohash-instance"], RECIPES["orthohash"])}
 
     def __init__(
         self,
@@ -133,21 +124,10 @@ class OrthoHasher(DeepHasher):
         return HashHead(in_features, self.bits, self.balance)
 
     def _make_criterion(self, labels, random_state):
-        n_classes = len(labels.classes)
-        if isinstance(self.centers, str):
-            centers = make_hash_centers(n_classes, self.bits, method=self.centers, random_state=random_state)
-        else:
-            centers = _check_centers(self.centers, n_classes, self.bits)
-        if min_distance(centers) == 0:
-            warnings.warn(
-                f"Two of the {n_classes} classes got the same center of {self.bits} bits and will share their codes: "
-                "use more bits or centers='maxhd'.",
-                stacklevel=2,
-            )
         return OrthoLoss(
-            centers,
+            self._make_centers(labels, random_state),
             margin=self.margin,
-            scale=self._scale(n_classes),
+            scale=self._scale(len(labels.classes)),
             margin_type=self.margin_type,
             multilabel_loss=self.multilabel_loss,
         )
@@ -160,20 +140,11 @@ class OrthoHasher(DeepHasher):
         return self.scale
 
     def _loss(self, network, batch):
-        z = network(batch.inputs)
-        loss = network.criterion(z, batch.targets)
+        z = network(batch.inputs, batch.generator)
+        loss = network.criterion(z, batch.targets, **batch.asked_by(network.criterion))
         if self.quantization_weight > 0:
             loss = loss + self.quantization_weight * cosine_quantization_loss(z)
         return loss
-
-    def _remember_labels(self, samples, y):
-        super()._remember_labels(samples, y)
-        self.centers_ = self.module_.criterion.centers.cpu().numpy().astype(np.int8)
-        self.min_distance_ = min_distance(self.centers_)
-        codes = unpack_codes(self.label_index_.codes_, self.bits)
-        labels = read_labels(y, classes=self.classes_)
-        self.class_centers_ = class_centers(codes, labels.codes, len(labels.classes))
-        self.orthogonality_ = orthogonality(self.class_centers_)
 
     def recalibrate(self, X, *, variance=False):
         """Adapt the batch normalisation before the sign to a database from another domain.
@@ -217,12 +188,3 @@ class OrthoHasher(DeepHasher):
             if variance:
                 norm.running_var.copy_(z.var(dim=0, correction=0))
         return self
-
-
-def _check_centers(centers, n_classes, bits):
-    """Refuse centers that are not one -1/+1 code per class."""
-    if centers.shape != (n_classes, bits):
-        raise ValueError(f"centers must have shape (n_classes, bits) = {(n_classes, bits)}, got {centers.shape}.")
-    if not np.isin(centers, (-1, 1)).all():
-        raise ValueError("centers must have entries -1 or +1 only.")
-    return centers

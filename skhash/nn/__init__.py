@@ -7,7 +7,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "._backbones": ["MLP", "SmallCNN", "make_backbone"],
         "._bihalf": ["BiHalf"],
-        "._heads": ["HashHead"],
+        "._dropout": ["dropout"],
+        "._heads": ["DeepHead", "HashHead"],
         "._inference": ["encode"],
         "._init": ["build", "initialize"],
         "._network": ["HashNetwork", "Standardize"],

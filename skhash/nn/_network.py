@@ -1,7 +1,11 @@
 """The whole hashing model: standardise, backbone, head, and the loss with whatever it learns."""
 
+import inspect
+
 import torch
 from torch import nn
+
+from skhash.nn._dropout import dropout
 
 
 class Standardize(nn.Module):
@@ -42,7 +46,7 @@ class HashNetwork(nn.Module):
     backbone : nn.Module
         From inputs to feature vectors.
     head : nn.Module
-        From feature vectors to continuous codes.
+        From feature vectors to continuous codes. If its `forward` has a parameter `generator`, it is given it.
     criterion : nn.Module
         The loss, called with continuous codes and targets; used in training only. It lives here so that centers and
         classifiers move and are saved with the model.
@@ -63,6 +67,7 @@ class HashNetwork(nn.Module):
         self.backbone = backbone
         self.head = head
         self.criterion = criterion
+        self._head_draws = "generator" in inspect.signature(head.forward).parameters
 
     def train(self, mode=True):
         """Switch between training and evaluation; a frozen backbone stays in the latter."""
@@ -80,7 +85,6 @@ class HashNetwork(nn.Module):
         """Compute continuous codes of inputs `x`; `generator` draws the dropout."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             features = self.backbone(self.preprocess(x))
-        if self.training and self.dropout and generator is not None:
-            kept = torch.rand(features.shape, generator=generator) >= self.dropout
-            features = features * kept.to(features.device) / (1 - self.dropout)
-        return self.head(features)
+        if self.training:
+            features = dropout(features, self.dropout, generator)
+        return self.head(features, generator) if self._head_draws else self.head(features)

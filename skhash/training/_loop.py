@@ -1,5 +1,7 @@
 """One pass over the data: batches, loss, gradient, step. All methods train through here."""
 
+import functools
+import inspect
 import math
 from dataclasses import dataclass
 
@@ -24,6 +26,8 @@ class Batch:
         Epochs finished before this one.
     generator : torch.Generator
         For whatever the loss draws.
+    learning_rate : float
+        Of the head, in this step.
     """
 
     inputs: Tensor
@@ -31,6 +35,28 @@ class Batch:
     rows: np.ndarray
     epoch: int
     generator: torch.Generator
+    learning_rate: float
+
+    def asked_by(self, criterion):
+        """Choose what a criterion wants to know beside codes and targets.
+
+        Parameters
+        ----------
+        criterion : nn.Module
+            Whose `forward` may have parameters `rows`, `epoch`, `generator` or `batch`, which is all of this.
+
+        Returns
+        -------
+        arguments : dict
+            Values of those that it has.
+        """
+        return {name: self if name == "batch" else getattr(self, name) for name in _asked_by(type(criterion))}
+
+
+@functools.cache
+def _asked_by(criterion_class):
+    parameters = inspect.signature(criterion_class.forward).parameters
+    return [name for name in ("rows", "epoch", "generator", "batch") if name in parameters]
 
 
 @dataclass
@@ -108,7 +134,8 @@ class TrainingLoop:
         if self.augment is not None:
             inputs = self.augment(inputs, self.generator)
         batch_targets = None if targets is None else targets[rows.to(self.device)]
-        batch = Batch(inputs, batch_targets, rows.numpy(), epoch, self.generator)
+        learning_rate = self.optimizer.param_groups[0]["lr"]
+        batch = Batch(inputs, batch_targets, rows.numpy(), epoch, self.generator, learning_rate)
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.network, batch)
         loss.backward()

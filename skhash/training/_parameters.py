@@ -22,7 +22,7 @@ TRAINING_CONSTRAINTS = {
     "schedule": [StrOptions(set(SCHEDULES)), Steps, None],
     "weight_decay": [Interval(Real, 0, None, closed="left"), None],
     "standardize": ["boolean", None],
-    "dropout": [Interval(Real, 0, 1, closed="left"), None],
+    "dropout": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"}), None],
     "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
     "augment": [callable, None],
     "early_stopping": ["boolean"],
@@ -62,8 +62,9 @@ _DOC = {
         Weight decay of all parameters.
     standardize : bool, default=None
         Whether features get mean 0 and variance 1, by the training data.
-    dropout : float, default=None
-        Share of the values before the head that is dropped in training.
+    dropout : float or "auto", default=None
+        Share of the values before the head that is dropped in training. "auto" is half of 1,250 features or more,
+        proportionally less of fewer (`skhash.training.dropout_for`), and nothing for images.
     max_grad_norm : float, default=None
         Longer gradients are scaled down to this norm; None leaves them.
     augment : callable, default=None

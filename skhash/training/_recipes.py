@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
-__all__ = ["RECIPES", "Recipe", "Steps"]
+__all__ = ["RECIPES", "Recipe", "Steps", "dropout_for"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Recipe:
         Weight decay of all parameters.
     standardize : bool, default=False
         Whether features get mean 0 and variance 1. (Images that go to one of the library's backbones always do.)
-    dropout : float, default=0.0
-        Share of the values before the head that is dropped in training.
+    dropout : float or "auto", default=0.0
+        Share of the values before the head that is dropped in training; "auto" is for features, see `dropout_for`.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class Recipe:
     schedule: str | Steps = "step"
     weight_decay: float = 5e-4
     standardize: bool = False
-    dropout: float = 0.0
+    dropout: float | str = 0.0
 
     def override(self, estimator):
         """Give the recipe with those of an estimator's parameters that are not None.
@@ -83,9 +83,34 @@ class Recipe:
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
 
+def dropout_for(n_features):
+    """Choose the share of features to drop in training: one half of 1,250 or more, proportionally less of fewer.
+
+    A linear head on many features learns the training data by heart unless it has to do without some of them; of few
+    features each is needed.
+
+    Parameters
+    ----------
+    n_features : int
+        Length of a sample.
+
+    Returns
+    -------
+    dropout : float
+        From 0 to 0.5.
+
+    Examples
+    --------
+    >>> from skhash.training import dropout_for
+    >>> dropout_for(2048), dropout_for(64)
+    (0.5, 0.0256)
+    """
+    return min(n_features / 2500, 0.5)
+
+
 # methods.md section 13. What a paper's own authors did, as far as it differs, stands with the method.
 RECIPES = {
-    "skhash": Recipe(),
+    "skhash": (Recipe(standardize=True, dropout="auto"), Recipe()),  # for features, for images
     "orthohash": Recipe(batch_size=256, learning_rate=1e-4, backbone_lr_ratio=0.1),
     "orthohash-instance": Recipe(max_epochs=10, batch_size=256, schedule=Steps(at=(0.4, 0.7))),
     "lbhash": Recipe(batch_size=64, schedule=Steps(every=10), weight_decay=0.0),

@@ -90,3 +90,9 @@ def test_pairs_beyond_the_bound_pass_no_gradient():
 def test_unknown_options_are_refused(golden, name, value):
     with pytest.raises(ValueError, match=f"{name} must be one of .*, got '{value}'"):
         dch_loss(golden.U, golden.y, **{name: value})
+
+
+def test_activation_comes_first(golden):
+    assert dch_loss(golden.U, golden.y, activation="tanh") == dch_loss(golden.U.tanh(), golden.y)
+    with pytest.raises(ValueError, match=r"activation must be one of \[None, 'tanh'\], got 'relu'"):
+        dch_loss(golden.U, golden.y, activation="relu")

@@ -5,7 +5,20 @@ from torch import nn
 
 from skhash.codes import binarize
 from skhash.losses import ortho_loss
-from skhash.nn import MLP, BiHalf, HashHead, SmallCNN, Standardize, build, make_backbone, sign, sign_ste
+from skhash.nn import (
+    MLP,
+    BiHalf,
+    DeepHead,
+    HashHead,
+    HashNetwork,
+    SmallCNN,
+    Standardize,
+    build,
+    dropout,
+    make_backbone,
+    sign,
+    sign_ste,
+)
 from skhash.training import make_optimizer, make_schedule
 
 
@@ -58,6 +71,36 @@ def test_head(balance, layer):
     assert isinstance(head.balance, layer)
     assert head.linear.bias is None
     assert head.linear.weight.std().item() == pytest.approx(0.01, rel=0.1)
+
+
+def test_a_bias_begins_at_zero():
+    head = build(HashHead, 200, 16, bias=True, generator=generator())
+    assert head.linear.bias.tolist() == [0.0] * 16
+    assert head.linear.weight.std().item() == pytest.approx(0.01, rel=0.1)
+
+
+def test_dropout_keeps_a_share_and_the_expectation():
+    x = torch.randn(200, 300, generator=generator())
+    out = dropout(x, 0.25, generator(1))
+    kept = out != 0
+    assert kept.float().mean().item() == pytest.approx(0.75, abs=0.01)
+    torch.testing.assert_close(out[kept], x[kept] / 0.75)
+    assert torch.equal(out, dropout(x, 0.25, generator(1)))
+    assert dropout(x, 0.25, None) is x
+    assert dropout(x, 0.0, generator(1)) is x
+
+
+def test_deep_head_drops_in_training_from_the_networks_generator():
+    head = build(DeepHead, 20, 8, generator=generator())
+    assert [tuple(weight.shape) for weight in head.parameters() if weight.ndim == 2] == [(20, 20), (20, 20), (8, 20)]
+    x = torch.randn(5, 20, generator=generator())
+    network = HashNetwork(nn.Identity(), head, nn.Identity())
+    plain = head.linear(head.second(head.first(x).relu()).relu())
+    assert torch.equal(network(x), plain)
+    dropped = network(x, generator(1))
+    assert not torch.allclose(dropped, plain)
+    assert torch.equal(dropped, network(x, generator(1)))
+    torch.testing.assert_close(network.eval()(x, generator(1)), plain)
 
 
 def test_build_draws_from_its_generator_only():

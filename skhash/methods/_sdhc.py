@@ -1,0 +1,120 @@
+"""SDH-C: classification, and regularisers for quantisation, variance of the bits and independence of projections.
+
+Liong, Lu, Wang, Moulin, Zhou, "Deep hashing for compact binary codes learning", CVPR 2015, in the form that OrthoHash
+compares with.
+"""
+
+from numbers import Real
+
+from skhash.deep import DeepHasher
+from skhash.losses import SDHCLoss
+from skhash.methods._classifier import make_classifying
+from skhash.nn import HashHead
+from skhash.training import RECIPES
+from skhash.utils import Interval, StrOptions
+
+
+class SDHCHasher(DeepHasher):
+    r"""Supervised deep hashing with classification: a classifier, and three things that a good code should have.
+
+    A linear classifier reads the continuous codes, squashed to (-1, 1). Small terms ask for values near -1 and +1, for
+    bits that vary, and for projections that are orthonormal, so that bits differ from each other.
+
+    Parameters
+    ----------
+    bits : int, default=64
+        Code length.
+    quantization_weight : float, default=0.001
+        Weight of the distance to the signs, :math:`\lambda_0` in the equation.
+    variance_weight : float, default=0.001
+        Weight of the variance of the bits, :math:`\lambda_1`.
+    projection_weight : float, default=0.001
+        Weight of the projections' distance from orthonormal ones, :math:`\lambda_2`.
+    variance : {"mean", "sum"}, default="mean"
+        Over the batch. "sum" is OrthoHash's framework, where the term thus weighs more the larger the batch is.
+    {training_parameters}
+
+    Attributes
+    ----------
+    {training_attributes}
+
+    See Also
+    --------
+    CEHasher : The classifier alone.
+    skhash.losses.sdhc_loss : The loss alone.
+
+    Notes
+    -----
+    With N features f, K bits, the weights W of the hash layer and :math:`u = \tanh(W f)`,
+
+    .. math::
+
+        L = \operatorname{CE}(\text{classifier}(u), y) + \lambda_0 \operatorname{mean} (u - \operatorname{sgn} u)^2
+        - \lambda_1 \frac{\operatorname{tr}(u^\top u)}{2 N K} + \lambda_2 \operatorname{mean} (W W^\top - I)^2
+
+    Several labels share their weight, as in `skhash.losses.soft_cross_entropy`. OrthoHash's framework compares
+    :math:`W W^\top` with a matrix of ones and trains on one label of several; neither is imitated. As there is no other
+    code, ``recipe="paper"`` is OrthoHash's.
+
+    References
+    ----------
+    .. [1] V. E. Liong, J. Lu, G. Wang, P. Moulin, J. Zhou. "Deep hashing for compact binary codes learning".
+       CVPR 2015.
+    .. [2] J. T. Hoe et al. "One loss for all". NeurIPS 2021, appendix D.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skhash import HammingIndex, SDHCHasher
+    >>> X, y = load_digits(return_X_y=True)
+    >>> hasher = SDHCHasher(bits=32, max_epochs=50, random_state=0).fit(X[200:], y[200:])
+    >>> index = HammingIndex().fit(hasher.transform(X[200:]), y[200:])
+    >>> index.score(hasher.transform(X[:200]), y[:200]) > 0.8
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **DeepHasher._parameter_constraints,
+        "quantization_weight": [Interval(Real, 0, None, closed="left")],
+        "variance_weight": [Interval(Real, 0, None, closed="left")],
+        "projection_weight": [Interval(Real, 0, None, closed="left")],
+        "variance": [StrOptions({"mean", "sum"})],
+    }
+
+    _recipes = {"paper": (RECIPES["orthohash-instance"], RECIPES["orthohash"])}
+
+    def __init__(
+        self,
+        bits=64,
+        *,
+        quantization_weight=0.001,
+        variance_weight=0.001,
+        projection_weight=0.001,
+        variance="mean",
+        **training,
+    ):
+        super().__init__(bits, **training)
+        self.quantization_weight = quantization_weight
+        self.variance_weight = variance_weight
+        self.projection_weight = projection_weight
+        self.variance = variance
+
+    def _make_head(self, in_features):
+        return HashHead(in_features, self.bits)
+
+    def _make_criterion(self, labels, random_state):
+        return make_classifying(
+            SDHCLoss,
+            self.bits,
+            labels,
+            random_state,
+            quantization_weight=self.quantization_weight,
+            variance_weight=self.variance_weight,
+            projection_weight=self.projection_weight,
+            variance=self.variance,
+        )
+
+    def _loss(self, network, batch):
+        z = network(batch.inputs, batch.generator)
+        more = batch.asked_by(network.criterion)
+        return network.criterion(z, batch.targets, projection=network.head.linear.weight, **more)

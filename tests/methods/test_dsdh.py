@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+
+from skhash import DSDHHasher
+from skhash.losses import dsdh_classifier, dsdh_codes, dsdh_loss
+
+
+def small(**options):
+    return DSDHHasher(**{"bits": 32, "max_epochs": 10, "learning_rate": 0.01, "random_state": 0, **options})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"pairs": "batch"},
+        {"pairs": "batch", "backbone": "mlp", "learning_rate": 1e-3},
+        {"quantization_weight": 0.0},
+        {"classification_weight": 5.0, "ridge_weight": 5.0, "quantization_weight": 2.0},
+        {"rounds": 1},
+    ],
+    ids=str,
+)
+def test_every_option_learns(options, learnt_map, digits):
+    hasher = small(**options)
+    assert learnt_map(hasher) > (0.9 if "backbone" in options else 0.68)  # random hyperplanes: 0.49
+    # Without the pull, the classifier's codes and the network's are not the same.
+    assert (hasher.predict(digits.X[1400:]) == digits.y[1400:]).mean() > (0.7 if 0.0 in options.values() else 0.8)
+
+
+def test_the_paper(learnt_map):
+    hasher = small(recipe="paper", max_epochs=None, learning_rate=None, standardize=True)
+    assert learnt_map(hasher) > 0.58
+    assert (hasher.n_iter_, hasher.recipe_.optimizer) == (150, "sgd")
+    rates = [epoch["learning_rate"] for epoch in hasher.history_]
+    assert rates[-1] == pytest.approx(1e-6)  # from 1e-2
+    np.testing.assert_allclose(np.divide(rates[1:-1], rates[:-2]), 10 ** (-4 / 149))
+
+
+def test_predict_is_the_classifier_of_the_code(digits):
+    hasher = small().fit(digits.X, digits.y)
+    scores = (2.0 * hasher.transform(digits.X) - 1) @ hasher.module_.criterion.classifier.numpy()
+    np.testing.assert_array_equal(hasher.predict(digits.X), scores.argmax(axis=1))
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_the_trained_loss_is_the_loss(multilabel, digits, two_labels):
+    y = two_labels if multilabel else digits.y
+    weights = {"classification_weight": 0.5, "ridge_weight": 0.2, "quantization_weight": 0.3}
+    criterion = small(pairs="batch", rounds=1, max_epochs=1, **weights).fit(digits.X, y).module_.criterion
+    z, targets = torch.randn(len(y), 32, generator=torch.Generator().manual_seed(0)), torch.tensor(y)
+    multi_hot = targets if multilabel else torch.nn.functional.one_hot(targets)
+    start = torch.where(z >= 0, 1.0, -1.0)
+    codes = dsdh_codes(start, z, multi_hot, dsdh_classifier(start, multi_hot, 0.4), pull=0.6)
+    expected = dsdh_loss(z, targets, codes, dsdh_classifier(codes, multi_hot, 0.4), **weights)
+    torch.testing.assert_close(criterion(z, targets), expected)
+
+
+def test_the_memory_holds_each_training_sample_and_is_not_pickled(digits):
+    import pickle
+
+    hasher = small(max_epochs=2).fit(digits.X[:300], digits.y[:300])
+    memory = hasher.module_.criterion.pairing.memory
+    assert memory.n_seen == 300
+    np.testing.assert_array_equal(memory.targets.numpy(), digits.y[:300])
+    copy = pickle.loads(pickle.dumps(hasher))
+    assert copy.module_.criterion.pairing.memory.z is None
+    np.testing.assert_array_equal(copy.predict(digits.X), hasher.predict(digits.X))
+
+
+def test_several_labels(digits, two_labels):
+    hasher = small(max_epochs=20).fit(digits.X[:1400], two_labels[:1400])
+    assert hasher.module_.criterion.classifier.shape == (32, 12)
+    assert (hasher.predict(digits.X[1400:])[:, 10:] == two_labels[1400:, 10:]).mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pairs": "halves"}, "The 'pairs' parameter of DSDHHasher must be a str among .* Got 'halves' instead"),
+        ({"classification_weight": 0}, r"The 'classification_weight' parameter .* range \(0.0, inf\). Got 0 instead"),
+        ({"rounds": 0}, r"The 'rounds' parameter .* range \[1, inf\). Got 0 instead"),
+    ],
+)
+def test_errors(options, message, digits):
+    with pytest.raises(ValueError, match=message):
+        small(**options).fit(digits.X, digits.y)
