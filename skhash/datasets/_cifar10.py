@@ -1,14 +1,11 @@
 """CIFAR-10: 60,000 colour photographs of ten kinds of things, from any of the layouts in which people keep it."""
 
-import tarfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from skhash.datasets._batch_pickle import read_batch
+from skhash.datasets._cifar_files import check_batch, join_batches, parse_records, read_member, read_members
 from skhash.datasets._image_files import read_class_folders, read_jpeg_npz
 from skhash.datasets._parts import FETCH_CONSTRAINTS, SUBSETS, join_parts
 from skhash.datasets._sources import Source, locate
@@ -151,32 +148,17 @@ def _find_copy(folder):
 
 
 def _read_python_batches(path, parts):
-    return {part: _join([_parse_pickle(*_read_file(path / name)) for name in _BATCHES[part]]) for part in parts}
+    return _read_batches(parts, lambda name: _parse_pickle(*read_member(path / name, "CIFAR-10")))
 
 
 def _read_binary_batches(path, parts):
-    return {
-        part: _join([_parse_binary(*_read_file(path / f"{name}.bin")) for name in _BATCHES[part]]) for part in parts
-    }
+    return _read_batches(parts, lambda name: _parse_binary(*read_member(path / f"{name}.bin", "CIFAR-10")))
 
 
 def _read_archive(path, parts):
-    """Read the batches straight from the archive: nothing is unpacked to the disk."""
-    wanted = {f"cifar-10-batches-py/{name}": name for part in parts for name in _BATCHES[part]}
-    found = {}
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            for member in archive:
-                if member.name in wanted and member.isfile():
-                    found[wanted[member.name]] = archive.extractfile(member).read()
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise ValueError(f"{path} is damaged ({error}); expected a complete .tar.gz archive.") from error
-    missing = sorted(set(wanted.values()) - set(found))
-    if missing:
-        raise ValueError(
-            f"{path} lacks {', '.join(missing)}; expected the complete archive from {_SOURCE.url}{_ARCHIVE}."
-        )
-    return {part: _join([_parse_pickle(found[name], f"{name} in {path}") for name in _BATCHES[part]]) for part in parts}
+    names = [name for part in parts for name in _BATCHES[part]]
+    found = read_members(path, "cifar-10-batches-py", names, _SOURCE.url + _ARCHIVE)
+    return _read_batches(parts, lambda name: _parse_pickle(found[name], f"{name} in {path}"))
 
 
 def _read_folders(path, parts):
@@ -187,40 +169,14 @@ def _read_npz(path, parts):
     return read_jpeg_npz(path, _CLASSES, parts)
 
 
-def _read_file(path):
-    """Content and name of a batch file."""
-    if not path.is_file():
-        raise ValueError(f"{path} is missing, though other batches are there; expected all of CIFAR-10.")
-    return path.read_bytes(), path
+def _read_batches(parts, read):
+    return {part: join_batches([read(name) for name in _BATCHES[part]]) for part in parts}
 
 
 def _parse_pickle(data, name):
-    return _check_batch(*read_batch(data, name), name)
+    return check_batch(*read_batch(data, name), name, n_rows=_BATCH_ROWS, n_classes=len(_CLASSES))
 
 
 def _parse_binary(data, name):
-    """Each record is one byte of label and 3,072 bytes of pixels."""
-    size = 3073 * _BATCH_ROWS
-    if len(data) != size:
-        raise ValueError(f"{name} holds {len(data)} bytes; expected {size}, that is {_BATCH_ROWS} records of 3073.")
-    records = np.frombuffer(data, np.uint8).reshape(_BATCH_ROWS, 3073)
-    return _check_batch(records[:, 1:], records[:, 0], name)
-
-
-def _check_batch(pixels, labels, name):
-    """Images (n, 32, 32, 3) and labels of one batch."""
-    if pixels.shape != (_BATCH_ROWS, 3072) or labels.shape != (_BATCH_ROWS,):
-        raise ValueError(
-            f"{name} holds pixels of shape {pixels.shape} and labels of shape {labels.shape}; "
-            f"expected ({_BATCH_ROWS}, 3072) and ({_BATCH_ROWS},)."
-        )
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(_CLASSES):
-        raise ValueError(f"{name} holds labels other than the integers from 0 to {len(_CLASSES) - 1}.")
-    return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
-
-
-def _join(batches):
-    """Batches one after the other; copied row by row, as numpy would keep the channels in front in memory."""
-    images, labels = zip(*batches, strict=True)
-    joined = np.empty((sum(map(len, labels)), 32, 32, 3), dtype=np.uint8)
-    return np.concatenate(images, out=joined), np.concatenate(labels)
+    pixels, labels = parse_records(data, name, n_rows=_BATCH_ROWS, n_labels=1)
+    return check_batch(pixels, labels[:, 0], name, n_rows=_BATCH_ROWS, n_classes=len(_CLASSES))

@@ -66,7 +66,8 @@ def check_leakage(X, split):
         )
     copies = find_copies(X, split)
     if len(copies):
-        warnings.warn(describe_copies(copies, split), LeakageWarning, stacklevel=2)
+        remedy = "retrieval_split(..., duplicates='drop') leaves them out"
+        warnings.warn(describe_copies(copies, split, X, remedy), LeakageWarning, stacklevel=2)
     return copies
 
 
@@ -82,14 +83,17 @@ def find_copies(X, split):
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def describe_copies(copies, split):
-    """Say how many copies there are, and which, and what to do."""
-    examples = ", ".join(f"row {row} = query {query}" for query, row in copies[:3])
+def describe_copies(copies, split, X, remedy):
+    """Say how many copies there are, and which (by name, if the samples are names), and what to do."""
+    X = _as_array(X)
+    names = X if X is not None and X.dtype.kind == "U" and X.ndim == 1 else None
+    examples = [
+        f"row {row} = query {query}" + ("" if names is None else f" ({str(names[row])!r})") for query, row in copies[:3]
+    ]
     return (
         f"{len(copies):,} rows of the training set, the validation set or the database are identical to a query "
-        f"({len(np.unique(copies[:, 0])):,} distinct of {len(split.query):,} queries): {examples}"
-        f"{', ...' if len(copies) > 3 else ''}. Finding them says nothing about the codes; "
-        "retrieval_split(..., duplicates='drop') leaves them out."
+        f"({len(np.unique(copies[:, 0])):,} distinct of {len(split.query):,} queries): {', '.join(examples)}"
+        f"{', ...' if len(copies) > 3 else ''}. Finding them says nothing about the codes; {remedy}."
     )
 
 

@@ -1,4 +1,4 @@
-"""What all loaders of data sets with a training and a test part share: their parameters and what they return."""
+"""What loaders of data sets share: their parameters, and what those with a training and a test part return."""
 
 import os
 
@@ -8,6 +8,11 @@ from sklearn.utils import Bunch
 from skhash.utils import StrOptions
 
 SUBSETS = {"all": ("train", "test"), "train": ("train",), "test": ("test",)}
+
+LOAD_CONSTRAINTS = {
+    "data_home": [str, os.PathLike, None],
+    "image_folder": [str, os.PathLike, None],
+}
 
 FETCH_CONSTRAINTS = {
     "data_home": [str, os.PathLike, None],

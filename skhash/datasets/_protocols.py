@@ -1,15 +1,19 @@
-"""The retrieval protocols of the literature for single-label, balanced data, written down once.
+"""The retrieval protocols of the literature, written down once.
 
-A protocol says how many samples of each class become queries and training samples, whether the training samples stay
-in the database, and the depth R of mAP@R. Papers that name only the data set differ in all three; figures made under
-different protocols cannot be compared.
+A protocol says how many samples (of each class, as a rule) become queries and training samples, whether the training
+samples stay in the database, and the depth R of mAP@R. Papers that name only the data set differ in all three; figures
+made under different protocols cannot be compared.
 """
 
 from dataclasses import dataclass
 from numbers import Integral
 from types import MappingProxyType
 
+from skhash.utils import check_option
+
 __all__ = ["PROTOCOLS", "RetrievalProtocol"]
+
+PER = ("class", "label", "data set")
 
 
 @dataclass(frozen=True)
@@ -21,17 +25,20 @@ class RetrievalProtocol:
     name : str
         What to call it.
     n_query : int or "test"
-        Queries per class, drawn at random; "test" takes the data set's own test part as queries.
+        Queries, per class as a rule (see `per`), drawn at random; "test" takes the data set's own test part as queries.
     n_train : int or "all"
-        Training samples per class, drawn at random; "all" trains on the whole database.
+        Training samples, counted alike and drawn at random; "all" trains on the whole database.
     n_validation : int, default=0
-        Validation samples per class, which are neither queries nor in the database.
+        Validation samples, counted alike, which are neither queries nor in the database.
     train_in_database : bool, default=True
         Whether the training samples are searched too. That raises mAP: part of what is found was trained on.
     R : int, default=None
         How many results per query count in mAP@R; None counts the whole ranking.
     used_by : str, default=""
         Where it comes from.
+    per : {"class", "label", "data set"}, default="class"
+        What the counts are of: of each class, of each column of a multi-hot matrix (a sample counts for one of its
+        labels), or of the whole data set.
 
     Examples
     --------
@@ -47,8 +54,10 @@ class RetrievalProtocol:
     train_in_database: bool = True
     R: int | None = None
     used_by: str = ""
+    per: str = "class"
 
     def __post_init__(self):
+        check_option("per", self.per, PER)
         counts = {"n_query": ("test", 1), "n_train": ("all", 1), "n_validation": (None, 0)}
         for name, (word, least) in counts.items():
             value = getattr(self, name)
@@ -58,7 +67,7 @@ class RetrievalProtocol:
                 )
 
 
-# The counts in the comments are those of CIFAR-10 (CIFAR-100 for the last): queries / training / database.
+# The counts in the comments are those of CIFAR-10, or of the data set in the name: queries / training / database.
 _TABLE = (
     # 1,000 / 5,000 / 54,000
     RetrievalProtocol("lbhash", 100, 500, train_in_database=False, used_by="LBHash; `cifar10` of DeepHash-pytorch"),
@@ -74,6 +83,14 @@ _TABLE = (
     RetrievalProtocol("modfire", 100, 1000, used_by="modfire, the LBHash authors' framework"),
     # 5,000 / 10,000 / 55,000
     RetrievalProtocol("odh-cifar100", 50, 100, R=500, used_by="ODH on CIFAR-100"),
+    # 5,000 / 13,000 / 128,503; the queries are ImageNet's validation images
+    RetrievalProtocol("imagenet100", "test", 130, R=1000, used_by="HashNet, OrthoHash, SDC, ODH on ImageNet100"),
+    # 4,983 / 10,000 / 128,503
+    RetrievalProtocol("imagenet100-lbhash", "test", 100, R=1000, used_by="LBHash on ImageNet100"),
+    # 2,100 / 10,500 / 193,734
+    RetrievalProtocol("nuswide21", 100, 500, R=5000, per="label", used_by="DeepHash-pytorch, OrthoHash, LBHash, SDC"),
+    # 5,000 / 10,000 / 117,218
+    RetrievalProtocol("mscoco", 5000, 10000, R=5000, per="data set", used_by="HashNet, OrthoHash, SDC"),
 )
 
 PROTOCOLS = MappingProxyType({protocol.name: protocol for protocol in _TABLE})

@@ -14,20 +14,24 @@ class Source:
     title: str
     folders: tuple[str, ...]  # names of its folder, the first for downloads
     expected: str  # the file names, in words
-    url: str  # what the names of downloaded files are appended to
+    url: str = ""  # what the names of downloaded files are appended to; empty if nothing is downloaded
+    no_download: str = ""  # why nothing is, and where it can be had
     system_folders: tuple[str, ...] = ()
     advice: str = ""
 
 
-def locate(source, look, *, data_home, download, files):
+def locate(source, look, *, data_home, download=False, files=None):
     """Return the first thing other than None that `look(folder)` finds, downloading `files` if there is none.
 
-    `files` maps file names to sha256 checksums. FileNotFoundError if the data set is nowhere and cannot be had.
+    `files` maps file names to sha256 checksums; a source without `url` is never downloaded. FileNotFoundError if the
+    data set is nowhere and cannot be had.
     """
     places = _places(source, data_home)
     found = _search(source, look, places)
     if found is not None:
         return found
+    if not source.url:
+        raise FileNotFoundError(_describe_missing(source, places, f"It is not downloaded: {source.no_download}."))
     if not download:
         raise FileNotFoundError(_describe_missing(source, places, "Downloading was switched off (download=False)."))
     target = (Path(data_home).expanduser() if data_home else _cache_folder()) / source.folders[0]
@@ -68,10 +72,11 @@ def _search(source, look, places):
 
 def _describe_missing(source, places, failure):
     """Say where was looked for what, why it could not be downloaded, and what to do."""
+    online = f", or use download=True on a machine with internet ({source.url})" if source.url else ""
     looked = "\n".join(f"  {place} ({who})" for place, who in places.items())
     return (
         f"{source.title} was not found. Looked in\n{looked}\nand their sub-folders {', '.join(source.folders)}, "
         f"for {source.expected}.\n{failure}\n"
         f"Pass the folder that holds the files as data_home= or in the environment variable SKHASH_DATA"
-        f"{source.advice}, or use download=True on a machine with internet ({source.url})."
+        f"{source.advice}{online}."
     )

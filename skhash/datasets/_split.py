@@ -13,6 +13,8 @@ from skhash.utils import Interval, StrOptions, local_random_state, read_labels, 
 
 __all__ = ["RetrievalSplit", "retrieval_split"]
 
+DUPLICATES = {"warn", "drop", "ignore"}
+POSITIONS_STAY = "they stay, as the ground truth counts positions in the database"
 _PARTS = ("query", "train", "database", "validation")
 
 
@@ -114,7 +116,7 @@ class RetrievalSplit:
         "n_validation": [Interval(Integral, 0, None, closed="left"), None],
         "train_in_database": ["boolean", None],
         "is_test": ["array-like", None],
-        "duplicates": [StrOptions({"warn", "drop", "ignore"})],
+        "duplicates": [StrOptions(DUPLICATES)],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -136,41 +138,51 @@ def retrieval_split(
 
     The samples of each class are shuffled; its first `n_query` become queries, the next `n_validation` validation
     samples, the next `n_train` training samples, and what is left is the database, with or without the training
-    samples. All counts are **per class**.
+    samples. Counts are **per class**, but for the last two of these protocols:
 
-    ============== ========== ========== ========== =========== ==== ===============================
-    protocol       queries    training   validation training in R    on CIFAR-10:
-                   per class  per class  per class  database         queries / training / database
-    ============== ========== ========== ========== =========== ==== ===============================
-    "lbhash"       100        500        0          no          all  1,000 / 5,000 / 54,000
-    "cifar10-1"    100        500        0          yes         all  1,000 / 5,000 / 59,000
-    "sdc"          100        500        0          yes         1000 1,000 / 5,000 / 59,000
-    "bihalf-2"     100        500        0          yes         all  1,000 / 5,000 / 59,000
-    "cifar10-2"    test part  all        0          yes         all  10,000 / 50,000 / 50,000
-    "cibhash"      500        500        500        yes         1000 5,000 / 5,000 / 50,000
-    "modfire"      100        1000       0          yes         all  1,000 / 10,000 / 59,000
-    "odh-cifar100" 50         100        0          yes         500  5,000 / 10,000 / 55,000 (-100)
-    ============== ========== ========== ========== =========== ==== ===============================
+    ==================== ========= ======== ========== =========== ==== =================================
+    protocol             queries   training validation training in R    on CIFAR-10 (or what it is for):
+                                                       database         queries / training / database
+    ==================== ========= ======== ========== =========== ==== =================================
+    "lbhash"             100       500      0          no          all  1,000 / 5,000 / 54,000
+    "cifar10-1"          100       500      0          yes         all  1,000 / 5,000 / 59,000
+    "sdc"                100       500      0          yes         1000 1,000 / 5,000 / 59,000
+    "bihalf-2"           100       500      0          yes         all  1,000 / 5,000 / 59,000
+    "cifar10-2"          test part all      0          yes         all  10,000 / 50,000 / 50,000
+    "cibhash"            500       500      500        yes         1000 5,000 / 5,000 / 50,000
+    "modfire"            100       1000     0          yes         all  1,000 / 10,000 / 59,000
+    "odh-cifar100"       50        100      0          yes         500  5,000 / 10,000 / 55,000
+    "imagenet100"        test part 130      0          yes         1000 5,000 / 13,000 / 128,503
+    "imagenet100-lbhash" test part 100      0          yes         1000 4,983 / 10,000 / 128,503
+    "nuswide21"          100       500      0          yes         5000 2,100 / 10,500 / 193,734
+    "mscoco"             5000      10000    0          yes         5000 5,000 / 10,000 / 117,218
+    ==================== ========= ======== ========== =========== ==== =================================
+
+    "nuswide21" is for multi-hot labels and counts **per label**: the samples are gone through in random order, and each
+    goes to the first of its labels that still needs training samples or, after these, queries. "mscoco" counts samples
+    of the **whole data set**, whatever their labels.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, ...)
         Features, images, or a list of anything; only its length and the identity of its rows matter.
-    y : array-like of shape (n_samples,)
-        Class labels, integers or strings. A multi-hot matrix will do where nothing is drawn per class, that is for
-        "cifar10-2".
+    y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        Class labels, integers or strings. A multi-hot matrix will do where nothing is drawn per class: for "nuswide21",
+        "mscoco" and "cifar10-2".
     protocol : str or RetrievalProtocol, default="cifar10-1"
         A name from the table, or a protocol of your own.
     n_query : int or "test", default=None
-        Queries per class; "test" takes the rows where `is_test`. None is the protocol's number, here and below.
+        Queries, counted as the protocol does (per class, as a rule); "test" takes the rows where `is_test`. None is the
+        protocol's number, here and below.
     n_train : int or "all", default=None
-        Training samples per class; "all" trains on the whole database.
+        Training samples, counted alike; "all" trains on the whole database.
     n_validation : int, default=None
-        Validation samples per class.
+        Validation samples, counted alike.
     train_in_database : bool, default=None
         Whether the training samples stay in the database.
     is_test : array-like of bool of shape (n_samples,), default=None
-        The data set's own test part. Needed by `n_query="test"` (protocol "cifar10-2"), else not looked at.
+        The data set's own test part. Needed by `n_query="test"` (protocols "cifar10-2", "imagenet100"), else not looked
+        at.
     duplicates : {"warn", "drop", "ignore"}, default="warn"
         What to do about rows of the training set, the validation set and the database that are identical to a query:
         warn, leave them out, or do not look. See `check_leakage`.
@@ -185,8 +197,8 @@ def retrieval_split(
     Raises
     ------
     ValueError
-        If a class has too few samples for the counts (the message names it), `y` is multi-hot where classes are
-        needed, or `is_test` is missing.
+        If a class or label has too few samples for the counts (the message names it), `y` is multi-hot where classes
+        are needed, or `is_test` is missing.
 
     Warns
     -----
@@ -199,8 +211,9 @@ def retrieval_split(
 
     Notes
     -----
-    `skhash.datasets.PROTOCOLS` says who uses which protocol. Those in the table are for data sets of one label per
-    sample and classes of equal size; the counts apply to every class of other data, too.
+    `skhash.datasets.PROTOCOLS` says who uses which protocol. Those that count per class are for data sets of one label
+    per sample and classes of equal size; the counts apply to every class of other data, too. Published lists of
+    ImageNet100, NUS-WIDE and MS-COCO are read by `load_imagenet100`, `load_nuswide21` and `load_mscoco`.
 
     Examples
     --------
@@ -229,12 +242,20 @@ def retrieval_split(
         R=plan.R,
         random_state=int(random_state) if isinstance(random_state, Integral) else None,
     )
+    return guard(X, split, duplicates)
+
+
+def guard(X, split, duplicates, remedy="duplicates='drop' leaves them out"):
+    """Warn of rows that are identical to a query, or give the split without them, or do not look.
+
+    To be called by a public function with `validate_params`, so that the warning is about the line that called that.
+    """
     copies = np.empty((0, 2)) if duplicates == "ignore" else find_copies(X, split)
     if len(copies) == 0:
         return split
     if duplicates == "drop":
         return _without(split, copies[:, 1])
-    warnings.warn(describe_copies(copies, split), LeakageWarning, stacklevel=3)  # validate_params adds a frame
+    warnings.warn(describe_copies(copies, split, X, remedy), LeakageWarning, stacklevel=4)
     return split
 
 

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._hamming": ["HammingIndex"],
         "._neighbors_transformer": ["HammingNeighborsTransformer"],
         "._sharded": ["ShardedHammingIndex"],
+        "._histogram": ["DistanceCounter"],
         "._popcount": ["kernel", "popcount"],
     },
 )

@@ -13,8 +13,11 @@ from numba.np.arrayobj import populate_array
 
 __all__ = [
     "LANES",
+    "VECTOR",
+    "WORD",
     "add_differing",
     "below",
+    "call_intrinsic",
     "kernel",
     "load",
     "popcount",
@@ -25,8 +28,8 @@ __all__ = [
 ]
 
 LANES = 8
-_WORD = ir.IntType(64)
-_VECTOR = ir.VectorType(_WORD, LANES)
+WORD = ir.IntType(64)
+VECTOR = ir.VectorType(WORD, LANES)
 _HALVES = ir.VectorType(ir.IntType(32), 2 * LANES)
 
 
@@ -53,9 +56,9 @@ def kernel(function):
         return njit(**options)(function)
 
 
-def _call(builder, name, *args):
-    """Call the LLVM intrinsic of that name, whose arguments and result are all of one type."""
-    function_type = ir.FunctionType(args[0].type, [arg.type for arg in args])
+def call_intrinsic(builder, name, *args, result=None):
+    """Call the LLVM intrinsic of that name, whose result is of the type of its first argument unless told otherwise."""
+    function_type = ir.FunctionType(result or args[0].type, [arg.type for arg in args])
     return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), args)
 
 
@@ -67,7 +70,7 @@ def popcount(typingctx, word):
     """
 
     def codegen(context, builder, signature, args):
-        return _call(builder, "llvm.ctpop.i64", *args)
+        return call_intrinsic(builder, "llvm.ctpop.i64", *args)
 
     return types.uint64(types.uint64), codegen
 
@@ -97,7 +100,7 @@ class _LanesModel(models.PrimitiveModel):
     """Lanes are an LLVM vector."""
 
     def __init__(self, data_model_manager, frontend_type):
-        super().__init__(data_model_manager, frontend_type, _VECTOR)
+        super().__init__(data_model_manager, frontend_type, VECTOR)
 
 
 @intrinsic
@@ -105,7 +108,7 @@ def splat(typingctx, word):
     """Give lanes that all hold one uint64."""
 
     def codegen(context, builder, signature, args):
-        undefined = ir.Constant(_VECTOR, ir.Undefined)
+        undefined = ir.Constant(VECTOR, ir.Undefined)
         first = builder.insert_element(undefined, args[0], ir.IntType(32)(0))
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
         return builder.shuffle_vector(first, undefined, zeros)
@@ -120,7 +123,7 @@ def load(typingctx, words, start):
     def codegen(context, builder, signature, args):
         array = context.make_array(signature.args[0])(context, builder, args[0])
         first = builder.gep(array.data, [args[1]])
-        return builder.load(builder.bitcast(first, _VECTOR.as_pointer()), align=8)
+        return builder.load(builder.bitcast(first, VECTOR.as_pointer()), align=8)
 
     return _lanes(words, types.intp), codegen
 
@@ -131,7 +134,7 @@ def add_differing(typingctx, total, a, b):
 
     def codegen(context, builder, signature, args):
         total, a, b = args
-        return builder.add(total, _call(builder, f"llvm.ctpop.v{LANES}i64", builder.xor(a, b)))
+        return builder.add(total, call_intrinsic(builder, f"llvm.ctpop.v{LANES}i64", builder.xor(a, b)))
 
     return _lanes(_lanes, _lanes, _lanes), codegen
 
@@ -142,7 +145,7 @@ def smaller(typingctx, a, b):
 
     def codegen(context, builder, signature, args):
         a, b = (builder.bitcast(arg, _HALVES) for arg in args)
-        return builder.bitcast(_call(builder, f"llvm.umin.v{2 * LANES}i32", a, b), _VECTOR)
+        return builder.bitcast(call_intrinsic(builder, f"llvm.umin.v{2 * LANES}i32", a, b), VECTOR)
 
     return _lanes(_lanes, _lanes), codegen
 
@@ -153,7 +156,7 @@ def below(typingctx, a, b):
 
     def codegen(context, builder, signature, args):
         bits = builder.bitcast(builder.icmp_unsigned("<", *args), ir.IntType(LANES))
-        return builder.zext(bits, _WORD)
+        return builder.zext(bits, WORD)
 
     return types.uint64(_lanes, _lanes), codegen
 
@@ -168,7 +171,7 @@ def view(typingctx, codes, row, n_codes):
         populate_array(
             tile,
             data=builder.gep(codes.data, [args[1]]),
-            shape=[_WORD(1), args[2]],
+            shape=[WORD(1), args[2]],
             strides=[builder.mul(args[2], codes.itemsize), codes.itemsize],
             itemsize=codes.itemsize,
             meminfo=None,
@@ -193,18 +196,18 @@ def transpose(typingctx, tile, position, codes, row, width):
 
         def store(lanes, w):
             target = builder.gep(tile.data, [builder.add(args[1], builder.mul(tile_width, w))])
-            builder.store(lanes, builder.bitcast(target, _VECTOR.as_pointer()), align=8)
+            builder.store(lanes, builder.bitcast(target, VECTOR.as_pointer()), align=8)
 
         if shuffled:
-            sources = [builder.gep(first, [_WORD(LANES * w)]) for w in range(shuffled)]
-            vectors = [builder.load(builder.bitcast(source, _VECTOR.as_pointer()), align=8) for source in sources]
+            sources = [builder.gep(first, [WORD(LANES * w)]) for w in range(shuffled)]
+            vectors = [builder.load(builder.bitcast(source, VECTOR.as_pointer()), align=8) for source in sources]
             for w, lanes in enumerate(_unzip(builder, vectors)):
-                store(lanes, _WORD(w))
+                store(lanes, WORD(w))
         else:
             with cgutils.for_range(builder, n_words) as loop:
-                lanes = ir.Constant(_VECTOR, ir.Undefined)
+                lanes = ir.Constant(VECTOR, ir.Undefined)
                 for i in range(LANES):
-                    position = builder.add(loop.index, builder.mul(n_words, _WORD(i)))
+                    position = builder.add(loop.index, builder.mul(n_words, WORD(i)))
                     lanes = builder.insert_element(
                         lanes, builder.load(builder.gep(first, [position])), ir.IntType(32)(i)
                     )

@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
-from skhash.metrics._precision_sums import divide, tied_sums
+from skhash.metrics._tied_groups import TIE_ORDERS, harmonic_numbers, sum_tied_precisions
 from skhash.utils import Interval, StrOptions, local_random_state, validate_params
 
 TIES = {"stable", "expected", "optimistic", "pessimistic", "random"}
@@ -107,8 +107,19 @@ def average_precision(
         sums, hits = np.sum(top * np.cumsum(top) / np.arange(1, len(top) + 1)), top.sum()
     else:
         counts, of_them_relevant = np.bincount(group), np.bincount(group[relevant == 1], minlength=group.max() + 1)
-        sums, hits = tied_sums(counts[None], of_them_relevant[None], R, ties)
+        sums, hits = sum_tied_precisions(
+            counts[None], of_them_relevant[None], min(R, n), TIE_ORDERS[ties], harmonic_numbers(n)
+        )
     return float(divide(np.atleast_1d(sums), np.atleast_1d(hits), total, R, denominator)[0])
+
+
+def divide(sums, hits, total, R, denominator):
+    """Turn sums of precisions into average precisions; 0 where the top R holds no relevant item."""
+    if denominator == "top":
+        divisor = hits
+    else:
+        divisor = total if denominator == "total" else np.minimum(R, total)
+    return np.divide(sums, divisor, out=np.zeros(len(sums)), where=hits > 0)
 
 
 def _read_relevant(relevant):

@@ -3,41 +3,39 @@
 from numbers import Integral
 
 import numpy as np
-from joblib import effective_n_jobs
-from sklearn.utils import gen_batches
-from sklearn.utils.parallel import Parallel, delayed
 
-from skhash.codes import as_packed
-from skhash.metrics._average_precision import DENOMINATORS, TIES
-from skhash.metrics._kernels import histograms, stable_sums
-from skhash.metrics._precision_sums import divide, tied_sums
-from skhash.metrics._relevance import label_words
-from skhash.utils import Interval, StrOptions, local_random_state, validate_params
+from skhash.metrics._average_precision import DENOMINATORS, TIES, divide
+from skhash.metrics._protocols import RANKING_PROTOCOLS, RankingProtocol, resolve_protocol
+from skhash.metrics._ranks import sum_precisions
+from skhash.metrics._relevance import SharedLabelRelevance
+from skhash.metrics._retrieval import RETRIEVAL_CONSTRAINTS, read_retrieval
+from skhash.metrics._score import Score
+from skhash.metrics._tied_groups import TIE_ORDERS, harmonic_numbers, sum_tied_precisions
+from skhash.utils import Interval, StrOptions, validate_params
 
 MAP_CONSTRAINTS = {
+    "protocol": [StrOptions(set(RANKING_PROTOCOLS)), RankingProtocol],
     "R": [Interval(Integral, 1, None, closed="left"), None],
-    "denominator": [StrOptions(DENOMINATORS)],
-    "zero_hit": [StrOptions({"zero", "skip"})],
-    "ties": [StrOptions(TIES)],
+    "denominator": [StrOptions(DENOMINATORS), None],
+    "zero_hit": [StrOptions({"zero", "skip"}), None],
+    "ties": [StrOptions(TIES), None],
     "random_state": ["random_state"],
     "n_jobs": [Integral, None],
 }
 
-# Bounds the histograms in memory (two of bits + 1 int64 each per query) and evens out the threads' work.
-BATCH = 256
 
-
-@validate_params({**MAP_CONSTRAINTS, "exclude_self": ["boolean"]}, prefer_skip_nested_validation=True)
+@validate_params({**MAP_CONSTRAINTS, **RETRIEVAL_CONSTRAINTS}, prefer_skip_nested_validation=True)
 def mean_average_precision(
     query_codes,
     database_codes,
     query_labels,
     database_labels,
     *,
+    protocol="skhash",
     R=None,
-    denominator="top",
-    zero_hit="zero",
-    ties="stable",
+    denominator=None,
+    zero_hit=None,
+    ties=None,
     exclude_self=False,
     bits=None,
     random_state=None,
@@ -48,7 +46,7 @@ def mean_average_precision(
     With the defaults: the whole database is ranked by Hamming distance, equal distances in database order; a database
     item is relevant if it has the query's label (shares one, if there are several); the precisions at the ranks of the
     relevant items are averaged over the relevant items; a query without any counts 0; the mean is over all queries.
-    Published figures differ in every one of these choices: state yours with the number.
+    Published figures differ in every one of these choices: the result's `definition` states them.
 
     Parameters
     ----------
@@ -61,19 +59,22 @@ def mean_average_precision(
         query has no relevant item.
     database_labels : array-like of shape (n_items,) or (n_items, n_classes)
         The same for the database, of the same kind.
+    protocol : str or RankingProtocol, default="skhash"
+        Whose definition to use, a name of `RANKING_PROTOCOLS` or one of your own; the parameters below change it where
+        they are not None.
     R : int, default=None
-        Ranks that count, at least 1 (mAP@R). None means the whole database (mAP@all).
-    denominator : {"top", "total", "min"}, default="top"
+        Ranks that count, at least 1 (mAP@R). None is the protocol's, mostly the whole database (mAP@all).
+    denominator : {"top", "total", "min"}, default=None
         What a query's sum of precisions is divided by: the number of relevant items within the first `R` ("top", the
         usual one in deep hashing: it does not measure recall), the number of all relevant items ("total"), or
-        `min(R, total)`. All the same if `R` is None.
-    zero_hit : {"zero", "skip"}, default="zero"
+        `min(R, total)`. All the same for mAP@all.
+    zero_hit : {"zero", "skip"}, default=None
         Whether a query with no relevant item within the first `R` counts 0 or is left out of the mean.
-    ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default="stable"
+    ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default=None
         Order of items at one distance: as in the database, averaged over all orders, relevant items first, relevant
         items last, or database order after one shuffle of the database by `random_state`. Short codes tie often; in a
-        database sorted by class "stable" favours some classes, "expected" does not. See `average_precision` for what is
-        exact.
+        database sorted by class "stable" favours some classes, "expected" does not, and is several times quicker. See
+        `average_precision` for what is exact.
     exclude_self : bool, default=False
         Leave each query out of its own ranking: query `i` is database item `i`, and both sides hold the same codes.
     bits : int, default=None
@@ -86,8 +87,8 @@ def mean_average_precision(
 
     Returns
     -------
-    map : float
-        Mean average precision, from 0 to 1.
+    map : Score
+        Mean average precision, a float from 0 to 1, with its `definition` and the average precisions `per_query`.
 
     Raises
     ------
@@ -102,81 +103,58 @@ def mean_average_precision(
 
     Notes
     -----
-    Each query costs one pass over the database that counts distances; nothing is sorted. Memory grows with the
-    database, not with the number of pairs: about 18 bytes per item and thread, beside codes and labels.
+    Each query costs one pass over the database that counts distances; nothing is sorted. Where ties need no order, the
+    pass counts 512 codes at a time and takes about as long as a search for the ten nearest. Memory beside codes and
+    labels grows with the database, not with the number of pairs, and is bounded by scikit-learn's `working_memory`.
 
     Examples
     --------
     >>> from skhash.metrics import mean_average_precision
     >>> database = [[0, 0, 0, 0], [0, 0, 0, 1], [0, 1, 1, 1], [1, 1, 1, 1]]
-    >>> mean_average_precision([[0, 0, 0, 0]], database, ["cat"], ["cat", "dog", "cat", "dog"])
-    0.8333333333333333
+    >>> score = mean_average_precision([[0, 0, 0, 0]], database, ["cat"], ["cat", "dog", "cat", "dog"], R=2)
+    >>> score
+    1.0
+    >>> print(score.definition)
+    mAP@2 (skhash): AP over relevant items in the top R; queries without a hit count 0; ties in database order
     >>> mean_average_precision(database, database, [0, 0, 1, 1], [0, 0, 1, 1], exclude_self=True)
     1.0
     """
-    queries, database, bits = _read_codes(query_codes, database_codes, bits, exclude_self)
-    labels, database_labels, multilabel = label_words(query_labels, database_labels, len(queries), len(database))
-    own = np.arange(len(queries)) if exclude_self else np.full(len(queries), -1)
-    if ties == "random":
-        shuffled = local_random_state(random_state).permutation(len(database))
-        database, database_labels = database[shuffled], database_labels[shuffled]
-        own = np.argsort(shuffled) if exclude_self else own
-    n_ranked = len(database) - exclude_self
-    R = n_ranked if R is None else min(R, n_ranked)
-
-    order = np.lexsort(labels.T)  # queries of one label in a row share the list of relevant items
-    queries, labels, own = queries[order], labels[order], own[order]
-    searched = np.ascontiguousarray(database.T), np.ascontiguousarray(database_labels.T), multilabel
-    size = min(BATCH, -(-len(queries) // effective_n_jobs(n_jobs)))
-    parts = Parallel(n_jobs=n_jobs, require="sharedmem")(
-        delayed(_sum_precisions)(queries[rows], labels[rows], *searched, own[rows], bits, R, ties)
-        for rows in gen_batches(len(queries), size)
+    plan = resolve_protocol(protocol, R=R, denominator=denominator, zero_hit=zero_hit, ties=ties)
+    retrieval = read_retrieval(
+        *(query_codes, database_codes, query_labels, database_labels),
+        exclude_self=exclude_self,
+        bits=bits,
+        n_jobs=n_jobs,
     )
-    sums, hits, total = (np.concatenate(part) for part in zip(*parts, strict=True))
-    ap = divide(sums, hits, total, R, denominator)
-    if zero_hit == "skip":
+    return map_of(retrieval, plan, random_state)
+
+
+def map_of(retrieval, plan, random_state=None):
+    """Compute the mean average precision of a `Retrieval` by a `RankingProtocol`."""
+    R = retrieval.n_ranked if plan.R is None else min(plan.R, retrieval.n_ranked)
+    if plan.ties == "random":
+        retrieval = retrieval.shuffled(random_state)
+    if plan.ties in TIE_ORDERS:
+        table, order = harmonic_numbers(R), TIE_ORDERS[plan.ties]
+        batches = retrieval.groups(
+            lambda _, counts, relevant: (
+                *sum_tied_precisions(counts, relevant, R, order, table),
+                relevant.sum(axis=1),
+            )
+        )
+    else:
+        batches = retrieval.ranks(lambda _, ranks, starts, totals: (*sum_precisions(ranks, starts, totals, R), totals))
+    sums, hits, total = retrieval.per_query(batches)
+    ap = divide(sums, hits, total, R, plan.denominator)
+    if plan.zero_hit == "skip":
         if not hits.any():
             raise ValueError(
-                f"zero_hit='skip' leaves no query: none of the {len(queries)} has a relevant item within the top {R}."
+                f"zero_hit='skip' leaves no query: none of the {len(ap)} has a relevant item within the top {R}."
             )
-        ap = ap[hits > 0]
-    return float(ap.mean())
-
-
-def _read_codes(query_codes, database_codes, bits, exclude_self):
-    """Pack both sides and check that they fit each other."""
-    queries, query_bits = _pack(query_codes, bits, "query_codes")
-    database, bits = _pack(database_codes, bits, "database_codes")
-    if query_bits != bits:
-        raise ValueError(
-            f"query_codes have {query_bits} bits, database_codes have {bits}. "
-            "(Packed words count 64 bits each unless bits= says fewer.)"
-        )
-    if exclude_self and not np.array_equal(queries, database):
-        raise ValueError(
-            "exclude_self=True needs the same codes, in the same order, as query_codes and database_codes."
-        )
-    if exclude_self and len(database) == 1:
-        raise ValueError("exclude_self=True leaves nothing to rank: the database has only one row.")
-    return queries, database, bits
-
-
-def _pack(codes, bits, name):
-    """Pack one side, naming it in errors."""
-    try:
-        packed, bits = as_packed(codes, bits)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{name}: {error}") from error
-    if len(packed) == 0:
-        raise ValueError(f"{name} has no rows; at least one code is needed.")
-    return packed, bits
-
-
-def _sum_precisions(queries, labels, database, database_labels, multilabel, own, bits, R, ties):
-    """Sums of precisions, (expected) hits within the top R and relevant items in all, for a batch of queries."""
-    distance = np.empty(database.shape[1], dtype=np.min_scalar_type(bits + 1))
-    known = queries, labels, database, database_labels, multilabel, own, bits
-    if ties in ("stable", "random"):
-        return stable_sums(*known, R, distance)
-    counts, relevant = histograms(*known, distance)
-    return *tied_sums(counts, relevant, R, ties), relevant.sum(axis=1)
+        ap[hits == 0] = np.nan
+    if plan.unlabeled == "skip" and isinstance(retrieval.relevance, SharedLabelRelevance):
+        labeled = retrieval.relevance.relevant_to_itself()
+        if not labeled.any():
+            raise ValueError("unlabeled='skip' leaves no query: none of them has a label.")
+        ap[~labeled] = np.nan
+    return Score(np.nanmean(ap), plan.describe(), ap)

@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass, fields
 
-from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
-from skhash.index import HammingIndex
+from skhash.metrics._code_scorer import CODE_STATISTICS, score_statistic
+from skhash.metrics._estimator_codes import encode, hasher_and_index, project
 from skhash.metrics._mean_average_precision import MAP_CONSTRAINTS, mean_average_precision
+from skhash.metrics._retrieval_scores import DEFAULT_NUMBERS, SCORES_CONSTRAINTS, read_metric_names, retrieval_scores
 from skhash.utils import validate_params
 
 
 @validate_params(MAP_CONSTRAINTS, prefer_skip_nested_validation=True)
-def make_map_scorer(R=None, *, denominator="top", zero_hit="zero", ties="stable", random_state=None, n_jobs=None):
+def make_map_scorer(
+    R=None, *, protocol="skhash", denominator=None, zero_hit=None, ties=None, random_state=None, n_jobs=None
+):
     """Make a scorer of mean average precision.
 
     What it measures depends on the estimator that it is called with:
@@ -25,13 +29,15 @@ def make_map_scorer(R=None, *, denominator="top", zero_hit="zero", ties="stable"
     Parameters
     ----------
     R : int, default=None
-        Ranks that count, at least 1. None means the whole database.
-    denominator : {"top", "total", "min"}, default="top"
-        As in `mean_average_precision`.
-    zero_hit : {"zero", "skip"}, default="zero"
-        As in `mean_average_precision`.
-    ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default="stable"
-        As in `mean_average_precision`.
+        Ranks that count, at least 1. None is the protocol's, mostly the whole database.
+    protocol : str or RankingProtocol, default="skhash"
+        As in `mean_average_precision`, and the following, too.
+    denominator : {"top", "total", "min"}, default=None
+        What a query's sum of precisions is divided by.
+    zero_hit : {"zero", "skip"}, default=None
+        Whether a query with no relevant item within the first `R` counts 0 or is left out of the mean.
+    ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default=None
+        Order of items at one distance.
     random_state : int, RandomState instance or None, default=None
         Used by `ties="random"` only.
     n_jobs : int, default=None
@@ -45,6 +51,7 @@ def make_map_scorer(R=None, *, denominator="top", zero_hit="zero", ties="stable"
     See Also
     --------
     mean_average_precision : The function behind it.
+    make_retrieval_scorer : Several metrics at once.
 
     Examples
     --------
@@ -62,38 +69,128 @@ def make_map_scorer(R=None, *, denominator="top", zero_hit="zero", ties="stable"
     >>> search.best_params_
     {'hasher__bits': 64}
     """
-    return _MapScorer(R, denominator, zero_hit, ties, random_state, n_jobs)
+    return _MapScorer(R, protocol, denominator, zero_hit, ties, random_state, n_jobs)
 
 
-@dataclass(frozen=True, repr=False)
-class _MapScorer:
-    """What `make_map_scorer` makes: its arguments, and a call."""
+@validate_params(SCORES_CONSTRAINTS, prefer_skip_nested_validation=True)
+def make_retrieval_scorer(
+    metrics=("map", "precision@100", "recall@100", "precision_within@2"),
+    *,
+    protocol="skhash",
+    ties=None,
+    empty_ball="zero",
+    random_state=None,
+    n_jobs=None,
+):
+    """Make a scorer of several metrics, whose codes are computed once.
 
-    R: object = None
-    denominator: str = "top"
-    zero_hit: str = "zero"
-    ties: str = "stable"
-    random_state: object = None
-    n_jobs: object = None
+    What is searched depends on the estimator as for `make_map_scorer`: the samples given among themselves, or the
+    codes of a `HammingIndex` at the end of a pipeline.
+
+    Parameters
+    ----------
+    metrics : sequence of str, default=("map", "precision@100", "recall@100", "precision_within@2")
+        Names as in `retrieval_scores`; and names of statistics of the codes of the samples given, as in
+        `make_code_scorer`, such as "lower_bound_ratio".
+    protocol : str or RankingProtocol, default="skhash"
+        Definition of "map", as in `mean_average_precision`.
+    ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default=None
+        Order of items at one distance; None is the protocol's.
+    empty_ball : {"zero", "skip", "skip_no_hit"}, default="zero"
+        Queries with nothing within the radius, see `precision_within_radius`.
+    random_state : int, RandomState instance or None, default=None
+        Used by `ties="random"` only.
+    n_jobs : int, default=None
+        Number of threads.
+
+    Returns
+    -------
+    scorer : callable
+        `scorer(estimator, X, y)` gives a dictionary of floats under the names given, greater is better, as scikit-learn
+        takes it for multi-metric scoring: `GridSearchCV(..., scoring=scorer, refit="map")`. It can be pickled.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import cross_validate
+    >>> from skhash import ITQHasher
+    >>> from skhash.metrics import make_retrieval_scorer
+    >>> X, y = load_digits(return_X_y=True)
+    >>> scorer = make_retrieval_scorer(["map", "precision@10", "lower_bound_ratio"])
+    >>> results = cross_validate(ITQHasher(bits=16, random_state=0), X, y, scoring=scorer, cv=2)
+    >>> sorted(name for name in results if name.startswith("test"))
+    ['test_lower_bound_ratio', 'test_map', 'test_precision@10']
+    """
+    names = read_metric_names(metrics, {**DEFAULT_NUMBERS, **dict.fromkeys(CODE_STATISTICS)})
+    return _RetrievalScorer(tuple(names), protocol, ties, empty_ball, random_state, n_jobs)
+
+
+class _Scorer:
+    """How a scorer looks, and what it searches."""
 
     def __repr__(self):
         given = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
         changed = ", ".join(f"{name}={value!r}" for name, value, default in given if value != default)
-        return f"make_map_scorer({changed})"
+        return f"{self._maker}({changed})"
+
+    def _search(self, estimator, X, y):
+        """Give codes and labels of queries and database, and the options that say how one searches the other."""
+        if y is None:
+            raise ValueError(f"{self._purpose} needs labels to tell what is relevant: got y=None.")
+        _, index = hasher_and_index(estimator, self._purpose)
+        if index is not None:
+            check_is_fitted(index)
+        if index is not None and index.labels_ is None:
+            raise ValueError(f"{self._purpose} needs the labels of the database: fit the index with y.")
+        codes, bits = encode(estimator, X, self._purpose)
+        if index is None:
+            return (codes, codes, y, y), {"exclude_self": True}
+        return (codes, index.codes_, y, index.labels_.decode()), {"bits": bits}
+
+
+@dataclass(frozen=True, repr=False)
+class _MapScorer(_Scorer):
+    """What `make_map_scorer` makes: its arguments, and a call."""
+
+    R: object = None
+    protocol: object = "skhash"
+    denominator: str | None = None
+    zero_hit: str | None = None
+    ties: str | None = None
+    random_state: object = None
+    n_jobs: object = None
+
+    _maker = "make_map_scorer"
+    _purpose = "Mean average precision"
 
     def __call__(self, estimator, X, y=None):
         """Score `estimator`."""
-        if y is None:
-            raise ValueError("Mean average precision needs labels to tell what is relevant: got y=None.")
-        options = vars(self)
-        estimator = getattr(estimator, "best_estimator_", estimator)  # a fitted search, in nested cross-validation
-        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-        if isinstance(last, HammingIndex):
-            if getattr(last, "labels_", True) is None:
-                raise ValueError("Mean average precision needs the labels of the database: fit the index with y.")
-            queries = estimator[:-1].transform(X) if last is not estimator and len(estimator) > 1 else X
-            return last.score(queries, y, **options)
-        if not hasattr(estimator, "transform"):
-            raise TypeError(f"Mean average precision needs codes: {last!r} has no transform and is no HammingIndex.")
-        codes = estimator.transform(X)
-        return mean_average_precision(codes, codes, y, y, exclude_self=True, **options)
+        sides, how = self._search(estimator, X, y)
+        return mean_average_precision(*sides, **how, **vars(self))
+
+
+@dataclass(frozen=True, repr=False)
+class _RetrievalScorer(_Scorer):
+    """What `make_retrieval_scorer` makes: its arguments, and a call."""
+
+    metrics: tuple
+    protocol: object = "skhash"
+    ties: str | None = None
+    empty_ball: str = "zero"
+    random_state: object = None
+    n_jobs: object = None
+
+    _maker = "make_retrieval_scorer"
+    _purpose = "Retrieval"
+
+    def __call__(self, estimator, X, y=None):
+        """Score `estimator`."""
+        sides, how = self._search(estimator, X, y)
+        ranking = [name for name in self.metrics if name not in CODE_STATISTICS]
+        options = {**how, **vars(self), "metrics": ranking}
+        scores = retrieval_scores(*sides, **options) if ranking else {}
+        for name in set(self.metrics) - set(ranking):
+            scores[name] = score_statistic(
+                name, lambda: (sides[0], how.get("bits")), lambda: project(estimator, X, self._purpose), y
+            )
+        return {name: float(scores[name]) for name in self.metrics}

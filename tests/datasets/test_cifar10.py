@@ -180,7 +180,7 @@ def test_damaged_python_batches(made_up, tmp_path, change, message):
 def test_missing_batch(made_up, tmp_path):
     write_binary_batches(tmp_path, made_up)
     (tmp_path / "data_batch_2.bin").unlink()
-    with pytest.raises(ValueError, match=r"data_batch_2.bin is missing, though other batches are there"):
+    with pytest.raises(ValueError, match=r"data_batch_2.bin is missing, though other files are there"):
         fetch_cifar10(data_home=tmp_path, download=False)
 
 

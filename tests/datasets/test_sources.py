@@ -104,3 +104,17 @@ def test_what_is_said_when_the_download_fails(find, tmp_path):
     (tmp_path / "site" / "x.bin").unlink()
     with pytest.raises(FileNotFoundError, match=f"Downloading it to {target} failed: .*x.bin"):
         find(download=True)
+
+
+def test_what_is_said_of_a_source_that_is_never_downloaded(source, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("SKHASH_DATA", raising=False)
+    offline = Source(title="The Y set", folders=("y-set",), expected="y.bin", no_download="it is lost")
+    with pytest.raises(FileNotFoundError) as caught:
+        locate(offline, lambda folder: None, data_home=tmp_path, download=True)
+    assert str(caught.value) == (
+        f"The Y set was not found. Looked in\n  {tmp_path} (data_home)\n  {tmp_path / 'xdg' / 'skhash'} (cache)\n"
+        "and their sub-folders y-set, for y.bin.\n"
+        "It is not downloaded: it is lost.\n"
+        "Pass the folder that holds the files as data_home= or in the environment variable SKHASH_DATA."
+    )

@@ -49,6 +49,61 @@ def test_counts_on_cifar100():
     assert split.R == 500
 
 
+@pytest.mark.parametrize(("protocol", "n_train"), [("imagenet100", 13000), ("imagenet100-lbhash", 10000)])
+def test_counts_on_imagenet100(protocol, n_train):
+    y, is_test = labels_of(100, 1335), np.arange(133500) < 5000
+    split = retrieval_split(range(133500), y, protocol=protocol, is_test=is_test, random_state=0)
+    assert [len(getattr(split, part)) for part in PARTS] == [5000, n_train, 128500, 0]
+    np.testing.assert_array_equal(split.query, np.arange(5000))
+    assert set(np.bincount(y[split.train])) == {n_train // 100}
+    assert np.isin(split.train, split.database).all()
+    assert split.R == 1000
+
+
+def test_counts_on_nuswide21():
+    y = np.random.RandomState(0).uniform(size=(20000, 21)) < 0.1
+    split = retrieval_split(range(20000), y.astype(int), protocol="nuswide21", random_state=0)
+    assert [len(getattr(split, part)) for part in PARTS] == [2100, 10500, 17900, 0]
+    assert np.isin(split.train, split.database).all()
+    np.testing.assert_array_equal(split.database, np.setdiff1d(np.arange(20000), split.query))
+    assert (y[split.query].sum(axis=0) >= 100).all()
+    assert (y[split.train].sum(axis=0) >= 500).all()
+    assert split.R == 5000
+
+
+@pytest.mark.parametrize("y", [labels_of(3, 6000), np.eye(3, dtype=int)[labels_of(3, 6000)]])
+def test_counts_on_mscoco(y):
+    split = retrieval_split(range(18000), y, protocol="mscoco", random_state=0)
+    assert [len(getattr(split, part)) for part in PARTS] == [5000, 10000, 13000, 0]
+    assert np.isin(split.train, split.database).all()
+    np.testing.assert_array_equal(split.database, np.setdiff1d(np.arange(18000), split.query))
+    assert split.R == 5000
+
+
+def test_the_whole_data_set_is_too_small():
+    message = "The data set has 14999 samples, but protocol 'mscoco' needs at least 15000 (n_query=5000, "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        retrieval_split(range(14999), labels_of(1, 14999), protocol="mscoco")
+
+
+def test_an_empty_database():
+    plan = RetrievalProtocol("all gone", 1, 1, train_in_database=False, per="label")
+    with pytest.raises(ValueError, match="Protocol 'all gone' leaves nothing to search: the database is empty"):
+        retrieval_split(range(4), np.eye(2, dtype=int)[[0, 1, 0, 1]], protocol=plan)
+
+
+def test_labels_with_the_test_part_as_queries():
+    y = np.random.RandomState(0).randint(0, 2, (40, 3))
+    is_test = np.arange(40) % 4 == 0
+    split = retrieval_split(range(40), y, protocol="nuswide21", n_query="test", n_train=2, is_test=is_test)
+    np.testing.assert_array_equal(split.query, np.flatnonzero(is_test))
+    np.testing.assert_array_equal(split.database, np.flatnonzero(~is_test))
+    assert len(split.train) == 6
+    assert np.isin(split.train, split.database).all()
+    every = retrieval_split(range(40), y, protocol="nuswide21", n_query=2, n_train="all", random_state=0)
+    assert (len(every.query), len(every.train), len(every.database)) == (6, 34, 34)
+
+
 def test_counts_on_fashion_mnist():
     split = retrieval_split(range(70000), labels_of(10, 7000), random_state=0)
     assert [len(getattr(split, part)) for part in PARTS] == [1000, 5000, 69000, 0]

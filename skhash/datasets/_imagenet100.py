@@ -1,0 +1,119 @@
+"""ImageNet100: a hundred classes of ImageNet, by the image lists of HashNet."""
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skhash.datasets._image_lists import LISTS_EXPECTED, find_lists, join_image_folder, read_image_lists
+from skhash.datasets._parts import LOAD_CONSTRAINTS
+from skhash.datasets._sources import Source, locate
+from skhash.datasets._split import DUPLICATES, guard
+from skhash.utils import StrOptions, validate_params
+
+__all__ = ["load_imagenet100"]
+
+_N_CLASSES = 100
+
+_SOURCE = Source(
+    title="ImageNet100",
+    folders=("imagenet100", "imagenet", "ImageNet100"),
+    expected=f"the image lists {LISTS_EXPECTED}",
+    no_download=(
+        "the lists are in the repositories thuml/HashNet and swuxyj/DeepHash-pytorch, the images are given out by "
+        "ImageNet to those who accept its terms"
+    ),
+)
+
+_DESCR = """ImageNet100: photographs of 100 classes of ImageNet, chosen by Z. Cao, M. Long, J. Wang and P. S. Yu,
+"HashNet: Deep Learning to Hash by Continuation", ICCV 2017. Read from image lists."""
+
+
+@validate_params(
+    {**LOAD_CONSTRAINTS, "duplicates": [StrOptions(DUPLICATES)]},
+    prefer_skip_nested_validation=True,
+)
+def load_imagenet100(*, data_home=None, image_folder=None, duplicates="warn"):
+    """Load the published split of ImageNet100 from HashNet's image lists.
+
+    =================   =======================================
+    Classes                                                 100
+    Queries             5,000, of ImageNet's validation images
+    Training images                         13,000 (or 10,000)
+    Database            128,503, with the training images
+    =================   =======================================
+
+    The lists `train.txt`, `test.txt` and `database.txt` are looked for in `data_home`, in the folder that the
+    environment variable `SKHASH_DATA` names and in the cache (`~/.cache/skhash`), and in each of them in a folder
+    `imagenet100` or `imagenet`. A line is the name of an image and 100 columns, one of them 1 and the others 0; or a
+    name and the number of the class. Nothing is downloaded.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        The first folder to look in.
+    image_folder : str or path-like, default=None
+        Where the images are; None means where the lists are. Names that are relative in the lists are below it. Of
+        names that are absolute (HashNet's lists have those of their authors' machine), it replaces the folder that they
+        all share; with None, they stay.
+    duplicates : {"warn", "drop", "ignore"}, default="warn"
+        What to do about images that are in `test.txt` and also in another list: warn, leave them out of the training
+        set and the database, or do not look.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        With these fields:
+
+        filenames : ndarray of str of shape (n_samples,)
+            Names of the image files: first `test.txt`, then the images of `database.txt` and `train.txt`, each once.
+            Whether the files are there is not looked at.
+        target : ndarray of int64 of shape (n_samples,)
+            Classes 0 to 99. The lists do not say what they are called.
+        split : RetrievalSplit
+            The lists, with R = 1000.
+        DESCR : str
+            A description.
+        source : str
+            Where the lists were read from.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no lists; the message lists the places and the names.
+    ValueError
+        If a list is missing, or a line of it is not of this form.
+
+    Warns
+    -----
+    LeakageWarning
+        If queries are also in another list and `duplicates="warn"`.
+
+    See Also
+    --------
+    retrieval_split : With the protocols "imagenet100" and "imagenet100-lbhash", for images without lists.
+
+    References
+    ----------
+    Z. Cao, M. Long, J. Wang, P. S. Yu, "HashNet: Deep Learning to Hash by Continuation", ICCV 2017.
+
+    Examples
+    --------
+    >>> from skhash.datasets import load_imagenet100
+    >>> data = load_imagenet100(data_home="HashNet/pytorch/data", image_folder="/data/imagenet")  # doctest: +SKIP
+    >>> data.split  # doctest: +SKIP
+    RetrievalSplit(protocol='imagenet100', query=5000, train=13000, database=128503, R=1000)
+    >>> X_train, y_train = data.split.take("train", data.filenames, data.target)  # doctest: +SKIP
+    """
+    folder = locate(_SOURCE, lambda folder: folder if find_lists(folder) else None, data_home=data_home)
+    names, labels, split = read_image_lists(folder, _N_CLASSES, "imagenet100", class_numbers=True)
+    wrong = np.flatnonzero(labels.sum(axis=1) != 1)
+    if len(wrong):
+        raise ValueError(
+            f"{names[wrong[0]]} has {labels[wrong[0]].sum()} classes in the lists of {folder}; expected one."
+        )
+    return Bunch(
+        filenames=join_image_folder(names, folder, image_folder),
+        target=labels.argmax(axis=1).astype(np.int64),
+        split=guard(names, split, duplicates),
+        DESCR=_DESCR,
+        source=str(folder),
+    )

@@ -1,0 +1,116 @@
+"""The definitions of mean average precision in the literature, written down once.
+
+Each is what a paper's own evaluation code computes, as far as it is a definition: ties, which nearly all of that code
+breaks as the sorting function happens to, are in database order here.
+"""
+
+from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
+
+__all__ = ["RANKING_PROTOCOLS", "TIE_WORDS", "RankingProtocol", "resolve_protocol"]
+
+TIE_WORDS = {
+    "stable": "ties in database order",
+    "expected": "averaged over all orders of ties",
+    "optimistic": "relevant items first among ties",
+    "pessimistic": "relevant items last among ties",
+    "random": "ties in a random database order",
+}
+_DENOMINATORS = {
+    "top": "relevant items in the top R",
+    "total": "all relevant items",
+    "min": "min(R, relevant items)",
+}
+
+
+@dataclass(frozen=True)
+class RankingProtocol:
+    """What mean average precision means.
+
+    Parameters
+    ----------
+    name : str
+        What to call it.
+    R : int or None, default=None
+        Ranks that count; None is the whole ranking.
+    denominator : {"top", "total", "min"}, default="top"
+        What the sum of precisions is divided by: relevant items within the first `R`, all of them, or `min(R, total)`.
+    zero_hit : {"zero", "skip"}, default="zero"
+        Whether a query with no relevant item within the first `R` counts 0 or is left out.
+    unlabeled : {"zero", "skip"}, default="zero"
+        Whether a query without any label counts 0 or is left out, for multi-hot labels.
+    ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default="stable"
+        Order of items at one distance.
+    used_by : str, default=""
+        Where it comes from.
+
+    Examples
+    --------
+    >>> from skhash.metrics import RANKING_PROTOCOLS
+    >>> RANKING_PROTOCOLS["gldv2"].denominator
+    'min'
+    >>> print(RANKING_PROTOCOLS["hashnet"].describe())
+    mAP@all (hashnet): AP over relevant items in the top R; queries without a hit skipped; ties in database order
+    """
+
+    name: str
+    R: int | None = None
+    denominator: str = "top"
+    zero_hit: str = "zero"
+    unlabeled: str = "zero"
+    ties: str = "stable"
+    used_by: str = ""
+
+    def describe(self):
+        """Say in one line what is computed.
+
+        Returns
+        -------
+        definition : str
+            Everything that the figure depends on beside the data.
+        """
+        without = "count 0" if self.zero_hit == "zero" else "skipped"
+        unlabeled = "; queries without a label skipped" if self.unlabeled == "skip" and self.zero_hit == "zero" else ""
+        depth = "all" if self.R is None else self.R
+        return (
+            f"mAP@{depth} ({self.name}): AP over {_DENOMINATORS[self.denominator]}; queries without a hit {without}"
+            f"{unlabeled}; {TIE_WORDS[self.ties]}"
+        )
+
+
+_TABLE = (
+    RankingProtocol("skhash", used_by="the default here"),
+    RankingProtocol("hashnet", zero_hit="skip", used_by="HashNet's test.py"),
+    RankingProtocol("orthohash", used_by="OrthoHash, FIRe"),
+    RankingProtocol("csq", unlabeled="skip", used_by="CSQ"),
+    RankingProtocol("deephash-pytorch", used_by="DeepHash-pytorch, LBHash; GreedyHash, CIBHash and TreezzZ's ports"),
+    RankingProtocol("dch", zero_hit="skip", used_by="thulab/DeepHash (DCH)"),
+    RankingProtocol("tbh", zero_hit="skip", used_by="TBH, DSDH's MATLAB code"),
+    RankingProtocol("ssdh", used_by="SSDH, whose own sort is stable"),
+    RankingProtocol("gldv2", R=100, denominator="min", used_by="DELG's metrics for Google Landmarks v2"),
+    RankingProtocol("gldv2-orthohash", R=100, denominator="total", used_by="OrthoHash and SDC on Google Landmarks v2"),
+)
+
+RANKING_PROTOCOLS = MappingProxyType({protocol.name: protocol for protocol in _TABLE})
+
+
+def resolve_protocol(protocol, **wanted):
+    """Give a protocol with the user's deviations, which go into its name.
+
+    Parameters
+    ----------
+    protocol : str or RankingProtocol
+        A name of `RANKING_PROTOCOLS`, or a definition of one's own.
+    **wanted
+        Fields to change; None leaves them.
+
+    Returns
+    -------
+    protocol : RankingProtocol
+        The definition.
+    """
+    plan = RANKING_PROTOCOLS[protocol] if isinstance(protocol, str) else protocol
+    names = {field.name for field in fields(plan)}
+    changes = {key: value for key, value in wanted.items() if key in names and value not in (None, getattr(plan, key))}
+    name = ", ".join([plan.name, *(f"{key}={value!r}" for key, value in changes.items() if key != "R")])
+    return replace(plan, **changes, name=name)
