@@ -71,7 +71,7 @@ class DCHHasher(DeepHasher):
     >>> from sklearn.datasets import load_digits
     >>> from skhash import DCHHasher, HammingIndex
     >>> X, y = load_digits(return_X_y=True)
-    >>> hasher = DCHHasher(bits=32, max_epochs=30, random_state=0).fit(X[200:], y[200:])
+    >>> hasher = DCHHasher(bits=32, learning_rate=0.01, max_epochs=20, random_state=0).fit(X[200:], y[200:])
     >>> index = HammingIndex().fit(hasher.transform(X[200:]), y[200:])
     >>> index.score(hasher.transform(X[:200]), y[:200]) > 0.8
     True
@@ -89,9 +89,7 @@ class DCHHasher(DeepHasher):
     }
 
     _recipes = {
-        "paper": Recipe(
-            max_epochs=51, optimizer="sgd", learning_rate=0.05, backbone_lr_ratio=0.1, schedule="constant"
-        )
+        "paper": Recipe(max_epochs=51, optimizer="sgd", learning_rate=0.05, backbone_lr_ratio=0.1, schedule="constant")
     }
 
     def __init__(

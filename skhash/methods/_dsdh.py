@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 from skhash.deep import DeepHasher
 from skhash.losses import DSDHLoss
-from skhash.training import Recipe, Steps
+from skhash.training import Recipe, Steps, adapt_to_features
 from skhash.utils import Interval, StrOptions
 
 
@@ -56,8 +56,8 @@ class DSDHHasher(DeepHasher):
         + \mu \operatorname{mean}_{il} (y_{il} - W_l^\top b_i)^2 + \nu \operatorname{mean} W^2
         + \eta \operatorname{mean}_{ik} (b_{ik} - u_{ik})^2, \qquad \theta_{ij} = \tfrac12 u_i \cdot u_j
 
-    The weights are those of a port that averages, too; on ImageNet it had 5, 5 and 2. In ``recipe="paper"`` the learning
-    rate falls from 0.01 to 0.000001 in equal ratios.
+    The weights are those of a port that averages, too; on ImageNet it had 5, 5 and 2. In ``recipe="paper"`` the
+    learning rate falls from 0.01 to 0.000001 in equal ratios.
 
     References
     ----------
@@ -68,7 +68,7 @@ class DSDHHasher(DeepHasher):
     >>> from sklearn.datasets import load_digits
     >>> from skhash import DSDHHasher, HammingIndex
     >>> X, y = load_digits(return_X_y=True)
-    >>> hasher = DSDHHasher(bits=32, max_epochs=30, random_state=0).fit(X[200:], y[200:])
+    >>> hasher = DSDHHasher(bits=32, learning_rate=0.01, max_epochs=20, random_state=0).fit(X[200:], y[200:])
     >>> index = HammingIndex().fit(hasher.transform(X[200:]), y[200:])
     >>> index.score(hasher.transform(X[:200]), y[:200]) > 0.8
     True
@@ -84,12 +84,13 @@ class DSDHHasher(DeepHasher):
     }
 
     _recipes = {
+        "skhash": adapt_to_features(learning_rate=1e-4),
         "paper": Recipe(
             max_epochs=150,
             optimizer="sgd",
             learning_rate=1e-2,
             schedule=Steps(factor=1e-4 ** (1 / 149), every=1),
-        )
+        ),
     }
 
     def __init__(

@@ -52,8 +52,8 @@ class DTSHHasher(DeepHasher):
         T_{qpn} = \theta_{qp} - \theta_{qn} - \alpha, \quad \theta_{ij} = c \, u_i \cdot u_j
 
     The authors draw triplets from the codes of all training samples, and their gradient is a sum over those of an
-    anchor, of which only the anchor gets one. ``recipe="paper"`` is how they trained, with a learning rate for such sums:
-    the means here learn more slowly with it.
+    anchor, of which only the anchor gets one. ``recipe="paper"`` is how they trained, with a learning rate for such
+    sums: the means here learn more slowly with it.
 
     References
     ----------
@@ -64,7 +64,7 @@ class DTSHHasher(DeepHasher):
     >>> from sklearn.datasets import load_digits
     >>> from skhash import DTSHHasher, HammingIndex
     >>> X, y = load_digits(return_X_y=True)
-    >>> hasher = DTSHHasher(bits=32, max_epochs=30, random_state=0).fit(X[200:], y[200:])
+    >>> hasher = DTSHHasher(bits=32, learning_rate=0.01, max_epochs=20, random_state=0).fit(X[200:], y[200:])
     >>> index = HammingIndex().fit(hasher.transform(X[200:]), y[200:])
     >>> index.score(hasher.transform(X[:200]), y[:200]) > 0.8
     True
@@ -78,13 +78,9 @@ class DTSHHasher(DeepHasher):
         "quantization_weight": [Interval(Real, 0, None, closed="left")],
     }
 
-    _recipes = {
-        "paper": Recipe(optimizer="sgd", learning_rate=5e-4, schedule=Steps(factor=2 / 3, every=20))
-    }
+    _recipes = {"paper": Recipe(optimizer="sgd", learning_rate=5e-4, schedule=Steps(factor=2 / 3, every=20))}
 
-    def __init__(
-        self, bits=64, *, margin=5.0, scale=1.0, self_positives=True, quantization_weight=1.0, **training
-    ):
+    def __init__(self, bits=64, *, margin=5.0, scale=1.0, self_positives=True, quantization_weight=1.0, **training):
         super().__init__(bits, **training)
         self.margin = margin
         self.scale = scale

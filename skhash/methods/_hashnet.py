@@ -26,7 +26,7 @@ class HashNetHasher(DeepHasher):
     pairs : {"batch", "halves", "memory"}, default="batch"
         What is compared: all samples of a batch; its first half with its second, as in the authors' code; or a batch
         with the latest code of every training sample, as in the figures that were published for DeepHash-pytorch.
-    alpha : {"10/bits"} or float, default="10/bits"
+    alpha : {"10/bits"} or float, default=0.1
         Scale of the inner product. "10/bits" is the authors', DeepHash-pytorch has 0.1, OrthoHash's baselines 1.
     class_weight : {"balanced"}, float or None, default="balanced"
         Weight of similar against dissimilar pairs: the same for both kinds together, as in ports; a number to multiply
@@ -54,7 +54,7 @@ class HashNetHasher(DeepHasher):
         \beta = \sqrt{1 + \lfloor \text{epoch} / 20 \rfloor}
 
     The authors count batches in place of epochs, 200 of theirs. Their 10,000 batches are 72 epochs of the 10,000
-    training images of MS-COCO in ``recipe="paper"``; there and in their code, pairs are "halves".
+    training images of MS-COCO in ``recipe="paper"``, to which belong ``pairs="halves"`` and ``alpha="10/bits"``.
 
     References
     ----------
@@ -65,7 +65,7 @@ class HashNetHasher(DeepHasher):
     >>> from sklearn.datasets import load_digits
     >>> from skhash import HammingIndex, HashNetHasher
     >>> X, y = load_digits(return_X_y=True)
-    >>> hasher = HashNetHasher(bits=32, max_epochs=30, random_state=0).fit(X[200:], y[200:])
+    >>> hasher = HashNetHasher(bits=32, learning_rate=0.01, max_epochs=20, random_state=0).fit(X[200:], y[200:])
     >>> index = HammingIndex().fit(hasher.transform(X[200:]), y[200:])
     >>> index.score(hasher.transform(X[:200]), y[:200]) > 0.8
     True
@@ -90,9 +90,7 @@ class HashNetHasher(DeepHasher):
         )
     }
 
-    def __init__(
-        self, bits=64, *, pairs="batch", alpha="10/bits", class_weight="balanced", beta_every=20, **training
-    ):
+    def __init__(self, bits=64, *, pairs="batch", alpha=0.1, class_weight="balanced", beta_every=20, **training):
         super().__init__(bits, **training)
         self.pairs = pairs
         self.alpha = alpha
@@ -100,6 +98,4 @@ class HashNetHasher(DeepHasher):
         self.beta_every = beta_every
 
     def _make_criterion(self, labels, random_state):
-        return HashNetLoss(
-            self.pairs, beta_every=self.beta_every, alpha=self.alpha, class_weight=self.class_weight
-        )
+        return HashNetLoss(self.pairs, beta_every=self.beta_every, alpha=self.alpha, class_weight=self.class_weight)

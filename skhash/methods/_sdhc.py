@@ -10,7 +10,7 @@ from skhash.deep import DeepHasher
 from skhash.losses import SDHCLoss
 from skhash.methods._classifier import make_classifying
 from skhash.nn import HashHead
-from skhash.training import RECIPES
+from skhash.training import RECIPES, adapt_to_features
 from skhash.utils import Interval, StrOptions
 
 
@@ -81,7 +81,10 @@ class SDHCHasher(DeepHasher):
         "variance": [StrOptions({"mean", "sum"})],
     }
 
-    _recipes = {"paper": (RECIPES["orthohash-instance"], RECIPES["orthohash"])}
+    _recipes = {
+        "skhash": adapt_to_features(learning_rate=3e-4),
+        "paper": (RECIPES["orthohash-instance"], RECIPES["orthohash"]),
+    }
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ def dropout(x, share, generator):
     x : Tensor
         Values, of any shape.
     share : float
-        Probability of a value to become 0, in [0, 1).
+        Probability of a value to become 0, in [0, 1), to the nearest 256th: the draws are bytes.
     generator : torch.Generator or None
         Draws, on the CPU; None leaves the values as they are.
 
@@ -27,7 +27,9 @@ def dropout(x, share, generator):
     >>> dropout(torch.ones(100), 0.5, torch.Generator().manual_seed(0)).unique()
     tensor([0., 2.])
     """
-    if share == 0 or generator is None:
+    limit = min(round(256 * share), 255)
+    if limit == 0 or generator is None:
         return x
-    kept = torch.rand(x.shape, generator=generator) >= share
-    return x * kept.to(x.device) / (1 - share)
+    words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= limit
+    return x * kept.to(x.device, x.dtype).mul_(256 / (256 - limit))

@@ -35,7 +35,7 @@ class Standardize(nn.Module):
 
     def forward(self, x):
         """Standardise images or features, as `fit` was given."""
-        return (x - self.mean) / self.std
+        return (x - self.mean).mul_(1 / self.std)
 
 
 class HashNetwork(nn.Module):
@@ -53,7 +53,8 @@ class HashNetwork(nn.Module):
     preprocess : nn.Module, default=None
         What happens to inputs before the backbone.
     dropout : float, default=0.0
-        Share of the features that is dropped before the head in training, where a generator is given to draw it.
+        Share of the values that is dropped in training before the head and, of feature inputs, before the backbone,
+        where a generator is given to draw it.
     frozen : bool, default=False
         Whether the backbone stays as it is: no gradient, and evaluation mode even in training, so that its batch
         normalisation does not drift.
@@ -83,8 +84,10 @@ class HashNetwork(nn.Module):
 
     def forward(self, x, generator=None):
         """Compute continuous codes of inputs `x`; `generator` draws the dropout."""
+        share = self.dropout if self.training else 0.0
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            features = self.backbone(self.preprocess(x))
-        if self.training:
-            features = dropout(features, self.dropout, generator)
+            inputs = self.preprocess(x)
+            if x.ndim == 2 and not isinstance(self.backbone, nn.Identity):
+                inputs = dropout(inputs, share, generator)
+            features = dropout(self.backbone(inputs), share, generator)
         return self.head(features, generator) if self._head_draws else self.head(features)

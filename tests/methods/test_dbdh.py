@@ -7,7 +7,9 @@ from skhash.losses import dbdh_loss
 
 
 def small(**options):
-    return DBDHHasher(**{"bits": 32, "max_epochs": 10, "learning_rate": 0.01, "random_state": 0, **options})
+    return DBDHHasher(
+        **{"bits": 32, "pairs": "batch", "max_epochs": 10, "learning_rate": 0.01, "random_state": 0, **options}
+    )
 
 
 @pytest.mark.parametrize(
@@ -25,7 +27,7 @@ def small(**options):
 )
 def test_every_option_learns(options, learnt_map, digits):
     hasher = small(**options)
-    assert learnt_map(hasher) > (0.9 if "backbone" in options else 0.67)  # random hyperplanes: 0.49
+    assert learnt_map(hasher) > (0.85 if "backbone" in options else 0.67)  # random hyperplanes: 0.49
     assert (hasher.predict(digits.X[1400:]) == digits.y[1400:]).mean() > 0.8
 
 

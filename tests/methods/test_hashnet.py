@@ -7,7 +7,9 @@ from skhash.training import RECIPES
 
 
 def small(**options):
-    return HashNetHasher(**{"bits": 32, "max_epochs": 10, "learning_rate": 0.01, "random_state": 0, **options})
+    return HashNetHasher(
+        **{"bits": 32, "alpha": "10/bits", "max_epochs": 10, "learning_rate": 0.01, "random_state": 0, **options}
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from torch import nn
 from skhash.datasets import Samples
 from skhash.nn import HashHead, HashNetwork, build
 from skhash.training import (
+    Batch,
     EarlyStopping,
     FitTask,
     RandomCropFlip,
+    Steps,
     TrainingLoop,
     make_optimizer,
     make_schedule,
@@ -246,3 +248,27 @@ def test_devices(monkeypatch):
     assert resolve_device() == torch.device("meta")
     with pytest.raises(ValueError, match="device='abacus' is none that torch has here"):
         resolve_device("abacus")
+
+
+def test_a_criterion_is_given_what_it_asks_for():
+    class Curious(nn.Module):
+        def forward(self, z, targets, *, epoch, batch, generator=None):
+            pass
+
+    batch = Batch(torch.zeros(2, 3), None, np.arange(2), 5, torch.Generator(), 0.1)
+    assert batch.asked_by(Curious()) == {"epoch": 5, "batch": batch, "generator": batch.generator}
+    assert batch.asked_by(Squares()) == {}
+
+
+def test_a_batch_knows_the_learning_rate_of_its_step():
+    rates = []
+
+    def loss(network, batch):
+        rates.append(batch.learning_rate)
+        return network.criterion(network(batch.inputs), batch.targets)
+
+    loop = make_loop(make_network(), loss)
+    loop.schedule = make_schedule(Steps(at=(0.5,)), loop.optimizer, epochs=2, steps_per_epoch=3)
+    for epoch in range(2):
+        loop.run_epoch(Samples(X), None, epoch)
+    assert rates == pytest.approx([0.1] * 3 + [0.01] * 3)
