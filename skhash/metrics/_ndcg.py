@@ -16,6 +16,8 @@ from skhash.metrics._retrieval import read_both_codes
 from skhash.metrics._score import Score
 from skhash.utils import Interval, StrOptions, validate_params
 
+NDCG_TIES = {"stable", "expected"}
+
 _BATCH = 64
 
 
@@ -23,7 +25,7 @@ _BATCH = 64
     {
         "R": [Interval(Integral, 1, None, closed="left"), None],
         "gain": [StrOptions({"exponential", "linear"})],
-        "ties": [StrOptions({"stable", "expected"})],
+        "ties": [StrOptions(NDCG_TIES)],
         "n_jobs": [Integral, None],
     },
     prefer_skip_nested_validation=True,

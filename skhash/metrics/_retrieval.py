@@ -48,6 +48,10 @@ def read_retrieval(
     if exclude_self and len(database) == 1:
         raise ValueError("exclude_self=True leaves nothing to rank: the database has only one row.")
     relevance = read_relevance(query_labels, database_labels, len(queries), len(database))
+    if exclude_self and not relevance.sides_agree():
+        raise ValueError(
+            "exclude_self=True needs the same labels, in the same order, as query_labels and database_labels."
+        )
     own = np.arange(len(queries)) if exclude_self else np.full(len(queries), -1)
     return Retrieval(queries, database, bits, relevance, own, n_jobs)
 

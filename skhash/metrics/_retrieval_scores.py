@@ -5,7 +5,7 @@ from numbers import Integral
 from skhash.metrics._at_k import precision_of, recall_of
 from skhash.metrics._average_precision import TIES
 from skhash.metrics._mean_average_precision import map_of
-from skhash.metrics._ndcg import ndcg
+from skhash.metrics._ndcg import NDCG_TIES, ndcg
 from skhash.metrics._protocols import RANKING_PROTOCOLS, RankingProtocol, resolve_protocol
 from skhash.metrics._radius import EMPTY_BALL, radius_scores
 from skhash.metrics._recognition import knn_accuracy
@@ -24,7 +24,7 @@ DEFAULT_NUMBERS = {
 }
 
 SCORES_CONSTRAINTS = {
-    "metrics": ["array-like"],
+    "metrics": ["array-like", str],
     "protocol": [StrOptions(set(RANKING_PROTOCOLS)), RankingProtocol],
     "ties": [StrOptions(TIES), None],
     "empty_ball": [StrOptions(set(EMPTY_BALL))],
@@ -57,7 +57,7 @@ def retrieval_scores(
         Codes that are searched for, and codes that are searched.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
         Class labels or multi-hot labels of either; an item is relevant if it shares a label.
-    metrics : sequence of str, default=("map", "precision@100", "recall@100", "precision_within@2")
+    metrics : str or sequence of str, default=("map", "precision@100", "recall@100", "precision_within@2")
         Names with an optional number: "map" or "map@1000" (R), "precision@100", "recall@100" (k), "precision_within@2",
         "recall_within@2" (Hamming radius), "ndcg@100" (R), "knn_accuracy@100" (voters).
     protocol : str or RankingProtocol, default="skhash"
@@ -131,5 +131,7 @@ def _score(retrieval, sides, name, number, plan, empty_ball, random_state):
         raise ValueError(f"{name} cannot leave queries out of their own ranking: exclude_self=True is not for it.")
     packed = retrieval.queries, retrieval.database, *sides[2:]
     if name == "ndcg":
+        if plan.ties not in NDCG_TIES:
+            raise ValueError(f"ndcg knows ties of {sorted(NDCG_TIES)} only, got ties={plan.ties!r}.")
         return ndcg(*packed, R=number, ties=plan.ties, bits=retrieval.bits, n_jobs=retrieval.n_jobs)
     return knn_accuracy(*packed, n_neighbors=number, bits=retrieval.bits, n_jobs=retrieval.n_jobs)

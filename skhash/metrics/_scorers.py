@@ -89,7 +89,7 @@ def make_retrieval_scorer(
 
     Parameters
     ----------
-    metrics : sequence of str, default=("map", "precision@100", "recall@100", "precision_within@2")
+    metrics : str or sequence of str, default=("map", "precision@100", "recall@100", "precision_within@2")
         Names as in `retrieval_scores`; and names of statistics of the codes of the samples given, as in
         `make_code_scorer`, such as "lower_bound_ratio".
     protocol : str or RankingProtocol, default="skhash"
