@@ -149,6 +149,8 @@ def read_both_labels(query_labels, database_labels, n_queries, n_items):
 
 def _read(labels, side, n_rows):
     """Read the labels of one side; a wrong number of rows is told in this function's own words."""
+    if labels is None:
+        raise ValueError(f"{side}_labels must be class labels or a multi-hot matrix, got None.")
     labels = read_labels(labels, name=f"{side}_labels")
     if len(labels) != n_rows:
         raise ValueError(f"{side}_codes has {n_rows} rows, but {side}_labels has {len(labels)}.")

@@ -67,7 +67,7 @@ def retrieval_scores(
     empty_ball : {"zero", "skip", "skip_no_hit"}, default="zero"
         Queries with nothing within the radius, see `precision_within_radius`.
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`. Not for "ndcg" and "knn_accuracy".
+        Leave each query out of its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     random_state : int, RandomState instance or None, default=None
@@ -111,7 +111,8 @@ def read_metric_names(metrics, known=DEFAULT_NUMBERS):
         valid = name in known and (number.isdecimal() and int(number) >= least if at else True)
         if not valid or (at and known[name] is None and name != "map"):
             raise ValueError(
-                f"metrics holds {metric!r}; known are {', '.join(sorted(known))}, some followed by '@' and a number."
+                f"metrics holds {metric!r}; known are {', '.join(sorted(known))}, some followed by '@' and a number "
+                "(at least 1; a radius may be 0)."
             )
         taken[metric] = name, int(number) if at else known[name]
     return taken
@@ -127,11 +128,10 @@ def _score(retrieval, sides, name, number, plan, empty_ball, random_state):
         return recall_of(retrieval, number, plan.ties, random_state)
     if name.endswith("_within"):
         return radius_scores(retrieval, number, empty_ball)[name == "recall_within"]
-    if retrieval.own[0] >= 0:
-        raise ValueError(f"{name} cannot leave queries out of their own ranking: exclude_self=True is not for it.")
     packed = retrieval.queries, retrieval.database, *sides[2:]
+    options = {"exclude_self": bool(retrieval.own[0] >= 0), "bits": retrieval.bits, "n_jobs": retrieval.n_jobs}
     if name == "ndcg":
         if plan.ties not in NDCG_TIES:
             raise ValueError(f"ndcg knows ties of {sorted(NDCG_TIES)} only, got ties={plan.ties!r}.")
-        return ndcg(*packed, R=number, ties=plan.ties, bits=retrieval.bits, n_jobs=retrieval.n_jobs)
-    return knn_accuracy(*packed, n_neighbors=number, bits=retrieval.bits, n_jobs=retrieval.n_jobs)
+        return ndcg(*packed, R=number, ties=plan.ties, **options)
+    return knn_accuracy(*packed, n_neighbors=number, **options)

@@ -135,9 +135,9 @@ def revisited_map(
     queries, database, bits = read_both_codes(query_codes, database_codes, bits)
     if len(ground_truth) != len(queries):
         raise ValueError(f"ground_truth has {len(ground_truth)} entries, but query_codes has {len(queries)} rows.")
-    ks = [int(k) for k in ks]
-    if not ks or min(ks) < 1:
+    if not len(ks) or not all(isinstance(k, Integral) and k >= 1 for k in ks):
         raise ValueError(f"ks must hold integers of at least 1, got {ks}.")
+    ks = [int(k) for k in ks]
     lists = [_read_lists(entry, q, len(database)) for q, entry in enumerate(ground_truth)]
     ranks = [
         _rank(queries, database, bits, [_joined(each, names) for each in lists], n_jobs)

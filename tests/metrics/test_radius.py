@@ -73,6 +73,9 @@ def test_defaults(make_sides):
     assert precision_within_radius(*sides).definition == (
         "precision within Hamming radius 2, queries with nothing within the radius have precision 0"
     )
+    assert recall_within_radius(*sides).definition == (
+        "recall within Hamming radius 2, queries without relevant items count 0"
+    )
     assert recall_within_radius(*sides, 1, empty_ball="skip_no_hit").definition == (
         "recall within Hamming radius 1, queries with nothing relevant within the radius left out of both"
     )

@@ -14,7 +14,8 @@ from skhash.metrics import knn_accuracy
 def is_right(case, q, k):
     """Whether the k nearest vote for the query's labels."""
     distances = [int((code != case.queries[q]).sum()) for code in case.database]
-    nearest = sorted(range(len(distances)), key=lambda row: (distances[row], row))[:k]
+    others = [row for row in range(len(distances)) if not (case.exclude_self and row == q)]
+    nearest = sorted(others, key=lambda row: (distances[row], row))[:k]
     if case.labels.ndim == 2:
         winners = [2 * sum(case.labels[nearest, c]) >= len(nearest) for c in range(case.labels.shape[1])]
         return winners == [bool(label) for label in case.query_labels[q]]
@@ -28,7 +29,7 @@ def is_right(case, q, k):
 def test_equals_brute_force(brute, data, k, n_jobs):
     case = data.draw(brute.cases(max_items=15))
     expected = [is_right(case, q, k) for q in range(len(case.queries))]
-    got = knn_accuracy(*case.sides, n_neighbors=k, n_jobs=n_jobs)
+    got = knn_accuracy(*case.sides, n_neighbors=k, exclude_self=case.exclude_self, n_jobs=n_jobs)
     assert got == pytest.approx(np.mean(expected))
     assert got.per_query.tolist() == expected
 
@@ -55,6 +56,7 @@ def test_a_class_that_the_database_lacks_is_never_right():
     [
         ({"n_neighbors": 0}, r"The 'n_neighbors' parameter of knn_accuracy must be an int in the range \[1, inf\)"),
         ({"query_codes": [[0, 0.5]]}, "query_codes: codes are continuous"),
+        ({"exclude_self": True}, "exclude_self=True needs the same codes, in the same order"),
         ({"query_labels": [0, 1]}, "query_codes has 1 rows, but query_labels has 2"),
         ({"query_labels": ["a"]}, "strings and numbers are never equal"),
     ],

@@ -120,6 +120,8 @@ def test_packed_labels_share_bits_of_any_word():
         ([0, 1, 0], [[1, 0], [0, 1], [1, 1]], "query_labels is one class label per row but database_labels is a multi"),
         ([[1, 0], [0, 1], [1, 1]], [[1, 0, 0]] * 3, "query_labels has 2 label columns, database_labels has 3"),
         (["a", "b", "b"], [0, 1, 0], r"query_labels has dtype <U1 but database_labels has int64: strings and numbers"),
+        (None, [0, 1, 0], "query_labels must be class labels or a multi-hot matrix, got None"),
+        ([0, 1, 0], None, "database_labels must be class labels or a multi-hot matrix, got None"),
         ([0.5, 1.5, 1.0], [0, 1, 0], "Unknown label type: query_labels is 'continuous'"),
         ([0, 1, 0], [0.5, 1.5, 1.0], "Unknown label type: database_labels is 'continuous'"),
     ],

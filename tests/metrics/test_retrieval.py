@@ -206,7 +206,11 @@ CODES = np.eye(4, dtype=np.uint8)
             "exclude_self=True needs the same codes",
         ),
         (
-            {**dict.fromkeys(["query_codes", "database_codes"], CODES[:1]), "exclude_self": True},
+            {
+                **dict.fromkeys(["query_codes", "database_codes"], CODES[:1]),
+                **{"query_labels": [0], "database_labels": [0]},
+                "exclude_self": True,
+            },
             "exclude_self=True leaves nothing to rank: the database has only one row",
         ),
     ],

@@ -160,6 +160,7 @@ CODES = [[0, 0], [0, 1], [1, 1]]
         ({"ground_truth": [{**ENTRY, "easy": [], "hard": []}]}, "No query has a positive item at difficulty='medium'"),
         ({"difficulty": "moderate"}, "The 'difficulty' parameter of revisited_map must be a str among"),
         ({"ks": []}, r"ks must hold integers of at least 1, got \[\]"),
+        ({"ks": [1.5, 5]}, r"ks must hold integers of at least 1, got \[1.5, 5\]"),
         ({"ks": [0, 5]}, r"ks must hold integers of at least 1, got \[0, 5\]"),
         ({"query_codes": [[0.5, 1.0]]}, "query_codes: codes are continuous"),
         ({"database_codes": np.empty((0, 2), int)}, "database_codes has no rows"),
