@@ -10,7 +10,7 @@ from skhash.metrics._protocols import RANKING_PROTOCOLS, RankingProtocol, resolv
 from skhash.metrics._radius import EMPTY_BALL, radius_scores
 from skhash.metrics._recognition import knn_accuracy
 from skhash.metrics._retrieval import RETRIEVAL_CONSTRAINTS, read_retrieval
-from skhash.utils import StrOptions, validate_params
+from skhash.utils import StrOptions, local_random_state, validate_params
 
 # The number that a name takes behind its "@" when none is given.
 DEFAULT_NUMBERS = {
@@ -39,7 +39,7 @@ def retrieval_scores(
     database_codes,
     query_labels,
     database_labels,
-    metrics=("map", "precision@100", "recall@100", "precision_within@2"),
+    metrics=("map", "precision@10", "recall@10", "precision_within@2"),
     *,
     protocol="skhash",
     ties=None,
@@ -57,7 +57,7 @@ def retrieval_scores(
         Codes that are searched for, and codes that are searched.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
         Class labels or multi-hot labels of either; an item is relevant if it shares a label.
-    metrics : str or sequence of str, default=("map", "precision@100", "recall@100", "precision_within@2")
+    metrics : str or sequence of str, default=("map", "precision@10", "recall@10", "precision_within@2")
         Names with an optional number: "map" or "map@1000" (R), "precision@100", "recall@100" (k), "precision_within@2",
         "recall_within@2" (Hamming radius), "ndcg@100" (R), "knn_accuracy@100" (voters).
     protocol : str or RankingProtocol, default="skhash"
@@ -96,6 +96,8 @@ def retrieval_scores(
     plan = resolve_protocol(protocol, ties=ties)
     sides = query_codes, database_codes, query_labels, database_labels
     retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, n_jobs=n_jobs)
+    if not isinstance(random_state, Integral):  # one order of ties for all metrics
+        random_state = int(local_random_state(random_state).randint(2**31 - 1))
     return {name: _score(retrieval, sides, *names[name], plan, empty_ball, random_state) for name in names}
 
 

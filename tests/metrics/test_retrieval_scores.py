@@ -115,7 +115,7 @@ def test_options_reach_their_metric(make_sides):
 
 def test_default_metrics_and_numbers(make_sides):
     sides = make_sides(n=150)
-    assert list(retrieval_scores(*sides)) == ["map", "precision@100", "recall@100", "precision_within@2"]
+    assert list(retrieval_scores(*sides)) == ["map", "precision@10", "recall@10", "precision_within@2"]
     numbered = [name if number is None else f"{name}@{number}" for name, number in DEFAULT_NUMBERS.items()]
     plain, explicit = retrieval_scores(*sides, list(DEFAULT_NUMBERS)), retrieval_scores(*sides, numbered)
     assert list(plain.values()) == list(explicit.values())
@@ -161,3 +161,10 @@ def test_unknown_names(make_sides, name):
 def test_errors(make_sides, arguments, message):
     with pytest.raises(ValueError, match=message):
         retrieval_scores(*make_sides(), **arguments)
+
+
+def test_one_order_of_random_ties_for_all_metrics(make_sides):
+    sides = make_sides(n=90, bits=3)
+    for random_state in (None, np.random.RandomState(0)):
+        scores = retrieval_scores(*sides, ["map", "map@90"], ties="random", random_state=random_state)
+        assert scores["map"] == scores["map@90"]
