@@ -87,7 +87,7 @@ for ax, (name, ratio) in zip(axes, scores.items(), strict=True):
     ax.set_xlabel("lower-bound ratio")
 axes[0].set_ylabel("mAP, leave-one-out")
 axes[0].legend(loc="lower right", markerscale=0.7)
-figure.savefig("model_selection.png", dpi=120)
+plt.show()
 
 # %%
 # The ratio tells good models from bad ones, but does not settle close calls: its choice is near the best mAP, and not

@@ -97,6 +97,5 @@ def _describe_too_few(found, need, plan, where=""):
     return (
         f"{found} samples{where}, but protocol {plan.name!r} needs at least {need} (n_query={plan.n_query!r}, "
         f"n_validation={plan.n_validation}, n_train={plan.n_train!r}, train_in_database={plan.train_in_database}). "
-        f"Give your own counts{' per class' if plan.per == 'class' else ''}: "
-        "retrieval_split(X, y, n_query=..., n_train=...)."
+        f"Give your own counts{' per class' if plan.per == 'class' else ''}: n_query=..., n_train=..."
     )

@@ -46,5 +46,5 @@ def _describe_shortage(labels, rows, multi_hot, missing, counts, plan):
         f"{counts[part] - missing[part][label]} could be drawn for the part {part!r}, but protocol {plan.name!r} needs "
         f"{counts[part]} there. Each sample counts for one label only (n_query={plan.n_query!r}, "
         f"n_validation={plan.n_validation}, n_train={plan.n_train!r}). Give your own counts per label: "
-        "retrieval_split(X, y, n_query=..., n_train=...)."
+        "n_query=..., n_train=..."
     )

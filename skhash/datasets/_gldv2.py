@@ -112,7 +112,7 @@ def load_gldv2(*, data_home=None, image_folder=None, usage="all", train=True):
     folder = locate(_SOURCE, lambda folder: folder if _find(folder, _SOLUTION) else None, data_home=data_home)
     index_ids = _read_index(_require(folder, _INDEX))
     query_ids, ground_truth = _read_solution(_require(folder, _SOLUTION), index_ids, _USAGES[usage])
-    train_ids, landmarks = _read_train(_require(folder, _TRAIN)) if train else ([], [])
+    train_ids, landmarks = _read_train(_require(folder, _TRAIN, " (or use train=False)")) if train else ([], [])
     first_train = len(query_ids) + len(index_ids)
     split = RetrievalSplit(
         query=range(len(query_ids)),
@@ -142,10 +142,11 @@ def _find(folder, name):
     return next((path for path in paths if path.is_file()), None)
 
 
-def _require(folder, name):
+def _require(folder, name, advice=""):
+    """Path of a list that must be there."""
     path = _find(folder, name)
     if path is None:
-        raise ValueError(f"{name} is neither in {folder} nor in its sub-folders {', '.join(_FOLDERS[1:])}.")
+        raise ValueError(f"{name} is neither in {folder} nor in its sub-folders {', '.join(_FOLDERS[1:])}{advice}.")
     return path
 
 

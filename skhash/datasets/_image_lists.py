@@ -80,3 +80,13 @@ def _read_list(path, n_labels, class_numbers):
 
 def _shorten(line):
     return line if len(line) <= 80 else f"{line[:40]} ... {line[-30:]} ({len(line.split()) - 1} columns)"
+
+
+def refuse_counts(folder, **counts):
+    """Refuse counts of a split where published lists give it."""
+    for name, count in counts.items():
+        if count is not None:
+            raise ValueError(
+                f"{name}={count} was given, but the image lists in {folder} are a split already; leave {name} out, or "
+                "name a folder of the original files as data_home."
+            )

@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import Bunch
 
-from skhash.datasets._image_lists import LISTS_EXPECTED, find_lists, join_image_folder, read_image_lists
+from skhash.datasets._image_lists import LISTS_EXPECTED, find_lists, join_image_folder, read_image_lists, refuse_counts
 from skhash.datasets._parts import LOAD_CONSTRAINTS
 from skhash.datasets._sources import Source, locate
 from skhash.datasets._split import DUPLICATES, guard, retrieval_split
@@ -128,6 +128,7 @@ def load_mscoco(*, data_home=None, image_folder=None, n_query=None, n_train=None
     """
     layout, folder = locate(_SOURCE, _find_layout, data_home=data_home)
     if layout == "lists":
+        refuse_counts(folder, n_query=n_query, n_train=n_train)
         names, labels, split = read_image_lists(folder, _N_CATEGORIES, "mscoco")
         categories, images = None, folder
     else:

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import Bunch
 
-from skhash.datasets._image_lists import LISTS_EXPECTED, find_lists, join_image_folder, read_image_lists
+from skhash.datasets._image_lists import LISTS_EXPECTED, find_lists, join_image_folder, read_image_lists, refuse_counts
 from skhash.datasets._parts import LOAD_CONSTRAINTS
 from skhash.datasets._sources import Source, locate
 from skhash.datasets._split import DUPLICATES, guard, retrieval_split
@@ -138,6 +138,7 @@ def load_nuswide21(
     """
     layout, folder = locate(_SOURCE, _find_layout, data_home=data_home)
     if layout == "lists":
+        refuse_counts(folder, n_query=n_query, n_train=n_train)
         names, labels, split = read_image_lists(folder, _N_KEPT, "nuswide21")
         concepts, images = None, folder
     else:

@@ -40,6 +40,7 @@ class DistanceCounter:
     """
 
     def __init__(self, codes):
+        _check_words(codes, "codes")
         self.n_codes, self.n_words = codes.shape
         self._sliced = self.n_words <= _MAX_WORDS
         self._codes = make_table(codes) if self._sliced else codes
@@ -59,10 +60,17 @@ class DistanceCounter:
         -------
         counts : ndarray of int64 of shape (n_queries, 64 * n_words + 1)
             Number of codes at each distance.
+
+        Raises
+        ------
+        ValueError
+            If the queries are no packed codes of the same number of words, or a range leaves the codes.
         """
+        _check_words(queries, "queries", self.n_words)
         counts = np.zeros((len(queries), 64 * self.n_words + 1), np.int64)
         starts = np.zeros(len(queries), np.int64) if starts is None else starts
         stops = np.full(len(queries), self.n_codes) if stops is None else stops
+        self._check_ranges(starts, stops, len(queries))
         if self._sliced:
             n_digits = (64 * self.n_words).bit_length()
             choices = np.empty((len(queries), 2 * n_triples(self.n_words)), np.uint16)
@@ -72,6 +80,29 @@ class DistanceCounter:
         else:
             _count_singly(self._codes, queries, starts, stops, counts)
         return counts
+
+    def _check_ranges(self, starts, stops, n_queries):
+        """Refuse ranges that leave the codes: a kernel would read what is behind them."""
+        for ends in (starts, stops):
+            if ends.shape != (n_queries,) or ends.dtype.kind not in "iu":
+                raise ValueError(
+                    f"starts and stops must be one integer per query, {n_queries}; "
+                    f"got {ends.dtype} of shape {ends.shape}."
+                )
+            if len(ends) and (ends.min() < 0 or ends.max() > self.n_codes):
+                raise ValueError(
+                    f"starts and stops must be rows of the codes, from 0 to {self.n_codes}; "
+                    f"got {ends.min()} to {ends.max()}."
+                )
+
+
+def _check_words(words, name, n_words=None):
+    """Refuse what is no packed codes, of some number of words if that is given."""
+    if words.ndim != 2 or words.dtype != np.uint64 or words.shape[1] != (n_words or max(1, words.shape[1])):
+        raise ValueError(
+            f"{name} must be uint64 of shape ({'n' if n_words is None else 'n_queries'}, {n_words or 'n_words'}), "
+            f"got {words.dtype} of shape {words.shape}."
+        )
 
 
 @intrinsic

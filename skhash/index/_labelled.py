@@ -24,8 +24,8 @@ class LabelledMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, bits) or in another form of `skhash.codes`
-            Queries.
+        X : array-like of shape (n_queries, bits) or in another form of `skhash.codes`, or None
+            Queries. None are the indexed codes, none of which votes for itself.
 
         Returns
         -------
@@ -35,7 +35,7 @@ class LabelledMixin:
             the neighbours have.
         """
         check_is_fitted(self)
-        _, rows = self._nearest(X, max(1, min(self.n_neighbors, self.n_samples_fit_)))
+        _, rows = self._nearest(X, max(1, min(self.n_neighbors, self.n_samples_fit_ - (X is None))))
         return vote(self._collection.labels, rows).decode()
 
     @available_if(_was_given_labels)

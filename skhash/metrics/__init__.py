@@ -1,4 +1,4 @@
-"""How good a retrieval is: average precision with its definition spelled out, and scorers for scikit-learn."""
+"""How good retrievals and codes are: metrics that say their definition, statistics, scorers and Displays."""
 
 from skhash.utils import lazy_exports
 

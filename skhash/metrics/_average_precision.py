@@ -4,11 +4,12 @@ from numbers import Integral
 
 import numpy as np
 
+from skhash.metrics._protocols import DENOMINATOR_WORDS, TIE_WORDS
 from skhash.metrics._tied_groups import TIE_ORDERS, harmonic_numbers, sum_tied_precisions
 from skhash.utils import Interval, StrOptions, local_random_state, validate_params
 
-TIES = {"stable", "expected", "optimistic", "pessimistic", "random"}
-DENOMINATORS = {"top", "total", "min"}
+TIES = set(TIE_WORDS)
+DENOMINATORS = set(DENOMINATOR_WORDS)
 
 
 @validate_params(

@@ -20,6 +20,8 @@ def read_codes(codes, bits, at_least=1):
 
 def read_classes(y, n_codes, *, at_least=2):
     """Read the labels of `n_codes` codes; label columns without any sample are no classes."""
+    if y is None:
+        raise ValueError("y must be class labels or a multi-hot matrix, got None.")
     labels = read_labels(y)
     if len(labels) != n_codes:
         raise ValueError(f"codes have {n_codes} rows, but y has {len(labels)}.")

@@ -40,8 +40,8 @@ def make_code_scorer(statistic="lower_bound_ratio", **options):
     ----------
     statistic : str, default="lower_bound_ratio"
         "lower_bound_ratio", "separability", "bit_entropy" or "code_entropy"; or, as less is better there and a
-        scorer's greater is better, the negative of one: "neg_collision_rate" (between classes, if there are labels), "neg_bit_balance",
-        "neg_bit_correlation", "neg_center_orthogonality" or "neg_quantization_error".
+        scorer's greater is better, the negative of one: "neg_collision_rate" (between classes, if there are labels),
+        "neg_bit_balance", "neg_bit_correlation", "neg_center_orthogonality" or "neg_quantization_error".
     **options
         Keyword arguments of the function of that name, such as `percentile=95`.
 

@@ -86,6 +86,11 @@ def precision_recall_by_rank(
     curve : RetrievalCurve
         With the ranks 1, ..., R as thresholds.
 
+    Raises
+    ------
+    ValueError
+        If codes or labels are malformed or do not fit each other, or if `zero_hit="skip"` leaves no query.
+
     Examples
     --------
     >>> from skhash.metrics import precision_recall_by_rank
@@ -162,6 +167,11 @@ def precision_recall_by_radius(
     curve : RetrievalCurve
         With the radii 0, ..., bits as thresholds. Ties cannot matter here. Where all queries are left out, the value is
         NaN.
+
+    Raises
+    ------
+    ValueError
+        If codes or labels are malformed or do not fit each other.
 
     Examples
     --------

@@ -53,6 +53,8 @@ def distance_histograms(codes, y, *, bits=None, n_jobs=None):
         Class labels or a multi-hot matrix.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    n_jobs : int, default=None
+        Number of threads.
 
     Returns
     -------
@@ -86,8 +88,6 @@ def separability(codes, y, *, bits=None):
         Class labels or a multi-hot matrix; a pair is of one class if it shares a label.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
-    n_jobs : int, default=None
-        Number of threads.
 
     Returns
     -------

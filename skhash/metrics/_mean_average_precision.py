@@ -76,7 +76,8 @@ def mean_average_precision(
         database sorted by class "stable" favours some classes, "expected" does not, and is several times quicker. See
         `average_precision` for what is exact.
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`, and both sides hold the same codes.
+        Leave each query out of its own ranking: query `i` is database item `i`, and both sides hold the same codes and
+        labels.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     random_state : int, RandomState instance or None, default=None

@@ -12,19 +12,21 @@ from skhash.index import kernel, popcount
 from skhash.metrics._protocols import TIE_WORDS
 from skhash.metrics._ranks import measure, shift_to_starts
 from skhash.metrics._relevance import read_both_labels
-from skhash.metrics._retrieval import read_both_codes
+from skhash.metrics._retrieval import RETRIEVAL_CONSTRAINTS, check_same_sides, own_rows, read_both_codes
 from skhash.metrics._score import Score
 from skhash.utils import Interval, StrOptions, validate_params
+
+NDCG_TIES = {"stable", "expected"}
 
 _BATCH = 64
 
 
 @validate_params(
     {
+        **RETRIEVAL_CONSTRAINTS,
         "R": [Interval(Integral, 1, None, closed="left"), None],
         "gain": [StrOptions({"exponential", "linear"})],
-        "ties": [StrOptions({"stable", "expected"})],
-        "n_jobs": [Integral, None],
+        "ties": [StrOptions(NDCG_TIES)],
     },
     prefer_skip_nested_validation=True,
 )
@@ -37,6 +39,7 @@ def ndcg(
     R=100,
     gain="exponential",
     ties="stable",
+    exclude_self=False,
     bits=None,
     n_jobs=None,
 ):
@@ -56,6 +59,8 @@ def ndcg(
         Gain of grade g: :math:`2^g - 1`, usual in multi-label hashing, or g.
     ties : {"stable", "expected"}, default="stable"
         Order of items at one distance: as in the database, or averaged over all orders.
+    exclude_self : bool, default=False
+        Leave each query out of its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     n_jobs : int, default=None
@@ -65,6 +70,11 @@ def ndcg(
     -------
     ndcg : Score
         From 0 to 1. A query to which nothing is relevant counts 0.
+
+    Raises
+    ------
+    ValueError
+        If codes or labels are malformed or do not fit each other.
 
     Notes
     -----
@@ -85,6 +95,9 @@ def ndcg(
     """
     queries, database, bits = read_both_codes(query_codes, database_codes, bits)
     query, items = read_both_labels(query_labels, database_labels, len(queries), len(database))
+    if exclude_self:
+        check_same_sides(queries, database, np.array_equal(query.decode(), items.decode()))
+    own = own_rows(len(queries), exclude_self)
     if query.multilabel:
         n_grades = len(query.classes) + 1
         labels = pack_codes(query.codes), pack_codes(items.codes)
@@ -100,7 +113,7 @@ def ndcg(
     columns = np.ascontiguousarray(database.T), np.ascontiguousarray(item_words.T)
     parts = Parallel(n_jobs=n_jobs, require="sharedmem")(
         delayed(_gain_sums)(
-            *(queries[rows], query_words[rows], *columns, query.multilabel, bits, gains, discounts, depth),
+            *(queries[rows], query_words[rows], own[rows], *columns, query.multilabel, bits, gains, discounts, depth),
             ties == "expected",
         )
         for rows in gen_batches(len(queries), min(_BATCH, -(-len(queries) // effective_n_jobs(n_jobs))))
@@ -125,18 +138,20 @@ def _grade(label, labels, multilabel, grades):
 
 
 @kernel
-def _gain_sums(queries, query_labels, database, labels, multilabel, bits, gains, discounts, R, expected):
-    """Discounted gains of the first R items of each ranking, and of the best possible one.
+def _gain_sums(queries, query_labels, own, database, labels, multilabel, bits, gains, discounts, R, expected):
+    """Discounted gains of the first R items of each ranking, and of the best possible one, without the row `own`.
 
     `discounts[r]` is the sum of the discounts of the first r ranks.
     """
     n_queries, n_items = len(queries), database.shape[1]
     reached, ideal = np.zeros(n_queries), np.zeros(n_queries)
     distance, grades = np.empty(n_items, np.int32), np.empty(n_items, np.int32)
-    starts, sums, n_of_grade = np.empty(bits + 2, np.int64), np.empty(bits + 1), np.empty(len(gains), np.int64)
+    starts, sums, n_of_grade = np.empty(bits + 2, np.int64), np.empty(bits + 2), np.empty(len(gains), np.int64)
     for q in range(n_queries):
         measure(queries[q], database, distance)
         _grade(query_labels[q], labels, multilabel, grades)
+        if own[q] >= 0:
+            distance[own[q]], grades[own[q]] = bits + 1, 0  # behind all others, for nothing
         starts[:], sums[:], n_of_grade[:] = 0, 0.0, 0
         for item in range(n_items):
             starts[distance[item]] += 1

@@ -5,9 +5,12 @@ breaks as the sorting function happens to, are in database order here.
 """
 
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from types import MappingProxyType
 
-__all__ = ["RANKING_PROTOCOLS", "TIE_WORDS", "RankingProtocol", "resolve_protocol"]
+from skhash.utils import check_option
+
+__all__ = ["DENOMINATOR_WORDS", "RANKING_PROTOCOLS", "TIE_WORDS", "RankingProtocol", "resolve_protocol"]
 
 TIE_WORDS = {
     "stable": "ties in database order",
@@ -16,7 +19,7 @@ TIE_WORDS = {
     "pessimistic": "relevant items last among ties",
     "random": "ties in a random database order",
 }
-_DENOMINATORS = {
+DENOMINATOR_WORDS = {
     "top": "relevant items in the top R",
     "total": "all relevant items",
     "min": "min(R, relevant items)",
@@ -32,7 +35,7 @@ class RankingProtocol:
     name : str
         What to call it.
     R : int or None, default=None
-        Ranks that count; None is the whole ranking.
+        Ranks that count, at least 1; None is the whole ranking.
     denominator : {"top", "total", "min"}, default="top"
         What the sum of precisions is divided by: relevant items within the first `R`, all of them, or `min(R, total)`.
     zero_hit : {"zero", "skip"}, default="zero"
@@ -43,6 +46,11 @@ class RankingProtocol:
         Order of items at one distance.
     used_by : str, default=""
         Where it comes from.
+
+    Raises
+    ------
+    ValueError
+        If one of these is none of what is listed.
 
     Examples
     --------
@@ -61,6 +69,14 @@ class RankingProtocol:
     ties: str = "stable"
     used_by: str = ""
 
+    def __post_init__(self):
+        if self.R is not None and not (isinstance(self.R, Integral) and self.R >= 1):
+            raise ValueError(f"R must be an integer >= 1 or None, got {self.R!r}.")
+        check_option("denominator", self.denominator, DENOMINATOR_WORDS)
+        check_option("zero_hit", self.zero_hit, ("zero", "skip"))
+        check_option("unlabeled", self.unlabeled, ("zero", "skip"))
+        check_option("ties", self.ties, TIE_WORDS)
+
     def describe(self):
         """Say in one line what is computed.
 
@@ -73,7 +89,7 @@ class RankingProtocol:
         unlabeled = "; queries without a label skipped" if self.unlabeled == "skip" and self.zero_hit == "zero" else ""
         depth = "all" if self.R is None else self.R
         return (
-            f"mAP@{depth} ({self.name}): AP over {_DENOMINATORS[self.denominator]}; queries without a hit {without}"
+            f"mAP@{depth} ({self.name}): AP over {DENOMINATOR_WORDS[self.denominator]}; queries without a hit {without}"
             f"{unlabeled}; {TIE_WORDS[self.ties]}"
         )
 

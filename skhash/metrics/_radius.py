@@ -59,6 +59,11 @@ def precision_within_radius(
     precision : Score
         From 0 to 1; NaN if all queries are left out.
 
+    Raises
+    ------
+    ValueError
+        If codes or labels are malformed or do not fit each other.
+
     Examples
     --------
     >>> from skhash.metrics import precision_within_radius
@@ -109,6 +114,11 @@ def recall_within_radius(
     recall : Score
         From 0 to 1; NaN if all queries are left out.
 
+    Raises
+    ------
+    ValueError
+        If codes or labels are malformed or do not fit each other.
+
     Examples
     --------
     >>> from skhash.metrics import recall_within_radius
@@ -126,9 +136,12 @@ def radius_scores(retrieval, radius, empty_ball):
     found, hits, totals = count_balls(retrieval, np.array([min(radius, retrieval.bits)]))
     per_query = _ball_shares(found, hits, totals, empty_ball)
     means = ball_means(found, hits, totals, empty_ball)
+    counted = dict.fromkeys(("precision", "recall"), EMPTY_BALL[empty_ball])
+    if empty_ball != "skip_no_hit":
+        counted["recall"] = "queries without relevant items count 0"
     return [
-        Score(mean[0], f"{name} within Hamming radius {radius}, {EMPTY_BALL[empty_ball]}", shares[:, 0])
-        for name, mean, shares in zip(("precision", "recall"), means, per_query, strict=True)
+        Score(mean[0], f"{name} within Hamming radius {radius}, {counted[name]}", shares[:, 0])
+        for name, mean, shares in zip(counted, means, per_query, strict=True)
     ]
 
 

@@ -45,6 +45,10 @@ class ClassRelevance:
         """Whether each query would be relevant to itself, were it an item."""
         return np.ones(len(self.group), bool)
 
+    def sides_agree(self):
+        """Whether the queries have the items' classes, row by row."""
+        return np.array_equal(self.group, self.items)
+
 
 class SharedLabelRelevance:
     """An item is relevant if it shares a label with the query.
@@ -78,6 +82,10 @@ class SharedLabelRelevance:
     def relevant_to_itself(self):
         """Whether each query would be relevant to itself, were it an item: not without any label."""
         return self.label_sets.any(axis=1)[self.group]
+
+    def sides_agree(self):
+        """Whether the queries have the items' labels, row by row."""
+        return np.array_equal(self.label_sets[self.group], self.items)
 
 
 class ListedRelevance:
@@ -141,6 +149,8 @@ def read_both_labels(query_labels, database_labels, n_queries, n_items):
 
 def _read(labels, side, n_rows):
     """Read the labels of one side; a wrong number of rows is told in this function's own words."""
+    if labels is None:
+        raise ValueError(f"{side}_labels must be class labels or a multi-hot matrix, got None.")
     labels = read_labels(labels, name=f"{side}_labels")
     if len(labels) != n_rows:
         raise ValueError(f"{side}_codes has {n_rows} rows, but {side}_labels has {len(labels)}.")

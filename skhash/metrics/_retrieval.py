@@ -41,15 +41,10 @@ def read_retrieval(
         Ready to be ranked.
     """
     queries, database, bits = read_both_codes(query_codes, database_codes, bits)
-    if exclude_self and not np.array_equal(queries, database):
-        raise ValueError(
-            "exclude_self=True needs the same codes, in the same order, as query_codes and database_codes."
-        )
-    if exclude_self and len(database) == 1:
-        raise ValueError("exclude_self=True leaves nothing to rank: the database has only one row.")
     relevance = read_relevance(query_labels, database_labels, len(queries), len(database))
-    own = np.arange(len(queries)) if exclude_self else np.full(len(queries), -1)
-    return Retrieval(queries, database, bits, relevance, own, n_jobs)
+    if exclude_self:
+        check_same_sides(queries, database, relevance.sides_agree())
+    return Retrieval(queries, database, bits, relevance, own_rows(len(queries), exclude_self), n_jobs)
 
 
 def read_both_codes(query_codes, database_codes, bits):
@@ -62,6 +57,25 @@ def read_both_codes(query_codes, database_codes, bits):
             "(Packed words count 64 bits each unless bits= says fewer.)"
         )
     return queries, database, bits
+
+
+def check_same_sides(queries, database, labels_agree):
+    """Check that queries are the database, as leaving each out of its own ranking needs."""
+    if not np.array_equal(queries, database):
+        raise ValueError(
+            "exclude_self=True needs the same codes, in the same order, as query_codes and database_codes."
+        )
+    if len(database) == 1:
+        raise ValueError("exclude_self=True leaves nothing to rank: the database has only one row.")
+    if not labels_agree:
+        raise ValueError(
+            "exclude_self=True needs the same labels, in the same order, as query_labels and database_labels."
+        )
+
+
+def own_rows(n_queries, exclude_self):
+    """Row of the database that each query is itself; -1 where it is none."""
+    return np.arange(n_queries) if exclude_self else np.full(n_queries, -1)
 
 
 def _pack(codes, bits, name):

@@ -5,12 +5,12 @@ from numbers import Integral
 from skhash.metrics._at_k import precision_of, recall_of
 from skhash.metrics._average_precision import TIES
 from skhash.metrics._mean_average_precision import map_of
-from skhash.metrics._ndcg import ndcg
+from skhash.metrics._ndcg import NDCG_TIES, ndcg
 from skhash.metrics._protocols import RANKING_PROTOCOLS, RankingProtocol, resolve_protocol
 from skhash.metrics._radius import EMPTY_BALL, radius_scores
 from skhash.metrics._recognition import knn_accuracy
 from skhash.metrics._retrieval import RETRIEVAL_CONSTRAINTS, read_retrieval
-from skhash.utils import StrOptions, validate_params
+from skhash.utils import StrOptions, local_random_state, validate_params
 
 # The number that a name takes behind its "@" when none is given.
 DEFAULT_NUMBERS = {
@@ -24,7 +24,7 @@ DEFAULT_NUMBERS = {
 }
 
 SCORES_CONSTRAINTS = {
-    "metrics": ["array-like"],
+    "metrics": ["array-like", str],
     "protocol": [StrOptions(set(RANKING_PROTOCOLS)), RankingProtocol],
     "ties": [StrOptions(TIES), None],
     "empty_ball": [StrOptions(set(EMPTY_BALL))],
@@ -39,7 +39,7 @@ def retrieval_scores(
     database_codes,
     query_labels,
     database_labels,
-    metrics=("map", "precision@100", "recall@100", "precision_within@2"),
+    metrics=("map", "precision@10", "recall@10", "precision_within@2"),
     *,
     protocol="skhash",
     ties=None,
@@ -57,7 +57,7 @@ def retrieval_scores(
         Codes that are searched for, and codes that are searched.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
         Class labels or multi-hot labels of either; an item is relevant if it shares a label.
-    metrics : sequence of str, default=("map", "precision@100", "recall@100", "precision_within@2")
+    metrics : str or sequence of str, default=("map", "precision@10", "recall@10", "precision_within@2")
         Names with an optional number: "map" or "map@1000" (R), "precision@100", "recall@100" (k), "precision_within@2",
         "recall_within@2" (Hamming radius), "ndcg@100" (R), "knn_accuracy@100" (voters).
     protocol : str or RankingProtocol, default="skhash"
@@ -67,7 +67,7 @@ def retrieval_scores(
     empty_ball : {"zero", "skip", "skip_no_hit"}, default="zero"
         Queries with nothing within the radius, see `precision_within_radius`.
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`. Not for "ndcg" and "knn_accuracy".
+        Leave each query out of its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     random_state : int, RandomState instance or None, default=None
@@ -96,6 +96,8 @@ def retrieval_scores(
     plan = resolve_protocol(protocol, ties=ties)
     sides = query_codes, database_codes, query_labels, database_labels
     retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, n_jobs=n_jobs)
+    if not isinstance(random_state, Integral):  # one order of ties for all metrics
+        random_state = int(local_random_state(random_state).randint(2**31 - 1))
     return {name: _score(retrieval, sides, *names[name], plan, empty_ball, random_state) for name in names}
 
 
@@ -111,7 +113,8 @@ def read_metric_names(metrics, known=DEFAULT_NUMBERS):
         valid = name in known and (number.isdecimal() and int(number) >= least if at else True)
         if not valid or (at and known[name] is None and name != "map"):
             raise ValueError(
-                f"metrics holds {metric!r}; known are {', '.join(sorted(known))}, some followed by '@' and a number."
+                f"metrics holds {metric!r}; known are {', '.join(sorted(known))}, some followed by '@' and a number "
+                "(at least 1; a radius may be 0)."
             )
         taken[metric] = name, int(number) if at else known[name]
     return taken
@@ -127,9 +130,10 @@ def _score(retrieval, sides, name, number, plan, empty_ball, random_state):
         return recall_of(retrieval, number, plan.ties, random_state)
     if name.endswith("_within"):
         return radius_scores(retrieval, number, empty_ball)[name == "recall_within"]
-    if retrieval.own[0] >= 0:
-        raise ValueError(f"{name} cannot leave queries out of their own ranking: exclude_self=True is not for it.")
     packed = retrieval.queries, retrieval.database, *sides[2:]
+    options = {"exclude_self": bool(retrieval.own[0] >= 0), "bits": retrieval.bits, "n_jobs": retrieval.n_jobs}
     if name == "ndcg":
-        return ndcg(*packed, R=number, ties=plan.ties, bits=retrieval.bits, n_jobs=retrieval.n_jobs)
-    return knn_accuracy(*packed, n_neighbors=number, bits=retrieval.bits, n_jobs=retrieval.n_jobs)
+        if plan.ties not in NDCG_TIES:
+            raise ValueError(f"ndcg knows ties of {sorted(NDCG_TIES)} only, got ties={plan.ties!r}.")
+        return ndcg(*packed, R=number, ties=plan.ties, **options)
+    return knn_accuracy(*packed, n_neighbors=number, **options)

@@ -1,10 +1,11 @@
 """Instance retrieval: revisited Oxford and Paris, and Google Landmarks v2, by their own evaluation rules."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
-from skhash.metrics._mean_average_precision import map_of
+from skhash.metrics._mean_average_precision import MAP_CONSTRAINTS, map_of
 from skhash.metrics._protocols import RANKING_PROTOCOLS
 from skhash.metrics._relevance import ListedRelevance
 from skhash.metrics._retrieval import Retrieval, read_both_codes
@@ -80,7 +81,7 @@ def revisited_average_precision(ranks, n_positive=None):
 
 
 @validate_params(
-    {"difficulty": [StrOptions(set(_LEVELS))], "ks": ["array-like"]},
+    {"difficulty": [StrOptions(set(_LEVELS))], "ks": ["array-like"], "n_jobs": [Integral, None]},
     prefer_skip_nested_validation=True,
 )
 def revisited_map(
@@ -134,11 +135,12 @@ def revisited_map(
     queries, database, bits = read_both_codes(query_codes, database_codes, bits)
     if len(ground_truth) != len(queries):
         raise ValueError(f"ground_truth has {len(ground_truth)} entries, but query_codes has {len(queries)} rows.")
-    ks = [int(k) for k in ks]
-    if not ks or min(ks) < 1:
+    if not len(ks) or not all(isinstance(k, Integral) and k >= 1 for k in ks):
         raise ValueError(f"ks must hold integers of at least 1, got {ks}.")
+    ks = [int(k) for k in ks]
+    lists = [_read_lists(entry, q, len(database)) for q, entry in enumerate(ground_truth)]
     ranks = [
-        _rank(queries, database, bits, _join_lists(ground_truth, names, len(database)), n_jobs)
+        _rank(queries, database, bits, [_joined(each, names) for each in lists], n_jobs)
         for names in _LEVELS[difficulty]
     ]
     ap, precisions = np.full(len(queries), np.nan), np.full((len(queries), len(ks)), np.nan)
@@ -165,6 +167,9 @@ def revisited_map(
     )
 
 
+@validate_params(
+    {"protocol": MAP_CONSTRAINTS["protocol"], "n_jobs": [Integral, None]}, prefer_skip_nested_validation=True
+)
 def gldv2_map(query_codes, database_codes, ground_truth, *, protocol="gldv2", bits=None, n_jobs=None):
     """Mean average precision at 100 of Google Landmarks v2 retrieval.
 
@@ -229,15 +234,19 @@ def _rank(queries, database, bits, lists, n_jobs):
     return ranked
 
 
-def _join_lists(ground_truth, names, n_items):
-    """Rows that are in any of the named lists, query by query."""
-    lists = []
-    for q, entry in enumerate(ground_truth):
-        missing = [name for name in ("easy", "hard", "junk") if name not in entry]
-        if missing:
-            raise ValueError(f"ground_truth[{q}] lacks {missing}; expected 'easy', 'hard' and 'junk'.")
-        lists.append(_read_rows(np.concatenate([np.asarray(entry[name], np.int64) for name in names]), q, n_items))
+def _read_lists(entry, q, n_items):
+    """Check one entry of the ground truth and give its lists by name."""
+    missing = [name for name in ("easy", "hard", "junk") if name not in entry]
+    if missing:
+        raise ValueError(f"ground_truth[{q}] lacks {missing}; expected 'easy', 'hard' and 'junk'.")
+    lists = {name: _read_rows(entry[name], q, n_items) for name in ("easy", "hard", "junk")}
+    _read_rows(_joined(lists, lists), q, n_items)  # no row is in two of them
     return lists
+
+
+def _joined(lists, names):
+    """Rows that are in any of the named lists, ascending."""
+    return np.sort(np.concatenate([lists[name] for name in names]))
 
 
 def _read_rows(rows, q, n_items):

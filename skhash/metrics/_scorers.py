@@ -74,7 +74,7 @@ def make_map_scorer(
 
 @validate_params(SCORES_CONSTRAINTS, prefer_skip_nested_validation=True)
 def make_retrieval_scorer(
-    metrics=("map", "precision@100", "recall@100", "precision_within@2"),
+    metrics=("map", "precision@10", "recall@10", "precision_within@2"),
     *,
     protocol="skhash",
     ties=None,
@@ -89,7 +89,7 @@ def make_retrieval_scorer(
 
     Parameters
     ----------
-    metrics : sequence of str, default=("map", "precision@100", "recall@100", "precision_within@2")
+    metrics : str or sequence of str, default=("map", "precision@10", "recall@10", "precision_within@2")
         Names as in `retrieval_scores`; and names of statistics of the codes of the samples given, as in
         `make_code_scorer`, such as "lower_bound_ratio".
     protocol : str or RankingProtocol, default="skhash"

@@ -7,7 +7,6 @@ from skhash.index import kernel
 EXPECTED, OPTIMISTIC, PESSIMISTIC = 0, 1, 2
 TIE_ORDERS = {"expected": EXPECTED, "optimistic": OPTIMISTIC, "pessimistic": PESSIMISTIC}
 
-_EULER_GAMMA = 0.57721566490153286
 _TABLE = 2**16
 
 
@@ -17,11 +16,17 @@ def harmonic_numbers(n):
 
 
 @kernel
-def _harmonic(table, n):
-    """Sum 1 / r for r = 1, ..., n; beyond the table by a series whose error is far below that of a double."""
-    if n < len(table):
-        return table[n]
-    return np.log(n) + _EULER_GAMMA + 1 / (2 * n) - 1 / (12 * n * n)
+def _reciprocals(table, first, last):
+    """Sum 1 / r for r = first + 1, ..., last; beyond the table by a series whose error is far below that of a double.
+
+    No difference of two logarithms: a short run far down a long ranking would be lost in their rounding.
+    """
+    known = len(table) - 1
+    total = table[min(last, known)] - table[min(first, known)]
+    if last > known:
+        start, stop = float(max(first, known)), float(last)
+        total += np.log1p((stop - start) / start) + (1 / stop - 1 / start) / 2 - (1 / stop**2 - 1 / start**2) / 12
+    return total
 
 
 @kernel
@@ -46,13 +51,13 @@ def sum_tied_precisions(counts, relevant, R, order, table):
             if r:
                 if order == EXPECTED:
                     rate, slope = r / n, (r - 1) / max(n - 1, 1)
-                    reciprocals = _harmonic(table, before + room) - _harmonic(table, before)
+                    reciprocals = _reciprocals(table, before, before + room)
                     sums[q] += rate * (slope * room + (hits_before + 1 - slope * (before + 1)) * reciprocals)
                     hits[q] += rate * room
                 else:
                     start = before if order == OPTIMISTIC else before + n - r
                     length = max(0, min(r, R - start))
-                    reciprocals = _harmonic(table, start + length) - _harmonic(table, start)
+                    reciprocals = _reciprocals(table, start, start + length)
                     sums[q] += length + (hits_before - start) * reciprocals
                     hits[q] += length
             before += n

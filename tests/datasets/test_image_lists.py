@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skhash.datasets._image_lists import find_lists, join_image_folder, read_image_lists
+from skhash.datasets._image_lists import find_lists, join_image_folder, read_image_lists, refuse_counts
 
 A, B, C = [1, 0, 0], [0, 1, 1], [0, 0, 0]
 
@@ -115,3 +115,9 @@ def test_image_folder_in_place_of_another_machine_s():
     ours = ["/coco/val2014/1.jpg", "/coco/train2014/2.jpg", "/coco/3.jpg"]
     assert join_image_folder(theirs, "/lists", "/coco").tolist() == ours
     assert join_image_folder(theirs[:1], "/lists", "/coco/val2014").tolist() == ours[:1]
+
+
+def test_counts_are_refused_where_lists_are_a_split():
+    refuse_counts("folder", n_query=None, n_train=None)
+    with pytest.raises(ValueError, match=r"n_train=5 was given, but the image lists in folder are a split already"):
+        refuse_counts("folder", n_query=None, n_train=5)

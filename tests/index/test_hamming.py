@@ -170,6 +170,8 @@ def test_predict_votes_and_takes_all_codes_if_there_are_fewer():
     assert index.predict([[0, 0, 0]]).tolist() == ["b"]
     assert index.set_params(n_neighbors=2).predict([[0, 0, 0], [0, 0, 1]]).tolist() == ["a", "b"]
     assert index.set_params(n_neighbors=50).predict([[0, 0, 0]]).tolist() == ["b"]
+    assert index.predict(None).tolist() == ["b", "a", "b"]  # none votes for itself; equal votes go to the nearest
+    assert index.set_params(n_neighbors=1).predict(None).tolist() == ["b", "a", "b"]
     multi_hot = HammingIndex(n_neighbors=2).fit(codes, np.array([[1, 0], [1, 1], [0, 1]]))
     assert multi_hot.classes_.tolist() == [0, 1]
     assert multi_hot.predict([[0, 0, 0], [1, 1, 1]]).tolist() == [[1, 1], [1, 1]]

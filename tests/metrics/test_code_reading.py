@@ -34,3 +34,8 @@ def test_classes_without_samples_are_dropped():
     labels = read_classes(np.array([[0, 1, 0, 1], [0, 0, 0, 1]]), 2)
     np.testing.assert_array_equal(labels.codes, [[1, 1], [0, 1]])
     np.testing.assert_array_equal(labels.classes, [1, 3])
+
+
+def test_no_labels_at_all():
+    with pytest.raises(ValueError, match="y must be class labels or a multi-hot matrix, got None"):
+        read_classes(None, 2)

@@ -2,100 +2,126 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import sklearn
 from bitarray import bitarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from skhash.codes import pack_codes
-from skhash.metrics import average_precision, mean_average_precision
+from skhash.metrics import RANKING_PROTOCOLS, RankingProtocol, mean_average_precision
 
 TIES = ["stable", "expected", "optimistic", "pessimistic", "random"]
 
 
-@st.composite
-def retrievals(draw):
-    """Codes and labels of both sides; the two sides are the same with exclude_self."""
-    rng = np.random.RandomState(draw(st.integers(0, 10_000)))
-    n_queries, n, bits = draw(st.integers(1, 6)), draw(st.integers(2, 15)), draw(st.sampled_from([1, 4, 9, 66]))
-    multilabel, exclude_self = draw(st.booleans()), draw(st.booleans())
-    database = rng.randint(0, 2, (n, bits))
-    labels = rng.randint(0, 2, (n, 4)) if multilabel else rng.choice(["ant", "bee", "cow"], n)
-    if exclude_self:
-        return database, database, labels, labels, exclude_self
-    queries = rng.randint(0, 2, (n_queries, bits))
-    query_labels = rng.randint(0, 2, (n_queries, 4)) if multilabel else rng.choice(["bee", "cow", "dog"], n_queries)
-    return queries, database, query_labels, labels, exclude_self
-
-
-def ranked_flags(query, database, label, labels, ties, self_row):
-    """Relevance flags in rank order and the distances, by an explicit loop over the database."""
-    items = []
-    for row, code in enumerate(database):
-        if row == self_row:
-            continue
-        relevant = bool(np.any(label * labels[row])) if labels.ndim == 2 else bool(label == labels[row])
-        preference = {"optimistic": not relevant, "pessimistic": relevant}.get(ties, 0)
-        items.append((int(np.sum(query != code)), preference, row, relevant))
-    items.sort()
-    return [item[3] for item in items], [item[0] for item in items]
-
-
-def brute_force(queries, database, query_labels, labels, exclude_self, *, R, denominator, zero_hit, ties):
-    if ties == "random":
-        order = np.random.RandomState(0).permutation(len(database))
-        self_rows = np.argsort(order)
-        database, labels = database[order], labels[order]
-    else:
-        self_rows = np.arange(len(queries))
-    scores = []
-    for q, query in enumerate(queries):
-        row = self_rows[q] if exclude_self else None
-        flags, distances = ranked_flags(query, database, query_labels[q], labels, ties, row)
-        if ties == "expected":
-            ap = average_precision(flags, distances, R=R, denominator=denominator, ties=ties)
-            length = len(flags) if R is None else min(R, len(flags))
-            missed = not any(f and d <= distances[length - 1] for f, d in zip(flags, distances, strict=True))
-        else:
-            hits, total = 0, 0.0
-            for rank, relevant in enumerate(flags[:R], start=1):
-                hits += relevant
-                total += relevant * hits / rank
-            n_relevant = sum(flags)
-            limit = len(flags) if R is None else R
-            divisor = {"top": hits, "total": n_relevant, "min": min(limit, n_relevant)}[denominator]
-            missed = hits == 0
-            ap = 0.0 if missed else total / divisor
-        if not (missed and zero_hit == "skip"):
-            scores.append(ap)
-    return np.mean(scores) if scores else None
+def by_loops(brute, case, *, R, denominator, zero_hit, unlabeled, ties):
+    """The definition, query by query: average precisions, None for queries that are left out."""
+    n_ranked = len(case.database) - case.exclude_self
+    limit = n_ranked if R is None else min(R, n_ranked)
+    values = []
+    for q, label in enumerate(case.query_labels):
+        orders = brute.rankings(case, q, ties)
+        # The mean over all orders of ties, but for "top", whose ratio is one of means.
+        total = np.mean([brute.precision_sum(order, limit) for order in orders])
+        hits = brute.mean_hits(case, q, limit, ties=ties)
+        n_relevant = brute.n_relevant(case, q)
+        divisor = {"top": hits, "total": n_relevant, "min": min(limit, n_relevant)}[denominator]
+        skipped = (zero_hit == "skip" and hits == 0) or (unlabeled == "skip" and np.ndim(label) and not any(label))
+        values.append(None if skipped else total / divisor if hits else 0.0)
+    return values
 
 
 @given(
-    retrieval=retrievals(),
+    data=st.data(),
     R=st.one_of(st.none(), st.integers(1, 18)),
     denominator=st.sampled_from(["top", "total", "min"]),
     zero_hit=st.sampled_from(["zero", "skip"]),
+    unlabeled=st.sampled_from(["zero", "skip"]),
     ties=st.sampled_from(TIES),
+    n_jobs=st.sampled_from([None, 2]),
 )
-@settings(max_examples=250, deadline=None)
-def test_equals_brute_force(retrieval, R, denominator, zero_hit, ties):
-    *arrays, exclude_self = retrieval
-    options = {"R": R, "denominator": denominator, "zero_hit": zero_hit, "ties": ties}
-    expected = brute_force(*arrays, exclude_self, **options)
-    if expected is None:
-        with pytest.raises(ValueError, match="zero_hit='skip' leaves no query"):
-            mean_average_precision(*arrays, exclude_self=exclude_self, random_state=0, **options)
+@settings(max_examples=200, deadline=None)
+def test_equals_brute_force(brute, data, R, n_jobs, **options):
+    case = data.draw(brute.cases(max_items=6 if options["ties"] == "expected" else 15))
+    expected = by_loops(brute, case, R=R, **options)
+    arguments = {
+        "protocol": RankingProtocol("mine", unlabeled=options.pop("unlabeled")),
+        **{"R": R, "exclude_self": case.exclude_self, "random_state": 0, "n_jobs": n_jobs},
+        **options,
+    }
+    if brute.mean_of(expected) is None:
+        with pytest.raises(ValueError, match="='skip' leaves no query"):
+            mean_average_precision(*case.sides, **arguments)
         return
-    got = mean_average_precision(*arrays, exclude_self=exclude_self, random_state=0, **options)
+    got = mean_average_precision(*case.sides, **arguments)
     assert isinstance(got, float)
-    assert got == pytest.approx(expected, abs=1e-12)
+    assert got == pytest.approx(brute.mean_of(expected), abs=1e-12)
+    np.testing.assert_allclose(got.per_query, np.array(expected, float), atol=1e-12)
 
 
-def make_retrieval(n_queries=30, n=400, bits=16, n_classes=3, seed=0):
-    rng = np.random.RandomState(seed)
-    codes = [rng.randint(0, 2, (rows, bits)).astype(np.uint8) for rows in (n_queries, n)]
-    return *codes, *(rng.randint(0, n_classes, rows) for rows in (n_queries, n))
+@given(data=st.data(), protocol=st.sampled_from(sorted(RANKING_PROTOCOLS)), as_name=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_protocols_equal_their_fields(brute, data, protocol, as_name):
+    case, plan = data.draw(brute.cases()), RANKING_PROTOCOLS[protocol]
+    options = {name: getattr(plan, name) for name in ("R", "denominator", "zero_hit", "unlabeled", "ties")}
+    expected = brute.mean_of(by_loops(brute, case, **options))
+    arguments = {"protocol": protocol if as_name else plan, "exclude_self": case.exclude_self}
+    if expected is None:
+        with pytest.raises(ValueError, match="='skip' leaves no query"):
+            mean_average_precision(*case.sides, **arguments)
+    else:
+        assert mean_average_precision(*case.sides, **arguments) == pytest.approx(expected, abs=1e-12)
+
+
+GOLDEN = [1, 0, 1, 1, 0, 0, 1, 0, 0, 1]  # methods.md 16.4
+
+
+@pytest.mark.parametrize(
+    ("options", "distances", "expected"),
+    [
+        ({"R": 5}, np.arange(10), 0.805556),
+        ({"R": 5, "denominator": "total"}, np.arange(10), 0.483333),
+        ({"R": 5, "denominator": "min"}, np.arange(10), 0.483333),
+        ({}, np.arange(10), 0.697619),
+        ({"ties": "expected"}, np.array([0, 1, 1, 1, 2, 2, 3, 3, 3, 3]), 0.757606),
+    ],
+)
+def test_golden(options, distances, expected):
+    database = (np.arange(10) < distances[:, None]).astype(np.uint8)
+    got = mean_average_precision(np.zeros((1, 10)), database, [1], GOLDEN, **options)
+    assert got == pytest.approx(expected, abs=1e-6)
+    assert got.per_query == pytest.approx([expected], abs=1e-6)
+
+
+def test_definition_says_what_was_changed(make_sides):
+    score = mean_average_precision(*make_sides(), protocol="hashnet", R=9, ties="expected", zero_hit="skip")
+    assert score.definition == (
+        "mAP@9 (hashnet, ties='expected'): AP over relevant items in the top R; queries without a hit skipped; "
+        "averaged over all orders of ties"
+    )
+    assert mean_average_precision(*make_sides(), protocol=RankingProtocol("mine", R=4)).definition.startswith(
+        "mAP@4 (mine)"
+    )
+
+
+def test_queries_left_out_are_nan():
+    database, labels = [[0, 0], [0, 1], [1, 1]], [[1, 0], [1, 0], [0, 0]]
+    sides = [[0, 0]] * 3, database, [[1, 0], [0, 1], [0, 0]], labels
+    np.testing.assert_array_equal(mean_average_precision(*sides).per_query, [1, 0, 0])
+    np.testing.assert_array_equal(mean_average_precision(*sides, protocol="csq").per_query, [1, 0, np.nan])
+    np.testing.assert_array_equal(mean_average_precision(*sides, protocol="hashnet").per_query, [1, np.nan, np.nan])
+    with pytest.raises(ValueError, match="unlabeled='skip' leaves no query: none of them has a label"):
+        mean_average_precision([[0, 0]], database, [[0, 0]], labels, protocol="csq")
+
+
+def test_many_batches_equal_one(make_sides):
+    sides = make_sides(n_queries=700, n=3000, n_classes=20)
+    for ties in ("stable", "optimistic"):
+        expected = mean_average_precision(*sides, R=100, ties=ties)
+        with sklearn.config_context(working_memory=0.05):
+            got = mean_average_precision(*sides, R=100, ties=ties, n_jobs=2)
+        assert got == expected
+        np.testing.assert_array_equal(got.per_query, expected.per_query)
 
 
 def test_equals_sklearn_without_ties():
@@ -112,8 +138,8 @@ def test_equals_sklearn_without_ties():
 
 @pytest.mark.parametrize("ties", TIES)
 @pytest.mark.parametrize("exclude_self", [False, True])
-def test_same_on_any_number_of_threads(ties, exclude_self):
-    queries, database, query_labels, labels = make_retrieval(n_queries=601, n=300)
+def test_same_on_any_number_of_threads(make_sides, ties, exclude_self):
+    queries, database, query_labels, labels = make_sides(n_queries=601, n=300)
     if exclude_self:
         queries, query_labels = database, labels
     results = {
@@ -126,8 +152,8 @@ def test_same_on_any_number_of_threads(ties, exclude_self):
 
 
 @pytest.mark.parametrize("bits", [16, 70])
-def test_same_for_every_form_of_codes(bits):
-    queries, database, *labels = make_retrieval(bits=bits)
+def test_same_for_every_form_of_codes(make_sides, bits):
+    queries, database, *labels = make_sides(bits=bits)
     expected = mean_average_precision(queries, database, *labels)
     forms = [
         lambda codes: 2 * codes.astype(np.int64) - 1,
@@ -147,8 +173,8 @@ def test_codes_so_long_that_distances_need_two_bytes():
     assert mean_average_precision(np.zeros((1, 300)), database, [1], [1, 0, 0, 1]) == 1.0
 
 
-def test_one_hot_labels_equal_class_labels():
-    queries, database, query_labels, labels = make_retrieval(n_classes=80)
+def test_one_hot_labels_equal_class_labels(make_sides):
+    queries, database, query_labels, labels = make_sides(n_classes=80)
     hot = [np.eye(80, dtype=int)[side] for side in (query_labels, labels)]
     expected = mean_average_precision(queries, database, query_labels, labels, R=50)
     assert mean_average_precision(queries, database, *hot, R=50) == expected
@@ -169,15 +195,15 @@ def test_defaults():
     assert got == pytest.approx(((1 / 2 + 2 / 3) / 2 + 0) / 2)
 
 
-def test_order_of_queries_does_not_matter():
-    queries, database, query_labels, labels = make_retrieval()
+def test_order_of_queries_does_not_matter(make_sides):
+    queries, database, query_labels, labels = make_sides()
     order = np.random.RandomState(1).permutation(len(queries))
     got = mean_average_precision(queries[order], database, query_labels[order], labels)
     assert got == pytest.approx(mean_average_precision(queries, database, query_labels, labels), abs=1e-15)
 
 
-def test_inputs_and_global_random_state_are_left_alone():
-    arrays = make_retrieval()
+def test_inputs_and_global_random_state_are_left_alone(make_sides):
+    arrays = make_sides()
     copies = [array.copy() for array in arrays]
     state = repr(np.random.get_state())
     mean_average_precision(*arrays, ties="random")
@@ -186,8 +212,8 @@ def test_inputs_and_global_random_state_are_left_alone():
         np.testing.assert_array_equal(array, copy)
 
 
-def test_memory_is_bounded_by_the_database_not_by_the_pairs():
-    queries, database, query_labels, labels = make_retrieval(n_queries=2_000, n=5_000, bits=64)
+def test_memory_is_bounded_by_the_database_not_by_the_pairs(make_sides):
+    queries, database, query_labels, labels = make_sides(n_queries=2_000, n=5_000, bits=64)
     mean_average_precision(queries[:2], database, query_labels[:2], labels)  # compiles
     for ties in ("stable", "expected"):
         tracemalloc.start()
@@ -222,6 +248,8 @@ HOT = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0]])
         ({"R": 0}, r"The 'R' parameter of mean_average_precision must be an int in the range \[1, inf\)"),
         ({"ties": "fair"}, "The 'ties' parameter of mean_average_precision must be a str among"),
         ({"denominator": "R"}, "The 'denominator' parameter of mean_average_precision must be a str among"),
+        ({"protocol": "cifar"}, "The 'protocol' parameter of mean_average_precision must be a str among"),
+        ({"query_labels": [1, 1, 0, 1], "exclude_self": True}, "exclude_self=True needs the same labels"),
         ({"zero_hit": "drop"}, "The 'zero_hit' parameter of mean_average_precision must be a str among"),
         ({"query_labels": [7, 8, 9, 9], "zero_hit": "skip"}, "none of the 4 has a relevant item within the top 4"),
         ({"query_codes": CODES[::-1], "exclude_self": True}, "exclude_self=True needs the same codes"),

@@ -6,12 +6,20 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhash.index import HammingIndex
-from skhash.metrics import make_map_scorer, mean_average_precision
+from skhash.metrics import (
+    RankingProtocol,
+    bit_entropy,
+    lower_bound_ratio,
+    make_map_scorer,
+    make_retrieval_scorer,
+    mean_average_precision,
+    retrieval_scores,
+)
 
 X, Y = make_blobs(n_samples=120, n_features=5, centers=3, cluster_std=3.0, random_state=0)
 NAMES = np.array(["ant", "bee", "cow"])[Y]
@@ -124,3 +132,103 @@ def test_errors():
         scorer(Ridge(), X, NAMES)
     with pytest.raises(ValueError, match="The 'ties' parameter of make_map_scorer must be a str among"):
         make_map_scorer(ties="fair")
+
+
+SEVERAL = ["map@20", "precision@5", "recall@5", "precision_within@1", "recall_within", "ndcg@10", "knn_accuracy@7"]
+
+
+def test_several_metrics_of_a_hasher_are_leave_one_out():
+    hasher = SignHasher().fit(X)
+    codes = hasher.transform(X[:50])
+    options = {"protocol": "hashnet", "ties": "expected", "empty_ball": "skip"}
+    expected = retrieval_scores(codes, codes, NAMES[:50], NAMES[:50], SEVERAL, exclude_self=True, **options)
+    got = make_retrieval_scorer(SEVERAL, **options)(hasher, X[:50], NAMES[:50])
+    assert got == expected
+    assert list(got) == SEVERAL
+    assert {type(value) for value in got.values()} == {float}
+
+
+@pytest.mark.parametrize("labels", [NAMES, np.eye(3, dtype=int)[Y]], ids=["single", "multi-hot"])
+def test_several_metrics_of_an_index_are_of_its_database(labels):
+    codes = SignHasher(bits=70).fit(X).transform(X)
+    expected = retrieval_scores(codes[80:], codes[:80], labels[80:], labels[:80], SEVERAL)
+    index = HammingIndex().fit(codes[:80], labels[:80])
+    assert make_retrieval_scorer(SEVERAL)(index, codes[80:], labels[80:]) == expected
+    assert make_retrieval_scorer(SEVERAL, n_jobs=2)(make_pipeline(index), codes[80:], labels[80:]) == expected
+
+
+def test_statistics_of_codes_among_several_metrics():
+    hasher = SignHasher().fit(X)
+    codes = hasher.transform(X)
+    got = make_retrieval_scorer(["lower_bound_ratio", "map", "bit_entropy"])(hasher, X, NAMES)
+    assert got == {
+        "lower_bound_ratio": lower_bound_ratio(codes, NAMES),
+        "map": make_map_scorer()(hasher, X, NAMES),
+        "bit_entropy": bit_entropy(codes),
+    }
+    assert list(got) == ["lower_bound_ratio", "map", "bit_entropy"]
+    assert make_retrieval_scorer("bit_entropy")(hasher, X, NAMES) == {"bit_entropy": bit_entropy(codes)}
+
+
+def test_random_ties_of_several_metrics_are_drawn_from_random_state():
+    hasher = SignHasher(bits=2).fit(X)
+    scorers = [make_retrieval_scorer(["map", "recall@9"], ties="random", random_state=seed) for seed in (0, 0, 1)]
+    first, second, third = (scorer(hasher, X, NAMES) for scorer in scorers)
+    assert first == second != third
+
+
+def test_cross_validation_and_search_by_one_of_several_metrics():
+    scorer = make_retrieval_scorer(["map", "precision@5"], ties="expected")
+    got = cross_validate(SignHasher(), X, NAMES, scoring=scorer, cv=StratifiedKFold(3))
+    single = make_map_scorer(ties="expected")
+    expected = cross_val_score(SignHasher(), X, NAMES, scoring=single, cv=StratifiedKFold(3))
+    np.testing.assert_array_equal(got["test_map"], expected)
+    assert got["test_precision@5"].shape == (3,)
+    pipeline = Pipeline([("hasher", SignHasher()), ("index", HammingIndex())])
+    search = GridSearchCV(pipeline, {"hasher__bits": [1, 32]}, scoring=scorer, refit="map", cv=3).fit(X, NAMES)
+    assert search.best_params_ == {"hasher__bits": 32}
+    assert "mean_test_precision@5" in search.cv_results_
+
+
+def test_protocols_of_scorers():
+    hasher, mine = SignHasher().fit(X), RankingProtocol("mine", R=5, denominator="min", ties="expected")
+    codes = hasher.transform(X)
+    expected = mean_average_precision(codes, codes, Y, Y, protocol=mine, exclude_self=True)
+    assert make_map_scorer(protocol=mine)(hasher, X, Y) == expected
+    assert make_retrieval_scorer("map", protocol=mine)(hasher, X, Y) == {"map": expected}
+    expected = mean_average_precision(codes, codes, Y, Y, protocol=mine, R=9, denominator="total", exclude_self=True)
+    assert make_map_scorer(9, protocol=mine, denominator="total")(hasher, X, Y) == expected
+    assert expected.definition.startswith("mAP@9 (mine, denominator='total')")
+
+
+def test_scorer_of_several_metrics_survives_pickle_and_clone_and_prints_its_call():
+    scorer = make_retrieval_scorer(["map", "recall@7"], ties="random", random_state=3)
+    hasher = SignHasher().fit(X)
+    for copy in (pickle.loads(pickle.dumps(scorer)), clone(scorer, safe=False), eval(repr(scorer))):
+        assert copy == scorer
+        assert copy(hasher, X, NAMES) == scorer(hasher, X, NAMES)
+    assert repr(scorer) == "make_retrieval_scorer(metrics=('map', 'recall@7'), ties='random', random_state=3)"
+
+
+def test_errors_of_several_metrics():
+    hasher, scorer = SignHasher().fit(X), make_retrieval_scorer()
+    with pytest.raises(ValueError, match=r"Retrieval needs labels .* got y=None"):
+        scorer(hasher, X)
+    with pytest.raises(ValueError, match="Retrieval needs the labels of the database: fit the index with y"):
+        scorer(HammingIndex().fit(hasher.transform(X)), hasher.transform(X), NAMES)
+    with pytest.raises(NotFittedError, match="HammingIndex"):
+        scorer(HammingIndex(), hasher.transform(X), NAMES)
+    with pytest.raises(ValueError, match="k=10 results were asked for, but a query ranks only 4 items"):
+        scorer(hasher, X[:5], NAMES[:5])
+    with pytest.raises(
+        ValueError, match=r"metrics holds 'mAP'; known are bit_entropy, code_entropy, .*, some followed"
+    ):
+        make_retrieval_scorer(["mAP"])
+    with pytest.raises(ValueError, match="metrics holds 'bit_entropy@3'"):
+        make_retrieval_scorer(["bit_entropy@3"])
+    with pytest.raises(ValueError, match="metrics must name at least one metric"):
+        make_retrieval_scorer([])
+    with pytest.raises(ValueError, match="The 'protocol' parameter of make_retrieval_scorer must be a str among"):
+        make_retrieval_scorer(protocol="cifar")
+    with pytest.raises(ValueError, match="The 'protocol' parameter of make_map_scorer must be a str among"):
+        make_map_scorer(protocol="cifar")
