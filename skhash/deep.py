@@ -30,6 +30,7 @@ from skhash.training import (
     TrainingLoop,
     document_parameters,
     dropout_for,
+    epochs_for,
     make_optimizer,
     make_schedule,
     resolve_device,
@@ -401,6 +402,8 @@ class DeepHasher(CallbackSupport, BaseHasher):
         if recipe.dropout == "auto":
             dropout = 0.0 if samples.kind == "images" else dropout_for(samples.sample_shape[0])
             recipe = replace(recipe, dropout=dropout)
+        if recipe.max_epochs == "auto":
+            recipe = replace(recipe, max_epochs=epochs_for(len(samples), recipe.batch_size))
         return recipe
 
     def _make_network(self, samples, labels, recipe, random_state, generator, wrap_criterion=None):

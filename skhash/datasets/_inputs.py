@@ -68,7 +68,7 @@ class Samples:
         """
         index = slice(rows.start, rows.stop) if isinstance(rows, range) else np.asarray(rows)
         # A copy also where a slice would do: read-only and byte-swapped memory is no ground for a tensor.
-        values = np.array(self.data[index], dtype=self.data.dtype.newbyteorder("="))
+        values = self.data[index].astype(self.data.dtype.newbyteorder("="), copy=isinstance(index, slice))
         return _scale(torch.from_numpy(values), dtype)
 
 

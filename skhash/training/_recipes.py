@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
-__all__ = ["RECIPES", "Recipe", "Steps", "adapt_to_features", "dropout_for"]
+__all__ = ["RECIPES", "Recipe", "Steps", "adapt_to_features", "dropout_for", "epochs_for"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Recipe:
 
     Parameters
     ----------
-    max_epochs : int, default=100
-        Passes over the training data.
+    max_epochs : int or "auto", default=100
+        Passes over the training data; "auto" is for features, see `epochs_for`.
     batch_size : int, default=128
         Samples in a batch.
     optimizer : {"adam", "adamw", "sgd", "rmsprop"}, default="adam"
@@ -56,7 +56,7 @@ class Recipe:
     64
     """
 
-    max_epochs: int = 100
+    max_epochs: int | str = 100
     batch_size: int = 128
     optimizer: str = "adam"
     learning_rate: float = 1e-3
@@ -81,6 +81,33 @@ class Recipe:
         """
         given = {field.name: getattr(estimator, field.name) for field in fields(self)}
         return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+
+def epochs_for(n_samples, batch_size):
+    """Choose the passes over the training data: about 1,200 batches, in 30 to 100 epochs.
+
+    A head on features needs some hundreds of steps however few samples there are, and learns many by heart if it sees
+    them too often.
+
+    Parameters
+    ----------
+    n_samples : int
+        Training samples.
+    batch_size : int
+        Samples in a batch.
+
+    Returns
+    -------
+    max_epochs : int
+        From 30 to 100.
+
+    Examples
+    --------
+    >>> from skhash.training import epochs_for
+    >>> epochs_for(5000, 128), epochs_for(500, 128)
+    (31, 100)
+    """
+    return min(max(-(-1200 * batch_size // n_samples), 30), 100)
 
 
 def dropout_for(n_features):
@@ -112,7 +139,7 @@ def dropout_for(n_features):
 RECIPES = {
     # For features and for images. The former was chosen on parts held out of the training data, of CIFAR-10 as features
     # of a trained network, of Fashion-MNIST's pixels and of digits: `examples/benchmarks/bench_supervised.py`.
-    "skhash": (Recipe(max_epochs=30, standardize=True, dropout="auto"), Recipe()),
+    "skhash": (Recipe(max_epochs="auto", standardize=True, dropout="auto"), Recipe()),
     "orthohash": Recipe(batch_size=256, learning_rate=1e-4, backbone_lr_ratio=0.1),
     "orthohash-instance": Recipe(max_epochs=10, batch_size=256, schedule=Steps(at=(0.4, 0.7))),
     "lbhash": Recipe(batch_size=64, schedule=Steps(every=10), weight_decay=0.0),

@@ -53,10 +53,11 @@ def test_the_penalty_balances(balance_axis, axis, digits):
     unequal = {"standardize": False, "relax": "ste"}  # outputs of standardised features are balanced as they are
 
     def imbalance(weight):
-        hasher = small(balance_weight=weight, balance_axis=balance_axis, **unequal).fit(digits.X, digits.y)
+        # Of one digit against the rest: nine in ten codes are alike unless the penalty keeps them from it.
+        hasher = small(balance_weight=weight, balance_axis=balance_axis, **unequal).fit(digits.X, digits.y == 0)
         return np.square(hasher.transform(digits.X).mean(axis=axis) - 0.5).mean()
 
-    assert imbalance(30.0) < 0.5 * imbalance(0.0)
+    assert imbalance(30.0) < 0.7 * imbalance(0.0)
 
 
 def test_several_labels(digits, two_labels):

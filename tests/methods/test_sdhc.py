@@ -8,7 +8,7 @@ from skhash.training import RECIPES
 
 
 def small(**options):
-    return SDHCHasher(**{"bits": 32, "max_epochs": 25, "random_state": 0, **options})
+    return SDHCHasher(**{"bits": 32, "max_epochs": 80, "random_state": 0, **options})
 
 
 @pytest.mark.parametrize("options", [{}, {"variance": "sum"}, {"backbone": "mlp"}], ids=str)
