@@ -15,8 +15,9 @@ _ONE, _LOG_64, _LOW, _ALL = np.uint64(1), np.uint64(6), np.uint64(63), np.uint64
 @kernel
 def measure(query, database, distance):
     """Compute the Hamming distances of a query to all items; `database` is given word by word, shape (n_words, n)."""
-    distance[:] = 0
-    for word in range(len(query)):
+    for item in range(len(distance)):
+        distance[item] = popcount(query[0] ^ database[0, item])
+    for word in range(1, len(query)):
         bits = query[word]
         column = database[word]
         for item in range(len(distance)):
