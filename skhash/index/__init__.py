@@ -10,5 +10,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._sharded": ["ShardedHammingIndex"],
         "._histogram": ["DistanceCounter"],
         "._popcount": ["kernel", "popcount"],
+        "._running_counts": ["tabulate_values"],
     },
 )

@@ -17,12 +17,16 @@ __all__ = [
     "WORD",
     "add_differing",
     "below",
+    "both",
     "call_intrinsic",
     "kernel",
+    "lanes_type",
     "load",
     "popcount",
     "smaller",
     "splat",
+    "splat_vector",
+    "store",
     "trailing_zeros",
     "transpose",
 ]
@@ -62,6 +66,14 @@ def call_intrinsic(builder, name, *args, result=None):
     return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), args)
 
 
+def splat_vector(builder, vector, value):
+    """Generate a vector of some type that holds one value in all lanes."""
+    undefined, position = ir.Constant(vector, ir.Undefined), ir.IntType(32)
+    first = builder.insert_element(undefined, value, position(0))
+    zeros = ir.Constant(ir.VectorType(position, vector.count), [0] * vector.count)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
 @intrinsic
 def popcount(typingctx, word):
     """Count the set bits of a uint64 inside a numba kernel.
@@ -92,7 +104,7 @@ class _LanesType(types.Type):
         super().__init__(name="Lanes")
 
 
-_lanes = _LanesType()
+lanes_type = _LanesType()
 
 
 @register_model(_LanesType)
@@ -108,12 +120,9 @@ def splat(typingctx, word):
     """Give lanes that all hold one uint64."""
 
     def codegen(context, builder, signature, args):
-        undefined = ir.Constant(VECTOR, ir.Undefined)
-        first = builder.insert_element(undefined, args[0], ir.IntType(32)(0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return builder.shuffle_vector(first, undefined, zeros)
+        return splat_vector(builder, VECTOR, args[0])
 
-    return _lanes(types.uint64), codegen
+    return lanes_type(types.uint64), codegen
 
 
 @intrinsic
@@ -125,7 +134,30 @@ def load(typingctx, words, start):
         first = builder.gep(array.data, [args[1]])
         return builder.load(builder.bitcast(first, VECTOR.as_pointer()), align=8)
 
-    return _lanes(words, types.intp), codegen
+    return lanes_type(words, types.intp), codegen
+
+
+@intrinsic
+def store(typingctx, words, start, lanes):
+    """Store lanes to a contiguous one-dimensional array of 64-bit integers, from position `start` on."""
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        first = builder.gep(array.data, [args[1]])
+        builder.store(args[2], builder.bitcast(first, VECTOR.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.none(words, types.intp, lanes_type), codegen
+
+
+@intrinsic
+def both(typingctx, a, b):
+    """Give the bits that are set in `a` and in `b`."""
+
+    def codegen(context, builder, signature, args):
+        return builder.and_(*args)
+
+    return lanes_type(lanes_type, lanes_type), codegen
 
 
 @intrinsic
@@ -136,7 +168,7 @@ def add_differing(typingctx, total, a, b):
         total, a, b = args
         return builder.add(total, call_intrinsic(builder, f"llvm.ctpop.v{LANES}i64", builder.xor(a, b)))
 
-    return _lanes(_lanes, _lanes, _lanes), codegen
+    return lanes_type(lanes_type, lanes_type, lanes_type), codegen
 
 
 @intrinsic
@@ -147,7 +179,7 @@ def smaller(typingctx, a, b):
         a, b = (builder.bitcast(arg, _HALVES) for arg in args)
         return builder.bitcast(call_intrinsic(builder, f"llvm.umin.v{2 * LANES}i32", a, b), VECTOR)
 
-    return _lanes(_lanes, _lanes), codegen
+    return lanes_type(lanes_type, lanes_type), codegen
 
 
 @intrinsic
@@ -158,7 +190,7 @@ def below(typingctx, a, b):
         bits = builder.bitcast(builder.icmp_unsigned("<", *args), ir.IntType(LANES))
         return builder.zext(bits, WORD)
 
-    return types.uint64(_lanes, _lanes), codegen
+    return types.uint64(lanes_type, lanes_type), codegen
 
 
 @intrinsic

@@ -146,18 +146,18 @@ class Retrieval:
             For each batch.
         """
         columns = np.ascontiguousarray(self.database.T)
-        place_type = np.int32 if len(self.database) < 2**31 else np.int64
+        rank_type = np.int32 if len(self.database) < 2**31 else np.int64
 
         def rank(rows):
             groups, local = np.unique(self.relevance.group[rows], return_inverse=True)
             offsets, listed = self.relevance.lists(groups)
             lengths = np.diff(offsets)[local]
             starts, totals = lengths.cumsum() - lengths, np.empty(len(rows), np.int64)
-            ranks = np.empty(lengths.sum(), np.int64)
-            distance = np.empty(len(self.database), np.min_scalar_type(self.bits + 1))
+            ranks = np.empty(lengths.sum(), rank_type)
+            distance = np.empty(-(-len(self.database) // 64) * 64, np.min_scalar_type(self.bits + 1))
             rank_relevant(
                 *(self.queries[rows], columns, local, offsets, listed, self.own[rows], self.bits),
-                *(distance, np.empty(len(distance), place_type), starts, ranks, totals),
+                *(distance, starts, ranks, totals),
             )
             return rows, reduce(rows, ranks, starts, totals)
 

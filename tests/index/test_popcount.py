@@ -1,7 +1,7 @@
 """Vectors of codes against numpy."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
@@ -9,10 +9,12 @@ from skhash.index._popcount import (
     LANES,
     add_differing,
     below,
+    both,
     load,
     popcount,
     smaller,
     splat,
+    store,
     trailing_zeros,
 )
 
@@ -32,6 +34,12 @@ def which_below(a, b, start, word, limit):
     return below(smaller(to_a, to_b), splat(limit))
 
 
+@njit
+def keep_common(a, start, word):
+    """Keep the bits in `LANES` elements of `a` that `word` has too."""
+    store(a, start, both(load(a, start), splat(word)))
+
+
 @given(st.integers(1, 2**64 - 1))
 def test_bits_of_a_word(word):
     count, zeros = bits_of(np.uint64(word))
@@ -46,3 +54,13 @@ def test_lanes(words, word, limit, start):
     distances = np.minimum(np.bitwise_count(a ^ word), np.bitwise_count(b ^ word))[start : start + LANES]
     expected = sum(1 << int(lane) for lane in np.flatnonzero(distances < limit))
     assert which_below(a, b, start, word, np.uint64(limit)) == expected
+
+
+@settings(deadline=None)
+@given(st.lists(WORDS, min_size=LANES + 3, max_size=LANES + 3), WORDS, st.integers(0, 3))
+def test_store(words, word, start):
+    a, word = np.array(words, np.uint64), np.uint64(word)
+    expected = a.copy()
+    expected[start : start + LANES] &= word
+    keep_common(a, start, word)
+    np.testing.assert_array_equal(a, expected)
