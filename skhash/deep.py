@@ -6,6 +6,7 @@ A method says which head, which loss, which targets.
 import copy
 import math
 import threading
+import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +29,7 @@ from skhash.training import (
     EarlyStopping,
     FitTask,
     TrainingLoop,
+    check_recipe,
     document_parameters,
     dropout_for,
     epochs_for,
@@ -398,10 +400,12 @@ class DeepHasher(CallbackSupport, BaseHasher):
             recipe = self._recipes[recipe]
         if isinstance(recipe, tuple):
             recipe = recipe[samples.kind == "images"]
-        recipe = recipe.override(self)
+        recipe = check_recipe(recipe.override(self))
+        images = samples.kind == "images"
+        ours = self.backbone is None or isinstance(self.backbone, str)  # a foreign one knows its inputs as they are
+        recipe = replace(recipe, standardize=(ours or bool(self.standardize)) and (images or recipe.standardize))
         if recipe.dropout == "auto":
-            dropout = 0.0 if samples.kind == "images" else dropout_for(samples.sample_shape[0])
-            recipe = replace(recipe, dropout=dropout)
+            recipe = replace(recipe, dropout=0.0 if images else dropout_for(samples.sample_shape[0]))
         if recipe.max_epochs == "auto":
             recipe = replace(recipe, max_epochs=epochs_for(len(samples), recipe.batch_size))
         return recipe
@@ -410,9 +414,15 @@ class DeepHasher(CallbackSupport, BaseHasher):
         """Build the untrained network and move it to the device."""
         backbone = copy.deepcopy(self.backbone) if isinstance(self.backbone, torch.nn.Module) else self.backbone
         backbone, in_features = make_backbone(backbone, tuple(samples.sample_shape), generator)
+        fresh = isinstance(self.backbone, str) and any(True for _ in backbone.parameters())
+        if fresh and recipe.backbone_lr_ratio == 0 and self.backbone_lr_ratio is None:
+            warnings.warn(
+                "The recipe freezes the backbone, which is a new one with random weights here: pass a pretrained one, "
+                "or backbone_lr_ratio=1 to train it.",
+                stacklevel=2,
+            )
         preprocess = None
-        ours = self.backbone is None or isinstance(self.backbone, str)  # a foreign one knows its inputs as they are
-        if (ours or self.standardize) and (samples.kind == "images" or recipe.standardize):
+        if recipe.standardize:
             n_rows = max(min(_STANDARDIZE_VALUES // math.prod(samples.sample_shape), _STANDARDIZE_ROWS), 1)
             rows = torch.randperm(len(samples), generator=generator)[:n_rows]
             preprocess = Standardize(samples.sample_shape).fit(samples.batch(rows))

@@ -61,6 +61,8 @@ def dtsh_loss(
     >>> dtsh_loss(torch.zeros(3, 16), torch.tensor([0, 0, 1]), quantization_weight=0.0)
     tensor(5.0067)
     """
+    if isinstance(margin, str) and margin != "bits/2":
+        raise ValueError(f"margin must be a number or 'bits/2', got {margin!r}.")
     margin = z.shape[1] / 2 if margin == "bits/2" else margin
     logits = scale * z @ z.T
     similar = share_label(targets)

@@ -67,6 +67,8 @@ def hashnet_loss(
     >>> hashnet_loss(torch.zeros(3, 16), torch.tensor([0, 0, 1]))
     tensor(1.3863)
     """
+    if isinstance(alpha, str) and alpha != "10/bits":
+        raise ValueError(f"alpha must be a number or '10/bits', got {alpha!r}.")
     scale = 10 / z.shape[1] if alpha == "10/bits" else alpha
     codes = torch.tanh(beta * z)
     codes2 = codes if z2 is None else torch.tanh(beta * z2)

@@ -58,6 +58,8 @@ class PosteriorSurrogate(nn.Module):
 
     def __init__(self, bits, block_bits=8, *, hidden=256, dropout=0.5):
         super().__init__()
+        if bits < 1:
+            raise ValueError(f"bits must be at least 1, got {bits}.")
         if not 1 <= block_bits <= 16:
             raise ValueError(f"block_bits must be from 1 to 16, got {block_bits}: a block has 2 ** block_bits outputs.")
         self.sizes = [min(block_bits, bits - start) for start in range(0, bits, block_bits)]
@@ -78,7 +80,7 @@ class PosteriorSurrogate(nn.Module):
         logits : list of Tensor of shape (n, 2 ** size of the block)
             In the order of `codes_index`.
         """
-        parts = z.split(self.sizes, dim=1)
+        parts = self._split("z", z)
         return [block(part, generator) for block, part in zip(self.blocks, parts, strict=True)]
 
     def codes_index(self, codes: Tensor) -> Tensor:
@@ -101,7 +103,7 @@ class PosteriorSurrogate(nn.Module):
         >>> PosteriorSurrogate(bits=4, block_bits=3).codes_index(torch.tensor([[1.0, -1.0, 1.0, -1.0]]))
         tensor([[5, 0]])
         """
-        ones = (codes >= 0).long().split(self.sizes, dim=1)
+        ones = self._split("codes", (codes >= 0).long())
         return torch.stack([(part << torch.arange(part.shape[1], device=part.device)).sum(dim=1) for part in ones], 1)
 
     def surrogate_loss(
@@ -205,6 +207,13 @@ class PosteriorSurrogate(nn.Module):
             A row over all codes sums to 1.
         """
         return self.log_probability(z, codes).exp()
+
+    def _split(self, name, values):
+        """Cut codes (n, bits) into blocks."""
+        bits = sum(self.sizes)
+        if values.ndim != 2 or values.shape[1] != bits:
+            raise ValueError(f"{name} must have shape (n, bits) = (n, {bits}), got {tuple(values.shape)}.")
+        return values.split(self.sizes, dim=1)
 
     def _logits(self, z, generator, frozen):
         if not frozen:

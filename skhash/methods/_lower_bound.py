@@ -39,7 +39,7 @@ class LowerBoundHasher(BaseHasher):
         stopping, callbacks, device and seed are its own.
     surrogate_weight : float, default=1.0
         Weight of the surrogate's loss against the estimator's own: w in the equations. `CSQHasher`, whose own loss says
-        the same in another way, is trained with the surrogate's alone, as by the authors.
+        the same in another way, is trained with the surrogate's alone, as by the authors; so it must not be 0 there.
     center_method : str, default="auto"
         How to make the centers, see `skhash.centers.make_hash_centers`. An estimator that has centers keeps them.
     block_bits : int, default=8
@@ -173,7 +173,7 @@ class LowerBoundHasher(BaseHasher):
         Raises
         ------
         ValueError
-            If the estimator is unsupervised or has `warm_start`.
+            If the estimator is unsupervised or has `warm_start`, or if nothing would be learnt.
         """
         if not self.estimator._needs_labels:
             raise ValueError(f"estimator must be a supervised deep hasher, got {self.estimator!r}.")
@@ -181,6 +181,11 @@ class LowerBoundHasher(BaseHasher):
             raise ValueError(
                 "estimator must have warm_start=False, got warm_start=True: LowerBoundHasher trains a new clone of it "
                 "in every fit."
+            )
+        if not self.estimator._keeps_own_loss and self.surrogate_weight == 0:
+            raise ValueError(
+                f"surrogate_weight must be positive for {type(self.estimator).__name__}, which is trained with the "
+                "surrogate's loss alone, got 0."
             )
         self.estimator_ = clone(self.estimator)._fit(X, y, self._wrap)
         self.centers_ = self.estimator_.module_.criterion.centers.cpu().numpy().astype("int8")

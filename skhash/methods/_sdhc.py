@@ -67,7 +67,7 @@ class SDHCHasher(DeepHasher):
     >>> from sklearn.datasets import load_digits
     >>> from skhash import HammingIndex, SDHCHasher
     >>> X, y = load_digits(return_X_y=True)
-    >>> hasher = SDHCHasher(bits=32, max_epochs=50, random_state=0).fit(X[200:], y[200:])
+    >>> hasher = SDHCHasher(bits=32, random_state=0).fit(X[200:], y[200:])
     >>> index = HammingIndex().fit(hasher.transform(X[200:]), y[200:])
     >>> index.score(hasher.transform(X[:200]), y[:200]) > 0.8
     True

@@ -26,8 +26,9 @@ class Standardize(nn.Module):
     def fit(self, samples):
         """Take mean and standard deviation from images (n, channels, height, width) or features (n, n_features)."""
         others = tuple(i for i in range(samples.ndim) if i != 1)
-        std, mean = torch.std_mean(samples.double(), dim=others, correction=0)
+        mean = samples.mean(dim=others, dtype=torch.float64)
         self.mean.copy_(mean.reshape(self.mean.shape))
+        std = (samples - self.mean).square_().mean(dim=others, dtype=torch.float64).sqrt_()
         # What is constant but for rounding stays near zero rather than being blown up.
         noise = samples.shape[0] ** 0.5 * torch.finfo(samples.dtype).eps * mean.abs()
         self.std.copy_(torch.where(std > noise, std, 1.0).reshape(self.std.shape))

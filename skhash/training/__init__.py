@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._epochs": ["run_epochs"],
         "._loop": ["Batch", "TrainingLoop", "steps_per_epoch"],
         "._optim": ["make_optimizer", "make_schedule"],
-        "._parameters": ["TRAINING_CONSTRAINTS", "document_parameters"],
+        "._parameters": ["TRAINING_CONSTRAINTS", "check_recipe", "document_parameters"],
         "._recipes": ["RECIPES", "Recipe", "Steps", "adapt_to_features", "dropout_for", "epochs_for"],
         "._views": ["RandomCropFlip"],
     },

@@ -124,8 +124,8 @@ class TrainingLoop:
         loss = torch.stack(losses).mean().item()
         if not math.isfinite(loss):
             raise ValueError(
-                f"The loss became {loss} in epoch {epoch + 1}. Lower learning_rate, set max_grad_norm, or look for NaN "
-                "in the samples."
+                f"The loss became {loss} in epoch {epoch + 1}. Lower learning_rate, set max_grad_norm, or, for "
+                "features of a large scale, standardize=True."
             )
         return loss
 

@@ -1,14 +1,15 @@
 """The parameters and attributes that all deep hashers share: what they may be, and what is said of them."""
 
+from dataclasses import fields
 from numbers import Integral, Real
 
 import torch
 
 from skhash.training._optim import OPTIMIZERS, SCHEDULES
 from skhash.training._recipes import Recipe, Steps
-from skhash.utils import Interval, StrOptions
+from skhash.utils import Interval, StrOptions, check_values
 
-__all__ = ["TRAINING_CONSTRAINTS", "document_parameters"]
+__all__ = ["TRAINING_CONSTRAINTS", "check_recipe", "document_parameters"]
 
 TRAINING_CONSTRAINTS = {
     "backbone": [StrOptions({"auto", "mlp", "small_cnn"}), callable, None],
@@ -62,10 +63,12 @@ _DOC = {
     weight_decay : float, default=None
         Weight decay of all parameters.
     standardize : bool, default=None
-        Whether features get mean 0 and variance 1, by the training data.
+        Whether features get mean 0 and variance 1, by the training data. None leaves the inputs of a backbone of your
+        own as they are. Images always are standardised for the library's backbones.
     dropout : float or "auto", default=None
-        Share of the values before the head that is dropped in training. "auto" is half of 1,250 features or more,
-        proportionally less of fewer (`skhash.training.dropout_for`), and nothing for images.
+        Share of the values that is dropped in training before the head and, of features, before a backbone. "auto" is
+        half of 1,250 features or more, proportionally less of fewer (`skhash.training.dropout_for`), and nothing for
+        images.
     max_grad_norm : float, default=None
         Longer gradients are scaled down to this norm; None leaves them.
     augment : callable, default=None
@@ -108,6 +111,31 @@ _DOC = {
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during `fit`, if they were all strings.""",
 }
+
+
+def check_recipe(recipe):
+    """Refuse a recipe with a value that the parameter of that name does not take.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How to train. Its epochs may be "auto", and nothing may be None.
+
+    Returns
+    -------
+    recipe : Recipe
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If a value is of the wrong kind or out of range.
+    """
+    values = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
+    constraints = {name: [kind for kind in TRAINING_CONSTRAINTS[name] if kind is not None] for name in values}
+    constraints["max_epochs"].append(StrOptions({"auto"}))
+    check_values("Recipe", values, constraints)
+    return recipe
 
 
 def document_parameters(docstring):

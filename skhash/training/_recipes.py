@@ -1,6 +1,7 @@
 """Published ways to train, written down once: epochs, batches, optimiser, learning rates, schedule, decay."""
 
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 
 __all__ = ["RECIPES", "Recipe", "Steps", "adapt_to_features", "dropout_for", "epochs_for"]
 
@@ -17,11 +18,30 @@ class Steps:
         When, as shares of the planned epochs.
     every : int, default=None
         Epochs between steps; takes the place of `at`.
+
+    Raises
+    ------
+    ValueError
+        If `factor` is not positive, a share is outside of [0, 1], or `every` is no positive integer.
+
+    Examples
+    --------
+    >>> from skhash.training import Steps
+    >>> Steps(0.5, every=10)  # half as high after every tenth epoch
+    Steps(factor=0.5, at=(0.8,), every=10)
     """
 
     factor: float = 0.1
     at: tuple = (0.8,)
     every: int | None = None
+
+    def __post_init__(self):
+        if not self.factor > 0:
+            raise ValueError(f"factor must be positive, got {self.factor!r}.")
+        if not isinstance(self.at, tuple | list) or not all(0 <= share <= 1 for share in self.at):
+            raise ValueError(f"at must be a tuple of shares of the epochs, from 0 to 1, got {self.at!r}.")
+        if self.every is not None and not (isinstance(self.every, Integral) and self.every >= 1):
+            raise ValueError(f"every must be an integer of at least 1 or None, got {self.every!r}.")
 
 
 @dataclass(frozen=True)

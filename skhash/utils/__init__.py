@@ -11,6 +11,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._optional": ["import_optional"],
         "._random": ["local_random_state"],
         "._signature": ["inherit_parameters"],
-        "._validation": ["Interval", "Options", "StrOptions", "check_option", "fit_context", "validate_params"],
+        "._validation": [
+            *("Interval", "Options", "StrOptions", "fit_context", "validate_params"),
+            *("check_option", "check_values"),
+        ],
     },
 )

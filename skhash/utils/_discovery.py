@@ -37,7 +37,7 @@ def all_hashers():
     --------
     >>> from skhash.utils import all_hashers
     >>> [name for name, _ in all_hashers() if name.startswith("L")]
-    ['LSHHasher']
+    ['LSHHasher', 'LowerBoundHasher']
     """
     from skhash.base import BaseHasher
 

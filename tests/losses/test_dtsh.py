@@ -63,3 +63,8 @@ def test_no_triplet_gives_zero(golden, targets):
     loss.backward()
     assert loss.item() == 0
     assert not z.grad.any()
+
+
+def test_an_unknown_margin_is_refused(golden):
+    with pytest.raises(ValueError, match="margin must be a number or 'bits/2', got 'half'"):
+        dtsh_loss(golden.U, golden.y, margin="half")

@@ -70,3 +70,8 @@ def test_the_module_sharpens_over_the_epochs_and_remembers(golden):
     expected = hashnet_loss(golden.U[2:], golden.y[2:], golden.U, golden.y, beta=2.0, alpha=0.1)
     assert loss.item() == pytest.approx(expected.item(), abs=1e-12)
     assert not module.state_dict()
+
+
+def test_an_unknown_alpha_is_refused(golden):
+    with pytest.raises(ValueError, match="alpha must be a number or '10/bits', got 'paper'"):
+        hashnet_loss(golden.U, golden.y, alpha="paper")

@@ -221,3 +221,19 @@ def test_what_is_wrong_is_said(golden):
         PosteriorSurrogate(64, 17)
     with pytest.raises(ValueError, match=r"multilabel must be one of .*, got 'first'"):
         PosteriorSurrogate(8).center_loss(golden.U.float(), golden.multi_hot, golden.centers, multilabel="first")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: PosteriorSurrogate(0), "bits must be at least 1, got 0"),
+        (lambda s: PosteriorSurrogate(8, 0), "block_bits must be from 1 to 16, got 0"),
+        (lambda s: s(torch.zeros(2, 7)), r"z must have shape \(n, bits\) = \(n, 8\), got \(2, 7\)"),
+        (lambda s: s(torch.zeros(8)), r"z must have shape \(n, bits\) = \(n, 8\), got \(8,\)"),
+        (lambda s: s.codes_index(torch.zeros(2, 9)), r"codes must have shape .* got \(2, 9\)"),
+        (lambda s: s.center_loss(torch.zeros(2, 8), torch.tensor([0, 1]), torch.ones(2, 7)), r"codes must .* \(2, 7\)"),
+    ],
+)
+def test_shapes_that_do_not_fit(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(PosteriorSurrogate(8))

@@ -278,6 +278,7 @@ class Unsupervised(DeepHasher):
         (LowerBoundHasher(Unsupervised(8)), r"estimator must be a supervised deep hasher, got Unsupervised\(bits=8\)"),
         (wrapped(warm_start=True), "estimator must have warm_start=False, got warm_start=True"),
         (wrapped(lower_bound={"surrogate_weight": -1}), "The 'surrogate_weight' parameter .* Got -1 instead"),
+        (wrapped(CSQHasher, lower_bound={"surrogate_weight": 0}), "surrogate_weight must be positive for CSQHasher"),
         (wrapped(lower_bound={"block_bits": 17}), r"The 'block_bits' parameter .* range \[1, 16\]. Got 17 instead"),
         (wrapped(lower_bound={"center_method": "golay"}), "The 'center_method' parameter .* Got 'golay' instead"),
         (wrapped(lower_bound={"multilabel_sum": "mean"}), "The 'multilabel_sum' parameter .* Got 'mean' instead"),
