@@ -161,7 +161,7 @@ def main():
         if arguments.plot:
             from skhash.metrics import MapAgainstLowerBoundDisplay
 
-            display = MapAgainstLowerBoundDisplay(ratio=ratios, map=scores).plot()
+            display = MapAgainstLowerBoundDisplay(ratios, scores, name="all runs").plot()
             display.figure_.savefig(arguments.plot)
 
 
