@@ -28,7 +28,7 @@ class DistanceCounter:
     Notes
     -----
     Codes of up to 256 bits take 3.5 times their own memory here. The binary digits of all distances are computed and
-    counted 512 codes at a time: on processors with wide vectors in less time than a search for the ten nearest takes.
+    counted 512 codes at a time: on processors with wide vectors in about the time of a search for the ten nearest.
 
     Examples
     --------

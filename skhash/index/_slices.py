@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from skhash.index._popcount import LANES, VECTOR, WORD, call_intrinsic, kernel
 
-__all__ = ["SLICE", "TABLE_BYTES", "add_up", "make_choices", "make_table", "n_triples", "new_slices", "vector_at"]
+__all__ = ["SLICE", "add_up", "make_choices", "make_table", "n_triples", "new_slices", "vector_at"]
 
 SLICE = 64 * LANES  # items per slice
 _VARIANTS = 10  # of a triple of bits: two sums, eight carries
@@ -24,7 +24,6 @@ _ONE = np.uint64(1)
 _ALL = np.uint64(2**64 - 1)
 # Any function of three bits in one instruction: LLVM does not find that by itself for both halves of an adder.
 _TERNARY = binding.get_host_cpu_features().get("avx512f", False)
-TABLE_BYTES = 28  # of a table per item and word
 
 
 def n_triples(n_words):

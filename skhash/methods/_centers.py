@@ -46,12 +46,7 @@ class CenterHasher(DeepHasher):
             centers = self._draw_centers(n_classes, random_state)
         else:
             centers = _check_centers(np.asarray(self.centers), n_classes, self.bits)
-        if min_distance(centers) == 0:
-            warnings.warn(
-                f"Two of the {n_classes} classes got the same center of {self.bits} bits and will share their codes: "
-                "use more bits or centers='auto'.",
-                stacklevel=2,
-            )
+        warn_of_equal_centers(centers, "centers")
         return centers
 
     def _draw_centers(self, n_classes, random_state):
@@ -69,6 +64,17 @@ class CenterHasher(DeepHasher):
         codes = unpack_codes(self.label_index_.codes_, self.bits)
         self.class_centers_ = class_centers(codes, labels.codes, len(labels.classes))
         self.orthogonality_ = orthogonality(self.class_centers_)
+
+
+def warn_of_equal_centers(centers, parameter):
+    """Warn if two classes have the same center; `parameter` is what the user may change."""
+    n_classes, bits = centers.shape
+    if min_distance(centers) == 0:
+        warnings.warn(
+            f"Two of the {n_classes} classes got the same center of {bits} bits and will share their codes: use more "
+            f"bits or {parameter}='auto'.",
+            stacklevel=3,
+        )
 
 
 def _check_centers(centers, n_classes, bits):

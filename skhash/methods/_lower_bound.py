@@ -3,7 +3,6 @@
 Zhu, Song, Lei, Gao, Shen, "A lower bound of hash codes' performance", NeurIPS 2022.
 """
 
-import warnings
 from numbers import Integral, Real
 
 import torch
@@ -12,9 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skhash.base import BaseHasher
-from skhash.centers import CENTER_METHODS, make_hash_centers, min_distance
+from skhash.centers import CENTER_METHODS, make_hash_centers
 from skhash.deep import DeepHasher
 from skhash.losses import PosteriorSurrogate
+from skhash.methods._centers import warn_of_equal_centers
 from skhash.nn import build
 from skhash.utils import Interval, StrOptions, fit_context
 
@@ -196,12 +196,7 @@ class LowerBoundHasher(BaseHasher):
         if not hasattr(criterion, "centers"):
             n_classes = len(labels.classes)
             centers = make_hash_centers(n_classes, self.bits, method=self.center_method, random_state=random_state)
-            if min_distance(centers) == 0:
-                warnings.warn(
-                    f"Two of the {n_classes} classes got the same center of {self.bits} bits and will share their "
-                    "codes: use more bits or center_method='auto'.",
-                    stacklevel=2,
-                )
+            warn_of_equal_centers(centers, "center_method")
             criterion.register_buffer("centers", torch.as_tensor(centers, dtype=torch.float32))
         return _LowerBoundLoss(
             criterion,
