@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
             "PCAHasher",
             "ITQHasher",
             "OrthoHasher",
+            "OneBitDeepHasher",
             "HashNetHasher",
             "DBDHHasher",
             "DSDHHasher",

@@ -22,23 +22,26 @@ from skhash.codes import binarize
 from skhash.datasets import DatasetSamples, Samples, SampleSubset, read_images
 from skhash.metrics import mean_average_precision
 from skhash.nn import HashHead, HashNetwork, Standardize, build, encode, make_backbone
+from skhash.nn.binary import clip_latent_weights_
 from skhash.training import (
     RECIPES,
     TRAINING_CONSTRAINTS,
     CallbackSupport,
     EarlyStopping,
     FitTask,
+    ShuffledBatches,
     TrainingLoop,
+    binary_layers,
     check_recipe,
     document_parameters,
     dropout_for,
     epochs_for,
     make_optimizer,
     make_schedule,
+    reestimate_batch_norm,
     resolve_device,
     resolve_views,
     run_epochs,
-    steps_per_epoch,
     with_callbacks,
 )
 from skhash.utils import are_labels, check_option, fit_context, inherit_parameters, local_random_state, read_labels
@@ -158,6 +161,17 @@ class DeepHasher(CallbackSupport, BaseHasher):
         z = network(batch.view(), batch.generator)
         return network.criterion(z, batch.targets, **batch.asked_by(network.criterion))
 
+    def _choose_backbone(self, sample_shape):
+        """Say which backbone `make_backbone` is to make."""
+        return self.backbone
+
+    def _make_batches(self, samples, recipe):
+        """Make what draws the rows of each batch."""
+        return ShuffledBatches(recipe.batch_size)
+
+    def _make_description(self, network, samples, labels, generator):
+        """Make a function that gives a dict for each epoch of `history_`, or None."""
+
     # What they all do ------------------------------------------------------------------------------------------------
 
     def fit(self, X, y=None):
@@ -198,16 +212,20 @@ class DeepHasher(CallbackSupport, BaseHasher):
             validate = self._make_validation(network, samples, labels, held) if len(held) else None
             task = FitTask(self, X, y, recipe.max_epochs, lambda: self._fitted_state(network, samples, labels))
             stopping = EarlyStopping(self.n_iter_no_change) if self.early_stopping else None
+            train_labels = None if labels is None else labels[kept]
             history = run_epochs(
                 self._make_loop(network, train, recipe, generator),
                 train,
-                self._to_targets(None if labels is None else labels[kept], network),
+                self._to_targets(train_labels, network),
                 epochs=recipe.max_epochs,
                 validate=validate,
                 early_stopping=stopping,
+                describe=self._make_description(network, train, train_labels, generator),
                 task=task,
                 verbose=self.verbose,
             )
+            if binary_layers(network.backbone) and not network.frozen:
+                reestimate_batch_norm(network.encoder, train, generator=generator)
         self.recipe_ = recipe
         self.history_ = [*(self.history_ if resume else []), *history]
         self.n_iter_ = stopping.best_epoch if stopping else len(history)
@@ -313,6 +331,10 @@ class DeepHasher(CallbackSupport, BaseHasher):
     def _has_own_backbone(self):
         return self.backbone is None or isinstance(self.backbone, str)
 
+    def _draws_by_generator(self):
+        """Whether nothing foreign takes part, which might draw from global states."""
+        return self._has_own_backbone() and (self.views is None or isinstance(self.views, str))
+
     def _known_classes(self, resume):
         return getattr(self, "classes_", None) if resume else None
 
@@ -395,7 +417,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
             generator = torch.Generator().manual_seed(seed)
         else:
             seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        if self._has_own_backbone() and (self.views is None or isinstance(self.views, str)):
+        if self._draws_by_generator():
             yield generator
             return
         # A foreign backbone may draw weights and dropout, and foreign views what they want, from torch's global state:
@@ -424,8 +446,10 @@ class DeepHasher(CallbackSupport, BaseHasher):
 
     def _make_network(self, samples, labels, recipe, random_state, generator, wrap_criterion=None):
         """Build the untrained network and move it to the device."""
-        backbone = copy.deepcopy(self.backbone) if isinstance(self.backbone, torch.nn.Module) else self.backbone
-        backbone, in_features = make_backbone(backbone, tuple(samples.sample_shape), generator)
+        shape, integer = tuple(samples.sample_shape), samples.integer
+        backbone = self._choose_backbone(shape)
+        backbone = copy.deepcopy(backbone) if isinstance(backbone, torch.nn.Module) else backbone
+        backbone, in_features = make_backbone(backbone, shape, generator, integer_pixels=integer)
         fresh = isinstance(self.backbone, str) and any(True for _ in backbone.parameters())
         if fresh and recipe.backbone_lr_ratio == 0 and self.backbone_lr_ratio is None:
             warnings.warn(
@@ -434,7 +458,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
                 stacklevel=2,
             )
         preprocess = None
-        if recipe.standardize:
+        if recipe.standardize and not getattr(backbone, "takes_pixels", False):
             n_rows = max(min(_STANDARDIZE_VALUES // math.prod(samples.sample_shape), _STANDARDIZE_ROWS), 1)
             rows = torch.randperm(len(samples), generator=generator)[:n_rows]
             preprocess = Standardize(samples.sample_shape).fit(samples.batch(rows))
@@ -455,7 +479,8 @@ class DeepHasher(CallbackSupport, BaseHasher):
             backbone_lr_ratio=recipe.backbone_lr_ratio,
             weight_decay=recipe.weight_decay,
         )
-        steps = steps_per_epoch(len(samples), recipe.batch_size)
+        batches = self._make_batches(samples, recipe)
+        steps = [batches.steps(len(samples), epoch) for epoch in range(recipe.max_epochs)]
         return TrainingLoop(
             network=network,
             loss=self._loss,
@@ -466,6 +491,8 @@ class DeepHasher(CallbackSupport, BaseHasher):
             generator=generator,
             max_grad_norm=self.max_grad_norm,
             views=self._resolve_views(samples),
+            batches=batches,
+            after_step=clip_latent_weights_ if binary_layers(network) else None,
         )
 
     def _resolve_views(self, samples):

@@ -28,6 +28,7 @@ QUICK = {
     "HammingNeighborsTransformer": {"binarize": 0.0},
     "ITQHasher": {"bits": 2},
     "LowerBoundHasher": {"estimator": HashNetHasher(bits=16, max_epochs=2, random_state=0)},
+    "OneBitDeepHasher": {"bits": 16, "max_epochs": 2, "warm_up_epochs": 2, "random_state": 0},
     "PCAHasher": {"bits": 2},
 }
 QUICK_DEEP = {"bits": 16, "max_epochs": 2, "random_state": 0}

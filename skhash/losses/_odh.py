@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from skhash.losses._classification import soft_cross_entropy
+from skhash.losses._pairs import share_label
 from skhash.utils import check_option
 
 
@@ -133,3 +134,56 @@ def aggregation_loss(
     pushed = F.normalize(mean + factors * (codes - mean), dim=2)
     j, k = torch.triu_indices(codes.shape[1], codes.shape[1], offset=1)
     return -(pushed[:, j] * pushed[:, k]).sum(dim=2).mean()
+
+
+def class_aggregation_loss(
+    z: Tensor,
+    targets: Tensor,
+    *,
+    factors: Tensor | float | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    r"""Compute the aggregation loss over all samples of a class in a batch, in place of groups that were drawn.
+
+    As `aggregation_loss`, with the mean :math:`\bar h_i` of all samples that share a label with sample i:
+
+    .. math::
+        -\operatorname{mean}_i \operatorname{mean}_{j \ne i \text{ sharing a label}} \cos(h'_i, h'_j), \qquad
+        h'_i = \bar h_i + \lambda_i (h_i - \bar h_i)
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, bits)
+        Continuous codes v, with :math:`h = \tanh v`.
+    targets : Tensor of shape (n,) or (n, n_classes)
+        Class indices or multi-hot labels.
+    factors : Tensor of shape (n,) or float, default=None
+        The :math:`\lambda` above; None draws them from U(1, 2).
+    generator : torch.Generator, default=None
+        Draws the factors; None draws from torch's global state.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar in [-1, 1]; 0 if no two samples share a label.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import class_aggregation_loss
+    >>> z = torch.tensor([[1.0, -2.0], [1.0, -2.0], [5.0, 5.0]])
+    >>> class_aggregation_loss(z, torch.tensor([0, 0, 1]), factors=1.5)
+    tensor(-1.)
+    """
+    codes, alike = torch.tanh(z), share_label(targets).to(z.dtype)
+    alike.fill_diagonal_(1.0)
+    if factors is None:
+        factors = 1 + torch.rand(len(z), generator=generator).to(codes)
+    if isinstance(factors, Tensor):
+        factors = factors[:, None]
+    mean = alike @ codes / alike.sum(dim=1, keepdim=True)
+    pushed = F.normalize(mean + factors * (codes - mean), dim=1)
+    others = alike.clone().fill_diagonal_(0.0)
+    partners = others.sum(dim=1)
+    cosines = (others * (pushed @ pushed.T)).sum(dim=1) / partners.clamp(min=1)
+    return -cosines.sum() / (partners > 0).sum().clamp(min=1)

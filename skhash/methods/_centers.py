@@ -42,7 +42,7 @@ class CenterHasher(DeepHasher):
     def _make_centers(self, labels, random_state):
         """Make or check one center per class, and warn if two are the same."""
         n_classes = len(labels.classes)
-        if isinstance(self.centers, str):
+        if self.centers is None or isinstance(self.centers, str):
             centers = self._draw_centers(n_classes, random_state)
         else:
             centers = _check_centers(np.asarray(self.centers), n_classes, self.bits)
@@ -59,7 +59,7 @@ class CenterHasher(DeepHasher):
 
     def _finish(self, network, samples, labels):
         super()._finish(network, samples, labels)
-        self.centers_ = self.module_.criterion.centers.cpu().numpy().astype(np.int8)
+        self.centers_ = self.module_.criterion.centers.detach().cpu().numpy().astype(np.int8)
         self.min_distance_ = min_distance(self.centers_)
         codes = unpack_codes(self.label_index_.codes_, self.bits)
         self.class_centers_ = class_centers(codes, labels.codes, len(labels.classes))

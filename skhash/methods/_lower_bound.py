@@ -188,7 +188,7 @@ class LowerBoundHasher(BaseHasher):
                 "surrogate's loss alone, got 0."
             )
         self.estimator_ = clone(self.estimator)._fit(X, y, self._wrap)
-        self.centers_ = self.estimator_.module_.criterion.centers.cpu().numpy().astype("int8")
+        self.centers_ = self.estimator_.module_.criterion.centers.detach().cpu().numpy().astype("int8")
         return self
 
     def _wrap(self, criterion, labels, recipe, random_state, generator):

@@ -34,5 +34,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._retrieval_scores": ["retrieval_scores"],
         "._score": ["Score"],
         "._scorers": ["make_map_scorer", "make_retrieval_scorer"],
+        "._training_history_display": ["TrainingHistoryDisplay"],
     },
 )

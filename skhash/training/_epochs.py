@@ -6,8 +6,10 @@ import warnings
 
 from tqdm.auto import tqdm
 
+from skhash.nn.binary import set_progress_
 
-def run_epochs(loop, samples, targets, *, epochs, validate=None, early_stopping=None, task, verbose=0):
+
+def run_epochs(loop, samples, targets, *, epochs, validate=None, early_stopping=None, describe=None, task, verbose=0):
     """Train for some epochs.
 
     Parameters
@@ -24,6 +26,8 @@ def run_epochs(loop, samples, targets, *, epochs, validate=None, early_stopping=
         Gives a score that should rise, after every epoch.
     early_stopping : EarlyStopping, default=None
         Judges these scores; the network ends with the weights of the best epoch.
+    describe : callable, default=None
+        Gives a dict of whatever is to be known of the network after every epoch.
     task : FitTask
         Hears of every epoch and may ask to stop.
     verbose : int, default=0
@@ -32,8 +36,8 @@ def run_epochs(loop, samples, targets, *, epochs, validate=None, early_stopping=
     Returns
     -------
     history : list of dict
-        Per epoch: "epoch" (from 1), "loss", "learning_rate" (of the head, at the end), "seconds" and, with `validate`,
-        "validation_map".
+        Per epoch: "epoch" (from 1), "loss", "learning_rate" (of the head, at the end), "seconds", with `validate`
+        "validation_map", and what `describe` gives.
 
     Raises
     ------
@@ -48,8 +52,11 @@ def run_epochs(loop, samples, targets, *, epochs, validate=None, early_stopping=
         for epoch in range(epochs):
             task.begin_epoch()
             start = time.perf_counter()
+            set_progress_(loop.network, epoch / epochs)
             row = {"epoch": epoch + 1, "loss": loop.run_epoch(samples, targets, epoch)}
             row["learning_rate"] = loop.optimizer.param_groups[0]["lr"]
+            if describe is not None:
+                row.update(describe())
             stop = False
             if validate is not None:
                 row["validation_map"] = validate()

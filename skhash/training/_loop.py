@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skhash.training._batches import ShuffledBatches
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -102,6 +104,12 @@ class TrainingLoop:
         Longer gradients are scaled down to this norm.
     views : tuple of (callable or None, callable or None), default=(None, None)
         What draws weak and strong views of a batch.
+    batches : ShuffledBatches, default=None
+        Draws the rows of every batch; None shows every row once in an epoch.
+    before_step : callable, default=None
+        `before_step(network)` sees the gradients before every step.
+    after_step : callable, default=None
+        `after_step(network)` follows every step, such as `skhash.nn.binary.clip_latent_weights_`.
     """
 
     network: torch.nn.Module
@@ -113,9 +121,12 @@ class TrainingLoop:
     generator: torch.Generator
     max_grad_norm: float | None = None
     views: tuple = (None, None)
+    batches: ShuffledBatches | None = None
+    before_step: object = None
+    after_step: object = None
 
     def run_epoch(self, samples, targets, epoch):
-        """Train on every sample once, in random order.
+        """Train on all batches of an epoch.
 
         Parameters
         ----------
@@ -137,9 +148,9 @@ class TrainingLoop:
             If the loss is no longer finite.
         """
         self.network.train()
-        order = torch.randperm(len(samples), generator=self.generator)
-        # A last batch of one row has no batch statistics; over the epochs the order leaves out another row each time.
-        losses = [self._step(samples, targets, rows, epoch) for rows in order.split(self.batch_size) if len(rows) > 1]
+        batches = ShuffledBatches(self.batch_size) if self.batches is None else self.batches
+        drawn = batches.draw(len(samples), targets, epoch, self.generator)
+        losses = [self._step(samples, targets, rows, epoch) for rows in drawn]
         loss = torch.stack(losses).mean().item()
         if not math.isfinite(loss):
             raise ValueError(
@@ -159,24 +170,10 @@ class TrainingLoop:
         if self.max_grad_norm is not None:
             trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
             torch.nn.utils.clip_grad_norm_(trained, self.max_grad_norm)
+        if self.before_step is not None:
+            self.before_step(self.network)
         self.optimizer.step()
         self.schedule.step()
+        if self.after_step is not None:
+            self.after_step(self.network)
         return loss.detach()
-
-
-def steps_per_epoch(n_samples, batch_size):
-    """Count the batches of an epoch: all but a last one of a single row.
-
-    Parameters
-    ----------
-    n_samples : int
-        Training samples.
-    batch_size : int
-        Samples in a batch.
-
-    Returns
-    -------
-    steps : int
-        At least 1.
-    """
-    return max(math.ceil(n_samples / batch_size) - (n_samples % batch_size == 1), 1)

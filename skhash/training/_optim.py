@@ -1,8 +1,11 @@
 """Optimisers and learning-rate schedules by name."""
 
+import itertools
+
 import torch
 from torch.optim.lr_scheduler import LambdaLR, MultiStepLR, OneCycleLR
 
+from skhash.training._binary import binary_layers
 from skhash.training._recipes import Steps
 from skhash.utils import check_option
 
@@ -23,13 +26,15 @@ def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weigh
     name : {"adam", "adamw", "rmsprop", "sgd"}
         SGD has Nesterov momentum 0.9.
     network : HashNetwork
-        Whose parameters to optimise, without those of a frozen backbone or without gradient.
+        Whose parameters to optimise, without those of a frozen backbone or without gradient. Its criterion may have an
+        attribute `lr_ratio`: the learning rate of its parameters as a share of the head's.
     learning_rate : float
         Of the head.
     backbone_lr_ratio : float, default=1.0
         Learning rate of the backbone, as a share of the head's.
     weight_decay : float, default=0.0
-        Weight decay.
+        Weight decay. A network with binary layers has it in real weight matrices only: decay of latent weights changes
+        no sign but how easily they flip.
 
     Returns
     -------
@@ -37,14 +42,30 @@ def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weigh
         The optimiser.
     """
     check_option("name", name, tuple(OPTIMIZERS))
-    backbone = list(network.backbone.parameters())
-    taken = {id(parameter) for parameter in backbone}
-    backbone = [parameter for parameter in backbone if parameter.requires_grad]
-    rest = [p for p in network.parameters() if p.requires_grad and id(p) not in taken]
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    backbone = {id(p) for p in network.backbone.parameters()}
+    loss_ratio = getattr(network.criterion, "lr_ratio", 1.0)
+    loss = {id(p) for p in network.criterion.parameters()} - backbone if loss_ratio != 1 else set()
+    rest = [p for p in parameters if id(p) not in backbone | loss]
     groups = [{"params": rest, "lr": learning_rate}]
-    if backbone and not network.frozen:
-        groups.append({"params": backbone, "lr": learning_rate * backbone_lr_ratio})
+    if not network.frozen:
+        groups.append({"params": [p for p in parameters if id(p) in backbone], "lr": learning_rate * backbone_lr_ratio})
+    groups.append({"params": [p for p in parameters if id(p) in loss], "lr": learning_rate * loss_ratio})
+    groups = groups[:1] + [group for group in groups[1:] if group["params"]]
+    if weight_decay and (layers := binary_layers(network)):
+        latent = {id(layer.weight) for layer in layers}
+        groups = [part for group in groups for part in _split_decay(group, latent)]
     return OPTIMIZERS[name](groups, weight_decay=weight_decay)
+
+
+def _split_decay(group, latent):
+    """Split off the parameters that are spared: latent weights, and vectors, which are thresholds, slopes and norms."""
+    parts = {True: [], False: []}
+    for parameter in group["params"]:
+        spared = id(parameter) in latent or max(parameter.shape, default=1) == parameter.numel()
+        parts[spared].append(parameter)
+    groups = [{**group, "params": parts[False]}, {**group, "params": parts[True], "weight_decay": 0.0}]
+    return [part for part in groups if part["params"]]
 
 
 def make_schedule(name, optimizer, *, epochs, steps_per_epoch):
@@ -59,20 +80,22 @@ def make_schedule(name, optimizer, *, epochs, steps_per_epoch):
         Whose learning rates to change.
     epochs : int
         Planned epochs.
-    steps_per_epoch : int
-        Batches in each.
+    steps_per_epoch : int or sequence of int
+        Batches in each; a sequence has one number per epoch.
 
     Returns
     -------
     schedule : torch.optim.lr_scheduler.LRScheduler
         The schedule.
     """
+    per_epoch = [steps_per_epoch] * epochs if isinstance(steps_per_epoch, int) else steps_per_epoch
+    passed = [0, *itertools.accumulate(per_epoch)]  # after so many epochs
     steps = Steps() if name == "step" else name
     if isinstance(steps, Steps):
         ends = range(steps.every, epochs, steps.every) if steps.every else [round(at * epochs) for at in steps.at]
-        return MultiStepLR(optimizer, milestones=[end * steps_per_epoch for end in ends], gamma=steps.factor)
+        return MultiStepLR(optimizer, milestones=[passed[end] for end in ends], gamma=steps.factor)
     check_option("name", name, SCHEDULES)
     if name == "one_cycle":
         maxima = [group["lr"] for group in optimizer.param_groups]
-        return OneCycleLR(optimizer, max_lr=maxima, total_steps=max(epochs * steps_per_epoch, 2))
+        return OneCycleLR(optimizer, max_lr=maxima, total_steps=max(passed[-1], 2))
     return LambdaLR(optimizer, lambda step: 1.0)

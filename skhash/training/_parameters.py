@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import torch
 
+from skhash.nn import BACKBONES
 from skhash.training._optim import OPTIMIZERS, SCHEDULES
 from skhash.training._recipes import Recipe, Steps
 from skhash.utils import Interval, StrOptions, check_values
@@ -12,7 +13,7 @@ from skhash.utils import Interval, StrOptions, check_values
 __all__ = ["TRAINING_CONSTRAINTS", "check_recipe", "document_parameters"]
 
 TRAINING_CONSTRAINTS = {
-    "backbone": [StrOptions({"auto", "mlp", "small_cnn"}), callable, None],
+    "backbone": [StrOptions({"auto", *BACKBONES}), callable, None],
     "image_size": [Interval(Integral, 1, None, closed="left"), tuple, None],
     "recipe": [str, Recipe],
     "max_epochs": [Interval(Integral, 1, None, closed="left"), None],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skhash.losses import aggregation_loss, hash_center_loss
+from skhash.losses import aggregation_loss, class_aggregation_loss, hash_center_loss
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,32 @@ def test_no_full_group_gives_zero(golden):
 def test_unknown_options_are_refused(golden, name, value):
     with pytest.raises(ValueError, match=f"{name} must be one of .*, got '{value}'"):
         hash_center_loss(golden.U, golden.y, golden.centers, **{name: value})
+
+
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_class_aggregation_against_a_loop(golden, multilabel):
+    targets = golden.multi_hot if multilabel else golden.y
+    factors = 1 + torch.rand(len(golden.U), generator=torch.Generator().manual_seed(0)).to(golden.U)
+    h, n = torch.tanh(golden.U), len(golden.U)
+
+    def alike(i, j):
+        return i == j or (bool((targets[i] * targets[j]).sum()) if multilabel else bool(targets[i] == targets[j]))
+
+    pushed = []
+    for i in range(n):
+        mean = torch.stack([h[j] for j in range(n) if alike(i, j)]).mean(dim=0)
+        pushed.append(mean + factors[i] * (h[i] - mean))
+    of_anchor = []
+    for i in range(n):
+        cosines = [torch.cosine_similarity(pushed[i], pushed[j], dim=0) for j in range(n) if j != i and alike(i, j)]
+        if cosines:
+            of_anchor.append(torch.stack(cosines).mean())
+    expected = -torch.stack(of_anchor).mean()
+    torch.testing.assert_close(class_aggregation_loss(golden.U, targets, factors=factors), expected)
+
+
+def test_class_aggregation_without_pairs_is_zero():
+    z = torch.randn(3, 4, requires_grad=True)
+    loss = class_aggregation_loss(z, torch.arange(3))
+    loss.backward()
+    assert loss.item() == 0

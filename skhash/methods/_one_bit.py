@@ -1,0 +1,349 @@
+"""ODH: a binary network, hash centers that move to where it can follow, and codes that are drawn together in the end.
+
+He, Huang, Liu, Li, Wu, Liu, Chen, "One-bit deep hashing: towards resource-efficient hashing model with binary neural
+network", ACM MM 2024.
+"""
+
+from functools import partial
+from numbers import Integral, Real
+
+import torch
+
+from skhash.centers import CENTER_METHODS, make_hash_centers
+from skhash.losses import CENTER_SAMPLING, OneBitLoss, SemanticCenters
+from skhash.methods._centers import CenterHasher
+from skhash.methods._code_diary import CodeDiary
+from skhash.methods._warm_up import make_classifier, start_at_class_means, warm_up
+from skhash.nn import HashHead, build
+from skhash.training import GroupedBatches, RandomCropFlip, Recipe, ShuffledBatches, resolve_device, resolve_views
+from skhash.utils import Interval, StrOptions
+
+# What the parameters that are None stand for.
+_PAPER = {
+    "centers": "embeddings",
+    "classifier_weight": 1e-4,
+    "aggregation_weight": 1e-3,
+    "group_size": 2,
+    "distillation_weight": 0.0,
+    "center_lr_ratio": 1.0,
+    "warm_up_epochs": 100,
+}
+_OWN = {
+    "centers": "auto",
+    "classifier_weight": 1e-4,
+    "aggregation_weight": 1e-3,
+    "group_size": "class",
+    "distillation_weight": 1.0,
+    "center_lr_ratio": 0.3,
+    "warm_up_epochs": 30,
+}
+_WARM_UP = {"learning_rate": 1e-2, "schedule": "one_cycle", "weight_decay": 1e-4}
+# The authors' one-cycle schedule was never stepped: the rate stayed where the cycle begins.
+_PAPER_WARM_UP = {"learning_rate": 4e-5, "schedule": "constant", "weight_decay": 1e-5}
+
+
+class OneBitDeepHasher(CenterHasher):
+    r"""One-bit deep hashing: the network that makes the codes has weights and activations of one bit.
+
+    A binary network cannot bring every sample to a center that was fixed before. Here a small network of real weights
+    learns to classify first; centers are made of its class embeddings and go on moving while the binary network is
+    trained, so that classes which are alike get centers that are, and centers come to where codes can follow. In a
+    second stage codes of one class are drawn together. All that is kept for encoding is the binary network.
+
+    Parameters
+    ----------
+    bits : int, default=64
+        Code length.
+    centers : str or array-like of shape (n_classes, bits), default=None
+        Where centers start: codes far from each other, by a method of `skhash.centers.make_hash_centers`, or given
+        ones, entries -1 or +1, in the order of `classes_`; or "embeddings", what an untrained network makes of the
+        class embeddings, as in the paper. None is "auto", and "embeddings" in the recipe "paper".
+    adapt_centers : bool, default=True
+        Whether centers move. If not, they stay where they start, as those of CSQ and OrthoHash.
+    center_sampling : {"threshold", "bernoulli"}, default="threshold"
+        How bits of centers come of their probabilities, see `skhash.losses.SemanticCenters`.
+    center_lr_ratio : float, default=None
+        Learning rate of what makes the centers, as a share of the head's. None is 0.3, and 1 in the recipe "paper".
+    temperature : float, default=0.2
+        The :math:`\tau` of the hash-center loss.
+    similarity : {"cosine", "inner"}, default="cosine"
+        The :math:`\varphi` of the hash-center loss, see `skhash.losses.hash_center_loss`.
+    multilabel : {"normalized", "raw"}, default="normalized"
+        What several labels of a sample weigh, see `skhash.losses.hash_center_loss`.
+    classifier_weight : float, default=None
+        Weight of the classifier's own loss, :math:`\lambda_1`. None is 1e-4.
+    aggregation_weight : float, default=None
+        Weight of the aggregation loss, :math:`\lambda_2`; with 0 there is no second stage. None is 1e-3.
+    group_size : int or "class", default=None
+        Images of one class in a group of the second stage, which shows two views of each, and each epoch as many times
+        more images. "class" takes all images of a class in an ordinary batch for a group, one view each. None is
+        "class", and 2 in the recipe "paper".
+    transition : float, default=1/7
+        Share of the epochs after which the second stage begins. `partial_fit` counts its calls as epochs of `fit`.
+    warm_up : "auto", str, nn.Module, callable or None, default="auto"
+        Backbone of the classifier, of real weights: "auto" is "small_cnn" for images and "mlp" for features; None
+        classifies features as they are, with embeddings that start at the class means. It may be a pretrained one,
+        which the warm-up trains on. Otherwise as the parameter `backbone` of `OrthoHasher`.
+    warm_up_epochs : int, default=None
+        Epochs of the warm-up. None is 30, and 100 in the recipe "paper".
+    distillation_weight : float, default=None
+        Share of the labels in the hash-center loss that the classifier's probabilities replace, from 0 to 1. None is 1,
+        and 0 in the recipe "paper".
+    {training_parameters}
+
+    Attributes
+    ----------
+    {center_attributes}
+    {training_attributes}
+    transition_epoch_ : int
+        Epochs before the second stage. Rows of `history_` tell of a part of the training samples after each epoch:
+        "center_distance", mean Hamming distance of codes to the centers of their classes, "class_distance", of codes
+        of one class to each other, and "center_movement", of centers to where they were one epoch before.
+
+    See Also
+    --------
+    OrthoHasher : Centers that stay; takes binary backbones, too.
+    skhash.metrics.TrainingHistoryDisplay : Draws how codes and centers came together.
+    skhash.losses.SemanticCenters : The centers alone.
+
+    Notes
+    -----
+    With continuous codes v, :math:`h = \tanh v`, centers c and labels y,
+
+    .. math::
+
+        L = -\frac{1}{N} \sum_i \log \frac{\exp(\varphi(h_i, c_{y_i}) / \tau)}{\sum_l \exp(\varphi(h_i, c_l) / \tau)}
+        + \lambda_1 L_{cls} + [\text{stage 2}] \; \lambda_2 L_{asd}, \qquad
+        c_l = \operatorname{sgn}\big(\sigma(\operatorname{MLP}(W_l)) - \tfrac12\big)
+
+    with the class embeddings W of the classifier; for the aggregation loss see `skhash.losses.aggregation_loss`.
+
+    ``recipe="paper"`` is what the authors' code does in 700 epochs after 100 of warm-up. In the few epochs of the
+    default, centers of an untrained network, nearly equal at first, cost most of the time; so they start far apart,
+    with the last layer of their network solved for it, and the classifier's probabilities replace labels.
+    On held-out training data moving centers and distillation paid: both give codes between those of two classes to
+    samples between them. The aggregation loss did not, and cost the more the larger its weight, as codes of one class
+    that are all alike have no order any more; so it weighs as little as in the paper.
+
+    ``backbone="auto"`` is "bireal_tiny" for grey images of up to 32 pixels, "bireal_small" for other images of up to
+    100 pixels, "bireal18" for larger ones, and "binary_mlp" for features. ``views="auto"`` is `FeatureViews` for
+    features; for images shifts, with flips if they have colours, or in the recipe "paper" `ImageViews`.
+
+    Differences to the authors' code: groups are of one class (theirs are not on CIFAR-100), the classifier is in
+    evaluation mode, the schedule counts the steps there are, and nothing is chosen by test queries.
+
+    References
+    ----------
+    .. [1] L. He, Z. Huang, J. Liu, C. Li, F. Wu, Q. Liu, E. Chen. "One-bit deep hashing: towards resource-efficient
+       hashing model with binary neural network". ACM MM 2024.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skhash import HammingIndex, OneBitDeepHasher
+    >>> X, y = load_digits(return_X_y=True)
+    >>> hasher = OneBitDeepHasher(bits=32, max_epochs=10, warm_up_epochs=5, random_state=0).fit(X[200:], y[200:])
+    >>> index = HammingIndex().fit(hasher.transform(X[200:]), y[200:])
+    >>> index.score(hasher.transform(X[:200]), y[:200]) > 0.8
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **CenterHasher._parameter_constraints,
+        "centers": [StrOptions({*CENTER_METHODS, "embeddings"}), "array-like", None],
+        "adapt_centers": ["boolean"],
+        "center_sampling": [StrOptions(set(CENTER_SAMPLING))],
+        "center_lr_ratio": [Interval(Real, 0, None, closed="neither"), None],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "similarity": [StrOptions({"cosine", "inner"})],
+        "multilabel": [StrOptions({"normalized", "raw"})],
+        "classifier_weight": [Interval(Real, 0, None, closed="left"), None],
+        "aggregation_weight": [Interval(Real, 0, None, closed="left"), None],
+        "group_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"class"}), None],
+        "transition": [Interval(Real, 0, 1, closed="both")],
+        "warm_up": [StrOptions({"auto", "mlp", "small_cnn"}), callable, None],
+        "warm_up_epochs": [Interval(Integral, 1, None, closed="left"), None],
+        "distillation_weight": [Interval(Real, 0, 1, closed="both"), None],
+    }
+
+    _recipes = {
+        "skhash": (
+            Recipe(max_epochs="auto", batch_size=64, learning_rate=1e-2, schedule="one_cycle", weight_decay=0.0,
+                   standardize=True, dropout="auto"),
+            Recipe(max_epochs=30, batch_size=64, learning_rate=1e-2, schedule="one_cycle", weight_decay=0.0),
+        ),
+        "paper": Recipe(max_epochs=700, batch_size=64, schedule="one_cycle", weight_decay=1e-5),
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        bits=64,
+        *,
+        centers=None,
+        adapt_centers=True,
+        center_sampling="threshold",
+        center_lr_ratio=None,
+        temperature=0.2,
+        similarity="cosine",
+        multilabel="normalized",
+        classifier_weight=None,
+        aggregation_weight=None,
+        group_size=None,
+        transition=1 / 7,
+        warm_up="auto",
+        warm_up_epochs=None,
+        distillation_weight=None,
+        **training,
+    ):
+        super().__init__(bits, **training)
+        self.centers = centers
+        self.adapt_centers = adapt_centers
+        self.center_sampling = center_sampling
+        self.center_lr_ratio = center_lr_ratio
+        self.temperature = temperature
+        self.similarity = similarity
+        self.multilabel = multilabel
+        self.classifier_weight = classifier_weight
+        self.aggregation_weight = aggregation_weight
+        self.group_size = group_size
+        self.transition = transition
+        self.warm_up = warm_up
+        self.warm_up_epochs = warm_up_epochs
+        self.distillation_weight = distillation_weight
+
+    # What the recipe says of a parameter that is None ----------------------------------------------------------------
+
+    def _is_paper(self):
+        return isinstance(self.recipe, str) and self.recipe == "paper"
+
+    def _value(self, name):
+        given = getattr(self, name)
+        return (_PAPER if self._is_paper() else _OWN)[name] if given is None else given
+
+    # Network and loss ------------------------------------------------------------------------------------------------
+
+    def _choose_backbone(self, sample_shape):
+        if not (isinstance(self.backbone, str) and self.backbone == "auto"):
+            return self.backbone
+        if len(sample_shape) == 1:
+            return "binary_mlp"
+        channels, side = sample_shape[0], max(sample_shape[1:])
+        if side > 100:
+            return "bireal18"
+        return "bireal_tiny" if channels == 1 and side <= 32 else "bireal_small"
+
+    def _make_head(self, in_features):
+        return HashHead(in_features, self.bits, "batch_norm")
+
+    def _make_network(self, samples, labels, recipe, random_state, generator, wrap_criterion=None):
+        # `_make_criterion` needs what only the samples teach.
+        self._classifier = self._warm_up(samples, labels, generator)
+        try:
+            return super()._make_network(samples, labels, recipe, random_state, generator, wrap_criterion)
+        finally:
+            del self._classifier
+
+    def _warm_up(self, samples, labels, generator):
+        """Train the classifier."""
+        classifier = make_classifier(self.warm_up, samples, len(labels.classes), generator)
+        classifier = classifier.to(resolve_device(self.device))
+        targets = self._to_targets(labels, classifier)
+        if self.warm_up is None:
+            start_at_class_means(classifier, samples, targets)
+        warm_up(
+            classifier,
+            samples,
+            targets,
+            epochs=self._value("warm_up_epochs"),
+            views=self._resolve_views(samples),
+            generator=generator,
+            **(_PAPER_WARM_UP if self._is_paper() else _WARM_UP),
+        )
+        return classifier.cpu()
+
+    def _make_criterion(self, labels, random_state):
+        head, n_classes = self._classifier.head, len(labels.classes)
+        start = self._value("centers")
+        from_embeddings = isinstance(start, str) and start == "embeddings"
+        fixed, semantic = None, None
+        if not from_embeddings:
+            fixed = torch.as_tensor(self._make_centers(labels, random_state), dtype=torch.float32)
+        if self.adapt_centers or from_embeddings:
+            in_features = head.embeddings.shape[1]
+            # As wide as the paper's, but for the unknowns that `start_at` needs.
+            hidden = in_features if from_embeddings else max(in_features, 256, 2 * n_classes)
+            generator = torch.Generator().manual_seed(int(random_state.randint(2**31 - 1)))
+            options = {"sampling": self.center_sampling, "normalize": not from_embeddings}
+            semantic = build(SemanticCenters, in_features, self.bits, hidden, generator=generator, **options)
+            if not from_embeddings:
+                semantic.start_at(head.embeddings.detach(), fixed)
+        if not self.adapt_centers and from_embeddings:
+            fixed, semantic = semantic.threshold(head.embeddings).detach(), None
+        return OneBitLoss(
+            self._classifier,
+            fixed,
+            semantic,
+            temperature=self.temperature,
+            similarity=self.similarity,
+            multilabel=self.multilabel,
+            classifier_weight=self._value("classifier_weight"),
+            aggregation_weight=self._value("aggregation_weight"),
+            group_size=self._value("group_size"),
+            distillation_weight=self._value("distillation_weight"),
+            lr_ratio=self._value("center_lr_ratio"),
+        )
+
+    def _draw_centers(self, n_classes, random_state):
+        return make_hash_centers(n_classes, self.bits, method=self._value("centers"), random_state=random_state)
+
+    # Training --------------------------------------------------------------------------------------------------------
+
+    def _plan_transition(self, samples):
+        """Count the epochs before the second stage; `partial_fit` plans no more than one, but counts on."""
+        epochs = self._choose_recipe(samples).max_epochs
+        return round(self.transition * epochs) if self._value("aggregation_weight") else epochs
+
+    def _make_batches(self, samples, recipe):
+        group_size = self._value("group_size")
+        if group_size == "class" or not self._value("aggregation_weight"):
+            return ShuffledBatches(recipe.batch_size)
+        return GroupedBatches(recipe.batch_size, group_size, start=self._plan_transition(samples))
+
+    def _make_loop(self, network, samples, recipe, generator):
+        loop = super()._make_loop(network, samples, recipe, generator)
+        loop.loss = partial(self._staged_loss, transition=self._plan_transition(samples))
+        if self._is_paper():
+            loop.before_step = _limit_gradients
+        return loop
+
+    def _staged_loss(self, network, batch, transition):
+        inputs = batch.view("weak")
+        z = network(inputs, batch.generator)
+        own = {"inputs": inputs, "aggregates": batch.epoch >= transition and self._value("aggregation_weight") > 0}
+        if own["aggregates"] and self._value("group_size") != "class":
+            strong = batch.view("strong")
+            own["strong"] = strong, network(strong, batch.generator)
+        return network.criterion(z, batch.targets, **own, **batch.asked_by(network.criterion))
+
+    def _make_description(self, network, samples, labels, generator):
+        return CodeDiary(network, samples, labels, generator)
+
+    def _resolve_views(self, samples):
+        shape, views = tuple(samples.sample_shape), self.views
+        if isinstance(views, str) and views == "auto" and len(shape) == 3 and not self._is_paper():
+            # What changes more makes up for few images, but takes epochs that the default has not; and a mirrored digit
+            # is another one, which coloured things are not.
+            views = RandomCropFlip(max(max(shape[1:]) // 8, 1), flip=shape[0] > 1)
+        return resolve_views(views, shape, wanted=True)
+
+    def _draws_by_generator(self):
+        return super()._draws_by_generator() and (self.warm_up is None or isinstance(self.warm_up, str))
+
+    def _finish(self, network, samples, labels):
+        super()._finish(network, samples, labels)
+        self.transition_epoch_ = self._plan_transition(samples)
+
+
+def _limit_gradients(network):
+    """Scale down long gradients of centers and classifier, not of the binary network."""
+    torch.nn.utils.clip_grad_norm_(network.criterion.parameters(), 5.0)

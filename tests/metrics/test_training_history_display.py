@@ -1,0 +1,54 @@
+"""Tests of the curves of a training."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from sklearn.base import BaseEstimator
+
+from skhash.metrics import TrainingHistoryDisplay
+
+
+class Fitted(BaseEstimator):
+    """An estimator with a history."""
+
+    def __init__(self, history=(), transition=None):
+        self.history_ = list(history)
+        self.transition_epoch_ = transition
+
+    def fit(self, X, y=None):
+        return self
+
+
+HISTORY = [{"center_distance": 9.0, "loss": 2.0}, {"center_distance": 4.0, "loss": 1.0, "class_distance": 3.0}]
+
+
+@pytest.fixture
+def ax():
+    return Figure().subplots()
+
+
+def test_curves_are_the_history(ax):
+    estimator = Fitted(HISTORY, transition=1)
+    display = TrainingHistoryDisplay.from_estimator(estimator, curves=["center_distance", "loss"], ax=ax)
+    assert [list(line.get_ydata()) for line in display.lines_] == [[9, 4], [2, 1]]
+    assert [list(line.get_xdata()) for line in display.lines_] == [[1, 2], [1, 2]]
+    assert [line.get_label() for line in display.lines_] == ["Fitted: Code to its center", "Fitted: loss"]
+    assert display.transition_.get_segments()[0][:, 0].tolist() == [1.5, 1.5]
+    assert ax.get_ylim()[0] == 0
+
+
+def test_epochs_without_a_value_are_gaps(ax):
+    display = TrainingHistoryDisplay.from_estimator(Fitted(HISTORY), curves=["class_distance"], ax=ax)
+    np.testing.assert_array_equal(display.lines_[0].get_ydata(), [np.nan, 3])
+    assert display.transition_ is None
+
+
+def test_users_style_wins(ax):
+    display = TrainingHistoryDisplay([1], {"loss": [1.0]}).plot(ax, color="red")
+    assert display.lines_[0].get_color() == "red"
+    assert display.lines_[0].get_label() == "loss"
+
+
+def test_a_curve_that_is_not_there():
+    with pytest.raises(ValueError, match="the history of Fitted has no 'center_movement'"):
+        TrainingHistoryDisplay.from_estimator(Fitted(HISTORY), curves=["center_movement"])
