@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._lsh": ["LSHHasher"],
         "._pca": ["PCAHasher"],
         "._itq": ["ITQHasher"],
+        "._spectral": ["SpectralHasher"],
         "._ortho": ["OrthoHasher"],
         "._hashnet": ["HashNetHasher"],
         "._dbdh": ["DBDHHasher"],
