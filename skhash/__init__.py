@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
             "LSHHasher",
             "PCAHasher",
             "ITQHasher",
+            "SpectralHasher",
             "OrthoHasher",
             "OneBitDeepHasher",
             "HashNetHasher",

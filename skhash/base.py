@@ -60,7 +60,8 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             Bit `k` is 1 where `z[:, k] >= 0`; a large magnitude is a sure bit.
         """
         check_is_fitted(self)
-        return np.concatenate(list(self._project(self._validate(X))))
+        samples = self._validate(X)
+        return _gather(self._project(samples), len(samples))
 
     def transform(self, X):
         """Compute hash codes.
@@ -97,7 +98,7 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def _encode(self, samples):
         """Compute the codes of validated samples, block by block."""
-        return np.concatenate([binarize(z) for z in self._project(samples)])
+        return _gather(map(binarize, self._project(samples)), len(samples))
 
     def _remember_labels(self, samples, y):
         """Keep the codes of validated samples with their labels for `predict`; a `y` of no labels is ignored."""
@@ -116,3 +117,14 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _gather(blocks, n_rows):
+    """Fill one array with consecutive blocks of rows; a list of them would need twice the memory."""
+    gathered, start = None, 0
+    for block in blocks:
+        if gathered is None:
+            gathered = np.empty((n_rows, block.shape[1]), block.dtype)
+        gathered[start : start + len(block)] = block
+        start += len(block)
+    return gathered

@@ -36,9 +36,11 @@ QUICK_DEEP = {"bits": 16, "max_epochs": 2, "random_state": 0}
 
 def make(name, estimator):
     """Make a quick instance; deep hashers need no entry of their own."""
+    from skhash.deep import DeepHasher
+
     if name in QUICK:
         return estimator(**QUICK[name])
-    return estimator(**QUICK_DEEP) if hasattr(estimator, "partial_fit") else estimator(bits=8)
+    return estimator(**QUICK_DEEP) if issubclass(estimator, DeepHasher) else estimator(bits=8)
 
 
 def clone_with(estimator, **parameters):

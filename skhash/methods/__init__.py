@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._pca": ["PCAHasher"],
         "._itq": ["ITQHasher"],
         "._one_bit": ["OneBitDeepHasher"],
+        "._spectral": ["SpectralHasher"],
         "._ortho": ["OrthoHasher"],
         "._hashnet": ["HashNetHasher"],
         "._dbdh": ["DBDHHasher"],

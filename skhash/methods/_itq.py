@@ -6,15 +6,16 @@ Gong, Lazebnik, Gordo, Perronnin, "Iterative quantization: a Procrustean approac
 from numbers import Integral
 
 import numpy as np
-from scipy.linalg import orthogonal_procrustes
 
-from skhash.codes import binarize
-from skhash.methods._linear import LinearHasher
-from skhash.methods._pca import principal_components
+from skhash.methods._covariance import RunningCovariance
+from skhash.methods._pca import PrincipalHasher
+from skhash.methods._rotation import learn_rotation, random_rotation
+from skhash.methods._sample import Sample
+from skhash.methods._streamed import Summary, project
 from skhash.utils import Interval, local_random_state
 
 
-class ITQHasher(LinearHasher):
+class ITQHasher(PrincipalHasher):
     r"""Iterative quantisation.
 
     PCA reduces the data to one dimension per bit; an orthogonal rotation, found by alternating between codes and
@@ -26,8 +27,11 @@ class ITQHasher(LinearHasher):
         Code length; at most the number of features and of training samples.
     max_iter : int, default=50
         Rounds of alternation. They end early once the codes of the training data no longer change.
+    max_samples : int or None, default=20_000
+        Number of training samples, drawn uniformly, on which the rotation is found; None takes all. The principal axes
+        are always those of all samples.
     random_state : int, RandomState instance or None, default=None
-        Seeds the initial rotation.
+        Seeds the initial rotation and the drawing of samples.
 
     Attributes
     ----------
@@ -36,10 +40,12 @@ class ITQHasher(LinearHasher):
     mean_ : ndarray of shape (n_features,)
         Training mean.
     quantization_errors_ : ndarray of shape (`n_iter_` + 1,)
-        Mean squared distance of a training sample's projection to its code, before and after every round; it never
-        rises.
+        Mean squared distance of a training sample's projection to its code, before and after every round, over
+        `max_samples` of them; it never rises.
     n_iter_ : int
         Rounds that were run.
+    n_samples_seen_ : int
+        Number of training samples, of all calls of `partial_fit` together.
     label_index_ : HammingIndex or None
         Training codes with their labels, if `fit` was given labels.
     classes_ : ndarray of shape (n_classes,)
@@ -60,6 +66,10 @@ class ITQHasher(LinearHasher):
     :math:`R` (a Procrustes problem). Much public code transposes that rotation once too often and does not descend;
     results published from it are those of an arbitrary rotation.
 
+    Memory does not grow with the number of samples: `fit` needs what `PCAHasher` does, and `max_samples` samples with
+    their projections. The samples are kept for `partial_fit`, which finds the rotation anew in every call, and pickled
+    with the hasher only if that was called.
+
     References
     ----------
     .. [1] Y. Gong, S. Lazebnik, A. Gordo, F. Perronnin. "Iterative quantization: a Procrustean approach to learning
@@ -76,41 +86,29 @@ class ITQHasher(LinearHasher):
     """
 
     _parameter_constraints: dict = {
-        **LinearHasher._parameter_constraints,
+        **PrincipalHasher._parameter_constraints,
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_samples": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, bits=64, *, max_iter=50, random_state=None):
+    def __init__(self, bits=64, *, max_iter=50, max_samples=20_000, random_state=None):
         self.bits = bits
         self.max_iter = max_iter
+        self.max_samples = max_samples
         self.random_state = random_state
 
-    def _fit_projection(self, X):
+    def _start(self, n_features):
         random_state = local_random_state(self.random_state)
-        pca = principal_components(X, self.bits, random_state)
-        V = (X - pca.mean_) @ pca.components_.T.astype(np.float64)
-        rotation, upper = np.linalg.qr(random_state.standard_normal((self.bits, self.bits)))
-        rotation *= np.where(np.diag(upper) < 0, -1.0, 1.0)  # uniform over rotations
-        projected = V @ rotation
-        codes = _signs(projected)
-        errors = [_quantization_error(codes, projected)]
-        for _ in range(self.max_iter):
-            rotation, _ = orthogonal_procrustes(V, codes)
-            projected = V @ rotation
-            previous, codes = codes, _signs(projected)
-            errors.append(_quantization_error(codes, projected))
-            if np.array_equal(codes, previous):
-                break
+        rotation = random_rotation(self.bits, random_state)
+        sample = Sample.empty(self.max_samples, random_state)
+        return Summary(RunningCovariance.empty(n_features), sample, drawn=rotation)
+
+    def _learn(self, summary):
+        mean, axes = summary.moments.mean, summary.moments.principal_axes(self.bits)
+        V = np.concatenate([z for z, _ in project(summary.sample.rows, mean, axes)])
+        rotation, errors = learn_rotation(V, summary.drawn, self.max_iter)
         self.quantization_errors_ = np.array(errors)
         self.n_iter_ = len(errors) - 1
-        self.components_ = rotation.T @ pca.components_
-        self.mean_ = pca.mean_
-
-
-def _signs(projected):
-    return 2.0 * binarize(projected) - 1.0
-
-
-def _quantization_error(codes, projected):
-    return float(np.mean(np.sum((codes - projected) ** 2, axis=1)))
+        self.components_ = rotation.T @ axes
+        self.mean_ = mean

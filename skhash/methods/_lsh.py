@@ -5,7 +5,9 @@ Charikar, "Similarity estimation techniques from rounding algorithms", STOC 2002
 
 import numpy as np
 
+from skhash.methods._covariance import RunningMean
 from skhash.methods._linear import LinearHasher
+from skhash.methods._streamed import Summary
 from skhash.utils import local_random_state
 
 
@@ -21,8 +23,8 @@ class LSHHasher(LinearHasher):
         Code length.
     center : bool, default=False
         Whether to let the hyperplanes pass through the training mean rather than the origin. The published baseline
-        does not; on non-negative features (after a ReLU, or raw pixels) centering helps markedly, because such samples
-        all lie within 90 degrees of each other.
+        does not, hence the default; True is recommended. On non-negative features (after a ReLU, or raw pixels) it
+        helps markedly, because such samples all lie within 90 degrees of each other.
     random_state : int, RandomState instance or None, default=None
         Seeds the hyperplanes.
 
@@ -32,6 +34,8 @@ class LSHHasher(LinearHasher):
         Normal vectors of the hyperplanes, with N(0, 1) entries.
     mean_ : ndarray of shape (n_features,)
         Training mean; zeros without `center`.
+    n_samples_seen_ : int
+        Number of training samples, of all calls of `partial_fit` together.
     label_index_ : HammingIndex or None
         Training codes with their labels, if `fit` was given labels.
     classes_ : ndarray of shape (n_classes,)
@@ -69,7 +73,10 @@ class LSHHasher(LinearHasher):
         self.center = center
         self.random_state = random_state
 
-    def _fit_projection(self, X):
-        random_state = local_random_state(self.random_state)
-        self.components_ = random_state.standard_normal((self.bits, X.shape[1]))
-        self.mean_ = X.mean(axis=0, dtype=np.float64) if self.center else np.zeros(X.shape[1])
+    def _start(self, n_features):
+        normals = local_random_state(self.random_state).standard_normal((self.bits, n_features))
+        return Summary(RunningMean.empty(n_features), drawn=normals)
+
+    def _learn(self, summary):
+        self.components_ = summary.drawn
+        self.mean_ = summary.moments.mean if self.center else np.zeros_like(summary.moments.mean)

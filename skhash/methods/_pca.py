@@ -1,29 +1,30 @@
 """PCA hashing: the signs of the leading principal components."""
 
-import numpy as np
-from sklearn.decomposition import PCA
-
+from skhash.methods._covariance import RunningCovariance
 from skhash.methods._linear import LinearHasher
-from skhash.utils import local_random_state
+from skhash.methods._streamed import Summary
 
 
-def principal_components(X, bits, random_state):
-    """Fit a PCA with one component per bit, and say in the hasher's words when the data do not allow it."""
-    n_samples, n_features = X.shape
-    if n_features < bits:
-        raise ValueError(
-            f"bits={bits} needs at least as many features, got n_features={n_features}: use fewer bits or LSHHasher."
-        )
-    if n_samples < max(bits, 2):
-        raise ValueError(
-            f"bits={bits} needs at least {max(bits, 2)} training samples, got n_samples={n_samples}: "
-            "use fewer bits or LSHHasher."
-        )
-    with np.errstate(invalid="ignore"):  # shares of no variance at all, in constant data
-        return PCA(bits, random_state=local_random_state(random_state)).fit(X)
+class PrincipalHasher(LinearHasher):
+    """Base class of linear hashers with one principal axis per bit.
+
+    Warning: this class should not be used directly. Use derived classes instead.
+    """
+
+    def _check_size(self, n_samples, n_features):
+        if n_features < self.bits:
+            raise ValueError(
+                f"bits={self.bits} needs at least as many features, got n_features={n_features}: use fewer bits, "
+                "SpectralHasher or LSHHasher."
+            )
+        if n_samples < max(self.bits, 2):
+            raise ValueError(
+                f"bits={self.bits} needs at least {max(self.bits, 2)} training samples, got n_samples={n_samples}: "
+                "use fewer bits, SpectralHasher or LSHHasher."
+            )
 
 
-class PCAHasher(LinearHasher):
+class PCAHasher(PrincipalHasher):
     """Hashing by the signs of principal components.
 
     The directions of largest variance, one bit each. Simple and often better than random projections at few bits, but
@@ -33,15 +34,15 @@ class PCAHasher(LinearHasher):
     ----------
     bits : int, default=64
         Code length; at most the number of features and of training samples.
-    random_state : int, RandomState instance or None, default=None
-        Used by the randomised solver that scikit-learn chooses for large data.
 
     Attributes
     ----------
     components_ : ndarray of shape (bits, n_features)
-        Principal axes, by decreasing variance.
+        Principal axes, by decreasing variance; zero where training samples do not vary, so that such a bit is always 1.
     mean_ : ndarray of shape (n_features,)
         Training mean.
+    n_samples_seen_ : int
+        Number of training samples, of all calls of `partial_fit` together.
     label_index_ : HammingIndex or None
         Training codes with their labels, if `fit` was given labels.
     classes_ : ndarray of shape (n_classes,)
@@ -54,6 +55,13 @@ class PCAHasher(LinearHasher):
     See Also
     --------
     ITQHasher : Rotates the components so that all bits carry alike.
+    SpectralHasher : Gives several bits to components of large variance.
+
+    Notes
+    -----
+    The components are those of the covariance matrix, which is summed up block by block in double precision: beside the
+    data, `fit` needs memory for a few matrices (n_features, n_features), or (n_samples, n_features) if there are fewer
+    samples. One of them is kept for `partial_fit`; it is pickled with the hasher only if that was called.
 
     References
     ----------
@@ -66,14 +74,22 @@ class PCAHasher(LinearHasher):
     >>> X, y = load_digits(return_X_y=True)
     >>> PCAHasher(bits=16).fit_transform(X).shape
     (1797, 16)
+
+    In chunks:
+
+    >>> hasher = PCAHasher(bits=16)
+    >>> for start in range(0, len(X), 500):
+    ...     hasher = hasher.partial_fit(X[start : start + 500])
+    >>> hasher.n_samples_seen_
+    1797
     """
 
-    _parameter_constraints: dict = {**LinearHasher._parameter_constraints, "random_state": ["random_state"]}
-
-    def __init__(self, bits=64, *, random_state=None):
+    def __init__(self, bits=64):
         self.bits = bits
-        self.random_state = random_state
 
-    def _fit_projection(self, X):
-        pca = principal_components(X, self.bits, self.random_state)
-        self.components_, self.mean_ = pca.components_, pca.mean_
+    def _start(self, n_features):
+        return Summary(RunningCovariance.empty(n_features))
+
+    def _learn(self, summary):
+        self.components_ = summary.moments.principal_axes(self.bits)
+        self.mean_ = summary.moments.mean

@@ -1,18 +1,26 @@
-"""Random views of image tensors, drawn from a generator of our own."""
+"""Images shifted by some pixels, and mirrored."""
+
+import math
+from dataclasses import dataclass, replace
+from numbers import Integral
 
 import torch
 import torch.nn.functional as F
 
+from skhash.training._image_operation import PROBABILITY, check_images, check_strength
+from skhash.utils import Interval, check_values
 
+
+@dataclass(frozen=True)
 class RandomCropFlip:
-    """Shift every image by up to some pixels and mirror every second one.
+    """Shift every image by up to some pixels and mirror some: light views, for supervised training.
 
     Parameters
     ----------
     padding : int, default=2
         Largest shift in pixels, in both directions; the border is filled with zeros.
-    flip : bool, default=True
-        Whether to mirror left and right with probability 1/2.
+    flip : float, default=0.5
+        Probability of an image to be mirrored left and right, in [0, 1].
 
     Examples
     --------
@@ -23,12 +31,12 @@ class RandomCropFlip:
     torch.Size([8, 1, 28, 28])
     """
 
-    def __init__(self, padding=2, *, flip=True):
-        self.padding = padding
-        self.flip = flip
+    padding: int = 2
+    flip: float = 0.5
 
-    def __repr__(self):
-        return f"{type(self).__name__}(padding={self.padding}, flip={self.flip})"
+    def __post_init__(self):
+        constraints = {"padding": [Interval(Integral, 0, None, closed="left")], "flip": PROBABILITY}
+        check_values(type(self).__name__, vars(self), constraints)
 
     def __call__(self, images, generator):
         """Give a random view of every image.
@@ -45,19 +53,31 @@ class RandomCropFlip:
         views : Tensor of the same shape
             New tensor.
         """
-        if images.ndim != 4:
-            raise ValueError(
-                f"augment: RandomCropFlip takes images (n, c, h, w), got a batch of shape {tuple(images.shape)}."
-            )
+        check_images(self, images)
         n, _, height, width = images.shape
         padded = F.pad(images, (self.padding,) * 4)
         shift = torch.randint(0, 2 * self.padding + 1, (2, n, 1), generator=generator)
         rows = shift[0] + torch.arange(height)  # (n, height)
         columns = shift[1] + torch.arange(width)  # (n, width)
-        if self.flip:
-            mirrored = torch.rand((n, 1), generator=generator) < 0.5
-            columns = torch.where(mirrored, columns.flip(1), columns)
+        mirrored = torch.rand((n, 1), generator=generator) < self.flip
+        columns = torch.where(mirrored, columns.flip(1), columns)
         sample = torch.arange(n)[:, None, None].to(images.device)
         # Advanced indices around a slice move to the front: (n, height, width, channels).
         views = padded[sample, :, rows[:, :, None].to(images.device), columns[:, None, :].to(images.device)]
         return views.permute(0, 3, 1, 2).contiguous()
+
+    def weaker(self, factor=0.5):
+        """Make the same views with less shift and fewer mirrored images.
+
+        Parameters
+        ----------
+        factor : float, default=0.5
+            What the padding, rounded up to whole pixels, and the probability are multiplied by, in [0, 1].
+
+        Returns
+        -------
+        views : RandomCropFlip
+            New ones.
+        """
+        check_strength(factor)
+        return replace(self, padding=math.ceil(self.padding * factor), flip=self.flip * factor)

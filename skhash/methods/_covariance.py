@@ -1,0 +1,117 @@
+"""Mean and covariance of samples that come in chunks: exact up to rounding, however many there are.
+
+Blocks are merged as in Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+variances", 1979: each is centered on its own mean, so that a large mean takes no digits from the covariance.
+"""
+
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+from scipy.linalg import eigh
+
+from skhash.methods._blocks import double_blocks
+
+
+@dataclass(frozen=True, eq=False)
+class RunningMean:
+    """Number and mean of the samples so far."""
+
+    n_samples: int
+    mean: np.ndarray
+
+    @classmethod
+    def empty(cls, n_features):
+        """Begin with no samples."""
+        return cls(0, np.zeros(n_features))
+
+    def extended(self, X):
+        """Give the mean of the samples so far and those of `X`."""
+        n_samples, mean = self.n_samples, self.mean
+        for block in double_blocks(X):
+            n_samples += len(block)
+            mean = mean + (block.mean(axis=0) - mean) * (len(block) / n_samples)
+        return RunningMean(n_samples, mean)
+
+
+@dataclass(frozen=True, eq=False)
+class RunningCovariance:
+    """Number, mean and scatter of the samples so far.
+
+    As long as there are no more samples than features, they themselves are kept (`rows`): that is smaller than their
+    scatter, the sum of outer products of centered samples.
+    """
+
+    n_samples: int
+    mean: np.ndarray
+    rows: np.ndarray | None = None
+    scatter: np.ndarray | None = None
+
+    @classmethod
+    def empty(cls, n_features):
+        """Begin with no samples."""
+        return cls(0, np.zeros(n_features), rows=np.zeros((0, n_features)))
+
+    def extended(self, X):
+        """Give the covariance of the samples so far and those of `X`."""
+        n_features = len(self.mean)
+        if self.n_samples + len(X) <= n_features:
+            rows = np.concatenate([self.rows, X], dtype=np.float64)
+            return RunningCovariance(len(rows), rows.mean(axis=0), rows=rows)
+        if self.scatter is None:
+            n_samples, mean, scatter = 0, np.zeros(n_features), np.zeros((n_features, n_features))
+            blocks = chain(double_blocks(self.rows), double_blocks(X))
+        else:
+            n_samples, mean, scatter, blocks = self.n_samples, self.mean, self.scatter.copy(), double_blocks(X)
+        for block in blocks:
+            block_mean = _center(block)
+            scatter += block.T @ block
+            shift = block_mean - mean
+            share = len(block) / (n_samples + len(block))
+            scatter += np.outer(n_samples * share * shift, shift)
+            mean = mean + share * shift
+            n_samples += len(block)
+        return RunningCovariance(n_samples, mean, scatter=scatter)
+
+    def principal_axes(self, n_axes):
+        """Find the directions of largest variance.
+
+        Parameters
+        ----------
+        n_axes : int
+            How many, at most the number of features.
+
+        Returns
+        -------
+        axes : ndarray of shape (n_axes, n_features)
+            Orthonormal rows by decreasing variance, the largest entry of each positive. Rows are zero from where the
+            samples vary no more than rounding does: such a direction would be a random one.
+        """
+        n_features = len(self.mean)
+        axes = np.zeros((n_axes, n_features))
+        matrix, centered = self.scatter, None
+        if matrix is None:
+            centered = self.rows.copy()
+            _center(centered)
+            matrix = centered @ centered.T
+        size = len(matrix)
+        found = min(n_axes, size)
+        variances, vectors = eigh(matrix, subset_by_index=[size - found, size - 1])
+        variances, vectors = variances[::-1], vectors[:, ::-1]
+        if centered is not None:
+            vectors, _ = np.linalg.qr(centered.T @ vectors)
+        eps = np.finfo(np.float64).eps
+        of_sums = max(n_features, 100) * eps * variances[0]
+        of_the_mean = self.n_samples * (8 * eps * np.linalg.norm(self.mean)) ** 2
+        axes[:found] = vectors.T * (variances > max(of_sums, of_the_mean))[:, None]
+        largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
+        return np.where(largest < 0, -axes, axes)
+
+
+def _center(block):
+    """Subtract the mean, in place, and give it; twice, since the first is off by the rounding of a long sum."""
+    mean = block.mean(axis=0)
+    block -= mean
+    rest = block.mean(axis=0)
+    block -= rest
+    return mean + rest

@@ -1,0 +1,57 @@
+"""The rotation of iterative quantisation: projections are turned towards their signs."""
+
+import numpy as np
+
+_BLOCK_ROWS = 4096
+
+
+def random_rotation(size, random_state):
+    """Draw an orthogonal matrix, uniform over all of them."""
+    rotation, upper = np.linalg.qr(random_state.standard_normal((size, size)))
+    return rotation * np.where(np.diag(upper) < 0, -1.0, 1.0)
+
+
+def learn_rotation(V, rotation, max_iter):
+    r"""Minimise :math:`\lVert B - V R \rVert_F^2` over signs B and orthogonal R, by turns.
+
+    Parameters
+    ----------
+    V : ndarray of shape (n_samples, bits)
+        Centered projections.
+    rotation : ndarray of shape (bits, bits)
+        R to begin with.
+    max_iter : int
+        Rounds at most; they end early once B no longer changes.
+
+    Returns
+    -------
+    rotation : ndarray of shape (bits, bits)
+        The last R.
+    errors : list of float
+        Objective divided by the number of samples, before and after every round.
+    """
+    bits, cross, error = _quantize(V, rotation)
+    errors = [error]
+    for _ in range(max_iter):
+        left, _, right = np.linalg.svd(cross)
+        rotation = left @ right  # of all orthogonal R the one nearest to B: Procrustes
+        previous = bits
+        bits, cross, error = _quantize(V, rotation)
+        errors.append(error)
+        if np.array_equal(bits, previous):
+            break
+    return rotation, errors
+
+
+def _quantize(V, rotation):
+    """Compute B (as bool), V' B and the error for one R, without a copy of V."""
+    bits = np.empty(V.shape, bool)
+    cross = np.zeros(rotation.shape)
+    error = 0.0
+    for start in range(0, len(V), _BLOCK_ROWS):
+        some = slice(start, start + _BLOCK_ROWS)
+        projected = V[some] @ rotation
+        bits[some] = projected >= 0
+        cross += V[some].T @ np.where(bits[some], 1.0, -1.0)
+        error += float(np.sum((np.abs(projected) - 1) ** 2))
+    return bits, cross, error / len(V)

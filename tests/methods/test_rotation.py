@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from scipy.linalg import orthogonal_procrustes
+
+from skhash.methods import _rotation
+from skhash.methods._rotation import learn_rotation, random_rotation
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_round_is_a_procrustes_solution(seed, monkeypatch):
+    monkeypatch.setattr(_rotation, "_BLOCK_ROWS", 17)
+    rng = np.random.RandomState(seed)
+    V = rng.normal(size=(200, 6)) * np.linspace(3, 0.2, 6)
+    rotation = start = random_rotation(6, rng)
+    expected = []
+    for _ in range(10):
+        projected = V @ rotation
+        codes = np.where(projected >= 0, 1, -1)
+        expected.append(((codes - projected) ** 2).sum() / 200)
+        rotation, _ = orthogonal_procrustes(V, codes)
+    learnt, errors = learn_rotation(V, start, 9)
+    np.testing.assert_allclose(errors, expected[: len(errors)], rtol=1e-10)
+    assert (np.diff(errors) <= 1e-12).all()
+    np.testing.assert_allclose(learnt @ learnt.T, np.eye(6), atol=1e-12)
+
+
+def test_it_ends_when_codes_no_longer_change():
+    V = np.array([[2.0, 0.1], [-2.0, -0.1], [0.1, 2.0], [-0.1, -2.0]])
+    rotation, errors = learn_rotation(V, np.eye(2), 50)
+    assert len(errors) == 2
+    np.testing.assert_allclose(rotation, np.eye(2), atol=1e-12)
+
+
+def test_random_rotations_are_uniform():
+    rng = np.random.RandomState(0)
+    drawn = np.array([random_rotation(2, rng) for _ in range(4000)])
+    np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 1)
+    np.testing.assert_allclose((drawn > 0).mean(axis=0), 0.5, atol=0.04)
+    np.testing.assert_allclose((drawn**2).mean(axis=0), 0.5, atol=0.03)
