@@ -42,7 +42,7 @@ def make_classifier(backbone, samples, n_classes, generator):
     if isinstance(backbone, str) and backbone == "auto":
         backbone = "small_cnn" if len(shape) == 3 else "mlp"
     backbone = copy.deepcopy(backbone) if isinstance(backbone, nn.Module) else backbone
-    network, in_features = make_backbone(backbone, shape, generator)
+    network, in_features = make_backbone(backbone, shape, generator, name="warm_up")
     preprocess = None
     if backbone is None or isinstance(backbone, str):
         rows = torch.randperm(len(samples), generator=generator)[: max(2**24 // math.prod(shape), 1)]
@@ -75,7 +75,20 @@ def start_at_class_means(classifier, samples, targets):
     embeddings.copy_(sums / member.sum(dim=0).clamp(min=1)[:, None] - total / len(samples))
 
 
-def warm_up(classifier, samples, targets, *, epochs, learning_rate, schedule, weight_decay, views, generator):
+def warm_up(
+    classifier,
+    samples,
+    targets,
+    *,
+    epochs,
+    learning_rate,
+    schedule,
+    weight_decay,
+    views,
+    generator,
+    beta1=0.9,
+    max_grad_norm=None,
+):
     """Train the classifier.
 
     Parameters
@@ -98,8 +111,14 @@ def warm_up(classifier, samples, targets, *, epochs, learning_rate, schedule, we
         Weak and strong; the strong ones are trained on.
     generator : torch.Generator
         Shuffles, and draws views.
+    beta1 : float, default=0.9
+        Adam's share of the mean gradient that it keeps; a one-cycle schedule sets its own.
+    max_grad_norm : float, default=None
+        Longer gradients are scaled down to this norm.
     """
     optimizer = make_optimizer("adam", classifier, learning_rate=learning_rate, weight_decay=weight_decay)
+    for group in optimizer.param_groups:
+        group["betas"] = beta1, group["betas"][1]
     batches = ShuffledBatches(_BATCH_SIZE)
     steps = batches.steps(len(samples), 0)
     loop = TrainingLoop(
@@ -110,6 +129,7 @@ def warm_up(classifier, samples, targets, *, epochs, learning_rate, schedule, we
         batch_size=_BATCH_SIZE,
         device=next(classifier.parameters()).device,
         generator=generator,
+        max_grad_norm=max_grad_norm,
         views=views,
         batches=batches,
     )

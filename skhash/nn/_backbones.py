@@ -69,7 +69,7 @@ BACKBONES = {
 }
 
 
-def make_backbone(backbone, input_shape, generator, *, integer_pixels=True):
+def make_backbone(backbone, input_shape, generator, *, integer_pixels=True, name="backbone"):
     """Resolve a `backbone` parameter.
 
     Parameters
@@ -85,6 +85,8 @@ def make_backbone(backbone, input_shape, generator, *, integer_pixels=True):
         Whether pixels are multiples of 1/255 in [0, 1], as the first layer of a binary network expects; if not, that
         layer is an ordinary one. A backbone whose attribute `takes_pixels` is true wants images as they are, not
         standardised.
+    name : str, default="backbone"
+        What errors call the parameter.
 
     Returns
     -------
@@ -103,23 +105,23 @@ def make_backbone(backbone, input_shape, generator, *, integer_pixels=True):
         backbone = "small_cnn" if images else None
     if backbone is None:
         if images:
-            raise ValueError("backbone=None takes features of shape (n_samples, n_features), got images; use 'auto'.")
+            raise ValueError(f"{name}=None takes features of shape (n_samples, n_features), got images; use 'auto'.")
         return nn.Identity(), input_shape[0]
     if isinstance(backbone, str):
-        check_option("backbone", backbone, ("auto", *BACKBONES))
+        check_option(name, backbone, ("auto", *BACKBONES))
         if BACKBONES[backbone] != images:
             takes = "images" if BACKBONES[backbone] else "features of shape (n_samples, n_features)"
-            raise ValueError(f"backbone={backbone!r} takes {takes}, got inputs of shape {input_shape}; use 'auto'.")
+            raise ValueError(f"{name}={backbone!r} takes {takes}, got inputs of shape {input_shape}; use 'auto'.")
         if backbone in BINARY_BACKBONES:
             module = build(BINARY_BACKBONES[backbone], input_shape, integer_pixels, generator=generator)
         else:
             module = build({"mlp": MLP, "small_cnn": SmallCNN}[backbone], input_shape[0], generator=generator)
         return module, module.out_features
     module = backbone if isinstance(backbone, nn.Module) else backbone()
-    return module, _probe(module, input_shape)
+    return module, _probe(module, input_shape, name)
 
 
-def _probe(module, input_shape):
+def _probe(module, input_shape, name):
     """Find the length of a foreign backbone's output by showing it two empty inputs, of every type it will be shown."""
     was_training = module.training
     parameter = next(module.parameters(), None)
@@ -130,10 +132,10 @@ def _probe(module, input_shape):
             if len(input_shape) == 1 and device.type != "mps":  # as `encode` will run it
                 copy.deepcopy(module).double()(torch.zeros((2, *input_shape), device=device, dtype=torch.float64))
     except Exception as error:
-        raise ValueError(f"backbone does not take inputs of shape {input_shape}: {error}") from error
+        raise ValueError(f"{name} does not take inputs of shape {input_shape}: {error}") from error
     finally:
         module.train(was_training)
     if not isinstance(out, torch.Tensor) or out.ndim != 2 or len(out) != 2:
         got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
-        raise ValueError(f"backbone must give one vector per sample, shape (n, d); for n=2 samples it gave {got}.")
+        raise ValueError(f"{name} must give one vector per sample, shape (n, d); for n=2 samples it gave {got}.")
     return out.shape[1]

@@ -5,10 +5,12 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import NotFittedError
 
 from skhash import HammingIndex, LowerBoundHasher, OneBitDeepHasher
 from skhash.centers import make_hash_centers
 from skhash.metrics import TrainingHistoryDisplay
+from skhash.nn import efficiency_report
 from skhash.nn.binary import BinaryConv2d, Int8Stem
 from skhash.training import GroupedBatches, Recipe, ShuffledBatches
 
@@ -38,6 +40,7 @@ def images(digits):
         {"backbone": None},
         {"views": None},
         {"classifier_weight": 0.0},
+        {"two_step": 0.5},
     ],
     ids=str,
 )
@@ -117,6 +120,36 @@ def test_stages(digits, monkeypatch):
         hasher.partial_fit(digits.X[:100], digits.y[:100])
     assert seen == [(0, False, False, 100), (1, False, False, 100), (2, True, False, 100)]
     assert hasher.transition_epoch_ == 2
+
+
+def test_two_steps(images, digits, monkeypatch):
+    seen = []
+    forward = BinaryConv2d.forward
+
+    def note(self, x):
+        if self.training:
+            seen.append(self.binarize_weights)
+        return forward(self, x)
+
+    monkeypatch.setattr(BinaryConv2d, "forward", note)
+    hasher = small(two_step=0.9, max_epochs=4, batch_size=100)
+    hasher.fit(images[:100], digits.y[:100])
+    assert seen == [False] * 18 + [True] * 6  # six layers; the last epoch is always one of binary weights
+    assert all(layer.binarize_weights for layer in hasher.module_.modules() if isinstance(layer, BinaryConv2d))
+    seen.clear()
+    hasher = small(two_step=0.5, max_epochs=2, batch_size=100)
+    for _ in range(2):
+        hasher.partial_fit(images[:100], digits.y[:100])
+    assert seen == [False] * 6 + [True] * 6
+
+
+def test_efficiency_report(digits):
+    hasher = small(max_epochs=1)
+    with pytest.raises(NotFittedError):
+        hasher.efficiency_report()
+    report = hasher.fit(digits.X[:100], digits.y[:100]).efficiency_report("twin", count_alpha=True)
+    assert report == efficiency_report(hasher, "twin", count_alpha=True)
+    assert report.memory_ratio > 1
 
 
 def test_the_paper_recipe(images, digits):

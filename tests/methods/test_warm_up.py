@@ -7,6 +7,7 @@ import torch
 from skhash.datasets import Samples
 from skhash.methods._warm_up import make_classifier, start_at_class_means, warm_up
 from skhash.nn import MLP
+from skhash.training import make_optimizer
 
 
 def train(classifier, samples, targets, **options):
@@ -54,6 +55,32 @@ def test_it_sees_strong_views(digits):
     classifier = make_classifier(None, samples, 10, torch.Generator().manual_seed(0))
     train(classifier, samples, torch.tensor(digits.y[:10]), epochs=3, views=(None, strong))
     assert seen == [10, 10, 10]
+
+
+def test_options_of_the_optimiser(monkeypatch):
+    samples, y = Samples(np.random.default_rng(0).normal(size=(10, 3))), torch.arange(10) % 2
+    made, norms = [], []
+
+    def make(*args, **options):
+        made.append(make_optimizer(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr("skhash.methods._warm_up.make_optimizer", make)
+    monkeypatch.setattr("torch.nn.utils.clip_grad_norm_", lambda parameters, norm: norms.append(norm))
+    classifier = make_classifier(None, samples, 2, torch.Generator().manual_seed(0))
+    train(classifier, samples, y, epochs=1, schedule="constant", beta1=0.95, max_grad_norm=5.0)
+    train(classifier, samples, y, epochs=1, schedule="constant")
+    assert [optimizer.param_groups[0]["betas"] for optimizer in made] == [(0.95, 0.999), (0.9, 0.999)]
+    assert norms == [5.0]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [("small_cnn", "warm_up='small_cnn' takes images"), (torch.nn.Linear(4, 2), "warm_up does not take inputs of sh")],
+)
+def test_errors_name_the_parameter(backbone, message):
+    with pytest.raises(ValueError, match=message):
+        make_classifier(backbone, Samples(np.zeros((5, 3))), 2, torch.Generator())
 
 
 def test_a_module_sees_inputs_as_they_are_and_is_copied():

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._small_images": ["bireal18_32", "bireal_small", "bireal_tiny"],
         "._standardized_rules": ["IRNetRule", "ReCURule"],
         "._stem": ["Int8Stem"],
-        "._training": ["clip_latent_weights_", "set_progress_"],
+        "._training": ["binarize_weights_", "clip_latent_weights_", "set_progress_"],
         "._vgg": ["BinaryVGG", "vgg_small"],
         "._weight_rules": ["BiRealRule", "WeightRule", "XNORRule"],
     },

@@ -15,6 +15,9 @@ PAD_VALUES = {"zero": 0.0, "minus": -1.0, "plus": 1.0}
 class _BinaryLayer(nn.Module):
     """Latent weights and the rule that makes them binary; what is counted is the same for both kinds of layer."""
 
+    # Whether training uses the binary weights or, as in the first of two steps, the latent ones: `binarize_weights_`.
+    binarize_weights = True
+
     def __init__(self, weight_rule, *shape):
         super().__init__()
         if isinstance(weight_rule, str):
@@ -32,6 +35,9 @@ class _BinaryLayer(nn.Module):
             nn.init.normal_(self.weight, std=self.rule.init_std, generator=generator)
         if hasattr(self.rule, "initialize"):
             self.rule.initialize(generator)
+
+    def _training_weight(self):
+        return self.rule(self.weight) if self.binarize_weights else self.weight
 
     @property
     def n_binary(self):
@@ -103,7 +109,7 @@ class BinaryConv2d(_BinaryLayer):
             x = F.pad(x, (padding,) * 4, value=PAD_VALUES[self.pad_mode])
             padding = 0
         if self.training:
-            return F.conv2d(x, self.rule(self.weight), stride=self.stride, padding=padding)
+            return F.conv2d(x, self._training_weight(), stride=self.stride, padding=padding)
         signs, scale = self.rule.parts(self.weight)
         return F.conv2d(x, signs, stride=self.stride, padding=padding) * scale.view(-1, 1, 1)
 
@@ -147,7 +153,7 @@ class BinaryLinear(_BinaryLayer):
     def forward(self, x):
         """Multiply activations (n, in_features)."""
         if self.training:
-            return F.linear(x, self.rule(self.weight))
+            return F.linear(x, self._training_weight())
         signs, scale = self.rule.parts(self.weight)
         return F.linear(x, signs) * scale
 

@@ -12,7 +12,8 @@ def clip_latent_weights_(module):
     Parameters
     ----------
     module : nn.Module
-        Whose binary layers to change, in place. Rules that standardise their weights are left alone.
+        Whose binary layers to change, in place. Rules with a gradient everywhere are left alone, and layers that train
+        with real weights, see `binarize_weights_`.
 
     Returns
     -------
@@ -29,8 +30,45 @@ def clip_latent_weights_(module):
     [[0.5, -1.0]]
     """
     for layer in module.modules():
-        if isinstance(layer, (BinaryConv2d, BinaryLinear)) and layer.rule.clips_latent:
+        if isinstance(layer, (BinaryConv2d, BinaryLinear)) and layer.binarize_weights and layer.rule.clips_latent:
             layer.weight.clamp_(-1, 1)
+    return module
+
+
+def binarize_weights_(module, binary=True):
+    """Choose whether binary layers train with binary weights, or with their latent ones while inputs are binary.
+
+    ReActNet was trained so in two steps, real weights first. In evaluation weights are binary, whatever is chosen.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Whose binary layers to tell, in place.
+    binary : bool, default=True
+        Whether weights are binary.
+
+    Returns
+    -------
+    module : nn.Module
+        The same object.
+
+    References
+    ----------
+    Liu et al., "ReActNet", ECCV 2020, section 5.1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.nn.binary import BinaryLinear, binarize_weights_
+    >>> layer = BinaryLinear(2, 1, weight_rule="bnn")
+    >>> layer.weight.data = torch.tensor([[0.5, -0.25]])
+    >>> x = torch.tensor([[1.0, 1.0]])
+    >>> binarize_weights_(layer, False)(x).item(), layer.eval()(x).item()
+    (0.25, 0.0)
+    """
+    for layer in module.modules():
+        if isinstance(layer, (BinaryConv2d, BinaryLinear)):
+            layer.binarize_weights = binary
     return module
 
 

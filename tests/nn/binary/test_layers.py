@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skhash.nn import sign
-from skhash.nn.binary import RULES, BinaryConv2d, BinaryLinear
+from skhash.nn.binary import RULES, BinaryConv2d, BinaryLinear, binarize_weights_
 
 BORDER = {"zero": 0, "minus": -1, "plus": 1}
 
@@ -47,6 +47,17 @@ def test_evaluation_is_integers_times_scales_and_training_nearly_so(rule):
     integers = torch.from_numpy(convolve(x.numpy(), filters.numpy(), 1, 1, -1))
     assert torch.equal(layer.eval()(x), integers * scale[:, None, None])
     torch.testing.assert_close(trained, layer(x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_real_weights_in_training_and_binary_ones_in_evaluation(rule):
+    for layer, x in ((BinaryConv2d(6, 8, 3, weight_rule=rule), signs(3, 6, 5, 5)), (BinaryLinear(6, 8), signs(3, 6))):
+        binary = layer.eval()(x)
+        binarize_weights_(layer.train(), False)
+        expected = torch.einsum("oi,ni->no", layer.weight, x) if x.ndim == 2 else torch.conv2d(x, layer.weight)
+        torch.testing.assert_close(layer(x), expected)
+        assert torch.equal(layer.eval()(x), binary)
+        torch.testing.assert_close(binarize_weights_(layer.train())(x), binary, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("rule", RULES)

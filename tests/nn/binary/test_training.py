@@ -6,6 +6,7 @@ from skhash.nn.binary import (
     RULES,
     BinaryConv2d,
     BinaryLinear,
+    binarize_weights_,
     bireal_tiny,
     clip_latent_weights_,
     set_progress_,
@@ -28,6 +29,14 @@ def test_linear_layers_are_clipped_too():
     layer = BinaryLinear(2, 1)
     layer.weight.data = torch.tensor([[5.0, -0.5]])
     assert clip_latent_weights_(layer).weight.tolist() == [[1, -0.5]]
+
+
+def test_real_weights_are_free_until_they_become_binary():
+    layer = BinaryLinear(2, 1)
+    layer.weight.data = torch.tensor([[5.0, -0.5]])
+    network = binarize_weights_(nn.Sequential(layer), False)
+    assert clip_latent_weights_(network)[0].weight.tolist() == [[5, -0.5]]
+    assert clip_latent_weights_(binarize_weights_(network))[0].weight.tolist() == [[1, -0.5]]
 
 
 @pytest.mark.parametrize("rule", ["irnet", "recu"])
