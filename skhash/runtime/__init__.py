@@ -1,0 +1,19 @@
+"""The 1-bit runtime: networks with binary weights and activations on packed words, without torch.
+
+A network is data (`Network`, a list of operations), which a plan lays out for this machine and kernels of vector
+instructions run; `interpret` computes the same with numpy, slowly, and is what the kernels are tested against.
+"""
+
+from skhash.utils import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "._spec": ["Network"],
+        "._operations": [
+            *("Add", "Affine", "AvgPool", "BinaryConv", "Clip", "Concat", "GlobalAvgPool", "Int8Conv", "Lookup", "Map"),
+            *("MaxPool", "RPReLU", "RealConv", "Sign"),
+        ],
+        "._reference": ["interpret"],
+    },
+)

@@ -1,0 +1,213 @@
+"""Which operations one kernel can do: the chain that follows a convolution or pool until its result must be kept."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from skhash.runtime._layout import channel_row, padded
+from skhash.runtime._operations import Add, Affine, Clip, MaxPool, RPReLU, Sign
+from skhash.runtime._rounding import NEVER, affine, smallest_positive
+
+__all__ = ["Chain", "Threshold", "follow", "find_threshold", "threshold_row"]
+
+
+@dataclass
+class Chain:
+    """What a kernel does to its sums.
+
+    Parameters
+    ----------
+    channels : int
+        Of the values.
+    steps : list of str
+        See `_steps`.
+    rows : list of ndarray
+        Their numbers.
+    done : set of int
+        Numbers of the operations that the chain does.
+    residual : int or None
+        The value that is added.
+    stored, signed : int or None
+        The values that are written, as numbers and as bits.
+    """
+
+    channels: int
+    steps: list = field(default_factory=list)
+    rows: list = field(default_factory=list)
+    done: set = field(default_factory=set)
+    residual: int | None = None
+    stored: int | None = None
+    signed: int | None = None
+
+    def add(self, step, *rows):
+        """Append a step with its rows, of numbers by channel."""
+        self.steps.append(step)
+        self.rows += [channel_row(np.asarray(row, np.float32), self.channels) for row in rows]
+
+    def parameters(self):
+        """The rows as one array of float32."""
+        rows = [row.view(np.float32) for row in self.rows]
+        return np.stack(rows) if rows else np.zeros((1, padded(self.channels)), np.float32)
+
+    def apply(self, number, operation, value=None):
+        """Append an operation other than `Sign` that reads `value`."""
+        if isinstance(operation, Affine):
+            self.add("fused" if operation.fused else "rounded", operation.scale, operation.offset)
+        elif isinstance(operation, RPReLU):
+            self.add("rprelu", operation.before, operation.slope, operation.after)
+        elif isinstance(operation, Clip):
+            self.add("clip", *([end] * self.channels for end in (operation.low, operation.high)))
+        else:
+            self.add("add")
+            self.residual = next((source for source in operation.sources if source != value), value)
+        self.done.add(number)
+
+    def sign(self, number, operation):
+        """Append the sign, which ends a chain."""
+        threshold = np.zeros(self.channels, np.float32) if operation.threshold is None else operation.threshold
+        self.steps.append("sign")
+        self.rows.append(channel_row(threshold, self.channels, np.inf))  # channels that only fill a word: bit 0
+        self.done.add(number)
+        self.signed = number + 1
+
+
+def follow(chain, value, network, users, available):
+    """Extend a chain from `value` as far as one kernel goes.
+
+    Parameters
+    ----------
+    chain : Chain
+        What there is already.
+    value : int
+        Its last value.
+    network : Network
+        Where the operations stand.
+    users : dict of int to list of int
+        Numbers of the operations that read each value; negative is the caller.
+    available : set of int
+        Values that can be added.
+    """
+    while len(users[value]) == 1 and users[value][0] >= 0:
+        number = users[value][0]
+        operation = network.operations[number]
+        if not _can_follow(chain, operation, value, available):
+            break
+        chain.apply(number, operation, value)
+        value = number + 1
+    readers = [network.operations[number] if number >= 0 else None for number in users[value]]
+    if len(readers) != 1 or not isinstance(readers[0], Sign):
+        chain.add("integers" if network.maps()[value].kind == "integer" and not chain.steps else "store")
+        chain.stored = value
+    for number in users[value]:
+        path = number >= 0 and _path_to_sign(number, network, users)
+        if path:
+            for step in path[:-1]:
+                chain.apply(step, network.operations[step])
+            chain.sign(path[-1], network.operations[path[-1]])
+            return
+
+
+def _can_follow(chain, operation, value, available):
+    if isinstance(operation, Add):
+        others = [source for source in operation.sources if source != value]
+        return chain.residual is None and len(others) == 1 and others[0] in available
+    return isinstance(operation, (Affine, RPReLU, Clip))
+
+
+def _path_to_sign(number, network, users):
+    """Operations from `number` to a sign, if nothing else reads what is between."""
+    path = [number]
+    while isinstance(network.operations[path[-1]], (Affine, RPReLU, Clip)):
+        following = users[path[-1] + 1]
+        if len(following) != 1 or following[0] < 0:
+            return []
+        path.append(following[0])
+    return path if isinstance(network.operations[path[-1]], Sign) else []
+
+
+@dataclass
+class Threshold:
+    """A convolution, perhaps a max pool, perhaps an affine map, and a sign, as one comparison of integers.
+
+    Parameters
+    ----------
+    row : ndarray of int32 of shape (padded channels,)
+        Bit 1 where the sum reaches it.
+    negated : ndarray of int of shape (channels,)
+        -1 where the filter's weights must be negated for that, else 1.
+    flips : ndarray of bool of shape (channels,)
+        Where the bit must be flipped in the end, after pooling.
+    pool : MaxPool or None
+        What lies between, as a disjunction of bits.
+    done : list of int
+        Numbers of the operations after the convolution.
+    """
+
+    row: np.ndarray
+    negated: np.ndarray
+    flips: np.ndarray
+    pool: MaxPool | None
+    done: list
+
+    @property
+    def value(self):
+        """The value that the bits are."""
+        return self.done[-1] + 1
+
+
+def find_threshold(network, number, users):
+    """Find out whether what follows binary convolution `number` is one comparison of integers; None if not."""
+    found, done, value = {}, [], number + 1
+    for kind in (MaxPool, Affine, Sign):
+        if len(users[value]) != 1 or users[value][0] < 0:
+            return None
+        operation = network.operations[users[value][0]]
+        if isinstance(operation, kind):
+            found[kind] = operation
+            done.append(users[value][0])
+            value = done[-1] + 1
+    if Sign not in found:
+        return None
+    operation = network.operations[number]
+    channels = len(operation.bits)
+    pool = found.get(MaxPool)
+    row, falling = threshold_row(found.get(Affine), found[Sign], operation.n_weights // channels, channels)
+    if pool is None:
+        return Threshold(row, np.where(falling, -1, 1), np.zeros(channels, bool), None, done)
+    # All of the negated sums reach t if and only if no sum reaches 1 - t.
+    flipped = np.minimum(1 - row.astype(np.int64), NEVER)
+    row[:channels] = np.where(falling, flipped[:channels], row[:channels])
+    return Threshold(row, np.ones(channels, int), falling, pool, done)
+
+
+def threshold_row(scaling, sign, limit, channels):
+    """Integer thresholds that do what a float affine map and a sign do, found by evaluating these.
+
+    Parameters
+    ----------
+    scaling : Affine or None
+        What follows the integer sum.
+    sign : Sign
+        What follows that.
+    limit : int
+        Largest magnitude of a sum.
+    channels : int
+        Number of channels.
+
+    Returns
+    -------
+    row : ndarray of int32 of shape (padded channels,)
+        Bit 1 where the sum, negated in falling channels, reaches it.
+    falling : ndarray of bool of shape (channels,)
+        Where a larger sum makes a smaller value.
+    """
+    threshold = np.zeros(channels, np.float32) if sign.threshold is None else sign.threshold
+    if scaling is None:
+        scaling = Affine(0, np.ones(channels), np.zeros(channels))
+    falling = scaling.scale < 0
+
+    def passes(sums):
+        sums = np.where(falling, -sums, sums).astype(np.float32)
+        return affine(sums, scaling.scale, scaling.offset, scaling.fused) >= threshold
+
+    return channel_row(smallest_positive(passes, limit, channels), channels, NEVER), falling

@@ -1,0 +1,178 @@
+"""Where everything lies: packed maps, weights as tiles want them, tables of offsets, what sums start from.
+
+Packed maps have channels innermost, 32 to a word, rounded up to whole words, and a border of zero bits that nothing
+ever writes. Real maps have channels innermost, as many as the words hold, and no border.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+__all__ = [
+    "aligned",
+    "base_rows",
+    "bit_offsets",
+    "channel_row",
+    "convolution_window",
+    "kept",
+    "padded",
+    "pool_window",
+    "tile_binary",
+    "tile_bytes",
+    "tile_floats",
+]
+
+_SLACK = 256  # bytes behind every buffer that a vector may read over its end
+_LINE = 64
+
+
+def padded(channels):
+    """Channels with those that only fill the last word."""
+    return -(-channels // 32) * 32
+
+
+def aligned(shape, dtype):
+    """Zeros on a cache line, with readable bytes behind."""
+    dtype = np.dtype(dtype)
+    size = int(np.prod(shape)) * dtype.itemsize
+    raw = np.zeros(size + _SLACK, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def kept(array, dtype):
+    """A copy on a cache line."""
+    out = aligned(np.shape(array), dtype)
+    out[...] = array
+    return out
+
+
+def channel_row(values, channels, fill=0.0):
+    """A number for each channel, `fill` for those that only fill the last word."""
+    row = np.full(padded(channels), fill, np.asarray(values).dtype)
+    row[:channels] = values
+    return row
+
+
+@lru_cache(maxsize=512)
+def bit_offsets(height, width, channels, border):
+    """Byte offset of each pixel in a packed map with a border."""
+    y, x = np.mgrid[:height, :width]
+    return kept((((y + border) * (width + 2 * border) + x + border) * (padded(channels) // 8)).ravel(), np.int32)
+
+
+@lru_cache(maxsize=512)
+def convolution_window(out_size, kernel, stride, row_bytes, pixel_bytes, step, start=0):
+    """Offsets of windows in a bordered map and of the steps (words, floats) within a window.
+
+    Parameters
+    ----------
+    out_size, kernel : tuple of int
+        Height and width.
+    stride : int
+        From window to window.
+    row_bytes, pixel_bytes : int
+        Of the map.
+    step : tuple of int
+        Number and bytes of the steps that a row of the window (if `row_steps`), or a pixel of it, has.
+    start : int
+        Offset of the first window.
+
+    Returns
+    -------
+    window, taps : ndarray of int32
+        One by output pixel, one by step.
+    """
+    y, x = np.mgrid[: out_size[0], : out_size[1]] * stride
+    window = start + y * row_bytes + x * pixel_bytes
+    n_steps, step_bytes = step
+    ky, kx, k = np.mgrid[: kernel[0], : kernel[1], :n_steps]
+    return kept(window.ravel(), np.int32), kept((ky * row_bytes + kx * pixel_bytes + k * step_bytes).ravel(), np.int32)
+
+
+@lru_cache(maxsize=512)
+def pool_window(size, out_size, kernel, stride, padding, pixel_bytes, row_bytes):
+    """Offsets of windows, of taps and of each pixel's row of taps; where a window leaves the map, a tap in it stands in.
+
+    Repeating a value changes no maximum; windows of a mean never leave the map.
+    """
+    y, x = (np.arange(n) * stride - padding for n in out_size)
+    window = (y[:, None] * row_bytes + x * pixel_bytes).ravel()
+    down, across = (
+        np.clip(start[:, None] + np.arange(k), 0, n - 1) - start[:, None]
+        for start, k, n in zip((y, x), kernel, size, strict=True)
+    )
+    (down, of_row), (across, of_column) = (np.unique(a, axis=0, return_inverse=True) for a in (down, across))
+    taps = down[:, None, :, None] * row_bytes + across[None, :, None, :] * pixel_bytes
+    cases = (of_row.reshape(-1, 1) * len(across) + of_column.reshape(1, -1)) * (4 * kernel[0] * kernel[1])
+    return kept(window, np.int32), kept(taps.ravel(), np.int32), kept(cases.ravel(), np.int32)
+
+
+def _in_blocks(weights, block):
+    """From (out_channels, taps, ...) to (blocks, taps, block, ...)."""
+    blocks = weights.reshape(-1, block, *weights.shape[1:])
+    return np.ascontiguousarray(blocks.swapaxes(1, 2))
+
+
+def _more_filters(weights):
+    out = np.zeros((padded(len(weights)), *weights.shape[1:]), weights.dtype)
+    out[: len(weights)] = weights
+    return out
+
+
+def tile_binary(signs, block):
+    """Lay +-1 weights (out, height, width, in) out as uint32 words (blocks, taps, block)."""
+    out_channels, height, width, channels = signs.shape
+    ones = np.zeros((padded(out_channels), height, width, padded(channels)), bool)
+    ones[:out_channels, ..., :channels] = signs > 0
+    words = np.packbits(ones, axis=-1, bitorder="little").view("<u4").astype(np.uint32, copy=False)
+    return kept(_in_blocks(words.reshape(len(words), -1), block), np.uint32)
+
+
+def tile_bytes(weight, block):
+    """Lay int8 weights out, four of a row in a lane: int8 (blocks, taps, block, 4); see `words_per_row`."""
+    out_channels, height, width, channels = weight.shape
+    per_row = -(-width * channels // 4)
+    rows = np.zeros((out_channels, height, 4 * per_row), np.int8)
+    rows[..., : width * channels] = weight.reshape(out_channels, height, -1)
+    return kept(_in_blocks(_more_filters(rows.reshape(out_channels, -1, 4)), block), np.int8)
+
+
+def tile_floats(weight, block):
+    """Lay float weights out as (blocks, taps, block)."""
+    flat = weight.reshape(len(weight), -1).astype(np.float32)
+    return kept(_in_blocks(_more_filters(flat), block), np.float32)
+
+
+def base_rows(signs, size, out_size, stride, padding, padding_value):
+    """What `base - 2 * differing bits` needs as base, so that the border counts as `padding_value`.
+
+    The border's zero bits stand for -1, so a tap there adds minus the sum of its weights. Where something else is
+    wanted the sum is put back: once for 0, twice for +1.
+
+    Returns
+    -------
+    rows : ndarray of int32 of shape (n_cases, padded out_channels)
+        By set of taps that lie outside.
+    cases : ndarray of int32 of shape (n_pixels,)
+        Byte offset of each output pixel's row.
+    """
+    out_channels, height, width, _ = signs.shape
+    times = {"minus": 0, "zero": 1, "plus": 2}[padding_value]
+    inside = [
+        (0 <= at) & (at < n)
+        for at, n in (
+            (np.arange(o)[:, None] * stride - padding + np.arange(k), n)
+            for o, k, n in zip(out_size, (height, width), size, strict=True)
+        )
+    ]
+    if not times or not padding:
+        inside = [np.ones_like(axis) for axis in inside]
+    (rows_in, of_row), (columns_in, of_column) = (np.unique(a, axis=0, return_inverse=True) for a in inside)
+    outside = ~(rows_in[:, None, :, None] & columns_in[None, :, None, :]).reshape(-1, height * width)
+    tap_sums = signs.sum(axis=3, dtype=np.int64).reshape(out_channels, -1)
+    per_filter = signs[0].size
+    rows = aligned((len(outside), padded(out_channels)), np.int32)
+    rows[:, :out_channels] = per_filter + times * (outside @ tap_sums.T)
+    cases = (of_row.reshape(-1, 1) * len(columns_in) + of_column.reshape(1, -1)) * (4 * rows.shape[1])
+    return rows, kept(cases.ravel(), np.int32)

@@ -1,0 +1,39 @@
+"""Whole networks: every kernel of every target that this machine runs, against the reference interpreter."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skhash.runtime import interpret
+from skhash.runtime._plan import Plan
+from skhash.runtime._targets import list_targets
+
+TARGETS = [pytest.param(target, id=target.name) for target in list_targets()]
+
+
+def run(network, target, X, n_rows=1):
+    maps = network.maps()
+    final = maps[-1]
+    real = final.kind == "real"
+    out = np.zeros((len(X), final.channels if real else -(-final.channels // 8)), np.float32 if real else np.uint8)
+    Plan(network, target, n_rows).run(X, out)
+    return out if real else np.unpackbits(out, axis=1, count=final.channels, bitorder="little").astype(bool)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**9), n_blocks=st.integers(1, 5))
+def test_images_equal_the_reference(target, seed, n_blocks, make_network, make_input):
+    network = make_network(seed, n_blocks)
+    X = make_input(network, 2, seed)
+    np.testing.assert_array_equal(run(network, target, X), interpret(network, X)[-1].reshape(2, -1))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**9), n_blocks=st.integers(1, 4), features=st.sampled_from([5, 32, 70]), rows=st.sampled_from([1, 8, 11]))
+def test_feature_vectors_equal_the_reference(target, seed, n_blocks, features, rows, make_network, make_input):
+    network = make_network(seed, n_blocks, features)
+    X = make_input(network, 2 * rows, seed)
+    np.testing.assert_array_equal(run(network, target, X, rows), interpret(network, X)[-1].reshape(2 * rows, -1))
