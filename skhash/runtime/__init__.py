@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._spec": ["Network"],
         "._operations": [
             *("Add", "Affine", "AvgPool", "BinaryConv", "Clip", "Concat", "GlobalAvgPool", "Int8Conv", "Lookup", "Map"),
-            *("MaxPool", "RPReLU", "RealConv", "Sign"),
+            *("MaxPool", "RPReLU", "RealConv", "Sign", "SignsToReal"),
         ],
         "._reference": ["interpret"],
     },

@@ -156,39 +156,54 @@ class Threshold:
 
 
 def find_threshold(network, number, users):
-    """Find out whether what follows binary convolution `number` is one comparison of integers; None if not."""
-    found, done, value = {}, [], number + 1
-    for kind in (MaxPool, Affine, Sign):
+    """Find out whether what follows binary convolution `number` is one comparison of integers; None if not.
+
+    It is for affine maps and limits, with or without a max pool among them, and a sign. All of these are monotone, so
+    the integer from which on the bit is 1 is found by evaluating them.
+    """
+    path, value = [], number + 1
+    while not path or not isinstance(network.operations[path[-1]], Sign):
         if len(users[value]) != 1 or users[value][0] < 0:
             return None
-        operation = network.operations[users[value][0]]
-        if isinstance(operation, kind):
-            found[kind] = operation
-            done.append(users[value][0])
-            value = done[-1] + 1
-    if Sign not in found:
+        path.append(users[value][0])
+        value = path[-1] + 1
+        if not isinstance(network.operations[path[-1]], (Affine, Clip, MaxPool, Sign)):
+            return None
+    operations = [network.operations[step] for step in path]
+    pools = [place for place, operation in enumerate(operations) if isinstance(operation, MaxPool)]
+    if len(pools) > 1:
         return None
-    operation = network.operations[number]
-    channels = len(operation.bits)
-    pool = found.get(MaxPool)
-    row, falling = threshold_row(found.get(Affine), found[Sign], operation.n_weights // channels, channels)
-    if pool is None:
-        return Threshold(row, np.where(falling, -1, 1), np.zeros(channels, bool), None, done)
-    # All of the negated sums reach t if and only if no sum reaches 1 - t.
-    flipped = np.minimum(1 - row.astype(np.int64), NEVER)
-    row[:channels] = np.where(falling, flipped[:channels], row[:channels])
-    return Threshold(row, np.ones(channels, int), falling, pool, done)
+    convolution = network.operations[number]
+    channels = len(convolution.bits)
+    place = pools[0] if pools else len(operations)
+    before, after = (_falls(part, channels) for part in (operations[:place], operations[place:]))
+    row = threshold_row(operations, before ^ after, convolution.n_weights // channels, channels)
+    if not pools:
+        return Threshold(row, np.where(before, -1, 1), np.zeros(channels, bool), None, path)
+    # If larger maxima are less likely 1, all bits must be: no sum with the other sign may reach 1 - threshold.
+    opposite = np.minimum(1 - row.astype(np.int64), NEVER)
+    row[:channels] = np.where(after, opposite[:channels], row[:channels])
+    return Threshold(row, np.where(before, -1, 1), after, operations[place], path)
 
 
-def threshold_row(scaling, sign, limit, channels):
-    """Integer thresholds that do what a float affine map and a sign do, found by evaluating these.
+def _falls(operations, channels):
+    """Where affine maps make larger numbers smaller."""
+    falls = np.zeros(channels, bool)
+    for operation in operations:
+        if isinstance(operation, Affine):
+            falls ^= operation.scale < 0
+    return falls
+
+
+def threshold_row(operations, falls, limit, channels):
+    """Integer thresholds that do what float operations and a sign do, found by evaluating these.
 
     Parameters
     ----------
-    scaling : Affine or None
-        What follows the integer sum.
-    sign : Sign
-        What follows that.
+    operations : list of Affine, Clip and Sign
+        What follows the integer sum; others are passed over.
+    falls : ndarray of bool of shape (channels,)
+        Where larger sums make smaller values.
     limit : int
         Largest magnitude of a sum.
     channels : int
@@ -197,17 +212,17 @@ def threshold_row(scaling, sign, limit, channels):
     Returns
     -------
     row : ndarray of int32 of shape (padded channels,)
-        Bit 1 where the sum, negated in falling channels, reaches it.
-    falling : ndarray of bool of shape (channels,)
-        Where a larger sum makes a smaller value.
+        Bit 1 where the sum, negated where it falls, reaches it.
     """
-    threshold = np.zeros(channels, np.float32) if sign.threshold is None else sign.threshold
-    if scaling is None:
-        scaling = Affine(0, np.ones(channels), np.zeros(channels))
-    falling = scaling.scale < 0
 
     def passes(sums):
-        sums = np.where(falling, -sums, sums).astype(np.float32)
-        return affine(sums, scaling.scale, scaling.offset, scaling.fused) >= threshold
+        x = np.where(falls, -sums, sums).astype(np.float32)
+        for operation in operations:
+            if isinstance(operation, Affine):
+                x = affine(x, operation.scale, operation.offset, operation.fused)
+            elif isinstance(operation, Clip):
+                x = np.clip(x, np.float32(operation.low), np.float32(operation.high))
+        threshold = operations[-1].threshold
+        return x >= (np.float32(0) if threshold is None else threshold)
 
-    return channel_row(smallest_positive(passes, limit, channels), channels, NEVER), falling
+    return channel_row(smallest_positive(passes, limit, channels), channels, NEVER)

@@ -27,7 +27,7 @@ class Kernel:
     ----------
     kind : str
         "binary", "int8", "real" (convolutions), "max", "max_integers", "mean" (pools; "max" of one tap just reads),
-        "bit_or" (max pool of signs), "copy" (rows of bytes) or "lookup" (rows of pixels through a table).
+        "unpack" (signs to floats), "bit_or" (max pool of signs), "copy" (rows of bytes) or "lookup" (rows of pixels through a table).
     steps : tuple of str
         See `_steps`.
     pixels, tail : int
@@ -185,6 +185,23 @@ def _write_pool(e, job, target, kernel):
     e.loop_if_any(job.n_tiles, write_pixel)
 
 
+def _write_unpack(e, job, target, kernel):
+    epilogue = Epilogue(e, job, kernel.steps)
+    one, minus_one = (e.constant(e.floats, value) for value in (1.0, -1.0))
+
+    def write_pixel(pixel):
+        window = e.b.add(job.source, e.offset(job.window, pixel))
+
+        def write_block(block):
+            mask = e.load(e.at(window, block, e.lanes // 8), ir.IntType(e.lanes), 1)
+            bits = e.b.bitcast(mask, ir.VectorType(ir.IntType(1), e.lanes))
+            epilogue.apply([e.b.select(bits, one, minus_one)], pixel, e.b.mul(block, I64(e.lanes)))
+
+        e.loop_if_any(job.n_blocks, write_block)
+
+    e.loop_if_any(job.n_tiles, write_pixel)
+
+
 def _write_bit_or(e, job, target, kernel):
     def write_pixel(pixel):
         window = e.b.add(job.source, e.offset(job.window, pixel))
@@ -245,6 +262,7 @@ def _write_lookup(e, job, target, kernel):
 _WRITERS = {
     **dict.fromkeys(("binary", "int8", "real"), _write_convolution),
     **dict.fromkeys(("max", "max_integers", "mean"), _write_pool),
+    "unpack": _write_unpack,
     "bit_or": _write_bit_or,
     "copy": _write_copy,
     "lookup": _write_lookup,

@@ -24,6 +24,7 @@ from skhash.runtime._operations import (
     RealConv,
     RPReLU,
     Sign,
+    SignsToReal,
 )
 
 __all__ = ["Lowering"]
@@ -159,7 +160,7 @@ class Lowering:
     def _signs(self, value):
         map_ = self.maps[value]
         readers = [self.network.operations[number] for number in self._users[value] if number != _CALLER]
-        border = max((reader.padding for reader in readers), default=0)
+        border = max((getattr(reader, "padding", 0) for reader in readers), default=0)
         place = self._places[value] = self.memory.signs(map_, border)
         offsets = layout.bit_offsets(map_.height, map_.width, map_.channels, border)
         return {"bits": place.buffer, "bit_offsets": offsets}
@@ -353,6 +354,10 @@ class Lowering:
         map_ = self.maps[op.sources[0]]
         chain = self._chain(number + 1)
         return self._pool(number, "mean", op.sources[0], chain, self.maps[number + 1], (map_.height, map_.width))
+
+    @_lower.register
+    def _(self, op: SignsToReal, number):
+        return self._pool(number, "unpack", op.sources[0], self._chain(number + 1), self.maps[number + 1])
 
     @_lower.register(Affine)
     @_lower.register(RPReLU)

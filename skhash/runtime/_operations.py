@@ -21,6 +21,7 @@ __all__ = [
     "RPReLU",
     "RealConv",
     "Sign",
+    "SignsToReal",
     "operation_types",
     "out_size",
 ]
@@ -266,6 +267,18 @@ class Sign(Operation):
 
 
 @dataclass(frozen=True, eq=False)
+class SignsToReal(Operation):
+    """Signs as the numbers -1 and +1, for what computes with numbers."""
+
+    sources: int
+
+    def result(self, source):
+        """Real."""
+        self._of_kind(source, "sign")
+        return Map("real", source.height, source.width, source.channels)
+
+
+@dataclass(frozen=True, eq=False)
 class RPReLU(Operation):
     """ReActNet's activation by channel: `prelu(x + before) + after`, where negative values are multiplied by `slope`."""
 
@@ -369,7 +382,7 @@ class GlobalAvgPool(Operation):
 def operation_types():
     """Give the operations by the name that files know them by."""
     known = [
-        *(Lookup, Int8Conv, RealConv, BinaryConv, Affine, Sign, RPReLU, Clip, Add, Concat),
+        *(Lookup, Int8Conv, RealConv, BinaryConv, Affine, Sign, SignsToReal, RPReLU, Clip, Add, Concat),
         *(MaxPool, AvgPool, GlobalAvgPool),
     ]
     return {operation.__name__: operation for operation in known}

@@ -16,6 +16,7 @@ from skhash.runtime._operations import (
     RealConv,
     RPReLU,
     Sign,
+    SignsToReal,
 )
 from skhash.runtime._rounding import affine, fused_multiply_add
 
@@ -136,6 +137,7 @@ _RULES = {
     BinaryConv: _binary_conv,
     Affine: _affine,
     Sign: _sign,
+    SignsToReal: lambda op, x: np.where(x, np.float32(1), np.float32(-1)),
     RPReLU: _rprelu,
     Clip: _clip,
     Add: lambda op, x, y: x + y,

@@ -99,15 +99,23 @@ class NetworkMaker:
     def plain(self, value):
         value = self.conv(self.sign(value), self.width())
         for _ in range(int(self.rng.integers(3))):
-            value = self.conv(self.sign(self.affine(value)), self.width())
+            value = self.affine(value)
+            value = self.add(rt.Clip(value)) if self.rng.integers(2) else self.affine(value)
+            value = self.conv(self.sign(value), self.width())
         return self.add(rt.Clip(self.affine(value)))
 
     def pooled(self, value):
         value = self.conv(self.sign(value), self.width())
+        if self.rng.integers(2):
+            value = self.affine(value)
         map_ = self.map(value)
         if len(self.shape) == 3 and min(map_.height, map_.width) >= 2:
             value = self.add(rt.MaxPool(value))
-        value = self.sign(self.affine(value)) if self.rng.integers(2) else self.sign(value)
+        for _ in range(int(self.rng.integers(3))):
+            value = self.affine(value)
+        value = self.sign(value)
+        if self.rng.integers(2):
+            value = self.sign(self.affine(self.add(rt.SignsToReal(value))))
         return self.affine(self.conv(value, self.width()))
 
     def widened(self, value):
