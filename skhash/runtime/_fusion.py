@@ -52,7 +52,8 @@ class Chain:
     def apply(self, number, operation, value=None):
         """Append an operation other than `Sign` that reads `value`."""
         if isinstance(operation, Affine):
-            self.add("fused" if operation.fused else "rounded", operation.scale, operation.offset)
+            step = "scale" if operation.offset is None else "fused" if operation.fused else "rounded"
+            self.add(step, *operation.arrays().values())
         elif isinstance(operation, RPReLU):
             self.add("rprelu", operation.before, operation.slope, operation.after)
         elif isinstance(operation, Clip):
@@ -174,10 +175,10 @@ def find_threshold(network, number, users):
     if len(pools) > 1:
         return None
     convolution = network.operations[number]
-    channels = len(convolution.bits)
+    channels = convolution.shape[0]
     place = pools[0] if pools else len(operations)
     before, after = (_falls(part, channels) for part in (operations[:place], operations[place:]))
-    row = threshold_row(operations, before ^ after, convolution.n_weights // channels, channels)
+    row = threshold_row(operations, before ^ after, convolution.limit, channels)
     if not pools:
         return Threshold(row, np.where(before, -1, 1), np.zeros(channels, bool), None, path)
     # If larger maxima are less likely 1, all bits must be: no sum with the other sign may reach 1 - threshold.
@@ -219,7 +220,7 @@ def threshold_row(operations, falls, limit, channels):
         x = np.where(falls, -sums, sums).astype(np.float32)
         for operation in operations:
             if isinstance(operation, Affine):
-                x = affine(x, operation.scale, operation.offset, operation.fused)
+                x = affine(x, operation)
             elif isinstance(operation, Clip):
                 x = np.clip(x, np.float32(operation.low), np.float32(operation.high))
         threshold = operations[-1].threshold

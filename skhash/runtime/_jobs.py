@@ -16,17 +16,16 @@ FIELDS = {
     "parameters": "address of the rows of numbers that the steps take",
     "base": "address of the rows of integers that sums start from",
     "window": "address of int32: by pixel, offset of its window in the source",
-    "taps": "address of int32: offsets within a window",
-    "cases": "address of int32: by pixel, offset of its row of `base` (or of `taps`, for pools)",
+    "taps": "address of int32: offsets within a window; for pools by rows, each after their number",
+    "cases": "address of int32: by pixel, offset of its row of `base`, or of `taps` for pools",
     "bit_offsets": "address of int32: by pixel, offset in `bits`",
     "n_tiles": "number of whole tiles (pixels, for kernels without tiles)",
     "n_blocks": "number of blocks of channels",
-    "n_taps": "number of taps",
+    "n_taps": "number of taps of a convolution; bytes or pixels of a row, for copies",
     "out_stride": "bytes from pixel to pixel (or row to row) in `out`",
     "residual_stride": "the same in `residual`",
     "parameter_stride": "bytes from row to row of the parameters",
     "source_stride": "bytes from row to row of the source, for copies",
-    "divisor": "the number of elements that a mean has, as int32",
 }
 JOB = np.dtype([(name, np.int64) for name in FIELDS])
 

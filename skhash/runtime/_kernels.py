@@ -154,7 +154,8 @@ def _write_pool(e, job, target, kernel):
 
     def write_pixel(pixel):
         window = e.b.add(job.source, e.offset(job.window, pixel))
-        taps = e.b.add(job.taps, e.offset(job.cases, pixel))
+        row = e.b.add(job.taps, e.offset(job.cases, pixel))
+        n_taps, taps = e.offset(row, 0), e.at(row, 1, 4)
 
         def write_block(block):
             channel = e.b.mul(block, I64(e.lanes))
@@ -164,20 +165,16 @@ def _write_pool(e, job, target, kernel):
                 return e.load(e.b.add(start, e.offset(taps, tap)), type_)
 
             first = read(0)
-            with_rest = e.b.icmp_signed(">", job.n_taps, I64(1))
             before = e.b.block
-            with e.b.if_then(with_rest):
-                rest = e.b.sub(job.n_taps, I64(1))
-                [total] = e.fold(
-                    rest, [first], lambda tap, carried: [combine(carried[0], read(e.b.add(tap, I64(1))))]
-                )
+            with e.b.if_then(e.b.icmp_signed(">", n_taps, I64(1))):
+                others = e.b.sub(n_taps, I64(1))
+                [total] = e.fold(others, [first], lambda i, carried: [combine(carried[0], read(e.at(i, 1, 1)))])
                 after = e.b.block
             x = e.b.phi(type_)
             x.add_incoming(first, before)
             x.add_incoming(total, after)
             if kernel.kind == "mean":
-                divisor = e.b.sitofp(e.b.trunc(job.divisor, I32), F32)
-                x = e.b.fdiv(x, e.splat(divisor))
+                x = e.b.fdiv(x, e.splat(e.b.sitofp(n_taps, F32)))
             epilogue.apply([x], pixel, channel)
 
         e.loop_if_any(job.n_blocks, write_block)
@@ -205,7 +202,8 @@ def _write_unpack(e, job, target, kernel):
 def _write_bit_or(e, job, target, kernel):
     def write_pixel(pixel):
         window = e.b.add(job.source, e.offset(job.window, pixel))
-        taps = e.b.add(job.taps, e.offset(job.cases, pixel))
+        row = e.b.add(job.taps, e.offset(job.cases, pixel))
+        n_taps, taps = e.offset(row, 0), e.at(row, 1, 4)
         out = e.b.add(job.bits, e.offset(job.bit_offsets, pixel))
 
         def write_word(word):
@@ -214,7 +212,7 @@ def _write_bit_or(e, job, target, kernel):
             def body(tap, carried):
                 return [e.b.or_(carried[0], e.load(e.b.add(start, e.offset(taps, tap)), I32))]
 
-            [bits] = e.fold(job.n_taps, [I32(0)], body)
+            [bits] = e.fold(n_taps, [I32(0)], body)
             flips = e.load(e.at(job.parameters, word, 4), I32)
             e.store(e.b.xor(bits, flips), e.at(out, word, 4))
 

@@ -20,6 +20,7 @@ __all__ = [
     "tile_binary",
     "tile_bytes",
     "tile_floats",
+    "window_cases",
 ]
 
 _SLACK = 256  # bytes behind every buffer that a vector may read over its end
@@ -91,21 +92,51 @@ def convolution_window(out_size, kernel, stride, row_bytes, pixel_bytes, step, s
 
 
 @lru_cache(maxsize=512)
-def pool_window(size, out_size, kernel, stride, padding, pixel_bytes, row_bytes):
-    """Offsets of windows, of taps and of each pixel's row of taps; where a window leaves the map, a tap in it stands in.
+def pool_window(size, out_size, kernel, stride, padding, row_bytes, pixel_bytes):
+    """Offsets of windows in a map without a border, and of the pixels of each that lie inside the map.
 
-    Repeating a value changes no maximum; windows of a mean never leave the map.
+    Returns
+    -------
+    window : ndarray of int32 of shape (n_pixels,)
+        By output pixel.
+    taps : ndarray of int32 of shape (n_cases, 1 + kernel height * kernel width)
+        How many pixels of a window lie inside, and their offsets in the window.
+    cases : ndarray of int32 of shape (n_pixels,)
+        Byte offset of each output pixel's row of taps.
     """
-    y, x = (np.arange(n) * stride - padding for n in out_size)
-    window = (y[:, None] * row_bytes + x * pixel_bytes).ravel()
-    down, across = (
-        np.clip(start[:, None] + np.arange(k), 0, n - 1) - start[:, None]
-        for start, k, n in zip((y, x), kernel, size, strict=True)
-    )
-    (down, of_row), (across, of_column) = (np.unique(a, axis=0, return_inverse=True) for a in (down, across))
-    taps = down[:, None, :, None] * row_bytes + across[None, :, None, :] * pixel_bytes
-    cases = (of_row.reshape(-1, 1) * len(across) + of_column.reshape(1, -1)) * (4 * kernel[0] * kernel[1])
-    return kept(window, np.int32), kept(taps.ravel(), np.int32), kept(cases.ravel(), np.int32)
+    starts = [np.arange(n) * stride - padding for n in out_size]
+    window = starts[0][:, None] * row_bytes + starts[1] * pixel_bytes
+    inside = [
+        (0 <= start[:, None] + np.arange(k)) & (start[:, None] + np.arange(k) < n)
+        for start, k, n in zip(starts, kernel, size, strict=True)
+    ]
+    masks, cases = window_cases(*inside)
+    offsets = (np.arange(kernel[0])[:, None] * row_bytes + np.arange(kernel[1]) * pixel_bytes).ravel()
+    taps = np.zeros((len(masks), 1 + len(offsets)), np.int32)
+    for row, mask in zip(taps, masks, strict=True):
+        row[0] = mask.sum()
+        row[1 : 1 + row[0]] = offsets[mask]
+    return kept(window.ravel(), np.int32), kept(taps, np.int32), kept(cases * taps.strides[0], np.int32)
+
+
+def window_cases(rows, columns):
+    """Distinct sets of pixels of a window, and which one each output pixel has.
+
+    Parameters
+    ----------
+    rows, columns : ndarray of bool of shape (out_height, kernel height) and (out_width, kernel width)
+        Which rows and columns of a window count.
+
+    Returns
+    -------
+    masks : ndarray of bool of shape (n_cases, kernel height * kernel width)
+        The sets.
+    cases : ndarray of int of shape (n_pixels,)
+        Positions in `masks`.
+    """
+    (rows, of_row), (columns, of_column) = (np.unique(a, axis=0, return_inverse=True) for a in (rows, columns))
+    masks = (rows[:, None, :, None] & columns[None, :, None, :]).reshape(len(rows) * len(columns), -1)
+    return masks, (of_row.reshape(-1, 1) * len(columns) + of_column.reshape(1, -1)).ravel()
 
 
 def _in_blocks(weights, block):
@@ -159,20 +190,12 @@ def base_rows(signs, size, out_size, stride, padding, padding_value):
     """
     out_channels, height, width, _ = signs.shape
     times = {"minus": 0, "zero": 1, "plus": 2}[padding_value]
-    inside = [
-        (0 <= at) & (at < n)
-        for at, n in (
-            (np.arange(o)[:, None] * stride - padding + np.arange(k), n)
-            for o, k, n in zip(out_size, (height, width), size, strict=True)
-        )
-    ]
-    if not times or not padding:
-        inside = [np.ones_like(axis) for axis in inside]
-    (rows_in, of_row), (columns_in, of_column) = (np.unique(a, axis=0, return_inverse=True) for a in inside)
-    outside = ~(rows_in[:, None, :, None] & columns_in[None, :, None, :]).reshape(-1, height * width)
+    inside = []
+    for n, n_out, k in zip(size, out_size, (height, width), strict=True):
+        at = np.arange(n_out)[:, None] * stride - padding + np.arange(k)
+        inside.append(((0 <= at) & (at < n)) | (times == 0))
+    masks, cases = window_cases(*inside)
     tap_sums = signs.sum(axis=3, dtype=np.int64).reshape(out_channels, -1)
-    per_filter = signs[0].size
-    rows = aligned((len(outside), padded(out_channels)), np.int32)
-    rows[:, :out_channels] = per_filter + times * (outside @ tap_sums.T)
-    cases = (of_row.reshape(-1, 1) * len(columns_in) + of_column.reshape(1, -1)) * (4 * rows.shape[1])
-    return rows, kept(cases.ravel(), np.int32)
+    rows = aligned((len(masks), padded(out_channels)), np.int32)
+    rows[:, :out_channels] = signs[0].size + times * (~masks @ tap_sums.T)
+    return rows, kept(cases * rows.strides[0], np.int32)

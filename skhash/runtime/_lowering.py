@@ -205,7 +205,7 @@ class Lowering:
         weights, base, cases = self._laid_out(number, lambda: self._binary_weights(op, source, out, sign_of_filter))
         if cases is None:
             cases = layout.kept(np.zeros(out.n_pixels), np.int32)
-        kernel = tuple(op.kernel)
+        kernel = op.kernel
         start = -op.padding * (place.row_bytes + place.pixel_bytes)
         words = layout.padded(source.channels) // 32
         window = layout.convolution_window(
@@ -239,12 +239,12 @@ class Lowering:
         out = self.maps[threshold.value]
         window, taps, cases = layout.pool_window(
             (map_.height, map_.width), (out.height, out.width), tuple(pool.kernel), pool.stride, pool.padding,
-            place.pixel_bytes, place.row_bytes,
+            place.row_bytes, place.pixel_bytes,
         )
         flips = np.packbits(layout.channel_row(threshold.flips, map_.channels), bitorder="little").view("<u4")
         self._add_job(
             self._name(number) + " bit pool", Kernel("bit_or"),
-            source=place.address, window=window, taps=taps, cases=cases, n_taps=int(np.prod(pool.kernel)),
+            source=place.address, window=window, taps=taps, cases=cases,
             n_tiles=out.n_pixels, n_blocks=len(flips), parameters=layout.kept(flips, np.uint32),
             **self._signs(threshold.value),
         )
@@ -326,12 +326,11 @@ class Lowering:
         map_, place = self.maps[value], self._places[value]
         window, taps, cases = layout.pool_window(
             (map_.height, map_.width), (out.height, out.width), tuple(kernel), stride, padding,
-            place.pixel_bytes, place.row_bytes,
+            place.row_bytes, place.pixel_bytes,
         )
-        n_taps = int(np.prod(kernel))
         self._add_job(
             self._name(number), Kernel(kind, tuple(chain.steps)),
-            source=place.address, window=window, taps=taps, cases=cases, n_taps=n_taps, divisor=n_taps,
+            source=place.address, window=window, taps=taps, cases=cases,
             n_tiles=out.n_pixels, n_blocks=layout.padded(out.channels) // self.target.lanes, **self._fields(chain),
         )
         return chain.done

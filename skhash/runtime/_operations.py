@@ -1,5 +1,6 @@
 """The operations that a network may consist of: what each computes, and on what."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -68,14 +69,21 @@ class Operation:
         sources = (self.sources,) if isinstance(self.sources, (int, np.integer)) else self.sources
         object.__setattr__(self, "sources", tuple(int(source) for source in sources))
         for name, dtype in self._dtypes.items():
+            if getattr(self, name) is None:
+                continue
             array = np.ascontiguousarray(getattr(self, name), dtype=dtype)
-            if array.dtype == np.float32 and not np.isfinite(array).all():
-                raise ValueError(f"{type(self).__name__}: {name} holds NaN or inf.")
+            if dtype == np.float32 and np.isnan(array).any():
+                raise ValueError(f"{type(self).__name__}: {name} holds NaN.")
             object.__setattr__(self, name, array)
 
     def arrays(self):
-        """Give the arrays by name, for files and counts."""
-        return {name: getattr(self, name) for name in self._dtypes}
+        """Give the arrays by name, without those that are None."""
+        return {name: getattr(self, name) for name in self._dtypes if getattr(self, name) is not None}
+
+    @classmethod
+    def dtypes(cls):
+        """Give the types of the arrays by name."""
+        return cls._dtypes
 
     def settings(self):
         """Give everything but the arrays by name: numbers, strings and tuples of numbers."""
@@ -160,62 +168,62 @@ class RealConv(_Conv):
 class BinaryConv(Operation):
     """A convolution of signs with weights of one bit, also a linear layer on 1 x 1 maps or (kernel = map) flattened ones.
 
-    `bits` is uint64 of shape `(out_channels, ceil(kernel height * kernel width * in_channels / 64))`: bit 1 is weight
-    +1, in the order (row, column, channel), little-endian, unused bits 0. Outside the map lies `padding_value`:
-    "zero" (as torch pads), "minus" (-1) or "plus" (+1).
+    `shape` is `(out_channels, kernel height, kernel width, in_channels)`; `bits` holds the weights in this order, eight
+    to a byte (uint8), the first in the lowest bit, 1 for +1. Outside the map lies `padding_value`: "zero" (as torch
+    pads), "minus" (-1) or "plus" (+1).
     """
 
     sources: int
     bits: np.ndarray
-    in_channels: int
-    kernel: tuple = (1, 1)
+    shape: tuple
     stride: int = 1
     padding: int = 0
     padding_value: str = "zero"
-    _dtypes: ClassVar[dict] = {"bits": np.uint64}
+    _dtypes: ClassVar[dict] = {"bits": np.uint8}
 
     @classmethod
     def from_signs(cls, source, weight, **settings):
         """Make one from weights `(out_channels, kernel height, kernel width, in_channels)`; >= 0 counts as +1."""
         weight = np.asarray(weight)
-        flat = np.packbits(weight.reshape(len(weight), -1) >= 0, axis=1, bitorder="little")
-        padded = np.zeros((len(weight), -(-flat.shape[1] // 8) * 8), np.uint8)
-        padded[:, : flat.shape[1]] = flat
-        bits = padded.view("<u8").astype(np.uint64, copy=False)
-        return cls(source, bits, weight.shape[3], tuple(weight.shape[1:3]), **settings)
+        return cls(source, np.packbits(weight.ravel() >= 0, bitorder="little"), tuple(weight.shape), **settings)
 
     def signs(self):
-        """Give the weights as int8 -1 / +1 of shape `(out_channels, kernel height, kernel width, in_channels)`."""
-        as_bytes = np.ascontiguousarray(self.bits, "<u8").view(np.uint8)
-        ones = np.unpackbits(as_bytes, axis=1, count=self._per_filter, bitorder="little").view(np.int8)
-        return (2 * ones - 1).reshape(len(self.bits), *self.kernel, self.in_channels)
+        """Give the weights as int8 -1 / +1 of shape `shape`."""
+        ones = np.unpackbits(self.bits, count=self.n_weights, bitorder="little").view(np.int8)
+        return (2 * ones - 1).reshape(self.shape)
 
     @property
     def n_weights(self):
         """Number of weights, one bit each."""
-        return len(self.bits) * self._per_filter
+        return math.prod(self.shape)
 
     @property
-    def _per_filter(self):
-        return int(np.prod(self.kernel)) * self.in_channels
+    def kernel(self):
+        """Height and width of the window."""
+        return tuple(self.shape[1:3])
+
+    @property
+    def limit(self):
+        """Largest magnitude of a sum: the number of weights of a filter."""
+        return math.prod(self.shape[1:])
 
     def result(self, source):
-        """Integers from `-k` to `k` with `k` the number of weights of a filter."""
+        """Integers from `-limit` to `limit`."""
         self._of_kind(source, "sign")
-        if source.channels != self.in_channels:
-            raise ValueError(f"in_channels is {self.in_channels}, but the source has {source.channels} channels.")
+        if len(self.shape) != 4 or min(self.shape) < 1 or self.limit >= EXACT:
+            raise ValueError(f"shape is {self.shape}, expected four sizes, and fewer than {EXACT} weights a filter.")
+        if source.channels != self.shape[3]:
+            raise ValueError(f"shape is {self.shape}, but the source has {source.channels} channels.")
         if self.padding_value not in PADDINGS:
             raise ValueError(f"padding_value must be one of {PADDINGS}, got {self.padding_value!r}.")
-        if self.bits.ndim != 2 or self.bits.shape[1] != -(-self._per_filter // 64):
-            raise ValueError(f"bits has shape {self.bits.shape}, expected {-(-self._per_filter // 64)} words a filter.")
-        if self._per_filter >= EXACT:
-            raise ValueError(f"a filter has {self._per_filter} weights, expected less than {EXACT}.")
-        return Map("integer", *out_size(source, self.kernel, self.stride, self.padding), len(self.bits))
+        if self.bits.shape != (-(-self.n_weights // 8),):
+            raise ValueError(f"bits has shape {self.bits.shape}, expected {(-(-self.n_weights // 8),)}.")
+        return Map("integer", *out_size(source, self.kernel, self.stride, self.padding), self.shape[0])
 
 
 @dataclass(frozen=True, eq=False)
 class Affine(Operation):
-    """`scale * x + offset` by channel, in float32: BatchNorm, weight scales, biases.
+    """`scale * x + offset` by channel, in float32: BatchNorm, weight scales (without an offset), biases.
 
     `fused` says whether the product is rounded before the sum (False) or not (True), which differs between builds of
     torch; a converter finds out which it is.
@@ -223,14 +231,14 @@ class Affine(Operation):
 
     sources: int
     scale: np.ndarray
-    offset: np.ndarray
+    offset: np.ndarray = None
     fused: bool = True
     _dtypes: ClassVar[dict] = {"scale": np.float32, "offset": np.float32}
 
     def result(self, source):
         """Real."""
         self._of_kind(source, "real", "integer")
-        self._check_channels(source, "scale", "offset")
+        self._check_channels(source, *self.arrays())
         return Map("real", source.height, source.width, source.channels)
 
 
@@ -240,29 +248,12 @@ class Sign(Operation):
 
     sources: int
     threshold: np.ndarray = None
-    _dtypes: ClassVar[dict] = {}
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.threshold is not None:
-            threshold = np.ascontiguousarray(self.threshold, np.float32)
-            if np.isnan(threshold).any():
-                raise ValueError("Sign: threshold holds NaN.")
-            object.__setattr__(self, "threshold", threshold)
-
-    def arrays(self):
-        """The thresholds, if there are any."""
-        return {} if self.threshold is None else {"threshold": self.threshold}
-
-    def settings(self):
-        """The source."""
-        return {"sources": self.sources}
+    _dtypes: ClassVar[dict] = {"threshold": np.float32}
 
     def result(self, source):
         """Sign."""
         self._of_kind(source, "real", "integer")
-        if self.threshold is not None:
-            self._check_channels(source, "threshold")
+        self._check_channels(source, *self.arrays())
         return Map("sign", source.height, source.width, source.channels)
 
 
@@ -356,16 +347,27 @@ class MaxPool(Operation):
 
 @dataclass(frozen=True, eq=False)
 class AvgPool(Operation):
-    """The mean of each window: values are added row by row in float32, then divided by their number."""
+    """The mean of each window: values are added row by row in float32, then divided by their number.
+
+    With `partial`, windows at the lower and right border may hang over; the mean is that of what lies inside (as with
+    `ceil_mode` in torch).
+    """
 
     sources: int
     kernel: tuple = (2, 2)
     stride: int = 2
+    partial: bool = False
 
     def result(self, source):
         """Real."""
         self._of_kind(source, "real")
-        return Map("real", *out_size(source, self.kernel, self.stride, 0), source.channels)
+        if not self.partial:
+            return Map("real", *out_size(source, self.kernel, self.stride, 0), source.channels)
+        sides = zip((source.height, source.width), self.kernel, strict=True)
+        sizes = [-(-max(side - k, 0) // self.stride) + 1 for side, k in sides]
+        if min(self.kernel) < 1 or any((n - 1) * self.stride >= side for n, side in zip(sizes, (source.height, source.width))):
+            raise ValueError(f"a window of {self.kernel} with stride {self.stride} does not fit {source}.")
+        return Map("real", *sizes, source.channels)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from skhash.runtime._operations import (
     GlobalAvgPool,
     Int8Conv,
     Lookup,
+    Map,
     MaxPool,
     RealConv,
     RPReLU,
@@ -93,7 +94,7 @@ def _real_conv(op, x):
 
 
 def _affine(op, x):
-    return affine(x.astype(np.float32), op.scale, op.offset, op.fused)
+    return affine(x.astype(np.float32), op)
 
 
 def _sign(op, x):
@@ -115,19 +116,21 @@ def _max_pool(op, x):
 
 
 def _avg_pool(op, x):
-    return _mean(_windows(x, op.kernel, op.stride, 0, 0))
+    out = op.result(Map("real", *x.shape[1:]))
+    result = np.empty((len(x), out.height, out.width, out.channels), np.float32)
+    for i in range(out.height):
+        for j in range(out.width):
+            top, left = i * op.stride, j * op.stride
+            result[:, i, j] = _mean(x[:, top : top + op.kernel[0], left : left + op.kernel[1]])
+    return result
 
 
-def _global_avg_pool(op, x):
-    return _mean(x[:, None, None])
-
-
-def _mean(windows):
-    flat = windows.reshape(*windows.shape[:3], -1, windows.shape[5])
-    total = flat[..., 0, :]
-    for k in range(1, flat.shape[3]):
-        total = total + flat[..., k, :]
-    return total / np.float32(flat.shape[3])
+def _mean(x):
+    pixels = x.reshape(len(x), -1, x.shape[3])
+    total = pixels[:, 0]
+    for k in range(1, pixels.shape[1]):
+        total = total + pixels[:, k]
+    return total / np.float32(pixels.shape[1])
 
 
 _RULES = {
@@ -144,5 +147,5 @@ _RULES = {
     Concat: lambda op, *xs: np.concatenate(xs, axis=3),
     MaxPool: _max_pool,
     AvgPool: _avg_pool,
-    GlobalAvgPool: _global_avg_pool,
+    GlobalAvgPool: lambda op, x: _mean(x)[:, None, None],
 }

@@ -23,11 +23,13 @@ def fused_multiply_add(x, scale, offset):
     return np.where((error != 0) & is_even, odd, total).astype(np.float32)
 
 
-def affine(x, scale, offset, fused):
-    """`scale * x + offset` in float32; see `Affine` for `fused`."""
-    if fused:
-        return fused_multiply_add(x, scale, offset)
-    return np.asarray(x, np.float32) * scale + offset
+def affine(x, operation):
+    """What an `Affine` makes of float32 numbers."""
+    if operation.offset is None:
+        return x * operation.scale
+    if operation.fused:
+        return fused_multiply_add(x, operation.scale, operation.offset)
+    return x * operation.scale + operation.offset
 
 
 def smallest_positive(passes, limit, n_channels):

@@ -6,7 +6,8 @@ Steps are named, in order, in a tuple; those with rows take them in turn from th
 |---|---|---|
 | `integers` | | stores the integer sum |
 | `threshold` | 1 (int32) | stores the bits `sum >= row` |
-| `fused` | 2 | `x * row + row`, one rounding; integers become floats |
+| `scale` | 1 | `x * row`; here and below integers become floats |
+| `fused` | 2 | `x * row + row`, one rounding |
 | `rounded` | 2 | the same with two roundings |
 | `add` | | adds the residual |
 | `rprelu` | 3 | adds a row, multiplies what is not positive by a row, adds a row |
@@ -20,7 +21,7 @@ from skhash.runtime._vector_ir import I64
 __all__ = ["ROWS", "Epilogue"]
 
 ROWS = {
-    **{"integers": 0, "threshold": 1, "fused": 2, "rounded": 2, "add": 0, "rprelu": 3, "clip": 2, "store": 0},
+    **{"integers": 0, "threshold": 1, "scale": 1, "fused": 2, "rounded": 2, "add": 0, "rprelu": 3, "clip": 2, "store": 0},
     "sign": 1,
 }
 
@@ -80,6 +81,8 @@ class Epilogue:
                 self._store_bits(b.icmp_signed(">=", x, row[0]), pixel, channel)
             elif step == "sign":
                 self._store_bits(b.fcmp_ordered(">=", x, row[0]), pixel, channel)
+            elif step == "scale":
+                x = b.fmul(x, row[0])
             elif step == "fused":
                 x = e.fused(x, *row)
             elif step == "rounded":

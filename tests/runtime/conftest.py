@@ -50,6 +50,8 @@ class NetworkMaker:
         scale[self.rng.random(map_.channels) < 0.1] = 0
         offset = self.rng.normal(size=map_.channels)
         offset[self.rng.random(map_.channels) < 0.2] = 0
+        if self.rng.integers(4) == 0:
+            return self.add(rt.Affine(value, scale))
         return self.add(rt.Affine(value, scale, offset, bool(self.rng.integers(2))))
 
     def sign(self, value):
@@ -122,8 +124,8 @@ class NetworkMaker:
         map_ = self.map(value)
         stride, shortcut = 1, value
         signs = self.sign(value)
-        if len(self.shape) == 3 and min(map_.height, map_.width) >= 2 and not (map_.height % 2 or map_.width % 2):
-            stride, shortcut = 2, self.add(rt.AvgPool(value))
+        if len(self.shape) == 3 and min(map_.height, map_.width) >= 2:
+            stride, shortcut = 2, self.add(rt.AvgPool(value, partial=True))
         shortcut = self.add(rt.Concat((shortcut, shortcut)))
         value = self.affine(self.conv(signs, 2 * map_.channels, 3, stride))
         return self.add(rt.Add((value, shortcut)))
