@@ -14,6 +14,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("Add", "Affine", "AvgPool", "BinaryConv", "Clip", "Concat", "GlobalAvgPool", "Int8Conv", "Lookup", "Map"),
             *("MaxPool", "RPReLU", "RealConv", "Sign", "SignsToReal"),
         ],
+        "._packed_hasher": ["PackedHasher"],
+        "._file": ["load_packed"],
         "._reference": ["interpret"],
     },
 )

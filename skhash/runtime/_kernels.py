@@ -16,7 +16,9 @@ from skhash.runtime._steps import Epilogue
 from skhash.runtime._tiles import sum_tile
 from skhash.runtime._vector_ir import F32, I8, I32, I64, Emitter
 
-__all__ = ["Kernel", "compile_kernel", "compile_runner"]
+__all__ = ["POOL_CHANNELS", "Kernel", "compile_kernel", "compile_runner"]
+
+POOL_CHANNELS = 32  # of a block of a pool or pass: as many as any real map has a multiple of
 
 
 @dataclass(frozen=True)
@@ -148,34 +150,28 @@ def _finish(e, job, kind, total, pixel, channel):
 
 
 def _write_pool(e, job, target, kernel):
+    """Combine what lies in windows; rows of `taps` begin with their number, which differs at borders."""
     epilogue = Epilogue(e, job, kernel.steps)
     type_ = e.ints if kernel.kind == "max_integers" else e.floats
     combine = e.b.fadd if kernel.kind == "mean" else e.larger
 
     def write_pixel(pixel):
-        window = e.b.add(job.source, e.offset(job.window, pixel))
-        row = e.b.add(job.taps, e.offset(job.cases, pixel))
+        window, row = (e.b.add(job.source, e.offset(job.window, pixel)), e.b.add(job.taps, e.offset(job.cases, pixel)))
         n_taps, taps = e.offset(row, 0), e.at(row, 1, 4)
+        divisor = e.splat(e.b.sitofp(n_taps, F32))
 
         def write_block(block):
-            channel = e.b.mul(block, I64(e.lanes))
-            start = e.at(window, channel, 4)
+            channels = [e.b.add(e.b.mul(block, I64(POOL_CHANNELS)), I64(c)) for c in range(0, POOL_CHANNELS, e.lanes)]
 
             def read(tap):
-                return e.load(e.b.add(start, e.offset(taps, tap)), type_)
+                start = e.b.add(window, e.offset(taps, tap))
+                return [e.load(e.at(start, channel, 4), type_) for channel in channels]
 
-            first = read(0)
-            before = e.b.block
-            with e.b.if_then(e.b.icmp_signed(">", n_taps, I64(1))):
-                others = e.b.sub(n_taps, I64(1))
-                [total] = e.fold(others, [first], lambda i, carried: [combine(carried[0], read(e.at(i, 1, 1)))])
-                after = e.b.block
-            x = e.b.phi(type_)
-            x.add_incoming(first, before)
-            x.add_incoming(total, after)
-            if kernel.kind == "mean":
-                x = e.b.fdiv(x, e.splat(e.b.sitofp(n_taps, F32)))
-            epilogue.apply([x], pixel, channel)
+            def add_tap(tap, totals):
+                return [combine(total, x) for total, x in zip(totals, read(e.at(tap, 1, 1)), strict=True)]
+
+            for x, channel in zip(e.fold_rest(n_taps, read(0), add_tap), channels, strict=True):
+                epilogue.apply([e.b.fdiv(x, divisor) if kernel.kind == "mean" else x], pixel, channel)
 
         e.loop_if_any(job.n_blocks, write_block)
 
@@ -183,6 +179,7 @@ def _write_pool(e, job, target, kernel):
 
 
 def _write_unpack(e, job, target, kernel):
+    """Turn bits into -1 and +1."""
     epilogue = Epilogue(e, job, kernel.steps)
     one, minus_one = (e.constant(e.floats, value) for value in (1.0, -1.0))
 
@@ -190,9 +187,10 @@ def _write_unpack(e, job, target, kernel):
         window = e.b.add(job.source, e.offset(job.window, pixel))
 
         def write_block(block):
-            mask = e.load(e.at(window, block, e.lanes // 8), ir.IntType(e.lanes), 1)
-            bits = e.b.bitcast(mask, ir.VectorType(ir.IntType(1), e.lanes))
-            epilogue.apply([e.b.select(bits, one, minus_one)], pixel, e.b.mul(block, I64(e.lanes)))
+            for first in range(0, POOL_CHANNELS, e.lanes):
+                channel = e.b.add(e.b.mul(block, I64(POOL_CHANNELS)), I64(first))
+                mask = e.load_mask(e.b.add(window, e.b.lshr(channel, I64(3))))
+                epilogue.apply([e.b.select(mask, one, minus_one)], pixel, channel)
 
         e.loop_if_any(job.n_blocks, write_block)
 
@@ -265,4 +263,4 @@ _WRITERS = {
     "copy": _write_copy,
     "lookup": _write_lookup,
 }
-assert next(iter(FIELDS)) == "kernel"  # noqa: S101  the runner reads it at a job's beginning
+assert next(iter(FIELDS)) == "kernel"

@@ -14,6 +14,7 @@ __all__ = [
     "bit_offsets",
     "channel_row",
     "convolution_window",
+    "inside_cases",
     "kept",
     "padded",
     "pool_window",
@@ -63,8 +64,8 @@ def bit_offsets(height, width, channels, border):
 
 
 @lru_cache(maxsize=512)
-def convolution_window(out_size, kernel, stride, row_bytes, pixel_bytes, step, start=0):
-    """Offsets of windows in a bordered map and of the steps (words, floats) within a window.
+def convolution_window(out_size, kernel, stride, row_bytes, pixel_bytes, n_steps, start=0):
+    """Offsets of windows in a map and of the steps, words or floats of four bytes, within a window.
 
     Parameters
     ----------
@@ -74,8 +75,8 @@ def convolution_window(out_size, kernel, stride, row_bytes, pixel_bytes, step, s
         From window to window.
     row_bytes, pixel_bytes : int
         Of the map.
-    step : tuple of int
-        Number and bytes of the steps that a row of the window (if `row_steps`), or a pixel of it, has.
+    n_steps : int
+        Steps of a pixel.
     start : int
         Offset of the first window.
 
@@ -86,9 +87,8 @@ def convolution_window(out_size, kernel, stride, row_bytes, pixel_bytes, step, s
     """
     y, x = np.mgrid[: out_size[0], : out_size[1]] * stride
     window = start + y * row_bytes + x * pixel_bytes
-    n_steps, step_bytes = step
     ky, kx, k = np.mgrid[: kernel[0], : kernel[1], :n_steps]
-    return kept(window.ravel(), np.int32), kept((ky * row_bytes + kx * pixel_bytes + k * step_bytes).ravel(), np.int32)
+    return kept(window.ravel(), np.int32), kept((ky * row_bytes + kx * pixel_bytes + 4 * k).ravel(), np.int32)
 
 
 @lru_cache(maxsize=512)
@@ -107,7 +107,7 @@ def pool_window(size, out_size, kernel, stride, padding, row_bytes, pixel_bytes)
     starts = [np.arange(n) * stride - padding for n in out_size]
     window = starts[0][:, None] * row_bytes + starts[1] * pixel_bytes
     inside = [
-        (0 <= start[:, None] + np.arange(k)) & (start[:, None] + np.arange(k) < n)
+        (start[:, None] + np.arange(k) >= 0) & (start[:, None] + np.arange(k) < n)
         for start, k, n in zip(starts, kernel, size, strict=True)
     ]
     masks, cases = window_cases(*inside)
@@ -175,27 +175,37 @@ def tile_floats(weight, block):
     return kept(_in_blocks(_more_filters(flat), block), np.float32)
 
 
-def base_rows(signs, size, out_size, stride, padding, padding_value):
+@lru_cache(maxsize=512)
+def inside_cases(size, out_size, kernel, stride, padding, padding_value):
+    """Which weights of a convolution see something other than the border's -1; see `window_cases`."""
+    inside = []
+    for n, n_out, k in zip(size, out_size, kernel, strict=True):
+        at = np.arange(n_out)[:, None] * stride - padding + np.arange(k)
+        inside.append(((at >= 0) & (at < n)) | (padding_value == "minus"))
+    return window_cases(*inside)
+
+
+def base_rows(signs, masks, padding_value):
     """What `base - 2 * differing bits` needs as base, so that the border counts as `padding_value`.
 
-    The border's zero bits stand for -1, so a tap there adds minus the sum of its weights. Where something else is
-    wanted the sum is put back: once for 0, twice for +1.
+    The border's zero bits stand for -1, so a weight there adds minus itself. Where something else is wanted the sum of
+    these weights is put back: once for 0, twice for +1.
+
+    Parameters
+    ----------
+    signs : ndarray of int8 of shape (out_channels, height, width, in_channels)
+        Weights.
+    masks : ndarray of bool of shape (n_cases, height * width)
+        Of `inside_cases`.
+    padding_value : {"zero", "minus", "plus"}
+        What the border is.
 
     Returns
     -------
     rows : ndarray of int32 of shape (n_cases, padded out_channels)
-        By set of taps that lie outside.
-    cases : ndarray of int32 of shape (n_pixels,)
-        Byte offset of each output pixel's row.
+        By set of weights that lie inside.
     """
-    out_channels, height, width, _ = signs.shape
-    times = {"minus": 0, "zero": 1, "plus": 2}[padding_value]
-    inside = []
-    for n, n_out, k in zip(size, out_size, (height, width), strict=True):
-        at = np.arange(n_out)[:, None] * stride - padding + np.arange(k)
-        inside.append(((0 <= at) & (at < n)) | (times == 0))
-    masks, cases = window_cases(*inside)
-    tap_sums = signs.sum(axis=3, dtype=np.int64).reshape(out_channels, -1)
-    rows = aligned((len(masks), padded(out_channels)), np.int32)
-    rows[:, :out_channels] = signs[0].size + times * (~masks @ tap_sums.T)
-    return rows, kept(cases * rows.strides[0], np.int32)
+    sums = signs.sum(axis=3, dtype=np.int64).reshape(len(signs), -1)
+    rows = aligned((len(masks), padded(len(signs))), np.int32)
+    rows[:, : len(signs)] = signs[0].size + {"minus": 0, "zero": 1, "plus": 2}[padding_value] * (~masks @ sums.T)
+    return rows

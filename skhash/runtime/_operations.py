@@ -51,9 +51,7 @@ class Map:
 
 def out_size(map_, kernel, stride, padding):
     """Height and width of what a window sweeps out; `ValueError` if it does not fit once."""
-    sizes = [
-        (side + 2 * padding - k) // stride + 1 for side, k in zip((map_.height, map_.width), kernel, strict=True)
-    ]
+    sizes = [(side + 2 * padding - k) // stride + 1 for side, k in zip((map_.height, map_.width), kernel, strict=True)]
     if min(kernel) < 1 or stride < 1 or padding < 0 or min(sizes) < 1 or padding >= max(2, *kernel):
         raise ValueError(f"a window of {kernel} with stride {stride} and padding {padding} does not fit {map_}.")
     return sizes
@@ -139,7 +137,9 @@ class _Conv(Operation):
         if self.weight.ndim != 4:
             raise ValueError(f"weight has shape {self.weight.shape}, expected 4 dimensions.")
         self._check_channels(source, "weight", axis=3)
-        return Map(self._kinds[1], *out_size(source, self.weight.shape[1:3], self.stride, self.padding), len(self.weight))
+        return Map(
+            self._kinds[1], *out_size(source, self.weight.shape[1:3], self.stride, self.padding), len(self.weight)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -365,7 +365,9 @@ class AvgPool(Operation):
             return Map("real", *out_size(source, self.kernel, self.stride, 0), source.channels)
         sides = zip((source.height, source.width), self.kernel, strict=True)
         sizes = [-(-max(side - k, 0) // self.stride) + 1 for side, k in sides]
-        if min(self.kernel) < 1 or any((n - 1) * self.stride >= side for n, side in zip(sizes, (source.height, source.width))):
+        if min(self.kernel) < 1 or any(
+            (n - 1) * self.stride >= side for n, side in zip(sizes, (source.height, source.width))
+        ):
             raise ValueError(f"a window of {self.kernel} with stride {self.stride} does not fit {source}.")
         return Map("real", *sizes, source.channels)
 

@@ -21,7 +21,17 @@ from skhash.runtime._vector_ir import I64
 __all__ = ["ROWS", "Epilogue"]
 
 ROWS = {
-    **{"integers": 0, "threshold": 1, "scale": 1, "fused": 2, "rounded": 2, "add": 0, "rprelu": 3, "clip": 2, "store": 0},
+    **{
+        "integers": 0,
+        "threshold": 1,
+        "scale": 1,
+        "fused": 2,
+        "rounded": 2,
+        "add": 0,
+        "rprelu": 3,
+        "clip": 2,
+        "store": 0,
+    },
     "sign": 1,
 }
 

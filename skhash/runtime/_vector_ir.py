@@ -85,6 +85,22 @@ class Emitter:
         """Store a vector of one-bit values as bits, lane 0 in the lowest."""
         self.store(self.b.bitcast(mask, ir.IntType(self.lanes)), address, 1)
 
+    def load_mask(self, address):
+        """Load bits as a vector of one-bit values."""
+        return self.b.bitcast(self.load(address, ir.IntType(self.lanes), 1), vector(I1, self.lanes))
+
+    def fold_rest(self, count, initial, body):
+        """Loop as `fold` does but `count - 1` times, perhaps never."""
+        before = self.b.block
+        with self.b.if_then(self.b.icmp_signed(">", count, I64(1))):
+            new = self.fold(self.b.sub(count, I64(1)), initial, body)
+            after = self.b.block
+        carried = [self.b.phi(value.type) for value in initial]
+        for phi, start, end in zip(carried, initial, new, strict=True):
+            phi.add_incoming(start, before)
+            phi.add_incoming(end, after)
+        return carried
+
     def fold(self, count, initial, body, step=1):
         """Loop over `index = 0, step, ... < count`, at least once, carrying values along.
 

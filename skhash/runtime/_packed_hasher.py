@@ -1,0 +1,211 @@
+"""The runtime's face: images or feature vectors in, hash codes out."""
+
+from threading import Lock
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from skhash.codes import as_packed, binarize, unpack_codes
+from skhash.runtime._plan import Plan
+from skhash.runtime._targets import find_target
+
+__all__ = ["PackedHasher"]
+
+_ROWS = (64, 8, 1)  # feature vectors that a plan computes together
+_BLOCK_ROWS = 512  # samples of a task, images much fewer
+_BLOCK_IMAGES = 8
+
+
+class PackedHasher:
+    """A trained 1-bit network that computes hash codes on packed words, without torch.
+
+    Codes do not depend on the batch, the number of threads or the processor: integer sums are exact, and sums of real
+    numbers have one order.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    target : str, default=None
+        Kernels to use: "vpopcntdq", "avx512" or "avx2" on x86, "generic" anywhere. None takes the fastest that this
+        machine runs.
+    n_jobs : int, default=None
+        Number of threads over blocks of samples; None means 1 unless in a `joblib.parallel_config` context.
+
+    Attributes
+    ----------
+    network : Network
+        What is computed.
+    bits : int
+        Code length.
+    input_shape : tuple of int
+        `(height, width, channels)` of images, or `(n_features,)`.
+    target : str
+        The kernels in use.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skhash.runtime import BinaryConv, Network, PackedHasher, Sign
+    >>> weight = np.where(np.arange(64).reshape(8, 1, 1, 8) % 3, 1, -1)
+    >>> network = Network((8,), (Sign(0), BinaryConv.from_signs(1, weight), Sign(2)))
+    >>> PackedHasher(network).transform([[1, -2, 3, 4, -5, 6, 7, 8], [-1, 2, -3, -4, -5, 6, -7, -8]])
+    array([[1, 1, 1, 1, 1, 1, 1, 1],
+           [1, 0, 1, 1, 0, 1, 1, 0]], dtype=uint8)
+    """
+
+    def __init__(self, network, *, target=None, n_jobs=None):
+        self.network = network
+        self.n_jobs = n_jobs
+        self._target = find_target(target)
+        self._final = network.maps()[-1]
+        self._weights, self._plans, self._lock = {}, {}, Lock()
+
+    @property
+    def bits(self):
+        """Code length."""
+        return self._final.channels
+
+    @property
+    def input_shape(self):
+        """Shape of one sample."""
+        return self.network.input_shape
+
+    @property
+    def target(self):
+        """Name of the kernels in use."""
+        return self._target.name
+
+    def transform(self, X):
+        """Compute hash codes.
+
+        Parameters
+        ----------
+        X : array-like
+            uint8 images `(n, height, width, channels)`, `(n, channels, height, width)` or, with one channel,
+            `(n, height, width)`; or feature vectors `(n, n_features)`.
+
+        Returns
+        -------
+        codes : ndarray of uint8 of shape (n, bits)
+            Bits, 0 or 1.
+        """
+        return unpack_codes(self.codes(X), self.bits)
+
+    def codes(self, X):
+        """Compute hash codes as packed words.
+
+        Parameters
+        ----------
+        X : array-like
+            As for `transform`.
+
+        Returns
+        -------
+        packed : ndarray of uint64 of shape (n, ceil(bits / 64))
+            Little-endian words, unused bits 0: what `HammingIndex` takes.
+        """
+        out = self._run(self._read(X))
+        return as_packed(binarize(out) if self._final.kind == "real" else out, self.bits)[0]
+
+    def decision_function(self, X):
+        """Compute continuous codes.
+
+        Parameters
+        ----------
+        X : array-like
+            As for `transform`.
+
+        Returns
+        -------
+        z : ndarray of float32 of shape (n, bits)
+            Bit `k` is 1 where `z[:, k] >= 0`. -1 and +1 if the network ends in bits.
+        """
+        out = self._run(self._read(X))
+        if self._final.kind == "real":
+            return out
+        return 2 * unpack_codes(as_packed(out, self.bits)[0], self.bits).astype(np.float32) - 1
+
+    def save(self, path):
+        """Write the network to a file: 1 bit a binary weight, and the codes of a probe batch.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. What was there before stays until the new file is whole.
+        """
+        from skhash.runtime._file import write
+
+        write(path, self)
+
+    @property
+    def weight_bytes(self):
+        """Bytes of the weights as they are laid out in memory, after the first use."""
+        return sum(array.nbytes for arrays in self._weights.values() for array in arrays.tiles)
+
+    def _read(self, X):
+        """Bring samples to C-contiguous arrays of the network's input shape."""
+        X, shape = np.asarray(X), self.input_shape
+        if not self.network.takes_images:
+            if X.ndim != 2 or X.shape[1:] != shape:
+                raise ValueError(f"X has shape {X.shape}, but this hasher takes features of shape (n, {shape[0]}).")
+            if X.dtype.kind not in "fiub":
+                raise ValueError(f"X has dtype {X.dtype}, expected numbers.")
+            X = np.ascontiguousarray(X, np.float32)
+            if not np.isfinite(X).all():
+                raise ValueError("X contains NaN, infinity or a value too large for dtype('float32').")
+            return X
+        height, width, channels = shape
+        if X.dtype != np.uint8:
+            raise ValueError(f"X has dtype {X.dtype}, but this hasher takes uint8 images with pixels from 0 to 255.")
+        if channels == 1 and X.shape[1:] == (height, width):
+            X = X[..., None]
+        elif X.shape[1:] == (channels, height, width) != shape:
+            X = np.moveaxis(X, 1, 3)
+        if X.shape[1:] != shape:
+            raise ValueError(
+                f"X has shape {X.shape}, but this hasher takes images of shape (n, {height}, {width}, {channels}) or "
+                f"(n, {channels}, {height}, {width})."
+            )
+        return np.ascontiguousarray(X)
+
+    def _run(self, X):
+        """Codes as the network ends: float32 (n, bits) or packed bytes."""
+        real = self._final.kind == "real"
+        out = np.empty((len(X), self.bits if real else -(-self.bits // 8)), np.float32 if real else np.uint8)
+        size = _BLOCK_IMAGES if self.network.takes_images else _BLOCK_ROWS
+        n_jobs = min(effective_n_jobs(self.n_jobs), -(-len(X) // size))
+        if n_jobs <= 1:
+            self._run_block(X, out)
+        else:
+            size = max(size, -(-len(X) // (4 * n_jobs)))
+            parts = [slice(start, start + size) for start in range(0, len(X), size)]
+            Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(self._run_block)(X[part], out[part]) for part in parts)
+        return out
+
+    def _run_block(self, X, out):
+        start = 0
+        for rows in (1,) if self.network.takes_images else _ROWS:
+            stop = start + (len(X) - start) // rows * rows
+            if stop > start:
+                plan = self._take_plan(rows)
+                plan.run(X[start:stop], out[start:stop])
+                with self._lock:
+                    self._plans[rows].append(plan)
+            start = stop
+
+    def _take_plan(self, rows):
+        """A plan that no other thread uses; they share the weights."""
+        with self._lock:
+            free = self._plans.setdefault(rows, [])
+            return free.pop() if free else Plan(self.network, self._target, rows, self._weights)
+
+    def __getstate__(self):
+        return {"network": self.network, "n_jobs": self.n_jobs}
+
+    def __setstate__(self, state):
+        self.__init__(state["network"], n_jobs=state["n_jobs"])
+
+    def __repr__(self):
+        sample = " x ".join(map(str, self.input_shape))
+        return f"PackedHasher(bits={self.bits}, input={sample}, target={self.target!r})"
