@@ -33,7 +33,7 @@ _LARGEST_HEADER = 2**24
 def load_packed(path, *, target=None, n_jobs=None):
     """Load a network that `PackedHasher.save` wrote.
 
-    Needs no torch, runs no code from the file, and computes the codes of a probe batch to see that this machine computes
+    Needs no torch and runs no code from the file. It computes the codes of a probe batch, to see that this machine does
     what the other did.
 
     Parameters
@@ -149,7 +149,7 @@ def _read_container(path):
             n = (stop - start) // np.dtype(dtype).itemsize
             if entry["dtype"] != _STORED[dtype] or entry["shape"] != [n] or not 0 <= start <= stop <= data.size:
                 raise ValueError(f"{name} is described as {entry}, but there are {data.size} bytes of data")
-            tensors[name] = data[start:stop].view(np.dtype(dtype).newbyteorder("<"))
+            tensors[name] = data[start:stop].copy().view(np.dtype(dtype).newbyteorder("<"))
         crc = _checksum(metadata["network"], tensors)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}.") from None

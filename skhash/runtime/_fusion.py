@@ -134,7 +134,7 @@ class Threshold:
     ----------
     row : ndarray of int32 of shape (padded channels,)
         Bit 1 where the sum reaches it.
-    negated : ndarray of int of shape (channels,)
+    factors : ndarray of int8 of shape (channels,)
         -1 where the filter's weights must be negated for that, else 1.
     flips : ndarray of bool of shape (channels,)
         Where the bit must be flipped in the end, after pooling.
@@ -145,7 +145,7 @@ class Threshold:
     """
 
     row: np.ndarray
-    negated: np.ndarray
+    factors: np.ndarray
     flips: np.ndarray
     pool: MaxPool | None
     done: list
@@ -179,12 +179,13 @@ def find_threshold(network, number, users):
     place = pools[0] if pools else len(operations)
     before, after = (_falls(part, channels) for part in (operations[:place], operations[place:]))
     row = threshold_row(operations, before ^ after, convolution.limit, channels)
+    factors = np.where(before, -1, 1).astype(np.int8)
     if not pools:
-        return Threshold(row, np.where(before, -1, 1), np.zeros(channels, bool), None, path)
+        return Threshold(row, factors, np.zeros(channels, bool), None, path)
     # If larger maxima are less likely 1, all bits must be: no sum with the other sign may reach 1 - threshold.
     opposite = np.minimum(1 - row.astype(np.int64), NEVER)
     row[:channels] = np.where(after, opposite[:channels], row[:channels])
-    return Threshold(row, np.where(before, -1, 1), after, operations[place], path)
+    return Threshold(row, factors, after, operations[place], path)
 
 
 def _falls(operations, channels):

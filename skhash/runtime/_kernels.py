@@ -29,7 +29,8 @@ class Kernel:
     ----------
     kind : str
         "binary", "int8", "real" (convolutions), "max", "max_integers", "mean" (pools; "max" of one tap just reads),
-        "unpack" (signs to floats), "bit_or" (max pool of signs), "copy" (rows of bytes) or "lookup" (rows of pixels through a table).
+        "unpack" (signs to floats), "bit_or" (max pool of signs), "copy" (rows of bytes) or "lookup" (rows of pixels
+        through a table).
     steps : tuple of str
         See `_steps`.
     pixels, tail : int

@@ -21,6 +21,8 @@ __all__ = [
     "tile_binary",
     "tile_bytes",
     "tile_floats",
+    "untile_binary",
+    "untile_floats",
     "window_cases",
 ]
 
@@ -160,6 +162,14 @@ def tile_binary(signs, block):
     return kept(_in_blocks(words.reshape(len(words), -1), block), np.uint32)
 
 
+def untile_binary(words, shape):
+    """Give +-1 weights of a shape (out, height, width, in) back from their tiles."""
+    flat = words.swapaxes(1, 2).reshape(padded(shape[0]), *shape[1:3], -1)
+    as_bytes = np.ascontiguousarray(flat, "<u4").view(np.uint8)
+    ones = np.unpackbits(as_bytes, axis=3, bitorder="little")[: shape[0], ..., : shape[3]].view(np.int8)
+    return 2 * ones - 1
+
+
 def tile_bytes(weight, block):
     """Lay int8 weights out, four of a row in a lane: int8 (blocks, taps, block, 4); see `words_per_row`."""
     out_channels, height, width, channels = weight.shape
@@ -173,6 +183,11 @@ def tile_floats(weight, block):
     """Lay float weights out as (blocks, taps, block)."""
     flat = weight.reshape(len(weight), -1).astype(np.float32)
     return kept(_in_blocks(_more_filters(flat), block), np.float32)
+
+
+def untile_floats(tiles, shape):
+    """Give float weights of a shape (out, height, width, in) back from their tiles."""
+    return tiles.swapaxes(1, 2).reshape(padded(shape[0]), *shape[1:])[: shape[0]]
 
 
 @lru_cache(maxsize=512)

@@ -5,7 +5,7 @@ import numpy as np
 from skhash.runtime import _layout as layout
 from skhash.runtime._fusion import Chain, find_threshold
 from skhash.runtime._kernels import Kernel
-from skhash.runtime._memory import LaidOut
+from skhash.runtime._weights import LaidOut
 
 __all__ = ["lower_binary", "lower_int8", "lower_lookup", "lower_real"]
 
@@ -27,11 +27,12 @@ def lower_binary(lowering, op, number):
         chain = Chain(out.channels, ["threshold"], [threshold.row], set(threshold.done))
 
     def lay_out():
-        signs = op.signs()
+        signs, factors = op.signs(), None
         if threshold is not None:
-            signs *= threshold.negated[:, None, None, None].astype(np.int8)
+            factors = threshold.factors
+            signs *= factors[:, None, None, None]
         base = layout.base_rows(signs, masks, op.padding_value)
-        return LaidOut(layout.tile_binary(signs, block_size(lowering.target)), base)
+        return LaidOut(layout.tile_binary(signs, block_size(lowering.target)), base, factors)
 
     weights = lowering.laid_out(number, lay_out)
     tables = {

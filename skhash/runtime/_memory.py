@@ -6,7 +6,7 @@ import numpy as np
 
 from skhash.runtime._layout import aligned, padded
 
-__all__ = ["LaidOut", "Memory", "Place"]
+__all__ = ["Memory", "Place"]
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,6 @@ class Place:
     row_bytes: int
     border: int = 0
     key: tuple = ()
-
-
-@dataclass(frozen=True)
-class LaidOut:
-    """Weights as kernels read them: tiles, and the rows that sums start from."""
-
-    tiles: np.ndarray
-    base: np.ndarray | None = None
 
 
 class Memory:

@@ -25,6 +25,7 @@ __all__ = [
     "SignsToReal",
     "operation_types",
     "out_size",
+    "pack_signs",
 ]
 
 PADDINGS = ("zero", "minus", "plus")
@@ -49,6 +50,11 @@ class Map:
         return self.height * self.width
 
 
+def pack_signs(weight):
+    """Bits of weights of any shape, eight to a byte, the first in the lowest bit; >= 0 is 1."""
+    return np.packbits(weight.ravel() >= 0, bitorder="little")
+
+
 def out_size(map_, kernel, stride, padding):
     """Height and width of what a window sweeps out; `ValueError` if it does not fit once."""
     sizes = [(side + 2 * padding - k) // stride + 1 for side, k in zip((map_.height, map_.width), kernel, strict=True)]
@@ -69,7 +75,7 @@ class Operation:
         for name, dtype in self._dtypes.items():
             if getattr(self, name) is None:
                 continue
-            array = np.ascontiguousarray(getattr(self, name), dtype=dtype)
+            array = np.asarray(getattr(self, name), dtype=dtype)
             if dtype == np.float32 and np.isnan(array).any():
                 raise ValueError(f"{type(self).__name__}: {name} holds NaN.")
             object.__setattr__(self, name, array)
@@ -166,7 +172,7 @@ class RealConv(_Conv):
 
 @dataclass(frozen=True, eq=False)
 class BinaryConv(Operation):
-    """A convolution of signs with weights of one bit, also a linear layer on 1 x 1 maps or (kernel = map) flattened ones.
+    """A convolution of signs with weights of one bit; a linear layer on 1 x 1 maps, or flattened ones (kernel = map).
 
     `shape` is `(out_channels, kernel height, kernel width, in_channels)`; `bits` holds the weights in this order, eight
     to a byte (uint8), the first in the lowest bit, 1 for +1. Outside the map lies `padding_value`: "zero" (as torch
@@ -185,7 +191,7 @@ class BinaryConv(Operation):
     def from_signs(cls, source, weight, **settings):
         """Make one from weights `(out_channels, kernel height, kernel width, in_channels)`; >= 0 counts as +1."""
         weight = np.asarray(weight)
-        return cls(source, np.packbits(weight.ravel() >= 0, bitorder="little"), tuple(weight.shape), **settings)
+        return cls(source, pack_signs(weight), tuple(weight.shape), **settings)
 
     def signs(self):
         """Give the weights as int8 -1 / +1 of shape `shape`."""
@@ -216,7 +222,7 @@ class BinaryConv(Operation):
             raise ValueError(f"shape is {self.shape}, but the source has {source.channels} channels.")
         if self.padding_value not in PADDINGS:
             raise ValueError(f"padding_value must be one of {PADDINGS}, got {self.padding_value!r}.")
-        if self.bits.shape != (-(-self.n_weights // 8),):
+        if self.bits is not None and self.bits.shape != (-(-self.n_weights // 8),):
             raise ValueError(f"bits has shape {self.bits.shape}, expected {(-(-self.n_weights // 8),)}.")
         return Map("integer", *out_size(source, self.kernel, self.stride, self.padding), self.shape[0])
 
@@ -244,7 +250,7 @@ class Affine(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Sign(Operation):
-    """-1 or +1: +1 where `x >= threshold`, by channel; thresholds None are zeros. RSign's threshold is minus its shift."""
+    """-1 or +1: +1 where `x >= threshold`, by channel; None are zeros. RSign's threshold is minus its shift."""
 
     sources: int
     threshold: np.ndarray = None
@@ -271,7 +277,7 @@ class SignsToReal(Operation):
 
 @dataclass(frozen=True, eq=False)
 class RPReLU(Operation):
-    """ReActNet's activation by channel: `prelu(x + before) + after`, where negative values are multiplied by `slope`."""
+    """ReActNet's activation by channel: `prelu(x + before) + after`; `slope` is what negative values are times."""
 
     sources: int
     before: np.ndarray
@@ -363,11 +369,10 @@ class AvgPool(Operation):
         self._of_kind(source, "real")
         if not self.partial:
             return Map("real", *out_size(source, self.kernel, self.stride, 0), source.channels)
-        sides = zip((source.height, source.width), self.kernel, strict=True)
+        sides = list(zip((source.height, source.width), self.kernel, strict=True))
         sizes = [-(-max(side - k, 0) // self.stride) + 1 for side, k in sides]
-        if min(self.kernel) < 1 or any(
-            (n - 1) * self.stride >= side for n, side in zip(sizes, (source.height, source.width))
-        ):
+        last = [(n - 1) * self.stride for n in sizes]
+        if min(self.kernel) < 1 or any(start >= side for start, (side, _) in zip(last, sides, strict=True)):
             raise ValueError(f"a window of {self.kernel} with stride {self.stride} does not fit {source}.")
         return Map("real", *sizes, source.channels)
 

@@ -7,7 +7,9 @@ from joblib import Parallel, delayed, effective_n_jobs
 
 from skhash.codes import as_packed, binarize, unpack_codes
 from skhash.runtime._plan import Plan
+from skhash.runtime._spec import Network
 from skhash.runtime._targets import find_target
+from skhash.runtime._weights import restore, without_weights
 
 __all__ = ["PackedHasher"]
 
@@ -35,7 +37,7 @@ class PackedHasher:
     Attributes
     ----------
     network : Network
-        What is computed.
+        What is computed; put together at every use.
     bits : int
         Code length.
     input_shape : tuple of int
@@ -55,21 +57,29 @@ class PackedHasher:
     """
 
     def __init__(self, network, *, target=None, n_jobs=None):
-        self.network = network
         self.n_jobs = n_jobs
         self._target = find_target(target)
-        self._final = network.maps()[-1]
-        self._weights, self._plans, self._lock = {}, {}, Lock()
+        self._ends_real = network.maps()[-1].kind == "real"
+        self._bits = network.bits
+        self._weights, self._lock = {}, Lock()
+        self._plans = {1: [Plan(network, self._target, 1, self._weights)]}  # lays all weights out
+        self._network = Network(network.input_shape, [without_weights(operation) for operation in network.operations])
+
+    @property
+    def network(self):
+        """What is computed."""
+        operations = enumerate(self._network.operations)
+        return Network(self.input_shape, [restore(op, self._weights.get(number)) for number, op in operations])
 
     @property
     def bits(self):
         """Code length."""
-        return self._final.channels
+        return self._bits
 
     @property
     def input_shape(self):
         """Shape of one sample."""
-        return self.network.input_shape
+        return self._network.input_shape
 
     @property
     def target(self):
@@ -106,7 +116,7 @@ class PackedHasher:
             Little-endian words, unused bits 0: what `HammingIndex` takes.
         """
         out = self._run(self._read(X))
-        return as_packed(binarize(out) if self._final.kind == "real" else out, self.bits)[0]
+        return as_packed(binarize(out) if self._ends_real else out, self.bits)[0]
 
     def decision_function(self, X):
         """Compute continuous codes.
@@ -122,7 +132,7 @@ class PackedHasher:
             Bit `k` is 1 where `z[:, k] >= 0`. -1 and +1 if the network ends in bits.
         """
         out = self._run(self._read(X))
-        if self._final.kind == "real":
+        if self._ends_real:
             return out
         return 2 * unpack_codes(as_packed(out, self.bits)[0], self.bits).astype(np.float32) - 1
 
@@ -140,13 +150,13 @@ class PackedHasher:
 
     @property
     def weight_bytes(self):
-        """Bytes of the weights as they are laid out in memory, after the first use."""
-        return sum(array.nbytes for arrays in self._weights.values() for array in arrays.tiles)
+        """Bytes of the weights of convolutions, as they are laid out in memory."""
+        return sum(laid_out.tiles.nbytes for laid_out in self._weights.values())
 
     def _read(self, X):
         """Bring samples to C-contiguous arrays of the network's input shape."""
         X, shape = np.asarray(X), self.input_shape
-        if not self.network.takes_images:
+        if not self._network.takes_images:
             if X.ndim != 2 or X.shape[1:] != shape:
                 raise ValueError(f"X has shape {X.shape}, but this hasher takes features of shape (n, {shape[0]}).")
             if X.dtype.kind not in "fiub":
@@ -171,9 +181,9 @@ class PackedHasher:
 
     def _run(self, X):
         """Codes as the network ends: float32 (n, bits) or packed bytes."""
-        real = self._final.kind == "real"
-        out = np.empty((len(X), self.bits if real else -(-self.bits // 8)), np.float32 if real else np.uint8)
-        size = _BLOCK_IMAGES if self.network.takes_images else _BLOCK_ROWS
+        dtype = np.float32 if self._ends_real else np.uint8
+        out = np.empty((len(X), self.bits if self._ends_real else -(-self.bits // 8)), dtype)
+        size = _BLOCK_IMAGES if self._network.takes_images else _BLOCK_ROWS
         n_jobs = min(effective_n_jobs(self.n_jobs), -(-len(X) // size))
         if n_jobs <= 1:
             self._run_block(X, out)
@@ -185,7 +195,7 @@ class PackedHasher:
 
     def _run_block(self, X, out):
         start = 0
-        for rows in (1,) if self.network.takes_images else _ROWS:
+        for rows in (1,) if self._network.takes_images else _ROWS:
             stop = start + (len(X) - start) // rows * rows
             if stop > start:
                 plan = self._take_plan(rows)
@@ -198,7 +208,7 @@ class PackedHasher:
         """A plan that no other thread uses; they share the weights."""
         with self._lock:
             free = self._plans.setdefault(rows, [])
-            return free.pop() if free else Plan(self.network, self._target, rows, self._weights)
+            return free.pop() if free else Plan(self._network, self._target, rows, self._weights)
 
     def __getstate__(self):
         return {"network": self.network, "n_jobs": self.n_jobs}

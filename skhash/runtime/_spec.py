@@ -32,8 +32,8 @@ class Network:
     input_shape : tuple of int
         `(height, width, channels)` of uint8 images, or `(n_features,)` of float32 vectors.
     operations : tuple of Operation
-        What is computed, in order. The last value is the code: a `sign` or `real` map of 1 x 1, whose channels are the
-        bits.
+        What is computed, in order. The last value is the code: a `sign` map of 1 x 1, or a `real` map, which is
+        flattened in the order (row, column, channel).
 
     Raises
     ------
@@ -63,8 +63,8 @@ class Network:
         object.__setattr__(self, "input_shape", shape)
         object.__setattr__(self, "operations", tuple(self.operations))
         final = self.maps()[-1]
-        if not self.operations or final.kind not in ("sign", "real") or (final.height, final.width) != (1, 1):
-            raise ValueError(f"The last operation must give a sign or real map of 1 x 1, the code; it gives {final}.")
+        if not self.operations or (final.kind != "real" and (final.kind, final.n_pixels) != ("sign", 1)):
+            raise ValueError(f"The last operation must give a real map, or a sign map of 1 x 1; it gives {final}.")
 
     @property
     def takes_images(self):
@@ -74,7 +74,8 @@ class Network:
     @property
     def bits(self):
         """Code length."""
-        return self.maps()[-1].channels
+        final = self.maps()[-1]
+        return final.n_pixels * final.channels
 
     def maps(self):
         """Give the kind and shape of every value, the input first.
