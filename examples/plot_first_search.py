@@ -26,13 +26,13 @@ try:
     data = fetch_fashion_mnist()
     images, labels, names = data.images, data.target, data.target_names
     split = retrieval_split(images, labels, protocol="cifar10-1", random_state=0)
-    augment = RandomCropFlip()
+    views = RandomCropFlip()
 except OSError as error:
     print(f"Fashion-MNIST is not here, so scikit-learn's digits have to do. ({error})")
     images, labels = load_digits().images, load_digits().target
     names = [str(digit) for digit in range(10)]
     split = retrieval_split(images, labels, n_query=20, n_train=60, random_state=0)
-    augment = None  # a mirrored digit is another one
+    views = None  # a mirrored digit is another one
 print(split)
 
 # %%
@@ -44,7 +44,7 @@ hasher = OrthoHasher(
     batch_size=64,
     learning_rate=5e-3,
     schedule="one_cycle",
-    augment=augment,
+    views=views,
     random_state=0,
     verbose=1,
 )

@@ -36,6 +36,7 @@ from skhash.training import (
     make_optimizer,
     make_schedule,
     resolve_device,
+    resolve_views,
     run_epochs,
     steps_per_epoch,
     with_callbacks,
@@ -50,7 +51,7 @@ _STANDARDIZE_ROWS = 8192
 # What may change between two calls that train one network. Everything else made the network.
 _TRAINING_PARAMETERS = {
     "recipe", "max_epochs", "batch_size", "optimizer", "learning_rate", "backbone_lr_ratio", "schedule", "weight_decay",
-    "dropout", "max_grad_norm", "augment", "early_stopping", "validation_fraction", "n_iter_no_change", "warm_start",
+    "dropout", "max_grad_norm", "views", "early_stopping", "validation_fraction", "n_iter_no_change", "warm_start",
     "device", "random_state", "verbose",
 }  # fmt: skip
 _NAMES = ("n_features_in_", "feature_names_in_")
@@ -68,6 +69,9 @@ class DeepHasher(CallbackSupport, BaseHasher):
     """
 
     _needs_labels = True
+
+    # Whether the method compares random views of a sample, so that `views="auto"` gives some.
+    _compares_views = False
 
     # Whether `LowerBoundHasher` adds to the method's own loss, or puts another one in its place.
     _keeps_own_loss = True
@@ -104,7 +108,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
         standardize=None,
         dropout=None,
         max_grad_norm=None,
-        augment=None,
+        views="auto",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -127,7 +131,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
         self.standardize = standardize
         self.dropout = dropout
         self.max_grad_norm = max_grad_norm
-        self.augment = augment
+        self.views = views
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -146,9 +150,12 @@ class DeepHasher(CallbackSupport, BaseHasher):
         """Make the layers between the backbone's features and the continuous codes."""
         return HashHead(in_features, self.bits)
 
+    def _prepare(self, network, samples, generator):
+        """Learn what the method must know of the training samples before a new network is trained."""
+
     def _loss(self, network, batch):
         """Compute the loss of a `Batch`, of which the criterion gets what it asks for."""
-        z = network(batch.inputs, batch.generator)
+        z = network(batch.view(), batch.generator)
         return network.criterion(z, batch.targets, **batch.asked_by(network.criterion))
 
     # What they all do ------------------------------------------------------------------------------------------------
@@ -187,11 +194,12 @@ class DeepHasher(CallbackSupport, BaseHasher):
                 network = copy.deepcopy(self._resumed_module(labels))
             else:
                 network = self._make_network(train, labels, recipe, random_state, generator, wrap_criterion)
+                self._prepare(network, train, generator)
             validate = self._make_validation(network, samples, labels, held) if len(held) else None
             task = FitTask(self, X, y, recipe.max_epochs, lambda: self._fitted_state(network, samples, labels))
             stopping = EarlyStopping(self.n_iter_no_change) if self.early_stopping else None
             history = run_epochs(
-                self._make_loop(network, len(train), recipe, generator),
+                self._make_loop(network, train, recipe, generator),
                 train,
                 self._to_targets(None if labels is None else labels[kept], network),
                 epochs=recipe.max_epochs,
@@ -238,8 +246,9 @@ class DeepHasher(CallbackSupport, BaseHasher):
                 network = copy.deepcopy(self._resumed_module(labels)) if loop is None else loop.network
             else:
                 network = self._make_network(samples, labels, recipe, random_state, generator)
+                self._prepare(network, samples, generator)
             if loop is None or parameters != loop_parameters:
-                loop = self._make_loop(network, len(samples), recipe, generator)
+                loop = self._make_loop(network, samples, recipe, generator)
             epoch = len(self.history_) if resume else 0
             before = copy.deepcopy(network.state_dict())
             try:
@@ -300,6 +309,9 @@ class DeepHasher(CallbackSupport, BaseHasher):
 
     def _device(self):
         return next(self.module_.parameters()).device
+
+    def _has_own_backbone(self):
+        return self.backbone is None or isinstance(self.backbone, str)
 
     def _known_classes(self, resume):
         return getattr(self, "classes_", None) if resume else None
@@ -383,11 +395,11 @@ class DeepHasher(CallbackSupport, BaseHasher):
             generator = torch.Generator().manual_seed(seed)
         else:
             seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        if self.backbone is None or isinstance(self.backbone, str):
+        if self._has_own_backbone() and (self.views is None or isinstance(self.views, str)):
             yield generator
             return
-        # A foreign backbone may draw weights and dropout from torch's global state: it finds a seeded one, the user
-        # finds the old one afterwards, and fits in other threads wait for each other.
+        # A foreign backbone may draw weights and dropout, and foreign views what they want, from torch's global state:
+        # it finds a seeded one, the user finds the old one afterwards, and fits in other threads wait for each other.
         with _GLOBAL_STATE, torch.random.fork_rng():
             torch.manual_seed(seed)
             yield generator
@@ -402,8 +414,8 @@ class DeepHasher(CallbackSupport, BaseHasher):
             recipe = recipe[samples.kind == "images"]
         recipe = check_recipe(recipe.override(self))
         images = samples.kind == "images"
-        ours = self.backbone is None or isinstance(self.backbone, str)  # a foreign one knows its inputs as they are
-        recipe = replace(recipe, standardize=(ours or bool(self.standardize)) and (images or recipe.standardize))
+        takes_standardized = self._has_own_backbone() or bool(self.standardize)  # others know their inputs as they are
+        recipe = replace(recipe, standardize=takes_standardized and (images or recipe.standardize))
         if recipe.dropout == "auto":
             recipe = replace(recipe, dropout=0.0 if images else dropout_for(samples.sample_shape[0]))
         if recipe.max_epochs == "auto":
@@ -433,7 +445,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
         self._made_with = self._network_parameters()
         return HashNetwork(backbone, head, criterion, preprocess).to(resolve_device(self.device))
 
-    def _make_loop(self, network, n_samples, recipe, generator):
+    def _make_loop(self, network, samples, recipe, generator):
         network.frozen = recipe.backbone_lr_ratio == 0
         network.dropout = recipe.dropout
         optimizer = make_optimizer(
@@ -443,7 +455,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
             backbone_lr_ratio=recipe.backbone_lr_ratio,
             weight_decay=recipe.weight_decay,
         )
-        steps = steps_per_epoch(n_samples, recipe.batch_size)
+        steps = steps_per_epoch(len(samples), recipe.batch_size)
         return TrainingLoop(
             network=network,
             loss=self._loss,
@@ -453,8 +465,17 @@ class DeepHasher(CallbackSupport, BaseHasher):
             device=next(network.parameters()).device,
             generator=generator,
             max_grad_norm=self.max_grad_norm,
-            augment=self.augment,
+            views=self._resolve_views(samples),
         )
+
+    def _resolve_views(self, samples):
+        views = resolve_views(self.views, tuple(samples.sample_shape), wanted=self._compares_views)
+        if self._compares_views and None in views:
+            raise ValueError(
+                f"{type(self).__name__} compares random views of a sample, but views={self.views!r} gives none: use "
+                '"auto", a callable or a pair of callables.'
+            )
+        return views
 
     def _hold_out(self, samples, labels, random_state):
         """Draw validation samples; give the rows to train on and the rows held out."""

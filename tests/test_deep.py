@@ -176,7 +176,7 @@ def test_partial_fit_knows_classes_that_are_yet_to_come(digits):
 
 
 def test_clone_pickle_joblib(digits, tmp_path):
-    hasher = small(augment=RandomCropFlip(1)).fit(digits.images, digits.y)
+    hasher = small(views=RandomCropFlip(1)).fit(digits.images, digits.y)
     codes = hasher.transform(digits.images)
     joblib.dump(hasher, tmp_path / "hasher.joblib")
     for copied in (
@@ -253,14 +253,14 @@ def test_scikit_learn_callbacks_see_epochs_and_can_stop(digits):
 def test_interruption_leaves_a_usable_hasher(digits):
     steps = []
 
-    def augment(inputs, generator):
+    def views(inputs, generator):
         steps.append(1)
         if len(steps) == 20:  # fifteen batches an epoch
             raise KeyboardInterrupt
         return inputs
 
     with pytest.warns(UserWarning, match="the model is that of epoch 1"):
-        hasher = small(augment=augment, max_epochs=5).fit(digits.X, digits.y)
+        hasher = small(views=views, max_epochs=5).fit(digits.X, digits.y)
     assert hasher.n_iter_ == 1
     assert hasher.transform(digits.X).shape == (len(digits.X), 16)
 
@@ -369,13 +369,13 @@ def test_a_warm_start_holds_out_the_same_samples(digits, monkeypatch):
 def test_a_failing_partial_fit_leaves_the_model_as_it_was(trouble, digits):
     steps = []
 
-    def augment(inputs, generator):
+    def views(inputs, generator):
         steps.append(1)
         if len(steps) == 20:  # in the second epoch of fifteen batches
             raise trouble
         return inputs
 
-    hasher = small(augment=augment).partial_fit(digits.X, digits.y)
+    hasher = small(views=views).partial_fit(digits.X, digits.y)
     before = hasher.decision_function(digits.X)
     with pytest.raises(trouble):
         hasher.partial_fit(digits.X, digits.y)

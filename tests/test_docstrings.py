@@ -11,7 +11,9 @@ from sklearn.externals._numpydoc.docscrape import ClassDoc, FunctionDoc
 import skhash
 from skhash.utils import all_estimators
 
-ROOMS = ["codes", "centers", "datasets", "index", "losses", "metrics", "methods", "nn", "training", "utils"]
+ROOMS = [
+    "codes", "centers", "datasets", "index", "losses", "metrics", "methods", "nn", "nn.binary", "training", "utils",
+]  # fmt: skip
 MODULES = sorted(info.name for info in pkgutil.walk_packages(skhash.__path__, "skhash."))
 
 

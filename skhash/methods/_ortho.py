@@ -141,7 +141,7 @@ class OrthoHasher(CenterHasher):
         return self.scale
 
     def _loss(self, network, batch):
-        z = network(batch.inputs, batch.generator)
+        z = network(batch.view(), batch.generator)
         loss = network.criterion(z, batch.targets, **batch.asked_by(network.criterion))
         if self.quantization_weight > 0:
             loss = loss + self.quantization_weight * cosine_quantization_loss(z)

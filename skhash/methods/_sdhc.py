@@ -118,6 +118,6 @@ class SDHCHasher(DeepHasher):
         )
 
     def _loss(self, network, batch):
-        z = network(batch.inputs, batch.generator)
+        z = network(batch.view(), batch.generator)
         more = batch.asked_by(network.criterion)
         return network.criterion(z, batch.targets, projection=network.head.linear.weight, **more)

@@ -5,13 +5,17 @@ from skhash.utils import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
-        "._backbones": ["MLP", "SmallCNN", "make_backbone"],
+        "._backbones": ["BACKBONES", "MLP", "SmallCNN", "make_backbone"],
         "._bihalf": ["BiHalf"],
         "._dropout": ["dropout"],
+        "._efficiency": ["EfficiencyReport", "efficiency_report"],
         "._heads": ["DeepHead", "HashHead"],
         "._inference": ["encode"],
         "._init": ["build", "initialize"],
+        "._layer_cost": ["LayerCost", "count_layers"],
         "._network": ["HashNetwork", "Standardize"],
+        "._network_cost": ["NetworkCost"],
+        "._resnet": ["RESNETS", "ResNet"],
         "._sign": ["sign", "sign_ste"],
     },
 )

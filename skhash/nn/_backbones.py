@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from skhash.nn._init import build
+from skhash.nn.binary import BINARY_BACKBONES
+from skhash.utils import check_option
 
 
 class SmallCNN(nn.Sequential):
@@ -59,18 +61,30 @@ def _dense(in_features, out_features):
     return nn.Linear(in_features, out_features, bias=False), nn.BatchNorm1d(out_features), nn.ReLU()
 
 
-def make_backbone(backbone, input_shape, generator):
+# Name to whether it takes images.
+BACKBONES = {
+    "mlp": False,
+    "small_cnn": True,
+    **{name: backbone.takes_images for name, backbone in BINARY_BACKBONES.items()},
+}
+
+
+def make_backbone(backbone, input_shape, generator, *, integer_pixels=True):
     """Resolve a `backbone` parameter.
 
     Parameters
     ----------
-    backbone : {"auto", "mlp", "small_cnn"}, nn.Module, callable or None
+    backbone : {"auto", "mlp", "small_cnn"} or a name in `BINARY_BACKBONES`, nn.Module, callable or None
         "auto": `SmallCNN` for images, none for features. A module is used as it is (copy it first); a callable without
         arguments, such as a class, makes one.
     input_shape : tuple of int
         (n_features,) or (channels, height, width).
     generator : torch.Generator
         Draws the weights of the library's own backbones.
+    integer_pixels : bool, default=True
+        Whether pixels are multiples of 1/255 in [0, 1], as the first layer of a binary network expects; if not, that
+        layer is an ordinary one. A backbone whose attribute `takes_pixels` is true wants images as they are, not
+        standardised.
 
     Returns
     -------
@@ -82,7 +96,7 @@ def make_backbone(backbone, input_shape, generator):
     Raises
     ------
     ValueError
-        If the backbone does not take such inputs or does not give vectors.
+        If there is no backbone of this name, or it does not take such inputs or does not give vectors.
     """
     images = len(input_shape) == 3
     if backbone == "auto":
@@ -92,10 +106,14 @@ def make_backbone(backbone, input_shape, generator):
             raise ValueError("backbone=None takes features of shape (n_samples, n_features), got images; use 'auto'.")
         return nn.Identity(), input_shape[0]
     if isinstance(backbone, str):
-        if (backbone == "small_cnn") != images:
-            takes = "images" if backbone == "small_cnn" else "features of shape (n_samples, n_features)"
+        check_option("backbone", backbone, ("auto", *BACKBONES))
+        if BACKBONES[backbone] != images:
+            takes = "images" if BACKBONES[backbone] else "features of shape (n_samples, n_features)"
             raise ValueError(f"backbone={backbone!r} takes {takes}, got inputs of shape {input_shape}; use 'auto'.")
-        module = build({"mlp": MLP, "small_cnn": SmallCNN}[backbone], input_shape[0], generator=generator)
+        if backbone in BINARY_BACKBONES:
+            module = build(BINARY_BACKBONES[backbone], input_shape, integer_pixels, generator=generator)
+        else:
+            module = build({"mlp": MLP, "small_cnn": SmallCNN}[backbone], input_shape[0], generator=generator)
         return module, module.out_features
     module = backbone if isinstance(backbone, nn.Module) else backbone()
     return module, _probe(module, input_shape)

@@ -85,10 +85,20 @@ class HashNetwork(nn.Module):
 
     def forward(self, x, generator=None):
         """Compute continuous codes of inputs `x`; `generator` draws the dropout."""
-        share = self.dropout if self.training else 0.0
+        return self.hash(self.features(x, generator), generator)
+
+    def features(self, x, generator=None):
+        """Compute the feature vectors of inputs `x` that the head gets, but for the dropout before it."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             inputs = self.preprocess(x)
             if x.ndim == 2 and not isinstance(self.backbone, nn.Identity):
-                inputs = dropout(inputs, share, generator)
-            features = dropout(self.backbone(inputs), share, generator)
+                inputs = self._drop(inputs, generator)
+            return self.backbone(inputs)
+
+    def hash(self, features, generator=None):
+        """Compute continuous codes of feature vectors."""
+        features = self._drop(features, generator)
         return self.head(features, generator) if self._head_draws else self.head(features)
+
+    def _drop(self, values, generator):
+        return dropout(values, self.dropout if self.training else 0.0, generator)

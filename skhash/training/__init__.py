@@ -13,6 +13,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._optim": ["make_optimizer", "make_schedule"],
         "._parameters": ["TRAINING_CONSTRAINTS", "check_recipe", "document_parameters"],
         "._recipes": ["RECIPES", "Recipe", "Steps", "adapt_to_features", "dropout_for", "epochs_for"],
+        "._resolve_views": ["SampleViews", "resolve_views"],
+        "._feature_views": ["FeatureViews"],
         "._views": ["RandomCropFlip"],
     },
 )

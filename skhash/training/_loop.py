@@ -17,7 +17,7 @@ class Batch:
     Parameters
     ----------
     inputs : Tensor
-        Samples, on the device, augmented if that was asked for.
+        Samples as they are, on the device.
     targets : Tensor or None
         Class indices or multi-hot labels.
     rows : ndarray of int64
@@ -28,6 +28,8 @@ class Batch:
         For whatever the loss draws.
     learning_rate : float
         Of the head, in this step.
+    views : tuple of (callable or None, callable or None), default=(None, None)
+        Weak and strong, see `resolve_views`.
     """
 
     inputs: Tensor
@@ -36,6 +38,23 @@ class Batch:
     epoch: int
     generator: torch.Generator
     learning_rate: float
+    views: tuple = (None, None)
+
+    def view(self, strength="strong"):
+        """Draw a random view of the inputs.
+
+        Parameters
+        ----------
+        strength : {"strong", "weak"}, default="strong"
+            Which of the two kinds.
+
+        Returns
+        -------
+        inputs : Tensor
+            A new one at every call; the inputs themselves if there are no views.
+        """
+        draw = self.views[strength == "strong"]
+        return self.inputs if draw is None else draw(self.inputs, self.generator)
 
     def asked_by(self, criterion):
         """Choose what a criterion wants to know beside codes and targets.
@@ -78,11 +97,11 @@ class TrainingLoop:
     device : torch.device
         Where to compute.
     generator : torch.Generator
-        Shuffles, augments, and is handed to the loss.
+        Shuffles, draws views, and is handed to the loss.
     max_grad_norm : float, default=None
         Longer gradients are scaled down to this norm.
-    augment : callable, default=None
-        `augment(inputs, generator)` gives changed inputs.
+    views : tuple of (callable or None, callable or None), default=(None, None)
+        What draws weak and strong views of a batch.
     """
 
     network: torch.nn.Module
@@ -93,7 +112,7 @@ class TrainingLoop:
     device: torch.device
     generator: torch.Generator
     max_grad_norm: float | None = None
-    augment: object = None
+    views: tuple = (None, None)
 
     def run_epoch(self, samples, targets, epoch):
         """Train on every sample once, in random order.
@@ -131,11 +150,9 @@ class TrainingLoop:
 
     def _step(self, samples, targets, rows, epoch):
         inputs = samples.batch(rows).to(self.device)
-        if self.augment is not None:
-            inputs = self.augment(inputs, self.generator)
         batch_targets = None if targets is None else targets[rows.to(self.device)]
         learning_rate = self.optimizer.param_groups[0]["lr"]
-        batch = Batch(inputs, batch_targets, rows.numpy(), epoch, self.generator, learning_rate)
+        batch = Batch(inputs, batch_targets, rows.numpy(), epoch, self.generator, learning_rate, self.views)
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.network, batch)
         loss.backward()

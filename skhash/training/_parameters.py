@@ -25,7 +25,7 @@ TRAINING_CONSTRAINTS = {
     "standardize": ["boolean", None],
     "dropout": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"}), None],
     "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
-    "augment": [callable, None],
+    "views": [StrOptions({"auto"}), callable, tuple, None],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -71,9 +71,11 @@ _DOC = {
         images.
     max_grad_norm : float, default=None
         Longer gradients are scaled down to this norm; None leaves them.
-    augment : callable, default=None
-        `augment(batch, generator)` gives a random view of a training batch, such as
-        `skhash.training.RandomCropFlip()`.
+    views : "auto", callable, tuple of two callables or None, default="auto"
+        Random views (augmentations) to train on: `views(batch, generator)` changes a batch of samples, such as
+        `skhash.training.RandomCropFlip()`; one with a single argument, such as a transform of torchvision, changes one
+        sample. A pair is weak and strong views, for methods that know both. "auto" is none but for methods that
+        compare views of a sample: `skhash.training.FeatureViews` or `ImageViews`.
     early_stopping : bool, default=False
         Whether to hold out `validation_fraction` of the training data, to score the codes on it after every epoch
         (mAP@all of each sample against the others), to stop when the score has not risen for `n_iter_no_change`

@@ -91,14 +91,18 @@ def test_long_gradients_are_scaled_down():
     assert (network.head.linear.weight - weight).norm().item() == pytest.approx(0.1 * 1.9 * 1e-3, rel=1e-3)
 
 
-def test_augment_sees_the_batch_and_the_generator():
+def test_views_see_the_batch_and_the_generator():
     calls = []
 
-    def augment(inputs, generator):
+    def strong(inputs, generator):
         calls.append((tuple(inputs.shape), isinstance(generator, torch.Generator)))
         return inputs * 0
 
-    assert make_loop(make_network(), augment=augment).run_epoch(Samples(X), None, 0) == 0
+    def loss(network, batch):
+        assert batch.view("weak") is batch.inputs
+        return network.criterion(network(batch.view()), batch.targets)
+
+    assert make_loop(make_network(), loss, views=(None, strong)).run_epoch(Samples(X), None, 0) == 0
     assert calls == [((4, 3), True), ((4, 3), True), ((2, 3), True)]
 
 

@@ -1,0 +1,143 @@
+"""Binary residual networks."""
+
+import torch
+from torch import nn
+
+from skhash.nn.binary._blocks import ResidualBlock, binary_layer, make_shortcut
+from skhash.nn.binary._rules import make_rule
+from skhash.nn.binary._stem import Int8Stem
+from skhash.utils import check_option
+
+STEMS = ("int8", "float")
+
+
+def make_stem(stem, channels, width, kernel_size=3, stride=1, *, pool=False):
+    """Make the first layer of an image network, which is never binary, and its batch normalisation.
+
+    Parameters
+    ----------
+    stem : {"int8", "float"}
+        Eight-bit weights on integer pixels, see `Int8Stem`; or an ordinary convolution.
+    channels : int
+        Channels of the images.
+    width : int
+        Filters.
+    kernel_size, stride : int
+        Geometry; the border keeps the size at stride 1.
+    pool : bool, default=False
+        Whether a maximum over 3 x 3 positions, two apart, follows.
+
+    Returns
+    -------
+    stem : nn.Sequential
+        The layers.
+    """
+    check_option("stem", stem, STEMS)
+    if stem == "int8":
+        convolution = Int8Stem(channels, width, kernel_size, stride, kernel_size // 2)
+    else:
+        convolution = nn.Conv2d(channels, width, kernel_size, stride, kernel_size // 2, bias=False)
+    layers = [convolution, nn.BatchNorm2d(width)]
+    return nn.Sequential(*layers, nn.MaxPool2d(3, 2, 1)) if pool else nn.Sequential(*layers)
+
+
+class BinaryResNet(nn.Module):
+    """Stem, stages of binary residual blocks, and the mean over all positions.
+
+    From stage to stage height and width are halved. Make one with `bireal_small` and its like.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the images.
+    widths : tuple of int
+        Channels of each stage's blocks; "bottleneck" blocks give four times as many.
+    depths : tuple of int
+        Blocks of each stage.
+    block : {"unit", "basic", "bottleneck"}, default="unit"
+        What a shortcut goes round: one 3 x 3 convolution; two; or 1 x 1, 3 x 3 and 1 x 1.
+    rule : str or Rule, default="reactnet"
+        How weights and activations become binary: "bnn", "xnor", "bireal", "reactnet", "irnet", "recu", "rbonn" or
+        "rebnn", or a `Rule`.
+    pad : {"zero", "minus", "plus"}, default="zero"
+        Border of the binary convolutions.
+    shortcut : {"dup", "binary", "real"}, default="dup"
+        Where a block has more outputs than inputs: channels are repeated, or pass a binary or a real 1 x 1 convolution.
+    stem : {"int8", "float"}, default="int8"
+        First layer: eight-bit weights on integer pixels, or an ordinary convolution on standardised ones.
+    stem_kernel, stem_stride : int, default=3 and 1
+        Its geometry.
+    stem_pool : bool, default=False
+        Whether a 3 x 3 maximum of stride 2 follows on it.
+    binarize_activations : bool, default=True
+        Whether binary convolutions see signs; False leaves only the weights binary.
+
+    Attributes
+    ----------
+    out_features : int
+        Length of the feature vectors.
+    takes_pixels : bool
+        Whether inputs are to be pixels in [0, 1] as they are, rather than standardised ones.
+    """
+
+    def __init__(
+        self,
+        channels,
+        widths,
+        depths,
+        *,
+        block="unit",
+        rule="reactnet",
+        pad="zero",
+        shortcut="dup",
+        stem="int8",
+        stem_kernel=3,
+        stem_stride=1,
+        stem_pool=False,
+        binarize_activations=True,
+    ):
+        super().__init__()
+        check_option("block", block, _BODIES)
+        rule = make_rule(rule)
+        options = {"pad": pad, "binarize_activations": binarize_activations}
+        self.takes_pixels = stem == "int8"
+        self.stem = make_stem(stem, channels, widths[0], stem_kernel, stem_stride, pool=stem_pool)
+        body, expansion = _BODIES[block]
+        blocks, n_in = [], widths[0]
+        for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+            for i in range(depth):
+                stride = 2 if stage and i == 0 else 1
+                n_out = expansion * width
+                layers = body(rule, n_in, width, n_out, stride, options)
+                around = make_shortcut(shortcut, rule, n_in, n_out, stride, **options)
+                blocks.append(ResidualBlock(layers, around, rule.activation(n_out)))
+                n_in = n_out
+        self.blocks = nn.Sequential(*blocks)
+        self.out_features = n_in
+
+    def forward(self, images):
+        """Turn images (n, channels, height, width) into features (n, out_features)."""
+        # Channels last is how a CPU is fastest.
+        x = self.stem(images.contiguous(memory_format=torch.channels_last))
+        return self.blocks(x).mean(dim=(2, 3))
+
+
+def _unit(rule, n_in, width, n_out, stride, options):
+    return binary_layer(rule, n_in, n_out, 3, stride, **options)
+
+
+def _basic(rule, n_in, width, n_out, stride, options):
+    return nn.Sequential(
+        binary_layer(rule, n_in, width, 3, stride, **options), binary_layer(rule, width, n_out, 3, **options)
+    )
+
+
+def _bottleneck(rule, n_in, width, n_out, stride, options):
+    return nn.Sequential(
+        binary_layer(rule, n_in, width, 1, **options),
+        binary_layer(rule, width, width, 3, stride, **options),
+        binary_layer(rule, width, n_out, 1, **options),
+    )
+
+
+_BODIES = {"unit": (_unit, 1), "basic": (_basic, 1), "bottleneck": (_bottleneck, 4)}

@@ -1,0 +1,97 @@
+"""Binary residual networks for images of about 28 or 32 pixels.
+
+They are named after Bi-Real Net for its shortcut round every convolution. By default signs and activations are those of
+ReActNet, which trained best in few epochs, and no real convolution is left but the first.
+"""
+
+from skhash.nn.binary._resnet import BinaryResNet
+
+
+def bireal_tiny(channels=1, *, width=32, stem_stride=2, **options):
+    """Make the smallest network: three stages of two binary convolutions, 0.3 million binary weights.
+
+    Parameters
+    ----------
+    channels : int, default=1
+        Channels of the images.
+    width : int, default=32
+        Channels of the first stage; the others have twice and four times as many.
+    stem_stride : int, default=2
+        Step of the first layer. At 1 the network sees more and takes three times as long.
+    **options
+        `rule`, `pad`, `shortcut`, `stem` and more, see `BinaryResNet`.
+
+    Returns
+    -------
+    network : BinaryResNet
+        With 4 * width features.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.nn.binary import bireal_tiny
+    >>> network = bireal_tiny(channels=1, rule="bireal")
+    >>> network(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 128])
+    """
+    return BinaryResNet(channels, (width, 2 * width, 4 * width), (2, 2, 2), stem_stride=stem_stride, **options)
+
+
+def bireal_small(channels=3, *, width=64, stem_stride=2, **options):
+    """Make a network twice as wide as `bireal_tiny`: 1.2 million binary weights.
+
+    Parameters
+    ----------
+    channels : int, default=3
+        Channels of the images.
+    width : int, default=64
+        Channels of the first stage; the others have twice and four times as many.
+    stem_stride : int, default=2
+        Step of the first layer.
+    **options
+        `rule`, `pad`, `shortcut`, `stem` and more, see `BinaryResNet`.
+
+    Returns
+    -------
+    network : BinaryResNet
+        With 4 * width features.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.nn.binary import bireal_small
+    >>> bireal_small(pad="minus")(torch.rand(2, 3, 32, 32)).shape
+    torch.Size([2, 256])
+    """
+    return bireal_tiny(channels, width=width, stem_stride=stem_stride, **options)
+
+
+def bireal18_32(channels=3, *, width=64, stem_stride=1, **options):
+    """Make the 18-layer network for small images: 11 million binary weights, hours of training on a CPU.
+
+    Parameters
+    ----------
+    channels : int, default=3
+        Channels of the images.
+    width : int, default=64
+        Channels of the first of four stages, each of which has twice as many as the one before. Half the width trains
+        four times as fast.
+    stem_stride : int, default=1
+        Step of the first layer.
+    **options
+        `rule`, `pad`, `shortcut`, `stem` and more, see `BinaryResNet`.
+
+    Returns
+    -------
+    network : BinaryResNet
+        With 8 * width features.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.nn.binary import bireal18_32
+    >>> bireal18_32(width=16)(torch.rand(2, 3, 32, 32)).shape
+    torch.Size([2, 128])
+    """
+    widths = (width, 2 * width, 4 * width, 8 * width)
+    return BinaryResNet(channels, widths, (4, 4, 4, 4), stem_stride=stem_stride, **options)
