@@ -149,7 +149,7 @@ def _read_container(path):
             n = (stop - start) // np.dtype(dtype).itemsize
             if entry["dtype"] != _STORED[dtype] or entry["shape"] != [n] or not 0 <= start <= stop <= data.size:
                 raise ValueError(f"{name} is described as {entry}, but there are {data.size} bytes of data")
-            tensors[name] = data[start:stop].copy().view(np.dtype(dtype).newbyteorder("<"))
+            tensors[name] = data[start:stop].view(np.dtype(dtype).newbyteorder("<"))
         crc = _checksum(metadata["network"], tensors)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}.") from None
@@ -168,7 +168,7 @@ def _read_network(metadata, tensors):
         for name, shape in shapes.items():
             tensor = _tensor_of(np.dtype(types[kind].dtypes()[name]))
             start, stop = used[tensor], used[tensor] + math.prod(shape)
-            arrays[name] = tensors[tensor][start:stop].reshape(shape)
+            arrays[name] = tensors[tensor][start:stop].reshape(shape).copy()
             used[tensor] = stop
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
         operations.append(types[kind](**settings, **arrays))

@@ -21,6 +21,7 @@ __all__ = [
     "tile_binary",
     "tile_bytes",
     "tile_floats",
+    "ring_window",
     "untile_binary",
     "untile_floats",
     "window_cases",
@@ -106,19 +107,37 @@ def pool_window(size, out_size, kernel, stride, padding, row_bytes, pixel_bytes)
     cases : ndarray of int32 of shape (n_pixels,)
         Byte offset of each output pixel's row of taps.
     """
-    starts = [np.arange(n) * stride - padding for n in out_size]
-    window = starts[0][:, None] * row_bytes + starts[1] * pixel_bytes
-    inside = [
-        (start[:, None] + np.arange(k) >= 0) & (start[:, None] + np.arange(k) < n)
-        for start, k, n in zip(starts, kernel, size, strict=True)
-    ]
-    masks, cases = window_cases(*inside)
-    offsets = (np.arange(kernel[0])[:, None] * row_bytes + np.arange(kernel[1]) * pixel_bytes).ravel()
+    (y, rows), (x, columns) = (
+        _sweep(n, n_out, k, stride, padding) for n, n_out, k in zip(size, out_size, kernel, strict=True)
+    )
+    window = y[:, None] * row_bytes + x * pixel_bytes
+    return kept(window.ravel(), np.int32), *_pool_taps(rows, columns, np.arange(kernel[0]) * row_bytes, pixel_bytes)
+
+
+@lru_cache(maxsize=512)
+def ring_window(rows, width, out_width, kernel_width, stride, padding, row_bytes, pixel_bytes):
+    """As `pool_window`, for one row of windows whose pixels lie in some rows of a ring."""
+    x, columns = _sweep(width, out_width, kernel_width, stride, padding)
+    all_rows = np.ones((1, len(rows)), bool)
+    taps = _pool_taps(all_rows, columns, np.array(rows) * row_bytes, pixel_bytes)
+    return kept(x * pixel_bytes, np.int32), *taps
+
+
+def _sweep(n, n_out, kernel, stride, padding):
+    """Where windows start along one axis, and which of their places lie inside."""
+    start = np.arange(n_out) * stride - padding
+    at = start[:, None] + np.arange(kernel)
+    return start, (at >= 0) & (at < n)
+
+
+def _pool_taps(rows, columns, row_offsets, pixel_bytes):
+    masks, cases = window_cases(rows, columns)
+    offsets = (row_offsets[:, None] + np.arange(columns.shape[1]) * pixel_bytes).ravel()
     taps = np.zeros((len(masks), 1 + len(offsets)), np.int32)
     for row, mask in zip(taps, masks, strict=True):
         row[0] = mask.sum()
         row[1 : 1 + row[0]] = offsets[mask]
-    return kept(window.ravel(), np.int32), kept(taps, np.int32), kept(cases * taps.strides[0], np.int32)
+    return kept(taps, np.int32), kept(cases * taps.strides[0], np.int32)
 
 
 def window_cases(rows, columns):
@@ -193,11 +212,8 @@ def untile_floats(tiles, shape):
 @lru_cache(maxsize=512)
 def inside_cases(size, out_size, kernel, stride, padding, padding_value):
     """Which weights of a convolution see something other than the border's -1; see `window_cases`."""
-    inside = []
-    for n, n_out, k in zip(size, out_size, kernel, strict=True):
-        at = np.arange(n_out)[:, None] * stride - padding + np.arange(k)
-        inside.append(((at >= 0) & (at < n)) | (padding_value == "minus"))
-    return window_cases(*inside)
+    inside = [_sweep(n, n_out, k, stride, padding)[1] for n, n_out, k in zip(size, out_size, kernel, strict=True)]
+    return window_cases(*(axis | (padding_value == "minus") for axis in inside))
 
 
 def base_rows(signs, masks, padding_value):

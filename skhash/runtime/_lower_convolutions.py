@@ -1,8 +1,11 @@
 """Jobs of convolutions: tables of windows, laid-out weights, and what pixels need before the first layer."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from skhash.runtime import _layout as layout
+from skhash.runtime import _lower_others as others
 from skhash.runtime._fusion import Chain, find_threshold
 from skhash.runtime._kernels import Kernel
 from skhash.runtime._weights import LaidOut
@@ -108,18 +111,49 @@ def lower_real(lowering, op, number):
     return chain.done
 
 
-def add_tiles(lowering, number, kind, chain, out, weights, **fields):
-    """Add a job of tiles for all output pixels."""
-    pixels, n_tiles, tail = split_pixels(out.n_pixels, lowering.target.pixels)
+def add_tiles(lowering, number, kind, chain, out, weights, **tables):
+    """Add the jobs of a convolution's tiles; with a max pool that reads nothing else, also those of the pool."""
+    tables |= {"weights": weights.tiles, "n_blocks": layout.padded(out.channels) // block_size(lowering.target)}
+    pool = lowering.pool_that_streams(chain, out)
+    if pool is not None:
+        _stream(lowering, number, kind, chain, out, pool, tables)
+        return
+    tables |= lowering.fields(chain)
+    _add_tile_job(lowering, number, kind, chain, out.n_pixels, tables)
+
+
+def _add_tile_job(lowering, number, kind, chain, n_pixels, fields):
+    pixels, n_tiles, tail = split_pixels(n_pixels, lowering.target.pixels)
     lowering.add_job(
-        lowering.name(number),
-        Kernel(kind, tuple(chain.steps), pixels, tail, _VECTORS),
-        n_tiles=n_tiles,
-        n_blocks=layout.padded(out.channels) // block_size(lowering.target),
-        weights=weights.tiles,
-        **lowering.fields(chain),
-        **fields,
+        lowering.name(number), Kernel(kind, tuple(chain.steps), pixels, tail, _VECTORS), n_tiles=n_tiles, **fields
     )
+
+
+def _stream(lowering, number, kind, chain, out, pool_number, tables):
+    """Pool row by row while the convolution's last rows are in a ring: the whole map is never in memory."""
+    pool, pooled = lowering.network.operations[pool_number], lowering.maps[pool_number + 1]
+    height, width = pool.kernel
+    ring = lowering.memory.real(replace(out, height=height))
+    tables |= lowering.fields(replace(chain, stored=None)) | {"out_stride": ring.pixel_bytes}
+    pool_chain = lowering.chain_from(pool_number + 1)
+    fields = lowering.fields(pool_chain)
+    computed = 0
+    for row in range(pooled.height):
+        first = row * pool.stride - pool.padding
+        rows = range(max(first, 0), min(first + height, out.height))
+        for y in range(max(computed, rows.start), rows.stop):
+            part = slice(y * out.width, (y + 1) * out.width)
+            now = {name: tables[name][part] for name in ("window", "cases") if name in tables}
+            now["out"] = ring.address + y % height * ring.row_bytes
+            _add_tile_job(lowering, number, kind, chain, out.width, tables | now)
+        computed = rows.stop
+        windows, taps, cases = layout.ring_window(
+            *(tuple(y % height for y in rows), out.width, pooled.width, width, pool.stride, pool.padding),
+            *(ring.row_bytes, ring.pixel_bytes),
+        )
+        others.add_row_of_pool(lowering, pool_number, pool_chain, fields, row, ring, windows, taps, cases)
+    lowering.memory.release(ring)
+    chain.done |= pool_chain.done | {pool_number}
 
 
 def block_size(target):

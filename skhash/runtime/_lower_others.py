@@ -5,7 +5,14 @@ from skhash.runtime._fusion import Chain
 from skhash.runtime._kernels import POOL_CHANNELS, Kernel
 from skhash.runtime._operations import AvgPool, Sign
 
-__all__ = ["lower_concat", "lower_elementwise", "lower_max_pool", "lower_mean", "lower_signs_to_real"]
+__all__ = [
+    "add_row_of_pool",
+    "lower_concat",
+    "lower_elementwise",
+    "lower_max_pool",
+    "lower_mean",
+    "lower_signs_to_real",
+]
 
 
 def lower_max_pool(lowering, op, number):
@@ -80,3 +87,16 @@ def _add_pool(lowering, number, kind, op, chain, window=((1, 1), 1, 0)):
         **lowering.fields(chain),
     )
     return chain.done
+
+
+def add_row_of_pool(lowering, number, chain, fields, row, place, windows, taps, cases):
+    """Add a job for one row of a max pool, given the fields of a job for the whole map."""
+    out = lowering.maps[number + 1]
+    first = row * out.width
+    now = {name: fields[name] + first * fields[f"{name}_stride"] for name in ("out", "residual") if name in fields}
+    if "bit_offsets" in fields:
+        now["bit_offsets"] = fields["bit_offsets"][first : first + out.width]
+    tables = {"source": place.address, "window": windows, "taps": taps, "cases": cases}
+    n_blocks = layout.padded(out.channels) // POOL_CHANNELS
+    kernel = Kernel("max", tuple(chain.steps))
+    lowering.add_job(lowering.name(number), kernel, n_tiles=out.width, n_blocks=n_blocks, **fields | tables | now)

@@ -157,6 +157,16 @@ class Lowering:
         follow(chain, value, self.network, self.users, available)
         return chain
 
+    def pool_that_streams(self, chain, out):
+        """Number of the max pool that alone reads what a chain stores, if it is worth not to keep the whole map."""
+        if chain.stored is None or chain.signed is not None or chain.residual is not None:
+            return None
+        readers = self.users[chain.stored]
+        pool = self.network.operations[readers[0]]
+        if len(readers) != 1 or readers[0] == CALLER or not isinstance(pool, MaxPool):
+            return None
+        return readers[0] if self.maps[chain.stored].kind == "real" and pool.kernel[0] < out.height else None
+
     def fields(self, chain):
         """Fields of a job for a chain; gives places to what it writes."""
         fields = {}

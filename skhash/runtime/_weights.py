@@ -30,7 +30,7 @@ class LaidOut:
 
 
 def without_weights(operation):
-    """The same operation with a shape in its weights' place, if a plan needs no more than these once it laid them out."""
+    """The same operation with no more than its weights' shape, which is all that plans need once these are laid out."""
     if isinstance(operation, BinaryConv):
         return replace(operation, bits=None)
     if isinstance(operation, RealConv):
