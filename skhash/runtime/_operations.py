@@ -369,11 +369,11 @@ class AvgPool(Operation):
         self._of_kind(source, "real")
         if not self.partial:
             return Map("real", *out_size(source, self.kernel, self.stride, 0), source.channels)
-        sides = list(zip((source.height, source.width), self.kernel, strict=True))
-        sizes = [-(-max(side - k, 0) // self.stride) + 1 for side, k in sides]
-        last = [(n - 1) * self.stride for n in sizes]
-        if min(self.kernel) < 1 or any(start >= side for start, (side, _) in zip(last, sides, strict=True)):
+        if min(self.kernel) < 1 or self.stride < 1:
             raise ValueError(f"a window of {self.kernel} with stride {self.stride} does not fit {source}.")
+        sides = zip((source.height, source.width), self.kernel, strict=True)
+        # A window must begin inside, however far it hangs over.
+        sizes = [min(-(-max(side - k, 0) // self.stride), (side - 1) // self.stride) + 1 for side, k in sides]
         return Map("real", *sizes, source.channels)
 
 

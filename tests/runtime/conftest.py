@@ -19,12 +19,16 @@ class NetworkMaker:
     def build(self, n_blocks, bits=20):
         value = self.stem()
         for _ in range(n_blocks):
-            value = getattr(self, self.rng.choice(["residual", "react", "preactivated", "pooled", "widened", "plain"]))(value)
+            value = getattr(self, self.rng.choice(["residual", "react", "preactivated", "pooled", "widened", "plain"]))(
+                value
+            )
         if len(self.shape) == 3:
             value = self.add(rt.GlobalAvgPool(value))
         head = self.rng.choice(["real", "binary"])
         if head == "real":
-            value = self.affine(self.add(rt.RealConv(value, self.rng.normal(size=(bits, 1, 1, self.map(value).channels)))))
+            value = self.affine(
+                self.add(rt.RealConv(value, self.rng.normal(size=(bits, 1, 1, self.map(value).channels))))
+            )
             return rt.Network(self.shape, self.operations)
         self.sign(self.affine(self.conv(self.sign(value), bits, 1)))
         return rt.Network(self.shape, self.operations)
@@ -63,9 +67,7 @@ class NetworkMaker:
         kernel = kernel or int(self.rng.choice((1, 3, 5))) if len(self.shape) == 3 else 1
         weight = self.rng.choice([-1, 1], size=(channels, kernel, kernel, map_.channels))
         mode = str(self.rng.choice(["zero", "minus", "plus"]))
-        return self.add(
-            rt.BinaryConv.from_signs(value, weight, stride=stride, padding=kernel // 2, padding_value=mode)
-        )
+        return self.add(rt.BinaryConv.from_signs(value, weight, stride=stride, padding=kernel // 2, padding_value=mode))
 
     def stem(self):
         channels = self.width()

@@ -32,7 +32,12 @@ def test_images_equal_the_reference(target, seed, n_blocks, make_network, make_i
 
 @pytest.mark.parametrize("target", TARGETS)
 @settings(max_examples=4, deadline=None)
-@given(seed=st.integers(0, 10**9), n_blocks=st.integers(1, 4), features=st.sampled_from([5, 32, 70]), rows=st.sampled_from([1, 8, 11]))
+@given(
+    seed=st.integers(0, 10**9),
+    n_blocks=st.integers(1, 4),
+    features=st.sampled_from([5, 32, 70]),
+    rows=st.sampled_from([1, 8, 11]),
+)
 def test_feature_vectors_equal_the_reference(target, seed, n_blocks, features, rows, make_network, make_input):
     network = make_network(seed, n_blocks, features)
     X = make_input(network, 2 * rows, seed)
