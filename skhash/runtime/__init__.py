@@ -10,12 +10,13 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
         "._spec": ["Network"],
-        "._operations": [
-            *("Add", "Affine", "AvgPool", "BinaryConv", "Clip", "Concat", "GlobalAvgPool", "Int8Conv", "Lookup", "Map"),
-            *("MaxPool", "RPReLU", "RealConv", "Sign", "SignsToReal"),
-        ],
+        "._operation": ["Map"],
+        "._convolutions": ["BinaryConv", "Int8Conv", "Lookup", "RealConv"],
+        "._elementwise": ["Add", "Affine", "Clip", "Concat", "RPReLU", "Sign", "SignsToReal"],
+        "._pools": ["AvgPool", "GlobalAvgPool", "MaxPool"],
         "._packed_hasher": ["PackedHasher"],
         "._file": ["load_packed"],
         "._reference": ["interpret"],
+        "._roof": ["popcount_roof"],
     },
 )

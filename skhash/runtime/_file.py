@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from skhash.codes import to_hex
-from skhash.runtime._operations import operation_types
+from skhash.runtime._operations import OPERATIONS
 from skhash.runtime._packed_hasher import PackedHasher
 from skhash.runtime._spec import Network
 
 __all__ = ["load_packed", "write"]
 
 FORMAT, VERSION = "skhash packed network", 1
-_TENSORS = {"binary": np.uint8, "int8": np.int8, "real": np.float32}
+_TENSORS = {"real": np.float32, "binary": np.uint8, "int8": np.int8}
 _STORED = {np.uint8: "U8", np.int8: "I8", np.float32: "F32"}
 _PROBES = 4
 _LARGEST_HEADER = 2**24
@@ -88,8 +88,6 @@ def load_packed(path, *, target=None, n_jobs=None):
 
 def write(path, hasher):
     """Write a hasher's network."""
-    from safetensors.numpy import save
-
     network = hasher.network
     parts = {name: [np.zeros(0, dtype)] for name, dtype in _TENSORS.items()}
     operations = []
@@ -109,7 +107,7 @@ def write(path, hasher):
         "crc32": _checksum(deflated, tensors),
         "probe": " ".join(to_hex(hasher.codes(probe(network)), network.bits)),
     }
-    _replace(Path(path), save(tensors, metadata))
+    _replace(Path(path), _container(metadata, tensors))
 
 
 def probe(network):
@@ -118,6 +116,18 @@ def probe(network):
     mixed = np.arange(math.prod(shape), dtype=np.uint64) * np.uint64(2654435761) >> np.uint64(13)
     pixels = (mixed & np.uint64(255)).astype(np.uint8).reshape(shape)
     return pixels if network.takes_images else (pixels.astype(np.float32) - 128) / 32
+
+
+def _container(metadata, tensors):
+    """A file in safetensors' format: size of the header, header, numbers. The same network gives the same bytes."""
+    header, stop = {"__metadata__": metadata}, 0
+    for name, tensor in tensors.items():
+        start, stop = stop, stop + tensor.nbytes
+        header[name] = {"dtype": _STORED[_TENSORS[name]], "shape": [tensor.size], "data_offsets": [start, stop]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    numbers = (tensor.astype(tensor.dtype.newbyteorder("<")).tobytes() for tensor in tensors.values())
+    return b"".join([len(text).to_bytes(8, "little"), text, *numbers])
 
 
 def _read_container(path):
@@ -160,7 +170,7 @@ def _read_container(path):
 
 def _read_network(metadata, tensors):
     description = json.loads(zlib.decompress(base64.b64decode(metadata["network"])))
-    used, operations, types = dict.fromkeys(tensors, 0), [], operation_types()
+    used, operations, types = dict.fromkeys(tensors, 0), [], OPERATIONS
     for kind, settings, shapes in description["operations"]:
         if kind not in types:
             raise ValueError(f"unknown operation {kind!r}")

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from skhash.runtime._elementwise import Add, Affine, Clip, RPReLU, Sign
 from skhash.runtime._layout import channel_row, padded
-from skhash.runtime._operations import Add, Affine, Clip, MaxPool, RPReLU, Sign
+from skhash.runtime._pools import MaxPool
 from skhash.runtime._rounding import NEVER, affine, smallest_positive
 
 __all__ = ["Chain", "Threshold", "follow", "find_threshold", "threshold_row"]

@@ -16,7 +16,7 @@ from skhash.runtime._steps import Epilogue
 from skhash.runtime._tiles import sum_tile
 from skhash.runtime._vector_ir import F32, I8, I32, I64, Emitter
 
-__all__ = ["POOL_CHANNELS", "Kernel", "compile_kernel", "compile_runner"]
+__all__ = ["POOL_CHANNELS", "Kernel", "assembly", "compile_function", "compile_kernel", "compile_runner"]
 
 POOL_CHANNELS = 32  # of a block of a pool or pass: as many as any real map has a multiple of
 
@@ -63,19 +63,24 @@ class _Compiler:
             return self._addresses[key]
 
     def _compile(self, name, write):
-        module = ir.Module(name)
-        n_arguments = write.__code__.co_argcount - 1
-        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * n_arguments), name)
-        builder = ir.IRBuilder(function.append_basic_block("entry"))
-        write(Emitter(builder, self.target.lanes), *function.args)
-        builder.ret_void()
-        compiled = binding.parse_assembly(str(module))
-        compiled.verify()
-        passes = binding.create_pass_builder(self._machine, binding.create_pipeline_tuning_options(2))
-        passes.getModulePassManager().run(compiled, passes)
-        self._engine.add_module(compiled)
+        self._engine.add_module(_optimized(name, write, self.target.lanes, self._machine))
         self._engine.finalize_object()
         return self._engine.get_function_address(name)
+
+
+def _optimized(name, write, lanes, machine):
+    """LLVM's module of one function, whose arguments are 64-bit integers."""
+    module = ir.Module(name)
+    n_arguments = write.__code__.co_argcount - 1
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * n_arguments), name)
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    write(Emitter(builder, lanes), *function.args)
+    builder.ret_void()
+    compiled = binding.parse_assembly(str(module))
+    compiled.verify()
+    passes = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(2))
+    passes.getModulePassManager().run(compiled, passes)
+    return compiled
 
 
 _compiler = cache(_Compiler)
@@ -83,11 +88,25 @@ _compiler = cache(_Compiler)
 
 def compile_kernel(target, kernel):
     """Address of a kernel's code."""
+    return _compiler(target).address(kernel, _writer(target, kernel))
 
+
+def compile_function(target, key, write):
+    """Address of the function of 64-bit integers that `write(emitter, *arguments)` writes; `key` tells it from others."""
+    return _compiler(target).address(key, write)
+
+
+def assembly(target, kernel):
+    """A kernel's code to read."""
+    machine = target.machine()
+    return machine.emit_assembly(_optimized("kernel", _writer(target, kernel), target.lanes, machine))
+
+
+def _writer(target, kernel):
     def write(e, job):
         _WRITERS[kernel.kind](e, JobReader(e, job), target, kernel)
 
-    return _compiler(target).address(kernel, write)
+    return write
 
 
 @cache

@@ -17,7 +17,7 @@ _VECTORS = 2  # vectors of output channels of a tile
 
 def lower_binary(lowering, op, number):
     """A convolution of signs, perhaps all the way to the next signs by comparing integers."""
-    _check_rows(lowering, op, op.kernel)
+    lowering.refuse_windows(op, op.kernel, op.stride, op.padding)
     source, out, place = lowering.maps[op.sources[0]], lowering.maps[number + 1], lowering.places[op.sources[0]]
     size, out_size = ((1, 1), (1, 1)) if lowering.n_rows > 1 else ((m.height, m.width) for m in (source, out))
     masks, cases = layout.inside_cases(size, out_size, op.kernel, op.stride, op.padding, op.padding_value)
@@ -62,7 +62,7 @@ def lower_int8(lowering, op, number):
     """The first layer: by products of bytes, or in floats, which hold its integers exactly."""
     out, place = lowering.maps[number + 1], lowering.places[0]
     chain = lowering.chain_from(number + 1)
-    kernel, channels = op.weight.shape[1:3], op.weight.shape[3]
+    kernel, channels = op.kernel, op.weight.shape[3]
     if not lowering.target.multiplies_bytes:
         table = np.broadcast_to(np.arange(256, dtype=np.float32) - 128, (channels, 256))
         floats = _look_up(lowering, number, table, op.padding)
@@ -93,7 +93,7 @@ def lower_lookup(lowering, op, number):
 
 def lower_real(lowering, op, number):
     """A convolution or linear layer in float32."""
-    _check_rows(lowering, op, op.weight.shape[1:3])
+    lowering.refuse_windows(op, op.kernel, op.stride, op.padding)
     map_, place = lowering.maps[op.sources[0]], lowering.places[op.sources[0]]
     chain = lowering.chain_from(number + 1)
     if place.border >= op.padding:
@@ -188,7 +188,7 @@ def _windows(op, kernel, out, place, n_steps):
 def _add_real_tiles(lowering, number, op, chain, place):
     out = lowering.maps[number + 1]
     weights = lowering.laid_out(number, lambda: LaidOut(layout.tile_floats(op.weight, block_size(lowering.target))))
-    tables = _windows(op, op.weight.shape[1:3], out, place, op.weight.shape[3])
+    tables = _windows(op, op.kernel, out, place, op.weight.shape[3])
     add_tiles(lowering, number, "real", chain, out, weights, source=place.address, **tables)
 
 
@@ -231,8 +231,3 @@ def _pool_bits(lowering, number, threshold, map_, place):
         parameters=layout.kept(flips, np.uint32),
         **lowering.sign_fields(threshold.value),
     )
-
-
-def _check_rows(lowering, op, kernel):
-    if not lowering.network.takes_images and (tuple(kernel) != (1, 1) or op.stride != 1 or op.padding):
-        raise ValueError(f"{type(op).__name__}: feature vectors have no windows, expected kernel (1, 1), got {kernel}.")

@@ -1,9 +1,10 @@
 """Jobs of everything but convolutions: pools, passes over maps that nothing was fused with, concatenation."""
 
 from skhash.runtime import _layout as layout
+from skhash.runtime._elementwise import Sign
 from skhash.runtime._fusion import Chain
 from skhash.runtime._kernels import POOL_CHANNELS, Kernel
-from skhash.runtime._operations import AvgPool, Sign
+from skhash.runtime._pools import AvgPool
 
 __all__ = [
     "add_row_of_pool",
@@ -24,9 +25,8 @@ def lower_max_pool(lowering, op, number):
 def lower_mean(lowering, op, number):
     """The mean of each window or of the whole map."""
     map_ = lowering.maps[op.sources[0]]
-    window = (op.kernel, op.stride, 0) if isinstance(op, AvgPool) else ((map_.height, map_.width), 1, 0)
-    if not lowering.network.takes_images and tuple(window[0]) != (1, 1):
-        raise ValueError(f"{type(op).__name__}: feature vectors have no windows.")
+    whole = (map_.height, map_.width // lowering.n_rows)
+    window = (op.kernel, op.stride, 0) if isinstance(op, AvgPool) else (whole, 1, 0)
     return _add_pool(lowering, number, "mean", op, lowering.chain_from(number + 1), window)
 
 
@@ -71,6 +71,7 @@ def _add_pool(lowering, number, kind, op, chain, window=((1, 1), 1, 0)):
     """Add a job that combines what lies in windows and does a chain's steps."""
     map_, out, place = lowering.maps[op.sources[0]], lowering.maps[number + 1], lowering.places[op.sources[0]]
     kernel, stride, padding = window
+    lowering.refuse_windows(op, kernel, stride, padding)
     windows, taps, cases = layout.pool_window(
         *((map_.height, map_.width), (out.height, out.width), tuple(kernel), stride, padding),
         *(place.row_bytes, place.pixel_bytes),

@@ -7,25 +7,12 @@ import numpy as np
 from skhash.runtime import _layout as layout
 from skhash.runtime import _lower_convolutions as convolutions
 from skhash.runtime import _lower_others as others
+from skhash.runtime._convolutions import BinaryConv, Int8Conv, Lookup, RealConv
+from skhash.runtime._elementwise import Add, Affine, Clip, Concat, RPReLU, Sign, SignsToReal
 from skhash.runtime._fusion import Chain, follow
 from skhash.runtime._kernels import Kernel, compile_kernel
 from skhash.runtime._memory import Memory
-from skhash.runtime._operations import (
-    Add,
-    Affine,
-    AvgPool,
-    BinaryConv,
-    Clip,
-    Concat,
-    GlobalAvgPool,
-    Int8Conv,
-    Lookup,
-    MaxPool,
-    RealConv,
-    RPReLU,
-    Sign,
-    SignsToReal,
-)
+from skhash.runtime._pools import AvgPool, GlobalAvgPool, MaxPool
 
 __all__ = ["CALLER", "Lowering"]
 
@@ -138,6 +125,14 @@ class Lowering:
     def name(self, number):
         """What to call the jobs of an operation."""
         return f"{number} {type(self.network.operations[number]).__name__}"
+
+    def refuse_windows(self, operation, kernel, stride, padding):
+        """Refuse windows on feature vectors: several of them lie side by side."""
+        if not self.network.takes_images and (tuple(kernel), stride, padding) != ((1, 1), 1, 0):
+            raise ValueError(
+                f"{type(operation).__name__}: feature vectors have no windows; expected kernel (1, 1), stride 1 and no "
+                f"padding, got {tuple(kernel)}, {stride} and {padding}."
+            )
 
     def padding_of_readers(self, value):
         """Width of the border that the operations which read a value want."""

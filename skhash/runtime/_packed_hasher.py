@@ -52,8 +52,8 @@ class PackedHasher:
     >>> weight = np.where(np.arange(64).reshape(8, 1, 1, 8) % 3, 1, -1)
     >>> network = Network((8,), (Sign(0), BinaryConv.from_signs(1, weight), Sign(2)))
     >>> PackedHasher(network).transform([[1, -2, 3, 4, -5, 6, 7, 8], [-1, 2, -3, -4, -5, 6, -7, -8]])
-    array([[1, 1, 1, 1, 1, 1, 1, 1],
-           [1, 0, 1, 1, 0, 1, 1, 0]], dtype=uint8)
+    array([[0, 1, 1, 0, 1, 1, 0, 1],
+           [1, 0, 0, 1, 0, 0, 1, 0]], dtype=uint8)
     """
 
     def __init__(self, network, *, target=None, n_jobs=None):
@@ -148,6 +148,30 @@ class PackedHasher:
 
         write(path, self)
 
+    def profile(self, X, n_rounds=5):
+        """Time each kernel on one sample, alone and again and again: where the time goes.
+
+        Parameters
+        ----------
+        X : array-like
+            At least one sample, as for `transform`.
+        n_rounds : int, default=5
+            The best of so many rounds counts.
+
+        Returns
+        -------
+        times : dict of str to float
+            Microseconds of this thread's CPU time by operation: its number and name. An operation that was fused into
+            an earlier one has no entry.
+        """
+        X = self._read(X)[:1]
+        self._run(X)
+        plan = self._take_plan(1)
+        times = plan.profile(X, self._new_codes(1), n_rounds)
+        with self._lock:
+            self._plans[1].append(plan)
+        return times
+
     @property
     def weight_bytes(self):
         """Bytes of the weights of convolutions, as they are laid out in memory."""
@@ -181,8 +205,7 @@ class PackedHasher:
 
     def _run(self, X):
         """Codes as the network ends: float32 (n, bits) or packed bytes."""
-        dtype = np.float32 if self._ends_real else np.uint8
-        out = np.empty((len(X), self.bits if self._ends_real else -(-self.bits // 8)), dtype)
+        out = self._new_codes(len(X))
         size = _BLOCK_IMAGES if self._network.takes_images else _BLOCK_ROWS
         n_jobs = min(effective_n_jobs(self.n_jobs), -(-len(X) // size))
         if n_jobs <= 1:
@@ -192,6 +215,9 @@ class PackedHasher:
             parts = [slice(start, start + size) for start in range(0, len(X), size)]
             Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(self._run_block)(X[part], out[part]) for part in parts)
         return out
+
+    def _new_codes(self, n):
+        return np.empty((n, self.bits), np.float32) if self._ends_real else np.empty((n, -(-self.bits // 8)), np.uint8)
 
     def _run_block(self, X, out):
         start = 0

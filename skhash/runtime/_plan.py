@@ -1,5 +1,7 @@
 """A network made ready to run: jobs, buffers and tables for one thread."""
 
+import time
+
 import numpy as np
 
 from skhash.runtime._jobs import JOB
@@ -49,13 +51,53 @@ class Plan:
             For the codes: C-contiguous; float32 `(n, bits)` if the network's last value is real, else uint8
             `(n, ceil(bits / 8))`.
         """
-        jobs = self._table.ctypes.data
-        source_cell = jobs + JOB.fields["source"][1]
-        out_cell = jobs + (len(self._table) - 1) * JOB.itemsize + JOB.fields["out"][1]
+        self._call(self._table, X, out, len(X) // self.n_rows)
+
+    def profile(self, X, out, n_rounds, seconds=0.002):
+        """Time each job alone, for `seconds` a round.
+
+        Parameters
+        ----------
+        X, out : ndarray
+            As for `run`, of `n_rows` samples.
+        n_rounds : int
+            The best of so many counts.
+        seconds : float, default=0.002
+            About how long a job is repeated in a round.
+
+        Returns
+        -------
+        times : dict of str to float
+            Microseconds by name.
+        """
+        self.run(X, out)
+        X, out = (np.lib.stride_tricks.as_strided(a, a.shape, (0, *a.strides[1:])) for a in (X, out))
+        times = dict.fromkeys(self.names, 0.0)
+        for number, name in enumerate(self.names):
+            job = self._table[number : number + 1].copy()
+            job["source"] = job["source"] or X.ctypes.data
+            job["out"] = job["out"] or out.ctypes.data
+            n, best = 1, np.inf
+            for _ in range(n_rounds):
+                start = time.thread_time()
+                self._call(job, X, out, n, cells=False)
+                taken = time.thread_time() - start
+                best = min(best, taken / n)
+                n = max(1, min(int(seconds / max(best, 1e-8)), 10**5))
+            times[name] += 1e6 * best
+        return times
+
+    def _call(self, jobs, X, out, n, cells=True):
+        first = jobs.ctypes.data
+        spare = np.zeros(2, np.int64)
+        source_cell, out_cell = spare.ctypes.data, spare.ctypes.data + 8
+        if cells:
+            source_cell = first + JOB.fields["source"][1]
+            out_cell = first + (len(jobs) - 1) * JOB.itemsize + JOB.fields["out"][1]
         source_stride, out_stride = (self.n_rows * array.strides[0] for array in (X, out))
         self._run(
-            *(jobs, len(self._table), X.ctypes.data, source_stride, source_cell),
-            *(out.ctypes.data, out_stride, out_cell, len(X) // self.n_rows),
+            *(first, len(jobs), X.ctypes.data, source_stride, source_cell),
+            *(out.ctypes.data, out_stride, out_cell, n),
         )
 
     @property

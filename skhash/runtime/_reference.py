@@ -2,23 +2,10 @@
 
 import numpy as np
 
-from skhash.runtime._operations import (
-    Add,
-    Affine,
-    AvgPool,
-    BinaryConv,
-    Clip,
-    Concat,
-    GlobalAvgPool,
-    Int8Conv,
-    Lookup,
-    Map,
-    MaxPool,
-    RealConv,
-    RPReLU,
-    Sign,
-    SignsToReal,
-)
+from skhash.runtime._convolutions import BinaryConv, Int8Conv, Lookup, RealConv
+from skhash.runtime._elementwise import Add, Affine, Clip, Concat, RPReLU, Sign, SignsToReal
+from skhash.runtime._operation import Map
+from skhash.runtime._pools import AvgPool, GlobalAvgPool, MaxPool
 from skhash.runtime._rounding import affine, fused_multiply_add
 
 __all__ = ["interpret"]
@@ -49,7 +36,7 @@ def interpret(network, X):
     >>> weight = np.where(np.arange(64).reshape(8, 1, 1, 8) % 3, 1, -1)
     >>> network = Network((8,), (Sign(0), BinaryConv.from_signs(1, weight), Sign(2)))
     >>> interpret(network, np.array([[1, -2, 3, 4, -5, 6, 7, 8]], np.float32))[2].ravel()
-    array([ 0,  0,  6,  0,  0,  6,  0,  0])
+    array([-2,  6,  0, -2,  6,  0, -2,  6])
     """
     values = [np.asarray(X).reshape(len(X), *([1, 1] * (not network.takes_images)), *network.input_shape)]
     for operation in network.operations:

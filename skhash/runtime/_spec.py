@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skhash.runtime._operations import Map, Operation
+from skhash.runtime._operation import Map, Operation
 
 __all__ = ["Network"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skhash.runtime import _layout as layout
-from skhash.runtime._operations import BinaryConv, RealConv, pack_signs
+from skhash.runtime._convolutions import BinaryConv, RealConv, pack_signs
 
 __all__ = ["LaidOut", "restore", "without_weights"]
 

@@ -20,7 +20,7 @@ from skhash.runtime import (
     Sign,
     SignsToReal,
 )
-from skhash.runtime._operations import operation_types
+from skhash.runtime._operations import OPERATIONS
 
 PIXELS, REAL, SIGN, INTEGER = (
     Map("pixels", 6, 5, 3),
@@ -58,7 +58,7 @@ def binary(shape=(4, 3, 3, 8), **settings):
 )
 def test_result(operation, sources, expected):
     assert operation.result(*sources) == expected
-    assert type(operation).__name__ in operation_types()
+    assert OPERATIONS[type(operation).__name__] is type(operation)
 
 
 @pytest.mark.parametrize(
