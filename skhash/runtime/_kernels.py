@@ -92,7 +92,7 @@ def compile_kernel(target, kernel):
 
 
 def compile_function(target, key, write):
-    """Address of the function of 64-bit integers that `write(emitter, *arguments)` writes; `key` tells it from others."""
+    """Address of the function that `write(emitter, *arguments)` writes; `key` tells it from others of the target."""
     return _compiler(target).address(key, write)
 
 

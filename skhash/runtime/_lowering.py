@@ -157,10 +157,10 @@ class Lowering:
         if chain.stored is None or chain.signed is not None or chain.residual is not None:
             return None
         readers = self.users[chain.stored]
-        pool = self.network.operations[readers[0]]
-        if len(readers) != 1 or readers[0] == CALLER or not isinstance(pool, MaxPool):
+        if len(readers) != 1 or readers[0] == CALLER or self.maps[chain.stored].kind != "real":
             return None
-        return readers[0] if self.maps[chain.stored].kind == "real" and pool.kernel[0] < out.height else None
+        pool = self.network.operations[readers[0]]
+        return readers[0] if isinstance(pool, MaxPool) and pool.kernel[0] < out.height else None
 
     def fields(self, chain):
         """Fields of a job for a chain; gives places to what it writes."""

@@ -46,6 +46,11 @@ def test_bits_are_all_that_lies_between_plain_layers():
     assert real == [8]
 
 
+def test_values_that_nobody_reads_do_no_harm():
+    lowering = lower(*STEM, rt.Sign(2), conv(3), rt.Affine(2, np.ones(32)))
+    assert lowering.names[-1] == "output"
+
+
 def test_a_pool_behind_the_first_layer_needs_rows_only():
     pooled = lower(*STEM, rt.MaxPool(2, (3, 3), 2, 1))
     assert 2 not in pooled.places
