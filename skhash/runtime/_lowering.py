@@ -103,8 +103,12 @@ class Lowering:
 
     def _write_output(self):
         map_, place = self.maps[-1], self.places[len(self.network.operations)]
-        size = 4 * map_.channels if map_.kind == "real" else -(-map_.channels // 8)
-        self.copy("output", map_.n_pixels, size, source=place.address, source_stride=place.pixel_bytes)
+        if map_.kind == "real":
+            size = row = 4 * map_.channels
+        else:
+            size, row = -(-map_.channels // 8), 8 * -(-map_.channels // 64)  # a caller's words, of which the rest is 0
+        fields = {"source": place.address, "source_stride": place.pixel_bytes}
+        self.copy("output", map_.n_pixels, size, out_stride=row, **fields)
 
     def copy(self, name, n_rows, size, source_stride=None, out_stride=None, **fields):
         """Add a job that copies rows of bytes."""

@@ -5,7 +5,7 @@ from threading import Lock
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
-from skhash.codes import as_packed, binarize, unpack_codes
+from skhash.codes import binarize, pack_codes, unpack_codes
 from skhash.runtime._plan import Plan
 from skhash.runtime._spec import Network
 from skhash.runtime._targets import find_target
@@ -116,7 +116,7 @@ class PackedHasher:
             Little-endian words, unused bits 0: what `HammingIndex` takes.
         """
         out = self._run(self._read(X))
-        return as_packed(binarize(out) if self._ends_real else out, self.bits)[0]
+        return pack_codes(binarize(out)) if self._ends_real else out
 
     def decision_function(self, X):
         """Compute continuous codes.
@@ -134,7 +134,7 @@ class PackedHasher:
         out = self._run(self._read(X))
         if self._ends_real:
             return out
-        return 2 * unpack_codes(as_packed(out, self.bits)[0], self.bits).astype(np.float32) - 1
+        return 2 * unpack_codes(out, self.bits).astype(np.float32) - 1
 
     def save(self, path):
         """Write the network to a file: 1 bit a binary weight, and the codes of a probe batch.
@@ -204,11 +204,11 @@ class PackedHasher:
         return np.ascontiguousarray(X)
 
     def _run(self, X):
-        """Codes as the network ends: float32 (n, bits) or packed bytes."""
+        """Codes as the network ends: float32 (n, bits) or packed words."""
         out = self._new_codes(len(X))
         size = _BLOCK_IMAGES if self._network.takes_images else _BLOCK_ROWS
-        n_jobs = min(effective_n_jobs(self.n_jobs), -(-len(X) // size))
-        if n_jobs <= 1:
+        n_jobs = 1 if len(X) <= size else min(effective_n_jobs(self.n_jobs), -(-len(X) // size))
+        if n_jobs == 1:
             self._run_block(X, out)
         else:
             size = max(size, -(-len(X) // (4 * n_jobs)))
@@ -217,7 +217,9 @@ class PackedHasher:
         return out
 
     def _new_codes(self, n):
-        return np.empty((n, self.bits), np.float32) if self._ends_real else np.empty((n, -(-self.bits // 8)), np.uint8)
+        if self._ends_real:
+            return np.empty((n, self.bits), np.float32)
+        return np.zeros((n, -(-self.bits // 64)), np.uint64)
 
     def _run_block(self, X, out):
         start = 0

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skhash.codes import unpack_codes
 from skhash.runtime import interpret
 from skhash.runtime._plan import Plan
 from skhash.runtime._targets import list_targets
@@ -13,12 +14,12 @@ TARGETS = [pytest.param(target, id=target.name) for target in list_targets()]
 
 
 def run(network, target, X, n_rows=1):
-    maps = network.maps()
-    final = maps[-1]
-    real = final.kind == "real"
-    out = np.zeros((len(X), final.channels if real else -(-final.channels // 8)), np.float32 if real else np.uint8)
+    real = network.maps()[-1].kind == "real"
+    out = (
+        np.zeros((len(X), network.bits), np.float32) if real else np.zeros((len(X), -(-network.bits // 64)), np.uint64)
+    )
     Plan(network, target, n_rows).run(X, out)
-    return out if real else np.unpackbits(out, axis=1, count=final.channels, bitorder="little").astype(bool)
+    return out if real else unpack_codes(out, network.bits).astype(bool)
 
 
 @pytest.mark.parametrize("target", TARGETS)
