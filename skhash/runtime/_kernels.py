@@ -29,6 +29,7 @@ class Kernel:
     ----------
     kind : str
         "binary", "int8", "real" (convolutions), "max", "max_integers", "mean" (pools; "max" of one tap just reads),
+        "mean_of_all" (with sums by sixteens),
         "unpack" (signs to floats), "bit_or" (max pool of signs), "copy" (rows of bytes) or "lookup" (rows of pixels
         through a table).
     steps : tuple of str
@@ -173,7 +174,7 @@ def _write_pool(e, job, target, kernel):
     """Combine what lies in windows; rows of `taps` begin with their number, which differs at borders."""
     epilogue = Epilogue(e, job, kernel.steps)
     type_ = e.ints if kernel.kind == "max_integers" else e.floats
-    combine = e.b.fadd if kernel.kind == "mean" else e.larger
+    combine = e.larger if kernel.kind.startswith("max") else e.b.fadd
 
     def write_pixel(pixel):
         window, row = (e.b.add(job.source, e.offset(job.window, pixel)), e.b.add(job.taps, e.offset(job.cases, pixel)))
@@ -188,14 +189,42 @@ def _write_pool(e, job, target, kernel):
                 return [e.load(e.at(start, channel, 4), type_) for channel in channels]
 
             def add_tap(tap, totals):
-                return [combine(total, x) for total, x in zip(totals, read(e.at(tap, 1, 1)), strict=True)]
+                return [combine(total, x) for total, x in zip(totals, read(tap), strict=True)]
 
-            for x, channel in zip(e.fold_rest(n_taps, read(0), add_tap), channels, strict=True):
-                epilogue.apply([e.b.fdiv(x, divisor) if kernel.kind == "mean" else x], pixel, channel)
+            if kernel.kind == "mean_of_all":
+                totals = _sum_by_sixteens(e, n_taps, [e.constant(e.floats, 0.0)] * len(channels), add_tap)
+            else:
+                others = e.b.sub(n_taps, I64(1))
+                totals = e.fold_if_any(others, read(0), lambda i, totals: add_tap(e.at(i, 1, 1), totals))
+            for x, channel in zip(totals, channels, strict=True):
+                epilogue.apply([e.b.fdiv(x, divisor) if kernel.kind.startswith("mean") else x], pixel, channel)
 
         e.loop_if_any(job.n_blocks, write_block)
 
     e.loop_if_any(job.n_tiles, write_pixel)
+
+
+def _sum_by_sixteens(e, count, zeros, add_tap):
+    """Sum as torch does over the pixels of a map: sixteen, sixteen times sixteen, and what is left."""
+
+    def add(totals, others):
+        return [e.b.fadd(x, y) for x, y in zip(totals, others, strict=True)]
+
+    def sum_from(first, n):
+        return e.fold_if_any(n, zeros, lambda i, totals: add_tap(e.b.add(first, i), totals))
+
+    def sum_groups_from(first, n):
+        return e.fold_if_any(
+            n, zeros, lambda i, totals: add(totals, sum_from(e.b.add(first, e.at(I64(0), i, 16)), I64(16)))
+        )
+
+    n_large = e.b.sdiv(count, I64(256))
+    done = e.b.mul(n_large, I64(256))
+    n_groups = e.b.sdiv(e.b.sub(count, done), I64(16))
+    large = e.fold_if_any(n_large, zeros, lambda i, totals: add(totals, sum_groups_from(e.b.mul(i, I64(256)), I64(16))))
+    groups = sum_groups_from(done, n_groups)
+    done = e.b.add(done, e.b.mul(n_groups, I64(16)))
+    return add(add(sum_from(done, e.b.sub(count, done)), groups), large)
 
 
 def _write_unpack(e, job, target, kernel):
@@ -277,7 +306,7 @@ def _write_lookup(e, job, target, kernel):
 
 _WRITERS = {
     **dict.fromkeys(("binary", "int8", "real"), _write_convolution),
-    **dict.fromkeys(("max", "max_integers", "mean"), _write_pool),
+    **dict.fromkeys(("max", "max_integers", "mean", "mean_of_all"), _write_pool),
     "unpack": _write_unpack,
     "bit_or": _write_bit_or,
     "copy": _write_copy,

@@ -4,7 +4,6 @@ from skhash.runtime import _layout as layout
 from skhash.runtime._elementwise import Sign
 from skhash.runtime._fusion import Chain
 from skhash.runtime._kernels import POOL_CHANNELS, Kernel
-from skhash.runtime._pools import AvgPool
 
 __all__ = [
     "add_row_of_pool",
@@ -12,6 +11,7 @@ __all__ = [
     "lower_elementwise",
     "lower_max_pool",
     "lower_mean",
+    "lower_mean_of_all",
     "lower_signs_to_real",
 ]
 
@@ -23,11 +23,16 @@ def lower_max_pool(lowering, op, number):
 
 
 def lower_mean(lowering, op, number):
-    """The mean of each window or of the whole map."""
+    """The mean of each window."""
+    chain = lowering.chain_from(number + 1)
+    return _add_pool(lowering, number, "mean", op, chain, (op.kernel, op.stride, 0))
+
+
+def lower_mean_of_all(lowering, op, number):
+    """The mean of the whole map."""
     map_ = lowering.maps[op.sources[0]]
-    whole = (map_.height, map_.width // lowering.n_rows)
-    window = (op.kernel, op.stride, 0) if isinstance(op, AvgPool) else (whole, 1, 0)
-    return _add_pool(lowering, number, "mean", op, lowering.chain_from(number + 1), window)
+    window = ((map_.height, map_.width // lowering.n_rows), 1, 0)
+    return _add_pool(lowering, number, "mean_of_all", op, lowering.chain_from(number + 1), window)
 
 
 def lower_signs_to_real(lowering, op, number):

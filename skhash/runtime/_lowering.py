@@ -24,7 +24,7 @@ _RULES = {
     RealConv: convolutions.lower_real,
     MaxPool: others.lower_max_pool,
     AvgPool: others.lower_mean,
-    GlobalAvgPool: others.lower_mean,
+    GlobalAvgPool: others.lower_mean_of_all,
     Concat: others.lower_concat,
     SignsToReal: others.lower_signs_to_real,
     **dict.fromkeys((Affine, RPReLU, Clip, Add, Sign), others.lower_elementwise),

@@ -73,7 +73,10 @@ class AvgPool(Operation):
 
 @dataclass(frozen=True, eq=False)
 class GlobalAvgPool(Operation):
-    """Give the mean of each channel, added row by row in float32.
+    """Give the mean of each channel of the whole map.
+
+    Numbers are added in float32 as torch adds them in maps with channels last, if these are a multiple of 32: from
+    pixel to pixel, row by row, in groups of 16; 16 of these sums in turn; and what is left in the end.
 
     Parameters
     ----------

@@ -120,6 +120,24 @@ def _mean(x):
     return total / np.float32(pixels.shape[1])
 
 
+def _global_avg_pool(op, x):
+    pixels = x.reshape(len(x), -1, x.shape[3])
+    n = pixels.shape[1]
+    large, groups = n // 256 * 256, n // 16 * 16
+    sums = [_sum(pixels[:, start : start + 16]) for start in range(0, groups, 16)]
+    outer = [_sum(np.stack(sums[start : start + 16], 1)) for start in range(0, large // 16, 16)]
+    parts = [pixels[:, groups:]] + [np.stack(part or [0 * pixels[:, 0]], 1) for part in (sums[large // 16 :], outer)]
+    rest, middle, top = (_sum(part) for part in parts)
+    return ((rest + middle + top) / np.float32(n))[:, None, None]
+
+
+def _sum(pixels):
+    total = np.zeros_like(pixels[:, 0]) if pixels.shape[1] else np.float32(0)
+    for k in range(pixels.shape[1]):
+        total = total + pixels[:, k]
+    return total
+
+
 _RULES = {
     Lookup: _lookup,
     Int8Conv: _int8_conv,
@@ -134,5 +152,5 @@ _RULES = {
     Concat: lambda op, *xs: np.concatenate(xs, axis=3),
     MaxPool: _max_pool,
     AvgPool: _avg_pool,
-    GlobalAvgPool: lambda op, x: _mean(x)[:, None, None],
+    GlobalAvgPool: _global_avg_pool,
 }

@@ -89,11 +89,11 @@ class Emitter:
         """Load bits as a vector of one-bit values."""
         return self.b.bitcast(self.load(address, ir.IntType(self.lanes), 1), vector(I1, self.lanes))
 
-    def fold_rest(self, count, initial, body):
-        """Loop as `fold` does but `count - 1` times, perhaps never."""
+    def fold_if_any(self, count, initial, body):
+        """Loop as `fold` does, or not at all if `count` is 0."""
         before = self.b.block
-        with self.b.if_then(self.b.icmp_signed(">", count, I64(1))):
-            new = self.fold(self.b.sub(count, I64(1)), initial, body)
+        with self.b.if_then(self.b.icmp_signed(">", count, I64(0))):
+            new = self.fold(count, initial, body)
             after = self.b.block
         carried = [self.b.phi(value.type) for value in initial]
         for phi, start, end in zip(carried, initial, new, strict=True):

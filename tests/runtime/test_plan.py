@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhash.codes import unpack_codes
-from skhash.runtime import interpret
+from skhash.runtime import Affine, GlobalAvgPool, Int8Conv, Network, interpret
 from skhash.runtime._plan import Plan
 from skhash.runtime._targets import list_targets
 
@@ -43,3 +43,17 @@ def test_feature_vectors_equal_the_reference(target, seed, n_blocks, features, r
     network = make_network(seed, n_blocks, features)
     X = make_input(network, 2 * rows, seed)
     np.testing.assert_array_equal(run(network, target, X, rows), interpret(network, X)[-1].reshape(2 * rows, -1))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("sides", [(1, 1), (3, 5), (4, 4), (7, 7), (16, 15), (16, 16), (23, 29)])
+def test_means_of_maps_of_all_sizes(target, sides):
+    rng = np.random.default_rng(0)
+    operations = (
+        Int8Conv(0, rng.integers(-9, 9, size=(40, 1, 1, 2))),
+        Affine(1, rng.normal(size=40)),
+        GlobalAvgPool(2),
+    )
+    network = Network((*sides, 2), operations)
+    X = rng.integers(0, 256, size=(2, *sides, 2), dtype=np.uint8)
+    np.testing.assert_array_equal(run(network, target, X), interpret(network, X)[-1].reshape(2, -1))

@@ -22,7 +22,8 @@ def test_folds(target):
         count = e.load(source, I64, 8)
         [total] = e.fold(count, [I64(0)], lambda index, carried: [e.b.add(carried[0], index)], step=3)
         e.store(total, out, 8)
-        [rest] = e.fold_rest(count, [I64(100)], lambda index, carried: [e.b.add(carried[0], I64(1))])
+        others = e.b.sub(count, I64(1))
+        [rest] = e.fold_if_any(others, [I64(100)], lambda index, carried: [e.b.add(carried[0], I64(1))])
         e.store(rest, e.at(out, 1, 8), 8)
         e.loop_if_any(e.b.sub(count, I64(2)), lambda index: e.store(index, e.at(out, 2, 8), 8))
 
