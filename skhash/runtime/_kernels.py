@@ -1,6 +1,6 @@
 """Kernels: loops round tiles, pools and copies, generated for a target when a plan first needs them.
 
-A kernel is a function of one job. Nothing is cached on disk: all kernels of a network compile in about a second, and
+A kernel is a function of one job. Nothing is cached on disk: all kernels of a network compile in half a second, and
 what is not there cannot be stale.
 """
 
@@ -29,9 +29,8 @@ class Kernel:
     ----------
     kind : str
         "binary", "int8", "real" (convolutions), "max", "max_integers", "mean" (pools; "max" of one tap just reads),
-        "mean_of_all" (with sums by sixteens),
-        "unpack" (signs to floats), "bit_or" (max pool of signs), "copy" (rows of bytes) or "lookup" (rows of pixels
-        through a table).
+        "mean_of_all" (the same, summed by sixteens), "unpack" (signs to floats), "bit_or" (max pool of signs), "copy"
+        (rows of bytes) or "lookup" (rows of pixels through a table).
     steps : tuple of str
         See `_steps`.
     pixels, tail : int

@@ -23,7 +23,7 @@ __all__ = ["Network"]
 _LARGEST_SIDE = 2**15
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """A network that hashes images or feature vectors, as data.
 
@@ -62,7 +62,8 @@ class Network:
             )
         object.__setattr__(self, "input_shape", shape)
         object.__setattr__(self, "operations", tuple(self.operations))
-        final = self.maps()[-1]
+        object.__setattr__(self, "_maps", self._check())
+        final = self._maps[-1]
         if not self.operations or (final.kind != "real" and (final.kind, final.n_pixels) != ("sign", 1)):
             raise ValueError(f"The last operation must give a real map, or a sign map of 1 x 1; it gives {final}.")
 
@@ -74,7 +75,7 @@ class Network:
     @property
     def bits(self):
         """Code length."""
-        final = self.maps()[-1]
+        final = self._maps[-1]
         return final.n_pixels * final.channels
 
     def maps(self):
@@ -85,6 +86,10 @@ class Network:
         maps : list of Map
             One more than there are operations.
         """
+        return list(self._maps)
+
+    def _check(self):
+        """The maps; `ValueError` if an operation does not fit its sources."""
         maps = [Map("pixels", *self.input_shape) if self.takes_images else Map("real", 1, 1, *self.input_shape)]
         for number, operation in enumerate(self.operations):
             if not isinstance(operation, Operation):

@@ -1,12 +1,15 @@
 """Whole networks: every kernel of every target that this machine runs, against the reference interpreter."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhash.codes import unpack_codes
-from skhash.runtime import Affine, GlobalAvgPool, Int8Conv, Network, interpret
+from skhash.runtime import Affine, BinaryConv, GlobalAvgPool, Int8Conv, Network, Sign, interpret
 from skhash.runtime._plan import Plan
 from skhash.runtime._targets import list_targets
 
@@ -57,3 +60,19 @@ def test_means_of_maps_of_all_sizes(target, sides):
     network = Network((*sides, 2), operations)
     X = rng.integers(0, 256, size=(2, *sides, 2), dtype=np.uint8)
     np.testing.assert_array_equal(run(network, target, X), interpret(network, X)[-1].reshape(2, -1))
+
+
+def test_other_threads_run_meanwhile():
+    """A plan gives the interpreter's lock away for all samples at once; two threads then share nothing but weights."""
+    network = Network((32,), (Sign(0), BinaryConv.from_signs(1, np.ones((32, 1, 1, 32))), Affine(2, np.ones(32))))
+    plan = Plan(network, list_targets()[0])
+    n = 2**20
+    X, out = np.zeros((n, 32), np.float32), np.zeros((n, 32), np.float32)
+    thread = threading.Thread(target=plan.run, args=(X, out))
+    thread.start()
+    rounds = 0
+    while thread.is_alive():
+        time.sleep(0.001)
+        rounds += 1
+    assert rounds > 5
+    assert (out == 32).all()
