@@ -18,5 +18,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._file": ["load_packed"],
         "._reference": ["interpret"],
         "._roof": ["popcount_roof"],
+        "._verification": ["CodeComparison", "compare_codes"],
     },
 )

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from skhash.runtime._operation import Map, Operation
+from skhash.runtime._rounding import fused_multiply_add
 
 __all__ = ["Add", "Affine", "Clip", "Concat", "RPReLU", "Sign", "SignsToReal"]
 
@@ -32,6 +33,32 @@ class Affine(Operation):
     offset: np.ndarray = None
     fused: bool = True
     _dtypes: ClassVar[dict] = {"scale": np.float32, "offset": np.float32}
+
+    @classmethod
+    def from_batch_norm(cls, source, weight, bias, mean, variance, eps=1e-5, *, fused=True, fused_offset=True):
+        """Make what batch normalisation does in evaluation: `scale = weight / sqrt(variance + eps)` and the rest.
+
+        Parameters
+        ----------
+        source : int
+            Value to read.
+        weight, bias, mean, variance : array-like of float of shape (channels,)
+            Of the normalisation.
+        eps : float, default=1e-5
+            What is added to the variance.
+        fused, fused_offset : bool, default=True
+            Whether `scale * x + offset` and `offset = bias - mean * scale` are rounded once, or after the product, too.
+
+        Returns
+        -------
+        affine : Affine
+            With the roundings of torch, given the last two.
+        """
+        weight, bias, mean, variance = (np.asarray(values, np.float32) for values in (weight, bias, mean, variance))
+        # Each step is rounded to single precision.
+        scale = weight * (np.float32(1) / np.sqrt(variance + np.float32(eps)))
+        offset = fused_multiply_add(-mean, scale, bias) if fused_offset else bias - mean * scale
+        return cls(source, scale, offset, fused)
 
     def result(self, source):
         """Real."""
