@@ -51,7 +51,8 @@ class CodeComparison:
         n = self.n_samples * self.bits
         which = f", none with |z| above {self.largest_differing:.1e}" if self.n_differing_bits else ""
         return (
-            f"{self.n_differing_bits} of {n} bits differ, in {self.n_differing_codes} of {self.n_samples} codes{which}.\n"
+            f"{self.n_differing_bits} of {n} bits differ, in {self.n_differing_codes} of {self.n_samples} codes"
+            f"{which}.\n"
             f"{self.n_differing_values} of {n} values z differ, by at most {self.largest_difference:.1e}.\n"
             f"|z| is at least {self.smallest_margin:.1e}, and below {self.near:.0e} in {self.n_near} of {n} values."
         )

@@ -18,7 +18,7 @@ def export_network(network, sample_shape):
     ----------
     network : nn.Module
         A `skhash.nn.HashNetwork`; or a sequence of modules from pixels in [0, 1] or feature vectors to continuous
-        codes. It may consist of what `skhash.nn.binary` has, of `skhash.nn`'s heads, and of torch's own layers `Linear`,
+        codes. It may consist of what `skhash.nn.binary` has, of `skhash.nn`'s heads, and of torch's own `Linear`,
         `Conv2d`, `BatchNorm1d`, `BatchNorm2d`, `MaxPool2d`, `Hardtanh`, `ReLU`, `Flatten`, `Dropout`, `Identity` and
         `Sequential`.
     sample_shape : tuple of int
