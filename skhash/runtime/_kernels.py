@@ -16,7 +16,15 @@ from skhash.runtime._steps import Epilogue
 from skhash.runtime._tiles import sum_tile
 from skhash.runtime._vector_ir import F32, I8, I32, I64, Emitter
 
-__all__ = ["POOL_CHANNELS", "Kernel", "assembly", "compile_function", "compile_kernel", "compile_runner"]
+__all__ = [
+    "POOL_CHANNELS",
+    "Kernel",
+    "assembly",
+    "compile_function",
+    "compile_kernel",
+    "compile_runner",
+    "compile_single_runner",
+]
 
 POOL_CHANNELS = 32  # of a block of a pool or pass: as many as any real map has a multiple of
 
@@ -119,23 +127,39 @@ def compile_runner(target):
         `run(jobs, n_jobs, source, source_stride, source_cell, out, out_stride, out_cell, n)`: addresses as integers;
         the addresses of input and output `i` are written to the cells before the jobs run.
     """
-    size, kernel_type = JOB.itemsize, ir.FunctionType(ir.VoidType(), [I64]).as_pointer()
 
     def write(e, jobs, n_jobs, source, source_stride, source_cell, out, out_stride, out_cell, n):
         def run_one(index):
             e.store(e.at(source, index, source_stride), source_cell, 8)
             e.store(e.at(out, index, out_stride), out_cell, 8)
-
-            def run_job(number):
-                job = e.at(jobs, number, size)
-                e.b.call(e.b.inttoptr(e.load(job, I64, 8), kernel_type), [job])
-
-            e.loop_if_any(n_jobs, run_job)
+            _write_jobs(e, jobs, n_jobs)
 
         e.loop_if_any(n, run_one)
 
     address = _compiler(target).address("runner", write)
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 9)(address)
+
+
+def compile_single_runner(target):
+    """Make a Python function that runs all jobs of a plan once, on whatever addresses they hold; it releases the GIL.
+
+    Returns
+    -------
+    run : callable
+        `run(jobs, n_jobs)`; with fewer arguments than the other runner, which is felt at a single sample.
+    """
+    address = _compiler(target).address("single runner", _write_jobs)
+    return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(address)
+
+
+def _write_jobs(e, jobs, n_jobs):
+    kernel_type = ir.FunctionType(ir.VoidType(), [I64]).as_pointer()
+
+    def run_job(number):
+        job = e.at(jobs, number, JOB.itemsize)
+        e.b.call(e.b.inttoptr(e.load(job, I64, 8), kernel_type), [job])
+
+    e.loop_if_any(n_jobs, run_job)
 
 
 def _write_convolution(e, job, target, kernel):

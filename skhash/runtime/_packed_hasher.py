@@ -1,11 +1,13 @@
 """The runtime's face: images or feature vectors in, hash codes out."""
 
+import math
 from threading import Lock
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from skhash.codes import binarize, pack_codes, unpack_codes
+from skhash.runtime._elementwise import Sign
 from skhash.runtime._plan import Plan
 from skhash.runtime._spec import Network
 from skhash.runtime._targets import find_target
@@ -62,8 +64,14 @@ class PackedHasher:
         self._ends_real = network.maps()[-1].kind == "real"
         self._bits = network.bits
         self._weights, self._lock = {}, Lock()
-        self._plans = {1: [Plan(network, self._target, 1, self._weights)]}  # lays all weights out
-        self._network = Network(network.input_shape, [without_weights(operation) for operation in network.operations])
+        first = Plan(network, self._target, 1, self._weights)  # lays all weights out
+        operations = [without_weights(operation) for operation in network.operations]
+        self._network = self._coder = Network(network.input_shape, operations)
+        if self._ends_real and network.maps()[-1].n_pixels == 1:  # the last kernel can pack the signs, too
+            self._coder = Network(network.input_shape, [*operations, Sign(len(operations))])
+        self._plans, self._singles = {(self._network, 1): [first]}, {self._network: [], self._coder: []}
+        images = network.takes_images
+        self._sample = (1, *network.input_shape), np.dtype(np.uint8 if images else np.float32), images
 
     @property
     def network(self):
@@ -115,8 +123,8 @@ class PackedHasher:
         packed : ndarray of uint64 of shape (n, ceil(bits / 64))
             Little-endian words, unused bits 0: what `HammingIndex` takes.
         """
-        out = self._run(self._read(X))
-        return pack_codes(binarize(out)) if self._ends_real else out
+        out = self._run(X, self._coder)
+        return pack_codes(binarize(out)) if out.dtype == np.float32 else out
 
     def decision_function(self, X):
         """Compute continuous codes.
@@ -131,7 +139,7 @@ class PackedHasher:
         z : ndarray of float32 of shape (n, bits)
             Bit `k` is 1 where `z[:, k] >= 0`. -1 and +1 if the network ends in bits.
         """
-        out = self._run(self._read(X))
+        out = self._run(X, self._network)
         if self._ends_real:
             return out
         return 2 * unpack_codes(out, self.bits).astype(np.float32) - 1
@@ -165,11 +173,9 @@ class PackedHasher:
             an earlier one has no entry.
         """
         X = self._read(X)[:1]
-        self._run(X)
-        plan = self._take_plan(1)
-        times = plan.profile(X, self._new_codes(1), n_rounds)
-        with self._lock:
-            self._plans[1].append(plan)
+        plan = self._take_plan(self._network, 1)
+        times = plan.profile(X, self._new_codes(self._network, 1), n_rounds)
+        self._give_back(self._network, plan)
         return times
 
     @property
@@ -203,40 +209,63 @@ class PackedHasher:
             )
         return np.ascontiguousarray(X)
 
-    def _run(self, X):
+    def _run(self, X, network):
         """Codes as the network ends: float32 (n, bits) or packed words."""
-        out = self._new_codes(len(X))
-        size = _BLOCK_IMAGES if self._network.takes_images else _BLOCK_ROWS
+        shape, dtype, images = self._sample
+        if type(X) is np.ndarray and X.dtype is dtype and X.shape == shape and (images or _is_finite(X)):
+            return self._run_single(X, network)
+        X = self._read(X)
+        out = self._new_codes(network, len(X))
+        size = _BLOCK_IMAGES if network.takes_images else _BLOCK_ROWS
         n_jobs = 1 if len(X) <= size else min(effective_n_jobs(self.n_jobs), -(-len(X) // size))
         if n_jobs == 1:
-            self._run_block(X, out)
+            self._run_block(X, out, network)
         else:
             size = max(size, -(-len(X) // (4 * n_jobs)))
             parts = [slice(start, start + size) for start in range(0, len(X), size)]
-            Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(self._run_block)(X[part], out[part]) for part in parts)
+            run = delayed(self._run_block)
+            Parallel(n_jobs=n_jobs, require="sharedmem")(run(X[part], out[part], network) for part in parts)
         return out
 
-    def _new_codes(self, n):
-        if self._ends_real:
+    def _run_single(self, X, network):
+        """The same for one sample that has been checked, with as little around it as can be."""
+        singles = self._singles[network]
+        try:
+            plan, source, out = single = singles.pop()  # which no other thread then has
+        except IndexError:
+            plan = Plan(network, self._target, 1, self._weights)
+            plan, source, out = single = plan, np.empty_like(X), self._new_codes(network, 1)
+            plan.bind(source, out)
+        np.copyto(source, X)
+        plan.run_bound()
+        codes = out.copy()
+        singles.append(single)
+        return codes
+
+    def _new_codes(self, network, n):
+        if network.maps()[-1].kind == "real":
             return np.empty((n, self.bits), np.float32)
         return np.zeros((n, -(-self.bits // 64)), np.uint64)
 
-    def _run_block(self, X, out):
+    def _run_block(self, X, out, network):
         start = 0
-        for rows in (1,) if self._network.takes_images else _ROWS:
+        for rows in (1,) if network.takes_images else _ROWS:
             stop = start + (len(X) - start) // rows * rows
             if stop > start:
-                plan = self._take_plan(rows)
+                plan = self._take_plan(network, rows)
                 plan.run(X[start:stop], out[start:stop])
-                with self._lock:
-                    self._plans[rows].append(plan)
+                self._give_back(network, plan)
             start = stop
 
-    def _take_plan(self, rows):
+    def _take_plan(self, network, rows):
         """A plan that no other thread uses; they share the weights."""
         with self._lock:
-            free = self._plans.setdefault(rows, [])
-            return free.pop() if free else Plan(self._network, self._target, rows, self._weights)
+            free = self._plans.setdefault((network, rows), [])
+            return free.pop() if free else Plan(network, self._target, rows, self._weights)
+
+    def _give_back(self, network, plan):
+        with self._lock:
+            self._plans[network, plan.n_rows].append(plan)
 
     def __getstate__(self):
         return {"network": self.network, "n_jobs": self.n_jobs}
@@ -247,3 +276,8 @@ class PackedHasher:
     def __repr__(self):
         sample = " x ".join(map(str, self.input_shape))
         return f"PackedHasher(bits={self.bits}, input={sample}, target={self.target!r})"
+
+
+def _is_finite(X):
+    """Whether a sum of squares is finite: quicker than to look at every number; large numbers are false alarms."""
+    return math.isfinite(np.vdot(X, X))

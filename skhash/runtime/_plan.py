@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from skhash.runtime._jobs import JOB
-from skhash.runtime._kernels import compile_runner
+from skhash.runtime._kernels import compile_runner, compile_single_runner
 from skhash.runtime._lowering import Lowering
 
 __all__ = ["Plan"]
@@ -38,6 +38,7 @@ class Plan:
         self._table = np.array([tuple(job.get(name, 0) for name in JOB.names) for job in lowering.jobs], JOB)
         self._kept = lowering.memory, lowering.kept  # what the jobs point to
         self._call = compile_runner(target)
+        self._call_once = compile_single_runner(target)
         self.names = lowering.names
         first = self._table.ctypes.data
         last = first + (len(self._table) - 1) * JOB.itemsize
@@ -60,6 +61,21 @@ class Plan:
         source_cell, out_cell = self._cells
         n = len(X) // self.n_rows
         self._call(*self._jobs, source, source_stride, source_cell, code, out_stride, out_cell, n)
+
+    def bind(self, X, out):
+        """Tie this plan to two arrays for good; then `run_bound` reads the one and writes the other.
+
+        Parameters
+        ----------
+        X, out : ndarray
+            As for `run`, of `n_rows` samples.
+        """
+        self._table[0]["source"], self._table[-1]["out"] = _address(X), _address(out)
+        self._bound = X, out
+
+    def run_bound(self):
+        """Compute codes of what is in the one bound array into the other."""
+        self._call_once(*self._jobs)
 
     def profile(self, X, out, n_rounds, seconds=0.002):
         """Time each job alone, for `seconds` a round.

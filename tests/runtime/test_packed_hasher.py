@@ -1,6 +1,7 @@
 """Samples in any accepted form give the same codes, in any company and on any number of threads."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -135,3 +136,34 @@ def test_profile_times_every_kernel_and_changes_nothing(images):
     assert {"input", "output"} < set(times)
     assert all(0 < microseconds < 1e6 for microseconds in times.values())
     np.testing.assert_array_equal(hasher.codes(X), codes)
+
+
+@pytest.mark.parametrize("kind", ["images", "features"])
+def test_single_samples_in_many_threads(kind, request):
+    network, X = request.getfixturevalue(kind)
+    hasher = PackedHasher(network)
+    codes, z = hasher.codes(X), hasher.decision_function(X)
+    rows = list(range(len(X))) * 20
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda row: (hasher.codes(X[[row]]), hasher.decision_function(X[[row]])), rows))
+    np.testing.assert_array_equal(np.concatenate([code for code, _ in found]), codes[rows])
+    np.testing.assert_array_equal(np.concatenate([values for _, values in found]), z[rows])
+
+
+def test_single_samples_in_any_memory_layout(images, features):
+    for network, X in (images, features):
+        hasher = PackedHasher(network)
+        mirrored = np.ascontiguousarray(np.flip(X, axis=-1))
+        np.testing.assert_array_equal(hasher.codes(np.flip(mirrored, axis=-1)[3:4]), hasher.codes(X)[3:4])
+
+
+def test_single_features_that_are_no_numbers_or_large(features):
+    network, X = features
+    hasher, large = PackedHasher(network), X[:2] * np.float32(1e25)
+    assert not np.isfinite(np.vdot(large, large))
+    np.testing.assert_array_equal(hasher.codes(large[:1]), hasher.codes(large)[:1])
+    for value in (np.nan, np.inf):
+        wrong = X[:1].copy()
+        wrong[0, 7] = value
+        with pytest.raises(ValueError, match="X contains NaN, infinity"):
+            hasher.codes(wrong)
