@@ -7,8 +7,10 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from skhash.codes import binarize, pack_codes, unpack_codes
-from skhash.runtime._elementwise import Sign
+from skhash.runtime._convolutions import RealConv
+from skhash.runtime._elementwise import Affine, Clip, RPReLU, Sign
 from skhash.runtime._plan import Plan
+from skhash.runtime._pools import GlobalAvgPool
 from skhash.runtime._spec import Network
 from skhash.runtime._targets import find_target
 from skhash.runtime._weights import restore, without_weights
@@ -67,7 +69,7 @@ class PackedHasher:
         first = Plan(network, self._target, 1, self._weights)  # lays all weights out
         operations = [without_weights(operation) for operation in network.operations]
         self._network = self._coder = Network(network.input_shape, operations)
-        if self._ends_real and network.maps()[-1].n_pixels == 1:  # the last kernel can pack the signs, too
+        if self._ends_real and _can_pack(network):
             self._coder = Network(network.input_shape, [*operations, Sign(len(operations))])
         self._plans, self._singles = {(self._network, 1): [first]}, {self._network: [], self._coder: []}
         images = network.takes_images
@@ -276,6 +278,17 @@ class PackedHasher:
     def __repr__(self):
         sample = " x ".join(map(str, self.input_shape))
         return f"PackedHasher(bits={self.bits}, input={sample}, target={self.target!r})"
+
+
+def _can_pack(network):
+    """Whether a sign at the end leaves all weights as they are, so that the last kernel can pack codes.
+
+    Behind a binary convolution it would become a comparison of integers, for which filters may be negated.
+    """
+    operation = network.operations[-1]
+    while isinstance(operation, (Affine, Clip, RPReLU)) and operation.sources[0]:
+        operation = network.operations[operation.sources[0] - 1]
+    return network.maps()[-1].n_pixels == 1 and isinstance(operation, (GlobalAvgPool, RealConv))
 
 
 def _is_finite(X):

@@ -7,8 +7,19 @@ import numpy as np
 import pytest
 
 from skhash import HammingIndex
-from skhash.codes import pack_codes
-from skhash.runtime import Affine, GlobalAvgPool, Int8Conv, Network, PackedHasher, RealConv, Sign, interpret
+from skhash.codes import pack_codes, unpack_codes
+from skhash.runtime import (
+    Affine,
+    BinaryConv,
+    GlobalAvgPool,
+    Int8Conv,
+    Network,
+    PackedHasher,
+    RealConv,
+    Sign,
+    SignsToReal,
+    interpret,
+)
 from skhash.runtime._targets import list_targets
 
 
@@ -167,3 +178,33 @@ def test_single_features_that_are_no_numbers_or_large(features):
         wrong[0, 7] = value
         with pytest.raises(ValueError, match="X contains NaN, infinity"):
             hasher.codes(wrong)
+
+
+@pytest.mark.parametrize("last", ["binary", "real", "mean", "real map"])
+def test_packed_codes_are_the_signs_of_any_last_layer(last):
+    rng = np.random.default_rng(0)
+    shape, n_out = (4, 4, 3), 24
+    slopes = rng.choice([-0.7, 0.3, 0], size=n_out)  # falling ones: behind a binary layer, filters could be negated
+    operations = [Int8Conv(0, rng.integers(-99, 99, size=(40, 3, 3, 3)), 1, 1), Affine(1, np.full(40, 1e-3)), Sign(2)]
+    if last == "mean":
+        operations += [BinaryConv.from_signs(3, rng.normal(size=(n_out, 1, 1, 40)))]
+        operations += [Affine(4, slopes), GlobalAvgPool(5), Affine(6, slopes, rng.normal(size=n_out))]
+    elif last == "binary":
+        operations += [BinaryConv.from_signs(3, rng.normal(size=(n_out, 4, 4, 40)))]
+        operations += [Affine(4, slopes, rng.normal(size=n_out))]
+    else:
+        side = 4 if last == "real" else 3
+        operations += [SignsToReal(3), RealConv(4, rng.normal(size=(n_out, side, side, 40)))]
+        operations += [Affine(5, slopes, rng.normal(size=n_out))]
+    network = Network(shape, operations)
+    X = rng.integers(0, 256, size=(9, *shape), dtype=np.uint8)
+    bits = interpret(network, X)[-1].reshape(9, -1) >= 0
+    assert 0.1 < bits.mean() < 0.9
+    for order in (("codes", "decision_function"), ("decision_function", "codes")):
+        hasher = PackedHasher(network)
+        for name in order:
+            for n in (1, 9):
+                found = getattr(hasher, name)(X[:n])
+                found = unpack_codes(found, hasher.bits) if name == "codes" else found >= 0
+                np.testing.assert_array_equal(found, bits[:n])
+        np.testing.assert_array_equal(interpret(hasher.network, X)[-1], interpret(network, X)[-1])

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from skhash.nn.binary._export_layers import EXPORTERS, tabulate
 from skhash.runtime import Affine, Lookup, Map, Network, SignsToReal
 
 _PIXELS = 256
@@ -73,8 +74,6 @@ class Exporter:
 
     def export(self, module, value, name=None):
         """Export a module that reads `value`; `name` is what its parent calls it."""
-        from skhash.nn.binary._export_layers import EXPORTERS  # which needs the networks, as they need this room
-
         self._path += [name] if name else []
         # Looked up by the very class: a subclass may compute anything.
         rule = EXPORTERS.get(type(module))
@@ -130,8 +129,6 @@ class Exporter:
 
     def lookup(self, value, module):
         """Tabulate what a module makes of each pixel, by channel."""
-        from skhash.nn.binary._export_layers import tabulate
-
         return self.add(Lookup(value, tabulate(module, self.map(value).channels, _PIXELS)))
 
     def flatten(self, value):

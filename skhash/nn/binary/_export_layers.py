@@ -44,6 +44,11 @@ def _numbers(tensor):
     return tensor.detach().cpu().float().numpy()
 
 
+def _as_numbers(e, value):
+    """Reals, or integers as they are: what compares and multiplies takes both."""
+    return value if e.map(value).kind == "integer" else e.real(value)
+
+
 def _nothing(e, module, value):
     return value
 
@@ -78,18 +83,18 @@ def _batch_norm(e, module, value):
     channels = module.num_features
     weight = np.ones(channels) if module.weight is None else _numbers(module.weight)
     bias = np.zeros(channels) if module.bias is None else _numbers(module.bias)
-    if e.map(value).kind in ("sign", "pixels"):
-        value = e.real(value)
     mean, variance = _numbers(module.running_mean), _numbers(module.running_var)
-    return e.add(Affine.from_batch_norm(value, weight, bias, mean, variance, module.eps, **norm_rounding()))
+    return e.add(
+        Affine.from_batch_norm(_as_numbers(e, value), weight, bias, mean, variance, module.eps, **norm_rounding())
+    )
 
 
 def _sign(e, module, value):
-    return e.add(PackedSign(e.real(value) if e.map(value).kind == "pixels" else value))
+    return value if e.map(value).kind == "sign" else e.add(PackedSign(_as_numbers(e, value)))
 
 
 def _rsign(e, module, value):
-    return e.add(PackedSign(value, -_numbers(module.shift)))
+    return e.add(PackedSign(_as_numbers(e, value), -_numbers(module.shift)))
 
 
 def _rprelu(e, module, value):
@@ -162,8 +167,7 @@ def _max_pool(e, module, value):
     )
     if max(map(len, (kernel, stride, padding))) > 1 or dilation != {1} or module.ceil_mode or module.return_indices:
         raise ValueError("it must be square, without dilation, ceil_mode and return_indices")
-    value = e.real(value) if e.map(value).kind in ("sign", "pixels") else value
-    return e.add(MaxPool(value, (*kernel, *kernel), *stride, *padding))
+    return e.add(MaxPool(_as_numbers(e, value), (*kernel, *kernel), *stride, *padding))
 
 
 def _average_pool(e, module, value):
