@@ -66,12 +66,16 @@ class PackedHasher:
         self._ends_real = network.maps()[-1].kind == "real"
         self._bits = network.bits
         self._weights, self._lock = {}, Lock()
-        first = Plan(network, self._target, 1, self._weights)  # lays all weights out
-        operations = [without_weights(operation) for operation in network.operations]
-        self._network = self._coder = Network(network.input_shape, operations)
+        coder = network
         if self._ends_real and _can_pack(network):
-            self._coder = Network(network.input_shape, [*operations, Sign(len(operations))])
-        self._plans, self._singles = {(self._network, 1): [first]}, {self._network: [], self._coder: []}
+            coder = Network(network.input_shape, [*network.operations, Sign(len(network.operations))])
+        first = Plan(coder, self._target, 1, self._weights)  # lays all weights out
+        operations = [without_weights(operation) for operation in coder.operations]
+        self._coder = Network(network.input_shape, operations)
+        self._network = self._coder
+        if coder is not network:  # two ends of one network, on the same weights
+            self._network = Network(network.input_shape, operations[:-1])
+        self._plans, self._singles = {(self._coder, 1): [first]}, {self._network: [], self._coder: []}
         images = network.takes_images
         self._sample = (1, *network.input_shape), np.dtype(np.uint8 if images else np.float32), images
 

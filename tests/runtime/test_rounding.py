@@ -57,3 +57,20 @@ def test_bisection_finds_the_first_integer_that_passes(limit, thresholds):
     for threshold, answer in zip(thresholds, found, strict=True):
         passing = [i for i in range(-limit, limit + 1) if i >= threshold]
         assert answer == (NEVER if not passing else ALWAYS if passing[0] == -limit else passing[0])
+
+
+@pytest.mark.parametrize("fused_offset", [True, False])
+def test_batch_norm_step_by_step(fused_offset):
+    rng = np.random.default_rng(0)
+    weight, bias, mean = rng.normal(size=(3, 200)).astype(np.float32)
+    variance = rng.uniform(0.01, 9, 200).astype(np.float32)
+    operation = Affine.from_batch_norm(0, weight, bias, mean, variance, 1e-3, fused=False, fused_offset=fused_offset)
+    assert not operation.fused
+    for w, b, m, v, scale, offset in zip(weight, bias, mean, variance, operation.scale, operation.offset, strict=True):
+        deviation = np.float32(np.sqrt(np.float64(np.float32(v + np.float32(1e-3)))))
+        factor = np.float32(w * np.float32(np.float32(1) / deviation))
+        product = Fraction(float(m)) * Fraction(float(factor))
+        if not fused_offset:
+            product = Fraction(float(np.float32(float(product))))
+        assert scale == factor
+        assert offset == np.float32(float(Fraction(float(b)) - product))
