@@ -82,6 +82,7 @@ class PackedInference:
 
     def _choose_inference(self, network, samples):
         """Say how codes are to be computed: "packed" or "torch"."""
+        vars(self).pop("_packed", None)  # that of an earlier fit
         binary = any(isinstance(module, (BinaryConv2d, BinaryLinear)) for module in network.backbone.modules())
         on_cpu = all(parameter.device.type == "cpu" for parameter in network.parameters())
         if self.inference == "torch" or not binary or not on_cpu or not _are_bytes(samples):
@@ -115,7 +116,7 @@ class PackedInference:
 
     def __getstate__(self):
         state = dict(super().__getstate__())
-        state.pop("_packed", None)  # made anew in no time
+        state.pop("_packed", None)  # quickly made anew
         return state
 
 
@@ -136,14 +137,25 @@ def _are_bytes(samples):
 def _encode_packed(packed, samples):
     """Yield blocks of continuous codes, as `skhash.nn.encode` does."""
     rows = max(_BLOCK_VALUES // int(np.prod(samples.sample_shape)), 1)
+    read = _read_pixels if samples.kind == "images" else _read_features
     for start in range(0, len(samples), rows):
-        block = samples.batch(range(start, min(start + rows, len(samples)))).numpy()
-        if samples.kind == "images":
-            block = np.rint(block * np.float32(_LARGEST_PIXEL))
-            if block.min(initial=0) < 0 or block.max(initial=0) > _LARGEST_PIXEL:
-                raise ValueError(
-                    f"X has pixels from {block.min():.0f} to {block.max():.0f}; this hasher takes those from 0 to "
-                    f"{_LARGEST_PIXEL}. One that was fitted with inference='torch' takes others, too."
-                )
-            block = np.moveaxis(block, 1, 3).astype(np.uint8)
-        yield packed.decision_function(block)
+        yield packed.decision_function(read(samples, range(start, min(start + rows, len(samples)))))
+
+
+def _read_features(samples, rows):
+    return samples.batch(rows).numpy()
+
+
+def _read_pixels(samples, rows):
+    """Give images as uint8 with their channels last."""
+    data = getattr(samples, "data", None)
+    if data is not None and data.dtype == np.uint8:
+        pixels = data[rows.start : rows.stop]
+    else:
+        pixels = np.rint(samples.batch(rows).numpy() * np.float32(_LARGEST_PIXEL))  # they were divided by 255
+        if pixels.min() < 0 or pixels.max() > _LARGEST_PIXEL:
+            raise ValueError(
+                f"X has pixels from {pixels.min():.0f} to {pixels.max():.0f}; this hasher takes those from 0 to "
+                f"{_LARGEST_PIXEL}. One that was fitted with inference='torch' takes others, too."
+            )
+    return np.moveaxis(pixels, 1, 3).astype(np.uint8, copy=False)

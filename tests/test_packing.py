@@ -163,4 +163,29 @@ def test_pixels_of_more_than_a_byte_are_refused(fitted, digits):
     images, _ = digits
     with pytest.raises(ValueError, match=r"X has pixels from 0 to 7\d\d; this hasher takes those from 0 to 255"):
         fitted.transform(images[:4].astype(np.int32) * 3)
-    np.testing.assert_array_equal(fitted.transform(images[:4].astype(np.int64)), fitted.transform(images[:4]))
+
+
+class Items(torch.utils.data.Dataset):
+    def __init__(self, images):
+        self.images = images
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, row):
+        return torch.from_numpy(self.images[row][None])
+
+
+def test_images_in_any_container(fitted, digits):
+    images = np.concatenate([digits[0][:40], np.arange(256, dtype=np.uint8).reshape(4, 8, 8)])  # all pixels there are
+    codes = fitted.transform(images)
+    for same in (images.astype(np.int64), images[..., None], images[:, None], Items(images), Items(images.astype(int))):
+        np.testing.assert_array_equal(fitted.transform(same), codes)
+
+
+def test_a_network_that_torch_computes_leaves_no_packed_one(digits):
+    images, y = digits
+    hasher = on_images(images[:100], y[:100], max_epochs=1)
+    assert "_packed" in vars(hasher)
+    hasher.set_params(inference="torch").fit(images[:100], y[:100])
+    assert "_packed" not in vars(hasher)

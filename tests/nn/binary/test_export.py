@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from skhash import load_packed
 from skhash.nn import DeepHead, HashHead, HashNetwork, SmallCNN, Standardize
 from skhash.nn.binary import (
     RULES,
@@ -68,7 +69,7 @@ def test_image_networks(name, settle):
 
 @pytest.mark.parametrize("stem", ["real", "binary"])
 @pytest.mark.parametrize("head", [HashHead, DeepHead])
-def test_feature_networks(stem, head, settle):
+def test_feature_networks(stem, head, settle, tmp_path):
     torch.manual_seed(0)
     X = np.random.default_rng(0).normal(3, 2, size=(70, 50)).astype(np.float32)
     backbone = binary_mlp(50, width=96, stem=stem)
@@ -84,6 +85,9 @@ def test_feature_networks(stem, head, settle):
         np.testing.assert_allclose(found, features.numpy(), rtol=1e-4, atol=1e-4)
     packed = PackedHasher(export_network(network, (50,)))
     assert compare_codes(z.numpy(), packed.decision_function(X)).n_differing_bits == 0
+    packed.save(tmp_path / "model.skhash")
+    again = load_packed(tmp_path / "model.skhash")
+    np.testing.assert_array_equal(again.decision_function(X), packed.decision_function(X))
 
 
 @pytest.mark.parametrize("standardize", [True, False])
