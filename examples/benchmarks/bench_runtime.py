@@ -12,6 +12,7 @@ which can be run one by one (`--sections nets mlp`):
 - `nets`: whole networks with 64 bits against ResNets in single precision, with batch normalisation merged into their
   convolutions. ResNet-50 is what the paper of one-bit deep hashing compares with; ResNet-18 is of the same layout.
 - `mlp`: 512-1024-1024-64 and 2048-2048-2048-64, whose hash layer is binary, too, or real as is the library's default.
+- `threads`: two against one.
 - `files`: bytes of a packed file, against those of a ResNet-50's weights.
 - `memory`: a process that loads a packed network and hashes an image, without torch, against one that does so in torch:
   seconds until the first code, and resident memory.
@@ -343,6 +344,23 @@ def measure_files(arguments):
         )
 
 
+def measure_threads(arguments):
+    """One thread against two, by the clock: the other core must be free."""
+    for name, network, shape, n in (
+        ("bireal18", bnn.bireal18(), (3, 224, 224), 128),
+        ("bireal18_32", bnn.bireal18_32(), (3, 32, 32), 512),
+    ):
+        exported, X = bnn.export_network(hashing(network), shape), samples(shape, n)[0]
+        hashers = {n_jobs: PackedHasher(exported, target=arguments.target, n_jobs=n_jobs) for n_jobs in (1, 2)}
+        best = dict.fromkeys(hashers, np.inf)
+        for _ in range(max(arguments.rounds, 5)):
+            for n_jobs, hasher in hashers.items():
+                start = time.perf_counter()
+                hasher.codes(X)
+                best[n_jobs] = min(best[n_jobs], (time.perf_counter() - start) / n)
+        print(f"{name}: {1e3 * best[1]:.3f} ms an image, {1e3 * best[2]:.3f} on two threads: {best[1] / best[2]:.2f}x")
+
+
 PACKED_PROCESS = """
 import sys, time
 start = time.perf_counter()
@@ -402,6 +420,7 @@ SECTIONS = {
     "layers": measure_layers,
     "nets": measure_nets,
     "mlp": measure_mlp,
+    "threads": measure_threads,
     "files": measure_files,
     "memory": measure_memory,
 }
