@@ -31,5 +31,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
             "SDHCHasher",
         ],
         ".index": ["HammingIndex", "HammingNeighborsTransformer", "ShardedHammingIndex"],
+        ".runtime": ["load_packed"],
     },
 )

@@ -17,6 +17,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from skhash._packing import PackedInference
 from skhash.base import BaseHasher, was_given_labels
 from skhash.codes import binarize
 from skhash.datasets import DatasetSamples, Samples, SampleSubset, read_images
@@ -55,13 +56,13 @@ _STANDARDIZE_ROWS = 8192
 _TRAINING_PARAMETERS = {
     "recipe", "max_epochs", "batch_size", "optimizer", "learning_rate", "backbone_lr_ratio", "schedule", "weight_decay",
     "dropout", "max_grad_norm", "views", "early_stopping", "validation_fraction", "n_iter_no_change", "warm_start",
-    "device", "random_state", "verbose",
+    "device", "inference", "random_state", "verbose",
 }  # fmt: skip
 _NAMES = ("n_features_in_", "feature_names_in_")
 _GLOBAL_STATE = threading.RLock()
 
 
-class DeepHasher(CallbackSupport, BaseHasher):
+class DeepHasher(PackedInference, CallbackSupport, BaseHasher):
     """Base class of the hashers that train a network.
 
     A subclass supplies `_make_criterion`, the loss as a module, and where it differs from the plain case `_make_head`,
@@ -117,6 +118,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
         n_iter_no_change=10,
         warm_start=False,
         device="auto",
+        inference="auto",
         random_state=None,
         verbose=0,
     ):
@@ -140,6 +142,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.device = device
+        self.inference = inference
         self.random_state = random_state
         self.verbose = verbose
 
@@ -544,6 +547,7 @@ class DeepHasher(CallbackSupport, BaseHasher):
         """List the attributes that make a hasher with a trained network a fitted one."""
         state = {"module_": network, "input_shape_": tuple(samples.sample_shape), "_n_features_out": self.bits}
         state["_integer_pixels"] = samples.integer
+        state["inference_"] = self._choose_inference(network, samples)
         return state if labels is None else {**state, "classes_": labels.classes, "multilabel_": labels.multilabel}
 
     def _finish(self, network, samples, labels):
@@ -558,6 +562,3 @@ class DeepHasher(CallbackSupport, BaseHasher):
 
     def _validate(self, X):
         return self._read(X, reset=False)
-
-    def _project(self, samples):
-        yield from encode(self.module_.encoder, samples)

@@ -26,6 +26,7 @@ def test_the_package_loads_nothing_heavy():
         "from skhash.datasets import retrieval_split, fetch_fashion_mnist, fetch_cifar10, fetch_cifar100",
         "from skhash.datasets import load_imagenet100, load_nuswide21, load_mscoco, load_gldv2, load_revisited",
         "import skhash.codes, skhash.centers",
+        "import skhash.runtime; [getattr(skhash.runtime, name) for name in skhash.runtime.__all__]",
     ],
 )
 def test_search_and_shallow_hashing_do_without_torch(statement):

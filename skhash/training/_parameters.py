@@ -32,6 +32,7 @@ TRAINING_CONSTRAINTS = {
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
     "warm_start": ["boolean"],
     "device": [str, torch.device],
+    "inference": [StrOptions({"auto", "torch"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
@@ -89,12 +90,17 @@ _DOC = {
         Whether `fit` continues from the weights of the previous `fit`.
     device : str or torch.device, default="auto"
         Where to compute; "auto" takes an accelerator if there is one.
+    inference : {"auto", "torch"}, default="auto"
+        How to compute codes after training. "auto": on packed words if the network has binary layers, all of it can be
+        exported (`to_packed`) and it is on a CPU; otherwise, and with "torch", by torch.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, centers, batches and whatever else is drawn. No global state is touched.
     verbose : int, default=0
         Positive for a progress bar over the epochs.""",
     "{training_attributes}": """module_ : skhash.nn.HashNetwork
         The trained network.
+    inference_ : {"packed", "torch"}
+        How codes are computed, those of training samples included.
     recipe_ : skhash.training.Recipe
         How it was trained: the recipe, with the parameters that were not None.
     history_ : list of dict

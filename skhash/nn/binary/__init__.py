@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "._activations": ["RPReLU", "RSign", "Sign"],
         "._bilinear": ["BilinearRule"],
+        "._export": ["export_network"],
         "._large_images": ["bireal18", "irnet18", "reactnet18", "recu34", "xnor_resnet18", "xnor_resnet50"],
         "._layers": ["BinaryConv2d", "BinaryLinear"],
         "._mlp": ["BinaryMLP", "binary_mlp"],

@@ -1,0 +1,15 @@
+"""All operations by name."""
+
+from skhash.runtime._convolutions import BinaryConv, Int8Conv, Lookup, RealConv
+from skhash.runtime._elementwise import Add, Affine, Clip, Concat, RPReLU, Sign, SignsToReal
+from skhash.runtime._pools import AvgPool, GlobalAvgPool, MaxPool
+
+__all__ = ["OPERATIONS"]
+
+OPERATIONS = {
+    operation.__name__: operation
+    for operation in (
+        *(Lookup, Int8Conv, RealConv, BinaryConv, Affine, Sign, SignsToReal, RPReLU, Clip, Add, Concat),
+        *(MaxPool, AvgPool, GlobalAvgPool),
+    )
+}

@@ -1,0 +1,111 @@
+"""Operations refuse what does not fit, and say why."""
+
+import numpy as np
+import pytest
+
+from skhash.runtime import (
+    Add,
+    Affine,
+    AvgPool,
+    BinaryConv,
+    Clip,
+    Concat,
+    GlobalAvgPool,
+    Int8Conv,
+    Lookup,
+    Map,
+    MaxPool,
+    RealConv,
+    RPReLU,
+    Sign,
+    SignsToReal,
+)
+from skhash.runtime._operations import OPERATIONS
+
+PIXELS, REAL, SIGN, INTEGER = (
+    Map("pixels", 6, 5, 3),
+    Map("real", 6, 5, 8),
+    Map("sign", 6, 5, 8),
+    Map("integer", 6, 5, 8),
+)
+ONES = np.ones(8)
+
+
+def binary(shape=(4, 3, 3, 8), **settings):
+    return BinaryConv.from_signs(0, np.ones(shape), **settings)
+
+
+@pytest.mark.parametrize(
+    ("operation", "sources", "expected"),
+    [
+        (Lookup(0, np.zeros((3, 256))), [PIXELS], Map("real", 6, 5, 3)),
+        (Int8Conv(0, np.zeros((4, 3, 3, 3)), 2, 1), [PIXELS], Map("integer", 3, 3, 4)),
+        (RealConv(0, np.zeros((4, 6, 5, 8))), [REAL], Map("real", 1, 1, 4)),
+        (binary(stride=2, padding=1), [SIGN], Map("integer", 3, 3, 4)),
+        (Affine(0, ONES), [INTEGER], REAL),
+        (Sign(0, ONES), [REAL], SIGN),
+        (SignsToReal(0), [SIGN], REAL),
+        (RPReLU(0, ONES, ONES, ONES), [REAL], REAL),
+        (Clip(0), [REAL], REAL),
+        (Add((0, 0)), [REAL, REAL], REAL),
+        (Concat((0, 0)), [REAL, REAL], Map("real", 6, 5, 16)),
+        (MaxPool(0), [INTEGER], Map("integer", 3, 2, 8)),
+        (AvgPool(0), [REAL], Map("real", 3, 2, 8)),
+        (AvgPool(0, partial=True), [REAL], Map("real", 3, 3, 8)),
+        (AvgPool(0, (1, 1), 9, partial=True), [REAL], Map("real", 1, 1, 8)),
+        (GlobalAvgPool(0), [REAL], Map("real", 1, 1, 8)),
+    ],
+)
+def test_result(operation, sources, expected):
+    assert operation.result(*sources) == expected
+    assert OPERATIONS[type(operation).__name__] is type(operation)
+
+
+@pytest.mark.parametrize(
+    ("operation", "sources", "message"),
+    [
+        (Lookup(0, np.zeros((256, 3))), [PIXELS], r"table has shape \(256, 3\), expected \(3, 256\)"),
+        (Lookup(0, np.zeros((3, 256))), [REAL], "the source is real 6 x 5 x 8, expected kind pixels"),
+        (Int8Conv(0, np.full((1, 400, 400, 3), 127)), [PIXELS], "float32 could not hold"),
+        (Int8Conv(0, np.zeros((4, 3, 3, 1))), [PIXELS], r"weight has shape \(4, 3, 3, 1\), but the source has 3"),
+        (RealConv(0, np.zeros((4, 8))), [REAL], "expected 4 dimensions"),
+        (RealConv(0, np.zeros((4, 7, 3, 8))), [REAL], r"a window of \(7, 3\).*does not fit"),
+        (binary((4, 3, 3, 9)), [SIGN], "but the source has 8 channels"),
+        (binary(padding=3), [SIGN], "padding 3 does not fit"),
+        (binary(padding_value="one"), [SIGN], "padding_value must be one of .* got 'one'"),
+        (BinaryConv(0, np.zeros(3), (4, 3, 3, 8)), [SIGN], r"bits has shape \(3,\), expected \(36,\)"),
+        (BinaryConv(0, np.zeros(3), (4, 8)), [SIGN], "expected four sizes"),
+        (binary(), [REAL], "expected kind sign"),
+        (Affine(0, ONES, np.ones(1)), [REAL], r"offset has shape \(1,\)"),
+        (Sign(0, np.ones(7)), [REAL], r"threshold has shape \(7,\), but the source has 8 channels"),
+        (SignsToReal(0), [REAL], "expected kind sign"),
+        (RPReLU(0, ONES, np.ones(2), ONES), [REAL], r"slope has shape \(2,\)"),
+        (Clip(0, 1, 0), [REAL], "low must not be above high"),
+        (Add((0, 1)), [REAL, Map("real", 6, 5, 9)], "expected two real maps of one shape"),
+        (Concat((0, 1)), [REAL, Map("real", 6, 6, 8)], "expected real maps of one size"),
+        (MaxPool(0, (2, 2), 2, 2), [REAL], "padding 2 is more than half"),
+        (AvgPool(0, (7, 7)), [REAL], "does not fit"),
+        (AvgPool(0, (1, 1), 0, partial=True), [REAL], "stride 0 does not fit"),
+        (GlobalAvgPool(0), [SIGN], "expected kind real"),
+    ],
+)
+def test_refusal(operation, sources, message):
+    with pytest.raises(ValueError, match=message):
+        operation.result(*sources)
+
+
+def test_nan_is_refused():
+    with pytest.raises(ValueError, match="Affine: scale holds NaN"):
+        Affine(0, [np.nan])
+
+
+def test_signs_come_back_from_bits():
+    weight = np.random.default_rng(0).choice([-1, 1], size=(5, 3, 2, 7))
+    operation = BinaryConv.from_signs(0, weight)
+    np.testing.assert_array_equal(operation.signs(), weight)
+    assert (operation.n_weights, operation.limit, operation.kernel) == (210, 42, (3, 2))
+    assert operation.bits.size == 27
+
+
+def test_the_lowest_bit_is_the_first_weight_and_zero_counts_as_plus():
+    np.testing.assert_array_equal(BinaryConv.from_signs(0, np.array([[[[1, -1, 0]]]])).bits, [0b101])
