@@ -140,6 +140,7 @@ class OneBitDeepHasher(CenterHasher):
     ``backbone="auto"`` is "bireal_tiny" for grey images of up to 32 pixels, "bireal_small" for other images of up to
     100 pixels, "bireal18" for larger ones, and "binary_mlp" for features. ``views="auto"`` is `FeatureViews` for
     features; for images shifts, with flips if they have colours, or in the recipe "paper" `ImageViews`.
+    ``max_epochs`` is 30 for images.
 
     Differences to the authors' code: groups are of one class (theirs are not on CIFAR-100), the classifier is in
     evaluation mode, the schedule counts the steps there are, and nothing is chosen by test queries.

@@ -27,7 +27,7 @@ class TrainingHistoryDisplay(BaseDisplay):
     transition : int, default=None
         Epochs before the second stage; None draws no line.
     name : str, default=None
-        Name before each label in the legend.
+        Name before each label in the legend; None or "" for none.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class TrainingHistoryDisplay(BaseDisplay):
         name = self._prepare(ax, name)
         from matplotlib.collections import LineCollection
 
-        before = "" if name is None else f"{name}: "
+        before = f"{name}: " if name else ""
         self.lines_ = [
             plot_curve(self.ax_, self.epochs, curve, before + _LABELS.get(key, key), kwargs)
             for key, curve in self.curves.items()
@@ -90,7 +90,7 @@ class TrainingHistoryDisplay(BaseDisplay):
             style = merge_style({**GUIDE, **height}, {}, LineCollection)
             self.transition_ = self.ax_.vlines(self.transition + 0.5, 0, 1, **style)
         self.ax_.set(xlabel="Epoch", ylabel="Mean Hamming distance (bits)")
-        self.ax_.set_ylim(bottom=0)
+        self.ax_.set_ylim(bottom=0, auto=None)  # curves that share the axis may still raise the top
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
         show_legend(self.ax_)
         return self
@@ -106,7 +106,7 @@ class TrainingHistoryDisplay(BaseDisplay):
         curves : sequence of str, default=("center_distance", "class_distance", "center_movement")
             What to draw, keys of the rows of `history_`.
         name : str, default=None
-            Name in the legend; None is the name of the estimator's class.
+            Name in the legend; None is the name of the estimator's class, "" leaves it out.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
         **kwargs : dict

@@ -38,11 +38,12 @@ TRAINING_CONSTRAINTS = {
 }
 
 _DOC = {
-    "{training_parameters}": """backbone : {"auto", "mlp", "small_cnn"}, nn.Module, callable or None, default="auto"
+    "{training_parameters}": """backbone : str, nn.Module, callable or None, default="auto"
         What turns samples into feature vectors. "auto": a small convolutional network for images, nothing for
-        features, whose head is then all there is to train; "mlp" adds two hidden layers for features. A module gives
-        (n, d) vectors; a copy of it is trained, on integer pixels divided by 255 or floats as they are. A callable
-        without arguments, such as a class, makes one.
+        features, whose head is then all there is to train; "mlp" adds two hidden layers for features. Other names are
+        those of binary networks, `skhash.nn.binary.BINARY_BACKBONES`. A module gives (n, d) vectors; a copy of it is
+        trained, on integer pixels divided by 255 or floats as they are. A callable without arguments, such as a class,
+        makes one.
     image_size : int or tuple of (int, int), default=None
         Height and width that image files and PIL images are brought to; one number for both. None takes those of the
         first training image, which is right where all are alike and small.
@@ -63,7 +64,7 @@ _DOC = {
     schedule : {"step", "one_cycle", "constant"} or skhash.training.Steps, default=None
         Learning rate over time: a tenth after 80 % of the epochs, torch's one-cycle policy, constant, or other steps.
     weight_decay : float, default=None
-        Weight decay of all parameters.
+        Weight decay: of all parameters, or in a network with binary layers of real weight matrices only.
     standardize : bool, default=None
         Whether features get mean 0 and variance 1, by the training data. None leaves the inputs of a backbone of your
         own as they are. Images always are standardised for the library's backbones.

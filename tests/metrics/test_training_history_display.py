@@ -35,6 +35,10 @@ def test_curves_are_the_history(ax):
     assert [line.get_label() for line in display.lines_] == ["Fitted: Code to its center", "Fitted: loss"]
     assert display.transition_.get_segments()[0][:, 0].tolist() == [1.5, 1.5]
     assert ax.get_ylim()[0] == 0
+    higher = TrainingHistoryDisplay([1, 2], {"loss": [50.0, 0.0]}).plot(ax)
+    assert higher.ax_.get_ylim()[1] >= 50
+    bare = TrainingHistoryDisplay.from_estimator(estimator, curves=["loss"], name="", ax=Figure().subplots())
+    assert [line.get_label() for line in bare.lines_] == ["loss"]
 
 
 def test_epochs_without_a_value_are_gaps(ax):
