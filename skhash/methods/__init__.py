@@ -9,6 +9,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._pca": ["PCAHasher"],
         "._itq": ["ITQHasher"],
         "._spectral": ["SpectralHasher"],
+        "._sdc": ["SDCHasher"],
+        "._bihalf": ["BiHalfHasher"],
         "._ortho": ["OrthoHasher"],
         "._hashnet": ["HashNetHasher"],
         "._dbdh": ["DBDHHasher"],
@@ -22,5 +24,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._greedy": ["GreedyHasher"],
         "._jmlh": ["JMLHHasher"],
         "._sdhc": ["SDHCHasher"],
+        "._cib": ["CIBHasher"],
+        "._ssdh": ["SSDHHasher"],
+        "._tbh": ["TBHHasher"],
     },
 )

@@ -9,9 +9,11 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._bihalf": ["BiHalf"],
         "._dropout": ["dropout"],
         "._heads": ["DeepHead", "HashHead"],
+        "._hidden_head": ["HiddenHead"],
         "._inference": ["encode"],
         "._init": ["build", "initialize"],
         "._network": ["HashNetwork", "Standardize"],
+        "._reversal": ["reverse_gradient"],
         "._sign": ["sign", "sign_ste"],
     },
 )
