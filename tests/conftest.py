@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 
 @pytest.fixture(scope="session")
 def golden():
-    """U, y, the multi-hot M, centers and U8 of the specification, as float64 tensors."""
+    """U, y, the multi-hot M, centers, U8 and X8 of the specification, as float64 tensors."""
     import torch
 
     def fill(n):
@@ -25,6 +25,7 @@ def golden():
     return SimpleNamespace(
         U=fill(4),
         U8=fill(8),
+        X8=torch.from_numpy(1 + np.cos(0.2 + 0.5 * np.arange(8)[:, None] + 0.9 * np.arange(10))),
         y=torch.tensor([0, 0, 1, 2]),
         multi_hot=torch.tensor([[1, 1, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1]]),
         centers=torch.tensor([[1.0 if sign == "+" else -1.0 for sign in row] for row in rows], dtype=torch.float64),

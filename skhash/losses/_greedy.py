@@ -8,6 +8,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from skhash.losses._classification import soft_cross_entropy
+from skhash.losses._similarity import similarity_loss
 from skhash.nn import sign, sign_ste
 
 
@@ -128,3 +129,74 @@ class GreedyHashLoss(nn.Module):
     def class_scores(self, z: Tensor) -> Tensor:
         """Compute the logits of the signs of continuous codes `z` (n, bits), (n, n_classes)."""
         return self.classifier(sign(z))
+
+
+def greedy_similarity_loss(z: Tensor, reference: Tensor, *, penalty_weight: float = 0.1, p: float = 3.0) -> Tensor:
+    r"""Compute the GreedyHash loss without labels.
+
+    .. math::
+        \operatorname{mean}_{ij} \big( \cos(b_i, b_j) - \cos(x_i, x_j) \big)^2
+        + \alpha \operatorname{mean} \big||z| - 1\big|^p, \qquad b = \operatorname{sgn} z
+
+    over the pairs i, j of `half_cosines`, see `similarity_loss`. The sign passes its gradient on as if it were the
+    identity.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, bits)
+        Continuous codes.
+    reference : Tensor of shape (n, d)
+        Features x of the same samples. No gradient passes.
+    penalty_weight : float, default=0.1
+        The :math:`\alpha` above.
+    p : float, default=3.0
+        Power of the penalty.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of rows differ, or are less than two.
+
+    References
+    ----------
+    .. [1] S. Su, C. Zhang, K. Han, Y. Tian. "Greedy hash". NeurIPS 2018, section 3.3.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import greedy_similarity_loss
+    >>> z, features = torch.tensor([[1.0, -1.0], [-1.0, -1.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> greedy_similarity_loss(z, features)
+    tensor(0.)
+    """
+    return similarity_loss(sign_ste(z), reference) + penalty_weight * greedy_penalty(z, p)
+
+
+class GreedySimilarityLoss(nn.Module):
+    """`greedy_similarity_loss` as a module without parameters.
+
+    Parameters
+    ----------
+    **options
+        Keyword arguments of `greedy_similarity_loss`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import GreedySimilarityLoss
+    >>> GreedySimilarityLoss()(torch.ones(2, 4), torch.eye(2))
+    tensor(1.)
+    """
+
+    def __init__(self, **options):
+        super().__init__()
+        self.options = options
+
+    def forward(self, z: Tensor, reference: Tensor) -> Tensor:
+        """Compute the loss of continuous codes `z` (n, bits) with features (n, d) of the same samples."""
+        return greedy_similarity_loss(z, reference, **self.options)

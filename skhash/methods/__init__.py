@@ -10,6 +10,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._itq": ["ITQHasher"],
         "._one_bit": ["OneBitDeepHasher"],
         "._spectral": ["SpectralHasher"],
+        "._sdc": ["SDCHasher"],
+        "._bihalf": ["BiHalfHasher"],
         "._ortho": ["OrthoHasher"],
         "._hashnet": ["HashNetHasher"],
         "._dbdh": ["DBDHHasher"],
@@ -23,5 +25,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._greedy": ["GreedyHasher"],
         "._jmlh": ["JMLHHasher"],
         "._sdhc": ["SDHCHasher"],
+        "._cib": ["CIBHasher"],
+        "._ssdh": ["SSDHHasher"],
+        "._tbh": ["TBHHasher"],
     },
 )

@@ -175,7 +175,7 @@ class LowerBoundHasher(BaseHasher):
         ValueError
             If the estimator is unsupervised or has `warm_start`, or if nothing would be learnt.
         """
-        if not self.estimator._needs_labels:
+        if not (self.estimator._needs_labels or getattr(self.estimator, "_learns_labels", False)):
             raise ValueError(f"estimator must be a supervised deep hasher, got {self.estimator!r}.")
         if self.estimator.warm_start:
             raise ValueError(
@@ -193,6 +193,8 @@ class LowerBoundHasher(BaseHasher):
 
     def _wrap(self, criterion, labels, recipe, random_state, generator):
         """Make the loss that an untrained network of the estimator is to have, from that of the estimator."""
+        if labels is None:
+            raise ValueError("LowerBoundHasher requires y to be passed, but the target y is None.")
         if not hasattr(criterion, "centers"):
             n_classes = len(labels.classes)
             centers = make_hash_centers(n_classes, self.bits, method=self.center_method, random_state=random_state)

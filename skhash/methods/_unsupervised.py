@@ -15,12 +15,15 @@ class UnsupervisedHasher(DeepHasher):
     pixels. (A new backbone of the library's own knows nothing yet that could be kept.)
 
     A subclass supplies `_make_criterion`, the loss of continuous codes and reference features. Labels do not take part
-    in training.
+    in training unless a subclass says so.
 
     Warning: this class should not be used directly. Use derived classes instead.
     """
 
     _needs_labels = False
+
+    # Whether labels take part after all if there are any.
+    _learns_labels = False
 
     def _loss(self, network, batch):
         z, reference = self._codes_and_reference(network, batch.inputs, batch.generator)

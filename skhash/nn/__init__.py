@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._efficiency": ["EfficiencyReport", "efficiency_report"],
         "._float_twin": ["float_twin", "fold_batch_norm"],
         "._heads": ["DeepHead", "HashHead"],
+        "._hidden_head": ["HiddenHead"],
         "._inference": ["encode"],
         "._init": ["build", "initialize"],
         "._layer_cost": ["LayerCost", "count_layers"],
@@ -18,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._network": ["HashNetwork", "Standardize"],
         "._network_cost": ["NetworkCost"],
         "._resnet": ["RESNETS", "ResNet"],
+        "._reversal": ["reverse_gradient"],
         "._sign": ["sign", "sign_ste"],
     },
 )

@@ -6,6 +6,8 @@ Li and van Gemert, "Deep unsupervised image hashing by maximizing bit entropy", 
 import torch
 from torch import nn
 
+_MOMENTUM = 0.1
+
 
 class BiHalf(nn.Module):
     r"""Give the larger half of every column +1 and the rest -1 in training; the identity in evaluation.
@@ -17,6 +19,9 @@ class BiHalf(nn.Module):
     ----------
     gamma : float, default=6.0
         Weight of the added gradient.
+    center : int, default=None
+        Code length, if evaluation shall subtract the mean of each column over the training batches, of which a new one
+        makes a tenth after the first ten. Otherwise nothing tells a sample alone on which side of the others it is.
 
     Examples
     --------
@@ -29,17 +34,30 @@ class BiHalf(nn.Module):
             [ 1.]])
     """
 
-    def __init__(self, gamma=6.0):
+    def __init__(self, gamma=6.0, *, center=None):
         super().__init__()
         self.gamma = gamma
+        self.center = center
+        self.register_buffer("mean", None if center is None else torch.zeros(center))
+        self.register_buffer("n_batches", None if center is None else torch.zeros(()))
 
     def forward(self, z):
         """Turn continuous codes z (n, bits) into codes of the same shape; floor(n / 2) are +1 in every column."""
-        return _BiHalf.apply(z, self.gamma) if self.training else z
+        if not self.training:
+            return z if self.mean is None else z - self.mean
+        if self.mean is not None:
+            self.n_batches += 1
+            self.mean.lerp_(z.detach().mean(dim=0), (1 / self.n_batches).clamp(min=_MOMENTUM))
+        return _BiHalf.apply(z, self.gamma)
+
+    def initialize(self, generator):
+        """Forget all batches."""
+        for buffer in self.buffers():
+            nn.init.zeros_(buffer)
 
     def extra_repr(self):
-        """Show gamma in the module's repr."""
-        return f"gamma={self.gamma}"
+        """Show the parameters in the module's repr."""
+        return f"gamma={self.gamma}, center={self.center}"
 
 
 class _BiHalf(torch.autograd.Function):

@@ -1,7 +1,15 @@
 import pytest
 import torch
 
-from skhash.losses import GreedyHashLoss, greedy_hash_loss, greedy_penalty, soft_cross_entropy
+from skhash.losses import (
+    GreedyHashLoss,
+    GreedySimilarityLoss,
+    greedy_hash_loss,
+    greedy_penalty,
+    greedy_similarity_loss,
+    similarity_loss,
+    soft_cross_entropy,
+)
 from skhash.nn import build, sign
 
 
@@ -51,3 +59,23 @@ def test_frozen_stays_frozen_when_built_from_a_generator():
     generator = torch.Generator().manual_seed(0)
     module = build(GreedyHashLoss, 8, 3, train_classifier=False, generator=generator)
     assert not module.classifier.weight.requires_grad
+
+
+def test_golden_value_without_labels(golden):
+    assert greedy_similarity_loss(golden.U8, golden.X8, penalty_weight=0.0).item() == pytest.approx(1.659508, abs=1e-5)
+    penalty = (golden.U8.abs() - 1).abs().square().mean().item()
+    loss = GreedySimilarityLoss(penalty_weight=0.5, p=2.0)(golden.U8, golden.X8).item()
+    assert loss == pytest.approx(1.659508 + 0.5 * penalty, abs=1e-5)
+
+
+def test_the_gradient_of_the_sign_is_handed_through_without_labels(golden):
+    z = golden.U8.clone().requires_grad_()
+    codes = sign(golden.U8).requires_grad_()
+    (expected,) = torch.autograd.grad(similarity_loss(codes, golden.X8), codes)
+    loss = greedy_similarity_loss(z, golden.X8, penalty_weight=0.0)
+    torch.testing.assert_close(torch.autograd.grad(loss, z)[0], expected)
+
+
+def test_the_penalty_keeps_the_odd_row_that_has_no_partner(golden):
+    difference = greedy_similarity_loss(golden.U8[:7], golden.X8[:7]) - 0.1 * greedy_penalty(golden.U8[:7])
+    torch.testing.assert_close(difference, similarity_loss(sign(golden.U8[:6]), golden.X8[:6]))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from skhash import GreedyHasher
-from skhash.losses import greedy_hash_loss
+from skhash import GreedyHasher, HammingIndex
+from skhash.losses import GreedySimilarityLoss, greedy_hash_loss, greedy_similarity_loss
 
 
 def small(**options):
@@ -84,3 +84,71 @@ def test_several_labels(digits, two_labels):
 def test_errors(options, message, digits):
     with pytest.raises(ValueError, match=message):
         small(**options).fit(digits.X, digits.y)
+
+
+@pytest.mark.parametrize("options", [{}, {"penalty_weight": 1.0}, {"p": 2.0}, {"backbone": "mlp"}], ids=str)
+def test_every_option_learns_without_labels(options, digits):
+    hasher = small(**options).fit(digits.X[:1400])
+    assert isinstance(hasher.module_.criterion, GreedySimilarityLoss)
+    codes = hasher.transform(digits.X)
+    assert HammingIndex().fit(codes[:1400], digits.y[:1400]).score(codes[1400:], digits.y[1400:]) > 0.55
+
+
+def test_without_labels_there_is_nothing_to_predict(digits):
+    hasher = small(max_epochs=1).fit(digits.X, digits.y)
+    assert hasattr(hasher, "predict")
+    assert hasattr(hasher.module_.criterion, "class_scores")
+    hasher.fit(digits.X)
+    assert not hasattr(hasher, "predict")
+    assert not hasattr(hasher.module_.criterion, "class_scores")
+
+
+def test_the_trained_loss_without_labels_is_the_loss(digits):
+    criterion = small(penalty_weight=0.7, p=2.0, max_epochs=1).fit(digits.X).module_.criterion
+    z, x = torch.randn(30, 32, generator=torch.Generator().manual_seed(0)), torch.tensor(digits.X[:30]).float()
+    torch.testing.assert_close(criterion(z, x), greedy_similarity_loss(z, x, penalty_weight=0.7, p=2.0))
+
+
+def test_recipes_with_and_without_labels(digits):
+    def recipe(y, **options):
+        return small(max_epochs=1, **options).fit(digits.X, y).recipe_
+
+    assert (recipe(digits.y).batch_size, recipe(digits.y).weight_decay) == (128, 5e-4)
+    assert (recipe(None).batch_size, recipe(None).weight_decay) == (512, 0.2)
+    assert recipe(None, recipe="paper").learning_rate == 1e-4
+    assert recipe(digits.y, recipe="paper").learning_rate == 1e-3
+
+
+def test_a_backbone_of_ones_own_is_trained_with_labels_only(digits):
+    backbone = torch.nn.Sequential(torch.nn.Linear(64, 20), torch.nn.ReLU())
+
+    def moves(y):
+        trained = small(backbone=backbone, max_epochs=1).fit(digits.X / 16, y).module_.backbone
+        return not torch.equal(trained[0].weight, backbone[0].weight)
+
+    assert moves(digits.y)
+    assert not moves(None)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_training_goes_on_as_it_began(first, digits):
+    labels = {True: digits.y, False: None}
+    hasher = small(max_epochs=1, warm_start=True).fit(digits.X, labels[first])
+    codes = hasher.transform(digits.X)
+    kinds = ("without", "with")
+    message = f"Training goes on {kinds[not first]} labels in y, but began {kinds[first]}"
+    with pytest.raises(ValueError, match=message):
+        hasher.fit(digits.X, labels[not first])
+    np.testing.assert_array_equal(hasher.transform(digits.X), codes)
+    assert len(hasher.fit(digits.X, labels[first]).history_) == 2
+    for n_epochs in (3, 4):
+        with pytest.raises(ValueError, match=message):
+            hasher.partial_fit(digits.X, labels[not first])
+        assert len(hasher.partial_fit(digits.X, labels[first]).history_) == n_epochs
+
+
+def test_what_is_given_as_labels_must_be_labels(digits):
+    with pytest.raises(ValueError, match="at least 2 classes, or no labels, got 1 class: 0"):
+        small().fit(digits.X, np.zeros(len(digits.X), int))
+    with pytest.raises(ValueError, match="continuous"):
+        small().fit(digits.X, digits.y + 0.5)

@@ -288,3 +288,9 @@ class Unsupervised(DeepHasher):
 def test_errors(hasher, message, digits):
     with pytest.raises(ValueError, match=message):
         hasher.fit(digits.X, digits.y)
+
+
+def test_a_method_that_does_without_labels_needs_them_here(digits):
+    with pytest.raises(ValueError, match="LowerBoundHasher requires y to be passed, but the target y is None"):
+        wrapped(GreedyHasher).fit(digits.X)
+    assert wrapped(GreedyHasher).fit(digits.X, digits.y).surrogate_ is not None

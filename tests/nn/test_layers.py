@@ -63,6 +63,20 @@ def test_bihalf_is_the_identity_in_evaluation():
     assert BiHalf().eval()(z) is z
 
 
+def test_bihalf_centers_by_a_running_mean_in_evaluation():
+    layer = build(BiHalf, center=2, generator=generator())
+    batches = torch.randn(40, 6, 2, generator=generator()) + torch.tensor([3.0, -5.0])
+    means = batches.mean(dim=1)
+    for batch in batches[:10]:
+        layer(batch)
+    torch.testing.assert_close(layer.mean, means[:10].mean(dim=0))
+    expected = layer.mean.clone()
+    for batch, mean in zip(batches[10:], means[10:], strict=True):
+        layer(batch)
+        expected = 0.9 * expected + 0.1 * mean
+    torch.testing.assert_close(layer.eval()(batches[0]), batches[0] - expected)
+
+
 @pytest.mark.parametrize(
     ("balance", "layer"), [(None, nn.Identity), ("batch_norm", nn.BatchNorm1d), ("bihalf", BiHalf)]
 )

@@ -1,0 +1,245 @@
+"""SDC: keep the order of pair similarities, and give the similarities of codes a distribution that is chosen.
+
+Ng, Zhu, Hoe, Chan, Zhang, Song, Xiang, "Unsupervised hashing with similarity distribution calibration", BMVC 2023.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+from skhash.losses._ntxent import nt_xent_loss
+from skhash.losses._quantization import cosine_quantization_loss
+from skhash.losses._similarity import check_same_rows, half_cosines
+from skhash.utils import check_option
+
+_GAUSSIAN = stats.norm(scale=0.3)  # cut off at -1 and 1
+
+
+def sdc_targets(n: int, distribution="beta", *, alpha: float = 5.0, beta: float = 5.0) -> Tensor:
+    r"""Give the similarities that n pairs of codes should have, in ascending order.
+
+    .. math:: C_p = 2 F^{-1} \left( \frac{2p - 1}{2n} \right) - 1, \qquad p = 1 \ldots n
+
+    with the distribution function F of a distribution on [0, 1].
+
+    Parameters
+    ----------
+    n : int
+        Number of pairs.
+    distribution : {"beta", "gaussian"} or frozen scipy.stats distribution, default="beta"
+        "beta" is :math:`\operatorname{Beta}(\alpha, \beta)`, "gaussian" is :math:`N(0, 0.3^2)`. One on a bounded
+        interval is stretched to [-1, 1]; the part within [-1, 1] is taken of one that is unbounded.
+    alpha, beta : float, default=5.0
+        Shape of "beta", positive: high for similarities near 0, below 1 for such near -1 and 1.
+
+    Returns
+    -------
+    targets : Tensor of float64 of shape (n,)
+        From -1 to 1.
+
+    Raises
+    ------
+    ValueError
+        If `n` or a shape is not positive, or nothing of the distribution lies within [-1, 1].
+    TypeError
+        If `distribution` is something else.
+
+    References
+    ----------
+    .. [1] K. W. Ng et al. "Unsupervised hashing with similarity distribution calibration". BMVC 2023, algorithm 1,
+       which lacks the stretching; the authors' code and their Gaussian "bounded within [-1, 1]" have it.
+
+    Examples
+    --------
+    >>> from scipy import stats
+    >>> from skhash.losses import sdc_targets
+    >>> sdc_targets(4, stats.uniform())
+    tensor([-0.7500, -0.2500,  0.2500,  0.7500], dtype=torch.float64)
+    """
+    return _targets(n, distribution, alpha, beta).clone()
+
+
+@lru_cache(maxsize=64)
+def _targets(n, distribution, alpha, beta):
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}.")
+    share = (2 * np.arange(n) + 1) / (2 * n)
+    distribution = _as_frozen(distribution, alpha, beta)
+    low, high = distribution.support()
+    if np.isfinite([low, high]).all():
+        return torch.from_numpy(2 * (distribution.ppf(share) - low) / (high - low) - 1)
+    below, within = distribution.cdf(-1), distribution.cdf(1) - distribution.cdf(-1)
+    if not within > 0:
+        raise ValueError(f"distribution must have some probability within [-1, 1], got none of {_name(distribution)}.")
+    return torch.from_numpy(distribution.ppf(below + share * within).clip(-1, 1))
+
+
+def _as_frozen(distribution, alpha, beta):
+    if isinstance(distribution, str):
+        check_option("distribution", distribution, ("beta", "gaussian"))
+        if distribution == "gaussian":
+            return _GAUSSIAN
+        for name, value in (("alpha", alpha), ("beta", beta)):
+            if not value > 0:
+                raise ValueError(f"{name} must be positive, got {value!r}.")
+        return stats.beta(alpha, beta)
+    if not isinstance(distribution, stats.distributions.rv_frozen):
+        raise TypeError(
+            "distribution must be 'beta', 'gaussian' or a scipy.stats distribution with its parameters, such as "
+            f"scipy.stats.arcsine(), got {distribution!r}."
+        )
+    return distribution
+
+
+def _name(distribution):
+    return f"{distribution.dist.name}{distribution.args or ''}"
+
+
+def sdc_loss(
+    z: Tensor,
+    reference: Tensor,
+    other: Tensor | None = None,
+    other_reference: Tensor | None = None,
+    *,
+    distribution="beta",
+    alpha: float = 5.0,
+    beta: float = 5.0,
+    clip_targets: bool = False,
+    loss: str = "l1",
+) -> Tensor:
+    r"""Compute how far similarities of codes are from those that the order of the features' similarities gives them.
+
+    .. math:: \operatorname{mean}_p \, | s_p - C_p |
+
+    where the pairs p of `half_cosines` are sorted by the cosine of their features, s is the cosine of their continuous
+    codes, and the targets C are those of `sdc_targets`.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n, bits)
+        Continuous codes.
+    reference : Tensor of shape (n, d)
+        Features of the same samples, of whose cosines only the order counts. No gradient passes.
+    other, other_reference : Tensor, default=None
+        Codes and features of another view of the samples. Pairs are made within each view, and ranked together.
+    distribution, alpha, beta
+        See `sdc_targets`.
+    clip_targets : bool, default=False
+        Whether negative targets become 0: unlike samples shall have orthogonal and not opposite codes.
+    loss : {"l1", "l2", "one_sided"}, default="l1"
+        The mean of the absolute differences as above, of their squares, or of the excess :math:`\max(s - C, 0)`.
+
+    Returns
+    -------
+    loss : Tensor
+        Scalar.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown, the numbers of rows differ or are less than two.
+
+    References
+    ----------
+    .. [1] K. W. Ng et al. "Unsupervised hashing with similarity distribution calibration". BMVC 2023, algorithm 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import sdc_loss
+    >>> z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])  # cosines 1 and -1
+    >>> features = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.9, 0.1], [0.1, 0.9]])
+    >>> bool(sdc_loss(z, features) < sdc_loss(z, features[[1, 0, 3, 2]]))
+    True
+    """
+    check_option("loss", loss, ("l1", "l2", "one_sided"))
+    similarity, known = _pair_similarities(z, reference)
+    if other is not None:
+        similarity, known = (
+            torch.cat(both)
+            for both in zip((similarity, known), _pair_similarities(other, other_reference), strict=True)
+        )
+    # Stable, so that equal similarities are told apart the same way every time.
+    difference = similarity[known.argsort(stable=True)]
+    targets = _targets(len(difference), distribution, alpha, beta).to(z)
+    difference = difference - (targets.clamp(min=0) if clip_targets else targets)
+    if loss == "l2":
+        return difference.square().mean()
+    return (difference.abs() if loss == "l1" else difference.relu()).mean()
+
+
+def _pair_similarities(z, reference):
+    check_same_rows(z, reference)
+    return half_cosines(z), half_cosines(reference.detach())
+
+
+class SDCLoss(nn.Module):
+    r"""All of SDC's loss.
+
+    .. math:: L_{sdc} + \lambda_q \operatorname{mean}_i (1 - \cos(v_i, \operatorname{sgn} v_i)) + \lambda_{cl} L_{cl}
+
+    with `sdc_loss`, `cosine_quantization_loss` over the whole batch, and `nt_xent_loss` of two views.
+
+    Parameters
+    ----------
+    quantization_weight : float, default=1.0
+        The :math:`\lambda_q` above.
+    contrastive_weight : float, default=0.0
+        The :math:`\lambda_{cl}` above. Unless 0, two views of the samples are needed.
+    temperature : float, default=0.3
+        Of `nt_xent_loss`.
+    **options
+        Keyword arguments of `sdc_loss`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import SDCLoss
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> z, features = torch.randn(8, 16, generator=generator), torch.randn(8, 4, generator=generator)
+    >>> bool(SDCLoss()(z, features) > SDCLoss(quantization_weight=0.0)(z, features))
+    True
+    """
+
+    def __init__(self, *, quantization_weight=1.0, contrastive_weight=0.0, temperature=0.3, **options):
+        super().__init__()
+        self.quantization_weight = quantization_weight
+        self.contrastive_weight = contrastive_weight
+        self.temperature = temperature
+        self.options = options
+
+    def forward(
+        self, z: Tensor, reference: Tensor, other: Tensor | None = None, other_reference: Tensor | None = None
+    ) -> Tensor:
+        """Compute the loss of a batch.
+
+        Parameters
+        ----------
+        z : Tensor of shape (n, bits)
+            Continuous codes.
+        reference : Tensor of shape (n, d)
+            Features of the same samples.
+        other, other_reference : Tensor, default=None
+            Codes and features of another view of the samples.
+
+        Returns
+        -------
+        loss : Tensor
+            Scalar.
+
+        Raises
+        ------
+        ValueError
+            If there is a contrastive part, but no other view.
+        """
+        if other is None and self.contrastive_weight:
+            raise ValueError(f"contrastive_weight={self.contrastive_weight} needs another view of the samples.")
+        codes = z if other is None else torch.cat([z, other])
+        loss = sdc_loss(z, reference, other, other_reference, **self.options)
+        loss = loss + self.quantization_weight * cosine_quantization_loss(codes)
+        if self.contrastive_weight:
+            loss = loss + self.contrastive_weight * nt_xent_loss(z, other, temperature=self.temperature)
+        return loss

@@ -1,0 +1,128 @@
+"""SSDH: pairs that are surely alike or surely not, by the histogram of their features' distances.
+
+Yang, Deng, Liu, Liu, Tao, Gao, "Semantic structure-based unsupervised deep hashing", IJCAI 2018.
+"""
+
+from numbers import Integral, Real
+
+import torch
+
+from skhash.losses import SSDHLoss, ssdh_thresholds
+from skhash.methods._unsupervised import UnsupervisedHasher
+from skhash.nn import HashHead
+from skhash.training import Recipe
+from skhash.utils import Interval, StrOptions
+
+_BLOCK_ROWS = 256
+
+
+class SSDHHasher(UnsupervisedHasher):
+    r"""Semantic structure-based hashing: learn from the pairs of which the features leave no doubt.
+
+    Most pairs of samples are about equally far apart. Those that are nearer than nearly all of them are taken for
+    alike, those that are farther for unlike, and a regression brings their codes to equal or opposite ones. All other
+    pairs are left out.
+
+    Parameters
+    ----------
+    bits : int, default=64
+        Code length.
+    alpha : float, default=2.0
+        How many standard deviations below the most frequent distance a pair must be to count as alike.
+    beta : float, default=2.0
+        How many above it to count as unlike.
+    histogram : {"pairs", "matrix"}, default="pairs"
+        Whether every pair counts once for the most frequent distance and the standard deviations, or, as in the
+        authors' code, the whole matrix of distances with the zeros of its diagonal.
+    max_samples : int, default=10000
+        Training samples whose distances to each other are looked at; of more, a random choice. The time for it grows
+        with the square.
+    {training_parameters}
+
+    Attributes
+    ----------
+    thresholds_ : tuple of (float, float)
+        Cosine distances of features: pairs below the first are alike, pairs above the second are not.
+    {training_attributes}
+
+    See Also
+    --------
+    GreedyHasher : Without labels, keeps the similarities of all pairs.
+    skhash.losses.ssdh_thresholds : The thresholds alone.
+    skhash.losses.ssdh_loss : The loss alone.
+
+    Notes
+    -----
+    With continuous codes v of K bits, and the cosine distances :math:`d_{ij}` of features,
+
+    .. math::
+
+        L = \operatorname{mean}_{ij} |S_{ij}| \left(\frac{h_i \cdot h_j}{K} - S_{ij}\right)^2, \qquad h = \tanh v,
+        \qquad S_{ij} = \begin{cases}
+        1 & d_{ij} < m - \alpha \sigma_l \\ -1 & d_{ij} > m + \beta \sigma_r \\ 0 & \text{else} \end{cases}
+
+    Where few pairs are far from the most frequent distance, all bits learn to tell the same two groups apart, and
+    distances of codes have few values. A smaller `beta` takes in more pairs. Features of a trained network serve best;
+    a new network for images, whose pixels then tell what is alike, learns little.
+
+    m is the most frequent distance, by bins of width 0.01, :math:`\sigma_l` the root of the mean square of
+    :math:`d - m` where :math:`d \le m`, and :math:`\sigma_r` where :math:`d > m`. They are computed once, from the
+    features before training.
+
+    ``recipe="paper"`` is the authors', but for the :math:`\epsilon = 1` of their Adam, which makes much smaller steps.
+
+    References
+    ----------
+    .. [1] E. Yang, C. Deng, T. Liu, W. Liu, D. Tao. "Semantic structure-based unsupervised deep hashing".
+       IJCAI 2018.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skhash import HammingIndex, SSDHHasher
+    >>> X, y = load_digits(return_X_y=True)
+    >>> hasher = SSDHHasher(bits=32, max_epochs=20, random_state=0).fit(X[200:])
+    >>> index = HammingIndex().fit(hasher.transform(X[200:]), y[200:])
+    >>> index.score(hasher.transform(X[:200]), y[:200]) > 0.4
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **UnsupervisedHasher._parameter_constraints,
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "histogram": [StrOptions({"pairs", "matrix"})],
+        "max_samples": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    _recipes = {
+        "paper": Recipe(max_epochs=10, batch_size=24, schedule="constant", weight_decay=0.0),
+    }
+
+    def __init__(self, bits=64, *, alpha=2.0, beta=2.0, histogram="pairs", max_samples=10_000, **training):
+        super().__init__(bits, **training)
+        self.alpha = alpha
+        self.beta = beta
+        self.histogram = histogram
+        self.max_samples = max_samples
+
+    @property
+    def thresholds_(self):
+        """Cosine distances of features: pairs below the first are alike, pairs above the second are not."""
+        return tuple(self.module_.criterion.thresholds.tolist())
+
+    def _make_head(self, in_features):
+        return HashHead(in_features, self.bits, bias=True)
+
+    def _make_criterion(self, labels, random_state):
+        return SSDHLoss()
+
+    def _prepare(self, network, samples, generator):
+        rows = torch.randperm(len(samples), generator=generator)[: self.max_samples].sort().values
+        device = network.criterion.thresholds.device
+        network.eval()
+        with torch.no_grad():
+            blocks = (samples.batch(block).to(device) for block in rows.split(_BLOCK_ROWS))
+            features = torch.cat([self._reference(network, block, network.features(block)) for block in blocks])
+        thresholds = ssdh_thresholds(features, alpha=self.alpha, beta=self.beta, self_pairs=self.histogram == "matrix")
+        network.criterion.thresholds.copy_(torch.tensor(thresholds))

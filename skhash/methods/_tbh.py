@@ -1,0 +1,167 @@
+"""TBH: an auto-encoder whose binary bottleneck says which samples of a batch share their continuous one.
+
+Shen, Qin, Chen, Yu, Liu, Zhu, Shen, Shao, "Auto-encoding twin-bottleneck hashing", CVPR 2020.
+"""
+
+import math
+from numbers import Integral
+
+from torch import nn
+
+from skhash.losses import TBHLoss
+from skhash.methods._unsupervised import UnsupervisedHasher
+from skhash.nn import HiddenHead, build, dropout
+from skhash.training import Recipe, adapt_to_features
+from skhash.utils import Interval, StrOptions
+
+
+class _Head(HiddenHead):
+    """With weights that keep the scale of the signal, for the reason that `TBHLoss` has such."""
+
+    def initialize(self, generator):
+        for layer in (self.hidden[0], self.linear):
+            nn.init.kaiming_normal_(layer.weight, generator=generator)
+            nn.init.zeros_(layer.bias)
+
+
+class TBHHasher(UnsupervisedHasher):
+    r"""Twin-bottleneck hashing: codes by whose distances features can be put together again.
+
+    An auto-encoder has two bottlenecks, a binary and a continuous one. Before it is decoded, the continuous one is
+    averaged over the batch, a sample's neighbours weighing more the nearer their codes are: so codes must be near where
+    features are. Two critics see to it that bits are like fair coins, and continuous values like uniform ones.
+
+    Parameters
+    ----------
+    bits : int, default=64
+        Code length.
+    hidden_features : int, default=1024
+        Width of the head's hidden layer, and of the decoder's.
+    continuous_features : int, default=512
+        Length of the continuous bottleneck.
+    random_codes : bool, default=False
+        Whether the codes in training are drawn, as in the paper, or the most probable ones, as in the authors' code.
+    squash : bool, default=False
+        Whether the continuous bottleneck goes through a sigmoid, as in the authors' code; in the paper it is linear.
+    reconstruction : {"mean", "sum"}, default="mean"
+        Whether squared errors are averaged or, as in the authors' code, summed over the batch.
+    output : {"identity", "relu"}, default="identity"
+        What comes behind the decoder. The ReLU of the authors' code is for features that are never negative, which
+        standardised ones are not.
+    {training_parameters}
+
+    Attributes
+    ----------
+    {training_attributes}
+
+    See Also
+    --------
+    CIBHasher : Learns from views of a sample.
+    skhash.losses.TBHLoss : The loss, with the layers that only training needs.
+
+    Notes
+    -----
+    With reference features x, a hidden layer h, continuous codes v and bits b of it, :math:`c = W_c h`, and the Hamming
+    distances D of the codes in a batch,
+
+    .. math::
+
+        L = \tfrac{1}{2} \operatorname{mean}_i \lVert x_i - \operatorname{dec}(\sigma(
+        G^{-1/2} A G^{-1/2} \, W_g c))_i \rVert^2 - L_b - L_c,
+        \qquad A_{ij} = (1 - D_{ij} / K)^{1.4}, \quad G_{ii} = \sum_j A_{ij}
+
+    where :math:`L_b` and :math:`L_c` are the cross entropies of the critics, who descend on them at the same time. One
+    Adam does both by a reversed gradient (`skhash.nn.reverse_gradient`); as it keeps its state for each parameter
+    alone, it makes the steps of the two in the paper. The loss in `history_` is that of auto-encoder plus critics.
+
+    The more samples a batch has, the less of each is left in the average: few make training much shorter. Only
+    training needs the batch; `transform` computes v of each sample.
+
+    ``recipe="paper"`` has the authors' optimiser, learning rate and batch size; they train for 100,000 batches, here
+    it is 100 passes. What else their code does is ``squash=True, reconstruction="sum", output="relu"``.
+
+    References
+    ----------
+    .. [1] Y. Shen et al. "Auto-encoding twin-bottleneck hashing". CVPR 2020.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skhash import HammingIndex, TBHHasher
+    >>> X, y = load_digits(return_X_y=True)
+    >>> hasher = TBHHasher(bits=32, max_epochs=12, random_state=0).fit(X[200:])
+    >>> index = HammingIndex().fit(hasher.transform(X[200:]), y[200:])
+    >>> index.score(hasher.transform(X[:200]), y[:200]) > 0.6
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **UnsupervisedHasher._parameter_constraints,
+        "hidden_features": [Interval(Integral, 1, None, closed="left")],
+        "continuous_features": [Interval(Integral, 1, None, closed="left")],
+        "random_codes": ["boolean"],
+        "squash": ["boolean"],
+        "reconstruction": [StrOptions({"mean", "sum"})],
+        "output": [StrOptions({"identity", "relu"})],
+    }
+
+    _recipes = {
+        # A higher learning rate makes the game with the critics swing, until all codes are the same.
+        "skhash": (
+            adapt_to_features(max_epochs=6, batch_size=16, learning_rate=3e-4, dropout=0.0)[0],
+            Recipe(max_epochs=30, batch_size=16, learning_rate=1e-4),
+        ),
+        "paper": Recipe(
+            batch_size=400, learning_rate=1e-4, backbone_lr_ratio=0.0, schedule="constant", weight_decay=0.0
+        ),
+    }
+
+    def __init__(
+        self,
+        bits=64,
+        *,
+        hidden_features=1024,
+        continuous_features=512,
+        random_codes=False,
+        squash=False,
+        reconstruction="mean",
+        output="identity",
+        **training,
+    ):
+        super().__init__(bits, **training)
+        self.hidden_features = hidden_features
+        self.continuous_features = continuous_features
+        self.random_codes = random_codes
+        self.squash = squash
+        self.reconstruction = reconstruction
+        self.output = output
+
+    def _make_head(self, in_features):
+        return _Head(in_features, self.bits, hidden_features=self.hidden_features)
+
+    def _make_criterion(self, labels, random_state):
+        return nn.Identity()  # until `_prepare`: the loss has to know how long the features are
+
+    def _prepare(self, network, samples, generator):
+        linear = network.head.hidden[0]
+        own = self._has_own_backbone()
+        criterion = build(
+            TBHLoss,
+            self.bits,
+            self.hidden_features,
+            math.prod(samples.sample_shape) if own else linear.in_features,
+            self.continuous_features,
+            random=self.random_codes,
+            squash=self.squash,
+            reconstruction=self.reconstruction,
+            output=self.output,
+            generator=generator,
+        )
+        network.criterion = criterion.to(linear.weight.device)
+
+    def _loss(self, network, batch):
+        features = network.features(batch.inputs, batch.generator)
+        hidden = network.head.hidden(dropout(features, network.dropout, batch.generator))
+        reference = self._reference(network, batch.inputs, features)
+        more = batch.asked_by(network.criterion)
+        return network.criterion(network.head.linear(hidden), reference, hidden=hidden, **more)
