@@ -107,8 +107,8 @@ class OneBitDeepHasher(CenterHasher):
         Share of the labels in the hash-center loss that the classifier's probabilities replace, from 0 to 1. None is 1,
         and 0 in the recipe "paper".
     two_step : float, default=0.0
-        Share of the epochs, in [0, 1), in which the binary network first trains with real weights, only its activations
-        being binary, as ReActNet was trained.
+        Share of the epochs of each `fit`, in [0, 1), in which the binary network first trains with real weights, only
+        its activations being binary, as ReActNet was trained.
     {training_parameters}
 
     Attributes
@@ -139,9 +139,9 @@ class OneBitDeepHasher(CenterHasher):
     with the class embeddings W of the classifier; for the aggregation loss see `skhash.losses.aggregation_loss`.
 
     ``recipe="paper"`` is what the authors' code does in 700 epochs after 100 of warm-up, though with the networks here;
-    theirs classifies with a pretrained ResNet-50, which `warm_up` takes. In the few epochs of the
-    default, centers of an untrained network, nearly equal at first, cost most of the time; so they start far apart,
-    with the last layer of their network solved for it, and the classifier's probabilities replace labels.
+    theirs classifies with a pretrained ResNet-50, which `warm_up` takes. In the few epochs of the default, centers of an
+    untrained network, nearly equal at first, cost most of the time; so they start far apart, with the last layer of
+    their network solved for it, and the classifier's probabilities replace labels.
     On held-out training data moving centers and distillation paid: both give codes between those of two classes to
     samples between them. The aggregation loss did not, and cost the more the larger its weight, as codes of one class
     that are all alike have no order any more; so it weighs as little as in the paper. Nor does ``two_step`` pay in few
