@@ -139,8 +139,8 @@ class OneBitDeepHasher(CenterHasher):
     with the class embeddings W of the classifier; for the aggregation loss see `skhash.losses.aggregation_loss`.
 
     ``recipe="paper"`` is what the authors' code does in 700 epochs after 100 of warm-up, though with the networks here;
-    theirs classifies with a pretrained ResNet-50, which `warm_up` takes. In the few epochs of the default, centers of an
-    untrained network, nearly equal at first, cost most of the time; so they start far apart, with the last layer of
+    theirs classifies with a pretrained ResNet-50, which `warm_up` takes. In the few epochs of the default, centers of
+    an untrained network, nearly equal at first, cost most of the time; so they start far apart, with the last layer of
     their network solved for it, and the classifier's probabilities replace labels.
     On held-out training data moving centers and distillation paid: both give codes between those of two classes to
     samples between them. The aggregation loss did not, and cost the more the larger its weight, as codes of one class
