@@ -16,7 +16,15 @@ from skhash.methods._code_diary import CodeDiary
 from skhash.methods._warm_up import make_classifier, start_at_class_means, warm_up
 from skhash.nn import HashHead, build, efficiency_report
 from skhash.nn.binary import binarize_weights_
-from skhash.training import GroupedBatches, RandomCropFlip, Recipe, ShuffledBatches, resolve_device, resolve_views
+from skhash.training import (
+    GroupedBatches,
+    ImageViews,
+    RandomCropFlip,
+    Recipe,
+    ShuffledBatches,
+    resolve_device,
+    resolve_views,
+)
 from skhash.utils import Interval, StrOptions
 
 # What the parameters that are None stand for.
@@ -39,6 +47,7 @@ _OWN = {
     "warm_up_epochs": 30,
 }
 _WARM_UP = {"learning_rate": 1e-2, "schedule": "one_cycle", "weight_decay": 1e-4}
+_PAPER_VIEWS = {"crop_scale": (0.08, 1.0), "jitter": 0.8, "jitter_strength": (0.4, 0.8, 0.8, 0.2)}
 _MAX_GRAD_NORM = 5.0  # of centers and classifier
 # The authors' one-cycle schedule was never stepped: rate and beta1 stayed where the cycle begins.
 _PAPER_WARM_UP = {
@@ -98,8 +107,8 @@ class OneBitDeepHasher(CenterHasher):
         Share of the labels in the hash-center loss that the classifier's probabilities replace, from 0 to 1. None is 1,
         and 0 in the recipe "paper".
     two_step : float, default=0.0
-        Share of the epochs, in [0, 1), in which the binary network first trains with real weights, only its activations
-        being binary, as ReActNet was trained.
+        Share of the epochs of each `fit`, in [0, 1), in which the binary network first trains with real weights, only
+        its activations being binary, as ReActNet was trained.
     {training_parameters}
 
     Attributes
@@ -129,9 +138,10 @@ class OneBitDeepHasher(CenterHasher):
 
     with the class embeddings W of the classifier; for the aggregation loss see `skhash.losses.aggregation_loss`.
 
-    ``recipe="paper"`` is what the authors' code does in 700 epochs after 100 of warm-up. In the few epochs of the
-    default, centers of an untrained network, nearly equal at first, cost most of the time; so they start far apart,
-    with the last layer of their network solved for it, and the classifier's probabilities replace labels.
+    ``recipe="paper"`` is what the authors' code does in 700 epochs after 100 of warm-up, though with the networks here;
+    theirs classifies with a pretrained ResNet-50, which `warm_up` takes. In the few epochs of the default, centers of
+    an untrained network, nearly equal at first, cost most of the time; so they start far apart, with the last layer of
+    their network solved for it, and the classifier's probabilities replace labels.
     On held-out training data moving centers and distillation paid: both give codes between those of two classes to
     samples between them. The aggregation loss did not, and cost the more the larger its weight, as codes of one class
     that are all alike have no order any more; so it weighs as little as in the paper. Nor does ``two_step`` pay in few
@@ -139,11 +149,11 @@ class OneBitDeepHasher(CenterHasher):
 
     ``backbone="auto"`` is "bireal_tiny" for grey images of up to 32 pixels, "bireal_small" for other images of up to
     100 pixels, "bireal18" for larger ones, and "binary_mlp" for features. ``views="auto"`` is `FeatureViews` for
-    features; for images shifts, with flips if they have colours, or in the recipe "paper" `ImageViews`.
+    features; for images shifts, with flips if they have colours, or in the recipe "paper" the authors' `ImageViews`.
     ``max_epochs`` is 30 for images.
 
-    Differences to the authors' code: groups are of one class (theirs are not on CIFAR-100), the classifier is in
-    evaluation mode, the schedule counts the steps there are, and nothing is chosen by test queries.
+    Differences to the authors' code even then: groups are of one class (theirs are not on CIFAR-100), the classifier is
+    in evaluation mode, the schedule counts the steps there are, and nothing is chosen by test queries.
 
     References
     ----------
@@ -369,10 +379,14 @@ class OneBitDeepHasher(CenterHasher):
 
     def _resolve_views(self, samples):
         shape, views = tuple(samples.sample_shape), self.views
-        if isinstance(views, str) and views == "auto" and len(shape) == 3 and not self._is_paper():
-            # What changes more makes up for few images, but takes epochs that the default has not; and a mirrored digit
-            # is another one, which coloured things are not.
-            views = RandomCropFlip(max(max(shape[1:]) // 8, 1), flip=shape[0] > 1)
+        if isinstance(views, str) and views == "auto" and len(shape) == 3:
+            side = max(shape[1:])
+            if self._is_paper():
+                views = ImageViews(**_PAPER_VIEWS, blur_kernel=side // 10 | 1)  # 25 of the authors' 256 pixels
+            else:
+                # What changes more makes up for few images, but takes epochs that the default has not; and a mirrored
+                # digit is another one, which coloured things are not.
+                views = RandomCropFlip(max(side // 8, 1), flip=shape[0] > 1)
         return resolve_views(views, shape, wanted=True)
 
     def _draws_by_generator(self):

@@ -128,7 +128,8 @@ class TrainingHistoryDisplay(BaseDisplay):
         found = {key: np.array([row.get(key, np.nan) for row in history], dtype=float) for key in curves}
         for key, curve in found.items():
             if np.isnan(curve).all():
-                raise ValueError(f"curves: the history of {type(estimator).__name__} has no {key!r}.")
+                there = sorted({name for row in history for name in row} - {"epoch"})
+                raise ValueError(f"curves: the history of {type(estimator).__name__} has no {key!r}, but has {there}.")
         transition = getattr(estimator, "transition_epoch_", None)
         epochs = np.arange(1, len(history) + 1)
         return cls(epochs, found, transition=transition, name=name_of(estimator, name)).plot(ax, **kwargs)

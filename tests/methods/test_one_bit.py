@@ -9,10 +9,11 @@ from sklearn.exceptions import NotFittedError
 
 from skhash import HammingIndex, LowerBoundHasher, OneBitDeepHasher
 from skhash.centers import make_hash_centers
+from skhash.datasets import Samples
 from skhash.metrics import TrainingHistoryDisplay
 from skhash.nn import efficiency_report
 from skhash.nn.binary import BinaryConv2d, Int8Stem
-from skhash.training import GroupedBatches, Recipe, ShuffledBatches
+from skhash.training import GroupedBatches, ImageViews, Recipe, ShuffledBatches
 
 
 def small(**options):
@@ -158,6 +159,11 @@ def test_the_paper_recipe(images, digits):
     expected = {"max_epochs": 700, "batch_size": 64, "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 1e-5}
     assert {name: getattr(recipe, name) for name in expected} == expected
     assert recipe.schedule == "one_cycle"
+    weak, strong = OneBitDeepHasher(recipe="paper")._resolve_views(Samples(np.zeros((2, 3, 256, 256), np.uint8)))
+    assert strong == ImageViews(
+        jitter=0.8, jitter_strength=(0.4, 0.8, 0.8, 0.2), crop_scale=(0.08, 1.0), blur_kernel=25
+    )
+    assert weak == strong.weaker()
     hasher.fit(images[:100], digits.y[:100])
     criterion = hasher.module_.criterion
     assert (criterion.classifier_weight, criterion.aggregation_weight, criterion.group_size) == (1e-4, 1e-3, 2)

@@ -54,5 +54,5 @@ def test_users_style_wins(ax):
 
 
 def test_a_curve_that_is_not_there():
-    with pytest.raises(ValueError, match="the history of Fitted has no 'center_movement'"):
+    with pytest.raises(ValueError, match=r"history of Fitted has no 'center_movement', but has \['center_dist"):
         TrainingHistoryDisplay.from_estimator(Fitted(HISTORY), curves=["center_movement"])
