@@ -10,7 +10,7 @@ from skhash.base import BaseHasher
 from skhash.methods._blocks import double_blocks
 from skhash.methods._covariance import RunningCovariance, RunningMean
 from skhash.methods._sample import Sample
-from skhash.utils import fit_context
+from skhash.utils import are_labels, fit_context, read_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +111,8 @@ class StreamedHasher(BaseHasher):
         X = self._validate(X, reset=summary is None)
         if y is not None:
             check_consistent_length(X, y)
+        if are_labels(y):
+            read_labels(y)  # what is wrong with them is said before anything is learnt
         summary = self._start(X.shape[1]) if summary is None else summary
         self._check_size(summary.moments.n_samples + len(X), X.shape[1])
         summary = summary.extended(X)

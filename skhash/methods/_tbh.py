@@ -108,7 +108,7 @@ class TBHHasher(UnsupervisedHasher):
     _recipes = {
         # A higher learning rate makes the game with the critics swing, until all codes are the same.
         "skhash": (
-            adapt_to_features(max_epochs=6, batch_size=16, learning_rate=3e-4, dropout=0.0)[0],
+            adapt_to_features(max_epochs=5, batch_size=16, learning_rate=3e-4, dropout=0.0)[0],
             Recipe(max_epochs=30, batch_size=16, learning_rate=1e-4),
         ),
         "paper": Recipe(
@@ -160,8 +160,9 @@ class TBHHasher(UnsupervisedHasher):
         network.criterion = criterion.to(linear.weight.device)
 
     def _loss(self, network, batch):
-        features = network.features(batch.inputs, batch.generator)
+        inputs = batch.view()
+        features = network.features(inputs, batch.generator)
         hidden = network.head.hidden(dropout(features, network.dropout, batch.generator))
-        reference = self._reference(network, batch.inputs, features)
+        reference = self._reference(network, inputs, features)
         more = batch.asked_by(network.criterion)
         return network.criterion(network.head.linear(hidden), reference, hidden=hidden, **more)

@@ -26,7 +26,7 @@ class UnsupervisedHasher(DeepHasher):
     _learns_labels = False
 
     def _loss(self, network, batch):
-        z, reference = self._codes_and_reference(network, batch.inputs, batch.generator)
+        z, reference = self._codes_and_reference(network, batch.view(), batch.generator)
         return network.criterion(z, reference, **batch.asked_by(network.criterion))
 
     def _codes_and_reference(self, network, inputs, generator=None):

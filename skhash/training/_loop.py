@@ -53,10 +53,28 @@ class Batch:
         Returns
         -------
         inputs : Tensor
-            A new one at every call; the inputs themselves if there are no views.
+            A new one at every call, of the inputs' type of float; the inputs themselves if there are no views.
+
+        Raises
+        ------
+        TypeError
+            If the view is not a tensor of floats.
+        ValueError
+            If it has other samples, or other channels or features than the inputs.
         """
         draw = self.views[strength == "strong"]
-        return self.inputs if draw is None else draw(self.inputs, self.generator)
+        if draw is None:
+            return self.inputs
+        view = draw(self.inputs, self.generator)
+        if not isinstance(view, Tensor) or not view.is_floating_point():
+            got = view.dtype if isinstance(view, Tensor) else type(view).__name__
+            raise TypeError(f"views: {draw!r} must give a tensor of floats, got {got}.")
+        if view.ndim != self.inputs.ndim or view.shape[:2] != self.inputs.shape[:2]:
+            raise ValueError(
+                f"views: {draw!r} must keep the samples and their channels or features, got a view of shape "
+                f"{tuple(view.shape)} of a batch of shape {tuple(self.inputs.shape)}."
+            )
+        return view.to(self.inputs)
 
     def asked_by(self, criterion):
         """Choose what a criterion wants to know beside codes and targets.

@@ -55,9 +55,9 @@ class SampleViews:
             If its results differ in shape, or have other channels or features than the samples.
         """
         views = [self.transform(sample) for sample in batch]
-        stranger = next((view for view in views if not isinstance(view, torch.Tensor)), None)
-        if stranger is not None:
-            raise TypeError(f"views: {self.transform!r} must give tensors, got {type(stranger).__name__}.")
+        for view in views:
+            if not isinstance(view, torch.Tensor):
+                raise TypeError(f"views: {self.transform!r} must give tensors, got {type(view).__name__}.")
         shapes = sorted({tuple(view.shape) for view in views})
         if len(shapes) > 1:
             raise ValueError(f"views: {self.transform!r} must give views of one shape, got {shapes} in one batch.")

@@ -76,12 +76,15 @@ def test_labels_are_those_of_the_last_chunk(hasher, digits):
 
 
 @of_all
-@pytest.mark.parametrize("trouble", ["rows", "nan", "columns"])
+@pytest.mark.parametrize("trouble", ["rows", "nan", "nan in y", "columns"])
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # scikit-learn looks at the labels
 def test_a_failing_partial_fit_changes_nothing(hasher, trouble, digits):
     hasher, good = clone(hasher).partial_fit(digits.X[:900]), clone(hasher).fit(digits.X)
     X, y = digits.X[:100].copy(), None
     if trouble == "rows":
         y = digits.y[:99]
+    elif trouble == "nan in y":
+        y = np.full(100, np.nan)
     elif trouble == "nan":
         X[50, 3] = np.nan
     else:

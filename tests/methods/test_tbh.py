@@ -17,7 +17,7 @@ def small(**options):
     ids=str,
 )
 def test_every_option_learns(options, learnt_map):
-    assert learnt_map(small(**options)) > 0.45  # 0.1 by chance
+    assert learnt_map(small(**options)) > 0.4  # 0.1 by chance
 
 
 def test_the_paper(digits):

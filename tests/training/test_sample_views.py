@@ -35,6 +35,8 @@ def test_channels_and_features_stay(shape):
 def test_views_are_tensors():
     with pytest.raises(TypeError, match=r"views: <.*> must give tensors, got list"):
         SampleViews(torch.Tensor.tolist)(torch.zeros(4, 2))
+    with pytest.raises(TypeError, match=r"views: <.*> must give tensors, got NoneType"):
+        SampleViews(lambda sample: None)(torch.zeros(4, 2))
 
 
 def test_pickle():

@@ -105,6 +105,28 @@ def test_views_see_the_batch_and_the_generator():
     assert calls == [((4, 3), True), ((4, 3), True), ((2, 3), True)]
 
 
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda inputs: None, TypeError, "a tensor of floats, got NoneType"),
+        (lambda inputs: inputs.numpy(), TypeError, "a tensor of floats, got ndarray"),
+        (lambda inputs: inputs.long(), TypeError, r"a tensor of floats, got torch\.int64"),
+        (lambda inputs: inputs[1:], ValueError, r"view of shape \(3, 3\) of a batch of shape \(4, 3\)"),
+        (lambda inputs: inputs[:, :2], ValueError, r"view of shape \(4, 2\) of a batch of shape \(4, 3\)"),
+        (lambda inputs: inputs[..., None], ValueError, r"view of shape \(4, 3, 1\) of a batch of shape \(4, 3\)"),
+    ],
+)
+def test_what_is_no_view_of_the_batch(change, error, message):
+    batch = Batch(torch.zeros(4, 3), None, None, 0, None, 0.1, views=(None, lambda inputs, generator: change(inputs)))
+    with pytest.raises(error, match=rf"views: <.*> must (give|keep) .*{message}"):
+        batch.view()
+
+
+def test_views_in_double_precision_are_converted():
+    batch = Batch(torch.ones(4, 3), None, None, 0, None, 0.1, views=(None, lambda inputs, generator: inputs.double()))
+    assert batch.view().dtype == torch.float32
+
+
 def test_a_loss_that_is_no_number_stops_training():
     loop = make_loop(make_network(), lambda network, batch: network(batch.inputs).sum() * math.nan)
     with pytest.raises(ValueError, match=r"The loss became nan in epoch 3\. Lower learning_rate"):
