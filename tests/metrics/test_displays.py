@@ -35,7 +35,8 @@ CASES = {
     "RetrievalPrecisionRecallDisplay": (RETRIEVAL, {"by": "radius", "empty_ball": "skip"}),
     "RetrievedImagesDisplay": (IMAGES, {"rows": [3, 0], "n_neighbors": 4}),
 }
-DISPLAYS = [name for name in metrics.__all__ if name.endswith("Display")]
+OF_TRAINING = "TrainingHistoryDisplay"  # made of a hasher's history and not of codes: it has tests of its own
+DISPLAYS = [name for name in metrics.__all__ if name.endswith("Display") and name != OF_TRAINING]
 SEARCHING = [name for name in DISPLAYS if name in CASES and CASES[name][0] != CODES]
 
 each_display = pytest.mark.parametrize("name", DISPLAYS)
