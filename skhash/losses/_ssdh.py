@@ -191,10 +191,9 @@ class SSDHLoss(nn.Module):
     >>> from skhash.losses import SSDHLoss
     >>> features = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
     >>> loss = SSDHLoss(thresholds=(0.3, 0.7))
-    >>> loss(torch.tensor([[9.0], [9.0], [-9.0], [-9.0]]), features)
-    tensor(0.)
-    >>> loss(torch.tensor([[9.0], [-9.0], [9.0], [-9.0]]), features)
-    tensor(2.)
+    >>> pairs_together = torch.tensor([[9.0], [9.0], [-9.0], [-9.0]])
+    >>> bool(loss(pairs_together, features) < loss(pairs_together[[0, 2, 1, 3]], features))
+    True
     """
 
     def __init__(self, thresholds=(0.0, 2.0)):

@@ -63,9 +63,11 @@ def graph_mean(values: Tensor, adjacency: Tensor) -> Tensor:
     --------
     >>> import torch
     >>> from skhash.losses import graph_mean
-    >>> graph_mean(torch.tensor([[1.0], [3.0]]), torch.ones(2, 2))
-    tensor([[2.],
-            [2.]])
+    >>> graph_mean(torch.tensor([[1.0], [3.0], [3.0], [5.0]]), torch.ones(4, 4))
+    tensor([[3.],
+            [3.],
+            [3.],
+            [3.]])
     """
     scale = adjacency.sum(dim=1).rsqrt()
     return scale[:, None] * (adjacency @ (scale[:, None] * values))

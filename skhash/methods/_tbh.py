@@ -160,9 +160,9 @@ class TBHHasher(UnsupervisedHasher):
         network.criterion = criterion.to(linear.weight.device)
 
     def _loss(self, network, batch):
-        inputs = batch.view()
-        features = network.features(inputs, batch.generator)
-        hidden = network.head.hidden(dropout(features, network.dropout, batch.generator))
+        inputs, generator = batch.view(), batch.generator
+        features = network.features(inputs, generator)
+        hidden = network.head.hidden(dropout(features, network.dropout, generator))
         reference = self._reference(network, inputs, features)
         more = batch.asked_by(network.criterion)
         return network.criterion(network.head.linear(hidden), reference, hidden=hidden, **more)
