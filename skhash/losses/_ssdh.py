@@ -198,7 +198,7 @@ class SSDHLoss(nn.Module):
 
     def __init__(self, thresholds=(0.0, 2.0)):
         super().__init__()
-        self.register_buffer("thresholds", torch.tensor(thresholds, dtype=torch.float64))
+        self.register_buffer("thresholds", torch.tensor(thresholds, dtype=torch.float32))
 
     def forward(self, z: Tensor, reference: Tensor) -> Tensor:
         """Compute the loss of continuous codes `z` (n, bits) of samples with feature vectors `reference` (n, d)."""

@@ -123,6 +123,6 @@ class SSDHHasher(UnsupervisedHasher):
         network.eval()
         with torch.no_grad():
             blocks = (samples.batch(block).to(device) for block in rows.split(_BLOCK_ROWS))
-            features = torch.cat([self._reference(network, block, network.features(block)) for block in blocks])
+            features = torch.cat([self._reference(network, block, network.features(block)).cpu() for block in blocks])
         thresholds = ssdh_thresholds(features, alpha=self.alpha, beta=self.beta, self_pairs=self.histogram == "matrix")
         network.criterion.thresholds.copy_(torch.tensor(thresholds))
