@@ -75,7 +75,7 @@ def load_packed(path, *, target=None, n_jobs=None):
     metadata, tensors = _read_container(Path(path))
     try:
         network = _read_network(metadata, tensors)
-    except (AttributeError, KeyError, TypeError, ValueError, zlib.error) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, zlib.error) as error:
         raise _damaged(path, error) from None
     hasher = PackedHasher(network, target=target, n_jobs=n_jobs)
     found = to_hex(hasher.codes(probe(network)), network.bits)

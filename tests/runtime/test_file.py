@@ -1,8 +1,10 @@
 """Files are small, whole, readable without torch, and refused when they are anything else."""
 
+import base64
 import json
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -114,6 +116,18 @@ def change_metadata(path, **changes):
 def test_wrong_headers(path, change, message):
     change_header(path, change)
     with pytest.raises(ValueError, match=message):
+        load_packed(path)
+
+
+@pytest.mark.parametrize("stride", [float("inf"), 1.5, "two", None, 0, -1])
+def test_settings_that_would_lead_kernels_astray(stride, path):
+    metadata, tensors = _file._read_container(path)
+    description = json.loads(zlib.decompress(base64.b64decode(metadata["network"])))
+    convolution = next(settings for _, settings, _ in description["operations"] if "stride" in settings)
+    convolution["stride"] = stride
+    deflated = base64.b64encode(zlib.compress(json.dumps(description).encode())).decode()
+    change_metadata(path, network=deflated, crc32=_file._checksum(deflated, tensors))
+    with pytest.raises(ValueError, match=r"damaged: .*stride"):
         load_packed(path)
 
 
