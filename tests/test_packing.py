@@ -134,6 +134,17 @@ def test_changed_weights_change_codes(fitted, digits):
     np.testing.assert_array_equal(hasher.decision_function(images[:50]), z)
 
 
+def test_changed_layers_change_codes(fitted, digits):
+    images, _ = digits
+    hasher = pickle.loads(pickle.dumps(fitted))
+    z = hasher.decision_function(images[:50])
+    hasher.module_.head = torch.nn.Sequential(hasher.module_.head, torch.nn.ReLU())
+    np.testing.assert_array_equal(hasher.decision_function(images[:50]), np.maximum(z, 0))
+    hasher.module_.head[1] = torch.nn.Softplus()
+    with pytest.raises(ValueError, match=r"head.1 \(Softplus\) cannot be exported"):
+        hasher.transform(images[:50])
+
+
 def test_partial_fit_goes_on_with_packed_codes(digits):
     images, y = digits
     hasher = HashNetHasher(bits=16, backbone=bireal_tiny(rule="bireal"), random_state=0)

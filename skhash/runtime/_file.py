@@ -28,6 +28,7 @@ _TENSORS = {"real": np.float32, "binary": np.uint8, "int8": np.int8}
 _STORED = {np.uint8: "U8", np.int8: "I8", np.float32: "F32"}
 _PROBES = 4
 _LARGEST_HEADER = 2**24
+_LARGEST_DESCRIPTION = 2**26  # inflated
 
 
 def load_packed(path, *, target=None, n_jobs=None):
@@ -74,8 +75,8 @@ def load_packed(path, *, target=None, n_jobs=None):
     metadata, tensors = _read_container(Path(path))
     try:
         network = _read_network(metadata, tensors)
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, zlib.error) as error:
+        raise _damaged(path, error) from None
     hasher = PackedHasher(network, target=target, n_jobs=n_jobs)
     found = to_hex(hasher.codes(probe(network)), network.bits)
     if found != metadata.get("probe", "").split():
@@ -147,29 +148,33 @@ def _read_container(path):
         raise ValueError(f"{path} is no packed network: expected format {FORMAT!r} in its metadata.")
     if metadata.get("version") != str(VERSION):
         raise ValueError(
-            f"{path} has version {metadata.get('version')} of the format, this skhash reads version {VERSION}; "
-            "use a newer release of skhash."
+            f"{path} has version {metadata.get('version')} of the format, this skhash reads version {VERSION}: "
+            "a newer release of skhash wrote it, or it is damaged."
         )
     data = raw[8 + size :]
     try:
-        tensors = {}
+        tensors, end = {}, 0
         for name, dtype in _TENSORS.items():
             entry = header[name]
             start, stop = entry["data_offsets"]
             n = (stop - start) // np.dtype(dtype).itemsize
-            if entry["dtype"] != _STORED[dtype] or entry["shape"] != [n] or not 0 <= start <= stop <= data.size:
+            if entry["dtype"] != _STORED[dtype] or entry["shape"] != [n] or not end == start <= stop <= data.size:
                 raise ValueError(f"{name} is described as {entry}, but there are {data.size} bytes of data")
             tensors[name] = data[start:stop].view(np.dtype(dtype).newbyteorder("<"))
+            end = stop
+        if end != data.size:
+            raise ValueError(f"{data.size - end} bytes follow the last number")
         crc = _checksum(metadata["network"], tensors)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: {error}.") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from None
     if crc != metadata.get("crc32"):
         raise ValueError(f"{path} is damaged: expected CRC-32 {metadata.get('crc32')}, got {crc}.")
     return metadata, tensors
 
 
 def _read_network(metadata, tensors):
-    description = json.loads(zlib.decompress(base64.b64decode(metadata["network"])))
+    inflated = zlib.decompressobj().decompress(base64.b64decode(metadata["network"]), _LARGEST_DESCRIPTION)
+    description = json.loads(inflated)
     used, operations, types = dict.fromkeys(tensors, 0), [], OPERATIONS
     for kind, settings, shapes in description["operations"]:
         if kind not in types:
@@ -183,6 +188,11 @@ def _read_network(metadata, tensors):
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
         operations.append(types[kind](**settings, **arrays))
     return Network(description["input_shape"], operations)
+
+
+def _damaged(path, error):
+    why = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
+    return ValueError(f"{path} is damaged: {why}.")
 
 
 def _tensor_of(dtype):

@@ -1,6 +1,7 @@
 """What every operation has: sources, settings, arrays, and the shape of what it gives."""
 
 from dataclasses import dataclass, fields
+from operator import index
 from typing import ClassVar
 
 import numpy as np
@@ -8,6 +9,11 @@ import numpy as np
 __all__ = ["EXACT", "Map", "Operation", "out_size"]
 
 EXACT = 2**24  # float32 holds every integer up to here
+_READ = {  # settings by their annotation
+    int: (index, "an integer"),
+    tuple: (lambda values: tuple(map(index, values)), "integers"),
+    float: (float, "a number"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,15 +51,20 @@ class Map:
 class Operation:
     """Base class of what a network consists of; a subclass is a frozen dataclass whose first field is `sources`.
 
-    Arrays are converted to the types of `_dtypes`; None stays None.
+    Arrays are converted to the types of `_dtypes`; None stays None. Settings must be of the kinds that they are
+    annotated with, for kernels compute addresses from them.
     """
 
     sources: tuple
     _dtypes: ClassVar[dict] = {}
 
     def __post_init__(self):
-        sources = (self.sources,) if isinstance(self.sources, (int, np.integer)) else self.sources
-        object.__setattr__(self, "sources", tuple(int(source) for source in sources))
+        if isinstance(self.sources, (int, np.integer)):
+            object.__setattr__(self, "sources", (self.sources,))
+        for field in fields(self):
+            kind = tuple if field.name == "sources" else field.type
+            if kind in _READ:
+                object.__setattr__(self, field.name, self._read_setting(field.name, *_READ[kind]))
         for name, dtype in self._dtypes.items():
             if getattr(self, name) is None:
                 continue
@@ -61,6 +72,13 @@ class Operation:
             if dtype == np.float32 and np.isnan(array).any():
                 raise ValueError(f"{type(self).__name__}: {name} holds NaN.")
             object.__setattr__(self, name, array)
+
+    def _read_setting(self, name, read, expected):
+        try:
+            return read(getattr(self, name))
+        except (TypeError, ValueError):
+            message = f"{type(self).__name__}: {name} must be {expected}, got {getattr(self, name)!r}."
+            raise TypeError(message) from None
 
     def arrays(self):
         """Give the arrays by name, without those that are None."""

@@ -1,6 +1,7 @@
 """The runtime's face: images or feature vectors in, hash codes out."""
 
 import math
+from numbers import Integral
 from threading import Lock
 
 import numpy as np
@@ -34,9 +35,17 @@ class PackedHasher:
         The network.
     target : str, default=None
         Kernels to use: "vpopcntdq", "avx512" or "avx2" on x86, "generic" anywhere. None takes the fastest that this
-        machine runs.
+        machine runs, and so does a hasher that comes out of a pickle.
     n_jobs : int, default=None
-        Number of threads over blocks of samples; None means 1 unless in a `joblib.parallel_config` context.
+        Number of threads over blocks of samples; None means 1 unless in a `joblib.parallel_config` context, -1 all
+        processors.
+
+    Raises
+    ------
+    TypeError
+        If `network` is no network.
+    ValueError
+        If `target` is unknown or does not run on this machine, or `n_jobs` is no number of threads.
 
     Attributes
     ----------
@@ -61,6 +70,13 @@ class PackedHasher:
     """
 
     def __init__(self, network, *, target=None, n_jobs=None):
+        if not isinstance(network, Network):
+            raise TypeError(
+                f"network must be a skhash.runtime.Network, got {type(network).__name__}. (skhash.load_packed reads "
+                "files, skhash.nn.binary.export_network takes torch modules.)"
+            )
+        if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs):
+            raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}.")
         self.n_jobs = n_jobs
         self._target = find_target(target)
         self._ends_real = network.maps()[-1].kind == "real"
@@ -179,6 +195,8 @@ class PackedHasher:
             an earlier one has no entry.
         """
         X = self._read(X)[:1]
+        if not len(X):
+            raise ValueError("X has no sample, but one is needed.")
         plan = self._take_plan(self._network, 1)
         times = plan.profile(X, self._new_codes(self._network, 1), n_rounds)
         self._give_back(self._network, plan)
@@ -197,7 +215,8 @@ class PackedHasher:
                 raise ValueError(f"X has shape {X.shape}, but this hasher takes features of shape (n, {shape[0]}).")
             if X.dtype.kind not in "fiub":
                 raise ValueError(f"X has dtype {X.dtype}, expected numbers.")
-            X = np.ascontiguousarray(X, np.float32)
+            with np.errstate(over="ignore"):  # refused below
+                X = np.ascontiguousarray(X, np.float32)
             if not np.isfinite(X).all():
                 raise ValueError("X contains NaN, infinity or a value too large for dtype('float32').")
             return X
@@ -209,9 +228,10 @@ class PackedHasher:
         elif X.shape[1:] == (channels, height, width) != shape:
             X = np.moveaxis(X, 1, 3)
         if X.shape[1:] != shape:
+            grey = f", (n, {height}, {width})" if channels == 1 else ""
             raise ValueError(
-                f"X has shape {X.shape}, but this hasher takes images of shape (n, {height}, {width}, {channels}) or "
-                f"(n, {channels}, {height}, {width})."
+                f"X has shape {X.shape}, but this hasher takes images of shape (n, {height}, {width}, {channels})"
+                f"{grey} or (n, {channels}, {height}, {width})."
             )
         return np.ascontiguousarray(X)
 

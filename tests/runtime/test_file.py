@@ -1,8 +1,10 @@
 """Files are small, whole, readable without torch, and refused when they are anything else."""
 
+import base64
 import json
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -82,19 +84,63 @@ def test_truncated_files(path, size):
         load_packed(path)
 
 
-def change_metadata(path, **changes):
+def test_nothing_may_follow(path):
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(ValueError, match="damaged: 4 bytes follow the last number"):
+        load_packed(path)
+
+
+def change_header(path, change):
     data = path.read_bytes()
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
-    header["__metadata__"] |= changes
+    change(header)
     new = json.dumps(header).encode()
     path.write_bytes(len(new).to_bytes(8, "little") + new + data[8 + size :])
+
+
+def change_metadata(path, **changes):
+    change_header(path, lambda header: header["__metadata__"].update(changes))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda header: header["int8"].pop("dtype"), "damaged: 'dtype' is missing"),
+        (lambda header: header.pop("real"), "damaged: 'real' is missing"),
+        (lambda header: header.update(int8=[0]), "damaged: "),
+        (lambda header: header["__metadata__"].update(network=3), "damaged: "),
+        (lambda header: header["binary"].update(data_offsets=[0, 8], shape=[8]), "damaged: binary is described as"),
+    ],
+)
+def test_wrong_headers(path, change, message):
+    change_header(path, change)
+    with pytest.raises(ValueError, match=message):
+        load_packed(path)
+
+
+@pytest.mark.parametrize("stride", [float("inf"), 1.5, "two", None, 0, -1])
+def test_settings_that_would_lead_kernels_astray(stride, path):
+    metadata, tensors = _file._read_container(path)
+    description = json.loads(zlib.decompress(base64.b64decode(metadata["network"])))
+    convolution = next(settings for _, settings, _ in description["operations"] if "stride" in settings)
+    convolution["stride"] = stride
+    deflated = base64.b64encode(zlib.compress(json.dumps(description).encode())).decode()
+    change_metadata(path, network=deflated, crc32=_file._checksum(deflated, tensors))
+    with pytest.raises(ValueError, match=r"damaged: .*stride"):
+        load_packed(path)
+
+
+def test_a_description_that_inflates_without_end(path, hasher, monkeypatch):
+    monkeypatch.setattr(_file, "_LARGEST_DESCRIPTION", 100)
+    with pytest.raises(ValueError, match="damaged: "):
+        load_packed(path)
 
 
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"version": "2"}, ValueError, "has version 2 of the format, this skhash reads version 1"),
+        ({"version": "2"}, ValueError, "has version 2 of the format, this skhash reads version 1: a newer release"),
         ({"format": "other"}, ValueError, "no packed network: expected format"),
         ({"crc32": "00000000"}, ValueError, "damaged: expected CRC-32 00000000"),
         ({"network": "AAAA"}, ValueError, "damaged: expected CRC-32"),

@@ -99,6 +99,29 @@ def test_nan_is_refused():
         Affine(0, [np.nan])
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: binary(stride=1.5), "BinaryConv: stride must be an integer, got 1.5"),
+        (lambda: RealConv(0, np.zeros((1, 1, 1, 8)), np.inf), "RealConv: stride must be an integer, got inf"),
+        (lambda: MaxPool(0, (2, 2.0)), r"MaxPool: kernel must be integers, got \(2, 2.0\)"),
+        (lambda: AvgPool(0, 2), "AvgPool: kernel must be integers, got 2"),
+        (lambda: Clip(0, "low"), "Clip: low must be a number, got 'low'"),
+        (lambda: Add((0, 1.5)), r"Add: sources must be integers, got \(0, 1.5\)"),
+        (lambda: SignsToReal(None), "SignsToReal: sources must be integers, got None"),
+    ],
+)
+def test_settings_of_other_kinds_are_refused(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_numbers_of_numpy_are_taken():
+    operation = MaxPool(np.int64(0), np.array([3, 3]), np.int32(2))
+    assert operation.settings() == {"sources": (0,), "kernel": (3, 3), "stride": 2, "padding": 0}
+    assert type(operation.stride) is int
+
+
 def test_signs_come_back_from_bits():
     weight = np.random.default_rng(0).choice([-1, 1], size=(5, 3, 2, 7))
     operation = BinaryConv.from_signs(0, weight)

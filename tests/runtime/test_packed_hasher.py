@@ -89,6 +89,7 @@ def test_grey_images_need_no_channel():
         ("images", lambda X: X[:, 1:], r"takes images of shape \(n, "),
         ("images", lambda X: X.astype(float), "has dtype float64, but this hasher takes uint8 images"),
         ("images", lambda X: X[0], "takes images of shape"),
+        ("features", lambda X: X.astype(float) * 1e300, "contains NaN, infinity or a value too large"),
         ("features", lambda X: X[:, 1:], r"X has shape \(150, 69\), but this hasher takes features of shape \(n, 70\)"),
         ("features", lambda X: X[0], "takes features of shape"),
         ("features", lambda X: X * np.nan, "contains NaN"),
@@ -99,6 +100,23 @@ def test_refusal(kind, change, message, request):
     network, X = request.getfixturevalue(kind)
     with pytest.raises(ValueError, match=message):
         PackedHasher(network).transform(change(X))
+
+
+def test_the_form_without_channel_is_named():
+    network = Network((4, 4, 1), (Int8Conv(0, np.ones((3, 4, 4, 1))), Sign(1)))
+    with pytest.raises(ValueError, match=r"\(n, 4, 4, 1\), \(n, 4, 4\) or \(n, 1, 4, 4\)"):
+        PackedHasher(network).transform(np.zeros((2, 4, 5), np.uint8))
+
+
+@pytest.mark.parametrize("n_jobs", [0, "two", 1.5])
+def test_wrong_numbers_of_threads(n_jobs, images):
+    with pytest.raises(ValueError, match=f"n_jobs must be None or an integer other than 0, got {n_jobs!r}"):
+        PackedHasher(images[0], n_jobs=n_jobs)
+
+
+def test_what_is_no_network():
+    with pytest.raises(TypeError, match=r"network must be a skhash.runtime.Network, got str.*load_packed"):
+        PackedHasher("model.skhash")
 
 
 def test_weights_are_kept_once_and_come_back(images):
@@ -147,6 +165,13 @@ def test_profile_times_every_kernel_and_changes_nothing(images):
     assert {"input", "output"} < set(times)
     assert all(0 < microseconds < 1e6 for microseconds in times.values())
     np.testing.assert_array_equal(hasher.codes(X), codes)
+
+
+@pytest.mark.parametrize("kind", ["images", "features"])
+def test_profile_needs_a_sample(kind, request):
+    network, X = request.getfixturevalue(kind)
+    with pytest.raises(ValueError, match="X has no sample"):
+        PackedHasher(network).profile(X[:0])
 
 
 @pytest.mark.parametrize("kind", ["images", "features"])

@@ -50,7 +50,10 @@ def export_network(network, sample_shape):
     True
     """
     exporter = Exporter(tuple(sample_shape))
-    value = exporter.export(network, 0)
+    try:
+        value = exporter.export(network, 0)
+    except _Refused as error:
+        raise ValueError(str(error)) from None
     return exporter.finish(value)
 
 

@@ -175,5 +175,6 @@ def in_training_only(layer):
     ],
 )
 def test_what_cannot_be_exported_is_named(network, shape, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         export_network(network, shape)
+    assert caught.type is ValueError
