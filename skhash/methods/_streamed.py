@@ -1,6 +1,7 @@
 """Hashers that know their training data by a summary, so that these may be of any size and come in chunks."""
 
 from abc import abstractmethod
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,7 +74,8 @@ class StreamedHasher(BaseHasher):
         self : object
             The fitted hasher.
         """
-        self._train(X, y, None)
+        with self._names_kept_on_failure():
+            self._train(X, y, None)
         self._pickles_summary = False
         return self
 
@@ -120,6 +122,20 @@ class StreamedHasher(BaseHasher):
         self.n_samples_seen_ = summary.moments.n_samples
         self._summary, self._made_with = summary, self._lasting_parameters()
         self._remember_labels(X, y)
+
+    @contextmanager
+    def _names_kept_on_failure(self):
+        """Put back what validation has noted of the features if training fails: a fitted hasher still needs it."""
+        names = ("n_features_in_", "feature_names_in_")
+        before = {name: vars(self)[name] for name in names if name in vars(self)}
+        try:
+            yield
+        except BaseException:
+            if hasattr(self, "components_"):
+                for name in names:
+                    vars(self).pop(name, None)
+                vars(self).update(before)
+            raise
 
     def _resumed_summary(self):
         """Give the summary of the samples so far, None if there were none."""

@@ -94,6 +94,17 @@ def test_a_failing_partial_fit_changes_nothing(hasher, trouble, digits):
     np.testing.assert_array_equal(hasher.partial_fit(digits.X[900:]).transform(digits.X), good.transform(digits.X))
 
 
+@pytest.mark.parametrize(
+    "hasher", [LSHHasher(8, random_state=0), PCAHasher(8)], ids=lambda hasher: type(hasher).__name__
+)
+def test_a_failing_fit_leaves_the_fitted_hasher(hasher, digits):
+    hasher = hasher.fit(digits.X)
+    codes = hasher.transform(digits.X)
+    with pytest.raises(ValueError, match="inconsistent"):
+        hasher.fit(digits.X[:100, :20], digits.y[:99])
+    np.testing.assert_array_equal(hasher.transform(digits.X), codes)
+
+
 def test_a_first_chunk_that_is_too_small_is_not_counted(digits):
     hasher = PCAHasher(16)
     with pytest.raises(ValueError, match="bits=16 needs at least 16 training samples, got n_samples=10"):
