@@ -18,7 +18,8 @@ which can be run one by one (`--sections nets mlp`):
   seconds until the first code, and resident memory.
 
 torch's time is the best of its forms: eager with channels first and last, oneDNN's own layout (layers) and, with
-`--compile`, compiled with frozen weights, which needs a C++ compiler and a minute a network; bfloat16 is shown beside.
+`--compile`, compiled with frozen weights, which needs a C++ compiler and a minute a network. Shown beside are bfloat16 and
+int8, statically quantised by torch's FX mode (of a layer alone it contains the conversion from and to single precision).
 All times are thread CPU time, the best of interleaved rounds. Codes are compared first. All takes ten minutes::
 
     python examples/benchmarks/bench_runtime.py
@@ -39,6 +40,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from importlib import import_module
 from pathlib import Path
 
@@ -69,6 +71,7 @@ SHAPES = (
     (32, 32, 32, 1),
 )
 KINDS = ("kernel", "full", "bits")
+OTHERS = ("bf16", "int8")  # forms that are no single precision
 SECONDS = 0.03  # of a form in a round
 
 
@@ -109,18 +112,20 @@ def check(weight, stride, target, rng):
 
 
 def torch_forms(shape, batch, with_compile):
-    """Give functions that run the layer once, by name; "bf16" is no single precision."""
+    """Give functions that run the layer once, by name."""
     n_in, side, n_out, stride = shape
     x = torch.randn(batch, n_in, side, side)
     conv = torch.nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False).eval().requires_grad_(False)
     last, x_last = copy.deepcopy(conv).to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     own = torch.utils.mkldnn.to_mkldnn(copy.deepcopy(conv))
     half, x_half, x_own = copy.deepcopy(last).bfloat16(), x_last.bfloat16(), x.to_mkldnn()
+    quantized = quantize(nn.Sequential(conv), x)
     forms = {
         "eager": lambda: conv(x),
         "channels last": lambda: last(x_last),
         "oneDNN layout": lambda: own(x_own),
         "bf16": lambda: half(x_half),
+        "int8": lambda: quantized(x),
     }
     if with_compile:
         compiled = compile_frozen(conv)
@@ -133,6 +138,19 @@ def compile_frozen(module):
     import_module("torch._inductor.config").freezing = True
     torch._dynamo.reset()
     return torch.compile(copy.deepcopy(module))
+
+
+def quantize(module, x):
+    """Make a copy of a module compute with 8 bits, ranges taken from one batch."""
+    with warnings.catch_warnings():  # torch will give this up for a package of its own
+        warnings.simplefilter("ignore")
+        from torch.ao.quantization import get_default_qconfig_mapping
+        from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+
+        prepared = prepare_fx(copy.deepcopy(module), get_default_qconfig_mapping("x86"), (x,))
+        with torch.no_grad():
+            prepared(x)
+        return convert_fx(prepared)
 
 
 def seconds_of(form):
@@ -173,13 +191,14 @@ def measure(shape, target, batches, rounds, with_compile):
                     best[batch][name] = min(best[batch][name], 1e6 * seconds_of(form) / batch)
     ratios = {}
     for batch in batches:
-        half = best[batch].pop("bf16")
+        others = {name: best[batch].pop(name) for name in OTHERS}
         name = min(best[batch], key=best[batch].get)
         single = best[batch][name]
         ratios[batch] = {kind: single / ours[kind] for kind in KINDS}
         print(
             f"{n_in:4} -> {n_out:3}, {side:2} px, stride {stride}, batch {batch:2}: float32 {single:7.1f} us ({name}), "
-            f"bf16 {half:7.1f}; "
+            + ", ".join(f"{other} {taken:7.1f}" for other, taken in others.items())
+            + "; "
             + ", ".join(f"{kind} {ours[kind]:6.1f} ({ratios[batch][kind]:4.1f}x)" for kind in KINDS)
             + f"; roof {100 * macs / ours['kernel'] * 1e6 / roof:3.0f} %; {wrong} of {n} integers differ",
             flush=True,
@@ -240,6 +259,8 @@ def reference_forms(reference, shape, batch, with_compile):
     if len(shape) == 3:
         forms["channels last"] = lambda: last(x_last)
     forms["bf16"] = lambda: half(x_half)
+    quantized = quantize(folded, x)
+    forms["int8"] = lambda: quantized(x)
     if with_compile:
         compiled = compile_frozen(folded)
         forms["compiled"] = lambda: compiled(x)

@@ -208,6 +208,8 @@ def _checksum(description, tensors):
 
 def _replace(path, data):
     """Put data in a file's place at once, so that no reader ever sees half of it."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:

@@ -173,6 +173,11 @@ class PackedHasher:
         ----------
         path : str or path-like
             The file. What was there before stays until the new file is whole.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such folder.
         """
         from skhash.runtime._file import write
 

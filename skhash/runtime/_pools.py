@@ -63,9 +63,9 @@ class AvgPool(Operation):
         self._of_kind(source, "real")
         if not self.partial:
             return Map("real", *out_size(source, self.kernel, self.stride, 0), source.channels)
-        if min(self.kernel) < 1 or self.stride < 1:
+        sides = list(zip((source.height, source.width), self.kernel, strict=True))
+        if self.stride < 1 or not all(1 <= k < side + self.stride for side, k in sides):  # torch's own limits
             raise ValueError(f"a window of {self.kernel} with stride {self.stride} does not fit {source}.")
-        sides = zip((source.height, source.width), self.kernel, strict=True)
         # A window must begin inside, however far it hangs over.
         sizes = [min(-(-max(side - k, 0) // self.stride), (side - 1) // self.stride) + 1 for side, k in sides]
         return Map("real", *sizes, source.channels)

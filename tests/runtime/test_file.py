@@ -153,6 +153,11 @@ def test_wrong_metadata(path, changes, error, message):
         load_packed(path)
 
 
+def test_missing_folder(hasher, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"m\.skhash cannot be written: there is no folder .*nowhere"):
+        hasher.save(tmp_path / "nowhere" / "m.skhash")
+
+
 def test_files_of_other_kinds(tmp_path):
     from safetensors.numpy import save_file
 

@@ -86,6 +86,7 @@ def test_result(operation, sources, expected):
         (MaxPool(0, (2, 2), 2, 2), [REAL], "padding 2 is more than half"),
         (AvgPool(0, (7, 7)), [REAL], "does not fit"),
         (AvgPool(0, (1, 1), 0, partial=True), [REAL], "stride 0 does not fit"),
+        (AvgPool(0, (10**9, 1), partial=True), [REAL], "1000000000, 1.*does not fit"),
         (GlobalAvgPool(0), [SIGN], "expected kind real"),
     ],
 )
