@@ -17,8 +17,8 @@ ODH fixed, ODH one stage, ODH
 ODH labels
     Without distillation: what moving centers alone are worth.
 ODH paper
-    With ``recipe="paper"``, its views and 700 epochs after 100 of warm-up, or `--epochs` after a seventh of it: only when
-    asked for, as it takes more than two hours on Fashion-MNIST.
+    With ``recipe="paper"``, its views and 700 epochs after 100 of warm-up, or `--epochs` after a seventh of them: only
+    when asked for, as it takes more than two hours on Fashion-MNIST.
 
 Each run is a line in a cache, so runs can be split over processes, and a table is printed of all that there are. About
 two minutes a run on one core::

@@ -18,9 +18,10 @@ which can be run one by one (`--sections nets mlp`):
   seconds until the first code, and resident memory.
 
 torch's time is the best of its forms: eager with channels first and last, oneDNN's own layout (layers) and, with
-`--compile`, compiled with frozen weights, which needs a C++ compiler and a minute a network. Shown beside are bfloat16 and
-int8, statically quantised by torch's FX mode (of a layer alone it contains the conversion from and to single precision).
-All times are thread CPU time, the best of interleaved rounds. Codes are compared first. All takes ten minutes::
+`--compile`, compiled with frozen weights, which needs a C++ compiler and a minute a network. Shown beside are bfloat16
+and int8, statically quantised by torch's FX mode (with the conversion from and to single precision, which counts where
+the network is one layer). All times are thread CPU time, the best of interleaved rounds. Codes are compared first. All
+takes ten minutes::
 
     python examples/benchmarks/bench_runtime.py
     python examples/benchmarks/bench_runtime.py --sections nets --compile --rounds 5

@@ -1,11 +1,14 @@
 """Kernels are compiled once and for what is asked; a loop of jobs runs in order."""
 
+import re
+
 import numpy as np
 import pytest
+from llvmlite import binding
 
 from skhash.runtime._jobs import JOB
 from skhash.runtime._kernels import Kernel, assembly, compile_kernel, compile_runner
-from skhash.runtime._targets import find_target, list_targets
+from skhash.runtime._targets import _OTHER_TARGETS, Target, find_target, list_targets
 
 TARGETS = [pytest.param(target, id=target.name) for target in list_targets()]
 
@@ -63,3 +66,22 @@ def test_the_inner_loop_counts_in_vectors_without_spilling():
     [loop] = [block for block in code.split(".LBB") if "vpopcntd" in block]
     assert loop.count("vpopcntd") == 16
     assert not [line for line in loop.splitlines() if "zmm" in line and "(%rsp)" in line]
+
+
+class _Arm(Target):
+    def machine(self):
+        binding.initialize_all_targets()
+        binding.initialize_all_asmprinters()
+        triple = binding.Target.from_triple("aarch64-unknown-linux-gnu")
+        return triple.create_target_machine(cpu="cortex-a76", opt=3)
+
+
+@pytest.mark.parametrize(("kind", "instruction"), [("binary", "cnt"), ("real", "fmla")])
+def test_processors_of_another_kind_count_in_vectors(kind, instruction):
+    """No such machine is here to run it, but what would run can be read: vector instructions, and no calls."""
+    [target] = _OTHER_TARGETS
+    code = assembly(_Arm(**vars(target)), Kernel(kind, ("fused", "add", "store", "sign"), target.pixels, 0, 2))
+    loop = max(code.split(".LBB"), key=lambda block: len(re.findall(rf"\b{instruction}\s+v", block)))
+    # Vectors of 8 lanes are two registers each.
+    assert len(re.findall(rf"\b{instruction}\s+v", loop)) == 2 * 2 * target.pixels
+    assert not re.findall(r"\bbl\b", code)
