@@ -121,9 +121,10 @@ class PackedInference:
 
 
 def _versions(network):
-    """Give all that codes depend on: layers, and tensors with their number of changes in place.
+    """Give all that codes depend on: layers, and tensors with their address and number of changes in place.
 
-    They are given themselves, so that they live and nothing else can take their place in memory.
+    They are given themselves, so that they live and nothing else can take their place in memory. Torch does not count
+    changes in place by way of `tensor.data`.
     """
     _, *layers = network.encoder.modules()  # the first is made at every use
     tensors = [
@@ -132,7 +133,7 @@ def _versions(network):
         for tensor in (*layer._parameters.values(), *layer._buffers.values())  # much quicker than a `state_dict`
         if tensor is not None
     ]
-    versions = [(tensor, None if tensor.is_inference() else tensor._version) for tensor in tensors]
+    versions = [(t, (t.data_ptr(), None if t.is_inference() else t._version)) for t in tensors]
     return versions + [(layer, None) for layer in layers]
 
 

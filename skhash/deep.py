@@ -206,16 +206,16 @@ class DeepHasher(PackedInference, CallbackSupport, BaseHasher):
             # Drawn first, so that a warm start with the same seed holds out the same samples.
             kept, held = self._hold_out(samples, labels, random_state)
             train = SampleSubset(samples, kept) if len(held) else samples
+            train_labels = None if labels is None else labels[kept]
             recipe = self._choose_recipe(samples)
             if resume:
                 network = copy.deepcopy(self._resumed_module(labels))
             else:
-                network = self._make_network(train, labels, recipe, random_state, generator, wrap_criterion)
+                network = self._make_network(train, train_labels, recipe, random_state, generator, wrap_criterion)
                 self._prepare(network, train, generator)
             validate = self._make_validation(network, samples, labels, held) if len(held) else None
             task = FitTask(self, X, y, recipe.max_epochs, lambda: self._fitted_state(network, samples, labels))
             stopping = EarlyStopping(self.n_iter_no_change) if self.early_stopping else None
-            train_labels = None if labels is None else labels[kept]
             history = run_epochs(
                 self._make_loop(network, train, recipe, generator),
                 train,
@@ -306,8 +306,9 @@ class DeepHasher(PackedInference, CallbackSupport, BaseHasher):
         if not hasattr(criterion, "class_scores") or self.multilabel_:
             return super().predict(X)
         z = torch.from_numpy(self.decision_function(X)).to(self._device())
-        # Features are encoded in double precision; so a classifier that was learnt must be.
-        scores = copy.deepcopy(criterion).to(z.dtype).class_scores(z)
+        if z.dtype == torch.float64:  # features are encoded so; then a classifier that was learnt must be, too
+            criterion = copy.deepcopy(criterion).double()
+        scores = criterion.class_scores(z)
         return self.classes_[scores.argmax(dim=1).cpu().numpy()]
 
     def __sklearn_is_fitted__(self):

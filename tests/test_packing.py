@@ -132,6 +132,9 @@ def test_changed_weights_change_codes(fitted, digits):
     for name in ("weight", "bias"):
         setattr(hasher.module_.head.balance, name, torch.nn.Parameter(-getattr(hasher.module_.head.balance, name)))
     np.testing.assert_array_equal(hasher.decision_function(images[:50]), z)
+    parameters = list(hasher.module_.head.balance.parameters())
+    torch.nn.utils.vector_to_parameters(-torch.nn.utils.parameters_to_vector(parameters), parameters)
+    np.testing.assert_array_equal(hasher.transform(images[:50]), before)
 
 
 def test_changed_layers_change_codes(fitted, digits):

@@ -107,6 +107,10 @@ class OneBitLoss(nn.Module):
         self.teacher_norm.eval()
         return self
 
+    def stop_distilling(self):
+        """Learn from labels alone from now on: the classifier knows its own samples, not what comes later."""
+        self.distillation_weight = 0.0
+
     @property
     def centers(self):
         """Centers (n_classes, bits) as they are now; by the threshold, whatever is drawn in training."""

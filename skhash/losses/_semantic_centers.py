@@ -84,8 +84,9 @@ class SemanticCenters(nn.Module):
     def start_at(self, embeddings, centers, scale=1.0):
         """Choose the last layer so that given embeddings have given centers.
 
-        It is the smallest one that gives `scale` times the centers before the sigmoid: exactly, as long as the hidden
-        layer has at least as many units as there are classes, and as closely as it can beyond.
+        It is the smallest one that gives `scale` times the centers before the sigmoid: exactly if what the hidden layer
+        makes of the embeddings is linearly independent, for which it needs as many units as there are classes, and as
+        closely as it can otherwise.
 
         Parameters
         ----------

@@ -55,6 +55,8 @@ def make_classifier(backbone, samples, n_classes, generator):
 def start_at_class_means(classifier, samples, targets):
     """Give a classifier without a backbone the class means of its inputs for embeddings, less the mean of all.
 
+    Classes without samples keep those that they have.
+
     Parameters
     ----------
     classifier : HashNetwork
@@ -72,7 +74,8 @@ def start_at_class_means(classifier, samples, targets):
         features = classifier.eval().features(samples.batch(rows).to(embeddings.device))
         sums += member[rows].T @ features
         total = total + features.sum(dim=0)
-    embeddings.copy_(sums / member.sum(dim=0).clamp(min=1)[:, None] - total / len(samples))
+    sizes = member.sum(dim=0)[:, None]
+    embeddings.copy_(torch.where(sizes > 0, sums / sizes.clamp(min=1) - total / len(samples), embeddings))
 
 
 def warm_up(

@@ -24,8 +24,8 @@ class TrainingHistoryDisplay(BaseDisplay):
         Numbers of the epochs, from 1.
     curves : dict of str to ndarray of float of shape (n_epochs,)
         Bits, by what they are called in `history_`.
-    transition : int, default=None
-        Epochs before the second stage; None draws no line.
+    transition : int or sequence of int, default=None
+        Epochs before a second stage, several if training went on with another `fit`; None draws no line.
     name : str, default=None
         Name before each label in the legend; None or "" for none.
 
@@ -34,7 +34,7 @@ class TrainingHistoryDisplay(BaseDisplay):
     lines_ : list of matplotlib Line2D
         One line for each curve.
     transition_ : matplotlib LineCollection or None
-        Where the second stage begins.
+        Where second stages begin.
     ax_ : matplotlib Axes
         Axes with the curves.
     figure_ : matplotlib Figure or SubFigure
@@ -88,7 +88,7 @@ class TrainingHistoryDisplay(BaseDisplay):
         if self.transition is not None:
             height = {"transform": self.ax_.get_xaxis_transform()}
             style = merge_style({**GUIDE, **height}, {}, LineCollection)
-            self.transition_ = self.ax_.vlines(self.transition + 0.5, 0, 1, **style)
+            self.transition_ = self.ax_.vlines(np.asarray(self.transition) + 0.5, 0, 1, **style)
         self.ax_.set(xlabel="Epoch", ylabel="Mean Hamming distance (bits)")
         self.ax_.set_ylim(bottom=0, auto=None)  # curves that share the axis may still raise the top
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
@@ -128,8 +128,9 @@ class TrainingHistoryDisplay(BaseDisplay):
         found = {key: np.array([row.get(key, np.nan) for row in history], dtype=float) for key in curves}
         for key, curve in found.items():
             if np.isnan(curve).all():
-                there = sorted({name for row in history for name in row} - {"epoch"})
+                there = sorted({name for row in history for name in row} - {"epoch", "stage"})
                 raise ValueError(f"curves: the history of {type(estimator).__name__} has no {key!r}, but has {there}.")
-        transition = getattr(estimator, "transition_epoch_", None)
+        stages = [row.get("stage") for row in history]
+        transition = [i for i in range(1, len(stages)) if (stages[i - 1], stages[i]) == (1, 2)]
         epochs = np.arange(1, len(history) + 1)
-        return cls(epochs, found, transition=transition, name=name_of(estimator, name)).plot(ax, **kwargs)
+        return cls(epochs, found, transition=transition or None, name=name_of(estimator, name)).plot(ax, **kwargs)

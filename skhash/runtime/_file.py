@@ -79,9 +79,9 @@ def load_packed(path, *, target=None, n_jobs=None):
         raise _damaged(path, error) from None
     hasher = PackedHasher(network, target=target, n_jobs=n_jobs)
     found = to_hex(hasher.codes(probe(network)), network.bits)
-    if found != metadata.get("probe", "").split():
+    if found != metadata["probe"].split():
         raise RuntimeError(
-            f"{path}: self-test failed: the probe batch has codes {found}, expected {metadata.get('probe')!r}. "
+            f"{path}: self-test failed: the probe batch has codes {found}, expected {metadata['probe']!r}. "
             f"The kernels ({hasher.target}) do not compute on this machine what they did where the file was written."
         )
     return hasher
@@ -101,12 +101,13 @@ def write(path, hasher):
     tensors = {name: np.concatenate(arrays) for name, arrays in parts.items()}
     description = json.dumps({"input_shape": network.input_shape, "operations": operations}, separators=(",", ":"))
     deflated = base64.b64encode(zlib.compress(description.encode(), 9)).decode()
+    codes = " ".join(to_hex(hasher.codes(probe(network)), network.bits))
     metadata = {
         "format": FORMAT,
         "version": str(VERSION),
         "network": deflated,
-        "crc32": _checksum(deflated, tensors),
-        "probe": " ".join(to_hex(hasher.codes(probe(network)), network.bits)),
+        "probe": codes,
+        "crc32": _checksum(deflated, codes, tensors),
     }
     _replace(Path(path), _container(metadata, tensors))
 
@@ -164,7 +165,7 @@ def _read_container(path):
             end = stop
         if end != data.size:
             raise ValueError(f"{data.size - end} bytes follow the last number")
-        crc = _checksum(metadata["network"], tensors)
+        crc = _checksum(metadata["network"], metadata["probe"], tensors)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from None
     if crc != metadata.get("crc32"):
@@ -199,8 +200,8 @@ def _tensor_of(dtype):
     return next(name for name, stored in _TENSORS.items() if stored == dtype)
 
 
-def _checksum(description, tensors):
-    crc = zlib.crc32(description.encode())
+def _checksum(description, codes, tensors):
+    crc = zlib.crc32(codes.encode(), zlib.crc32(description.encode()))
     for name in _TENSORS:
         crc = zlib.crc32(np.ascontiguousarray(tensors[name]).astype(tensors[name].dtype.newbyteorder("<")), crc)
     return f"{crc:08x}"
@@ -208,6 +209,8 @@ def _checksum(description, tensors):
 
 def _replace(path, data):
     """Put data in a file's place at once, so that no reader ever sees half of it."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} cannot be written: it is a folder.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")

@@ -176,8 +176,8 @@ class PackedHasher:
 
         Raises
         ------
-        FileNotFoundError
-            If there is no such folder.
+        FileNotFoundError, IsADirectoryError
+            If there is no such folder, or the path is one.
         """
         from skhash.runtime._file import write
 

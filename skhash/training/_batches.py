@@ -64,9 +64,9 @@ class GroupedBatches(ShuffledBatches):
     Parameters
     ----------
     batch_size : int
-        Rows in a batch: as many groups as have room in it, at least one.
+        Rows in a batch: as many groups as have room in it.
     group_size : int, default=2
-        Rows of a group.
+        Rows of a group, of which a batch must hold two: at most half of `batch_size`.
     start : int, default=0
         Epochs before the first one with groups; until then rows come once each.
 
@@ -81,6 +81,11 @@ class GroupedBatches(ShuffledBatches):
 
     def __init__(self, batch_size, group_size=2, *, start=0):
         super().__init__(batch_size)
+        if 2 * group_size > batch_size:
+            raise ValueError(
+                f"group_size must be at most half of batch_size={batch_size}, so that a batch has samples of several "
+                f"classes, got {group_size}."
+            )
         self.group_size = group_size
         self.start = start
 
@@ -113,7 +118,7 @@ class GroupedBatches(ShuffledBatches):
         return rows[torch.randperm(len(rows), generator=generator)[: self.group_size]]
 
     def _groups(self):
-        return max(self.batch_size // self.group_size, 1)
+        return self.batch_size // self.group_size
 
 
 def steps_per_epoch(n_samples, batch_size):

@@ -93,13 +93,13 @@ def test_centers_start_at_the_codebook_and_move(digits):
 
 def test_the_history_tells_how_codes_come_together(digits):
     hasher = small(max_epochs=7).fit(digits.X[:400], digits.y[:400])
-    assert hasher.transition_epoch_ == 1
+    assert [row["stage"] for row in hasher.history_] == [1] + [2] * 6
     first, last = hasher.history_[0], hasher.history_[-1]
     assert last["center_distance"] < first["center_distance"]
     assert last["class_distance"] < first["class_distance"]
     display = TrainingHistoryDisplay.from_estimator(hasher)
     assert [len(line.get_ydata()) for line in display.lines_] == [7, 7, 7]
-    assert display.transition == 1
+    assert display.transition == [1]
 
 
 def test_stages(digits, monkeypatch):
@@ -120,7 +120,9 @@ def test_stages(digits, monkeypatch):
     for _ in range(3):
         hasher.partial_fit(digits.X[:100], digits.y[:100])
     assert seen == [(0, False, False, 100), (1, False, False, 100), (2, True, False, 100)]
-    assert hasher.transition_epoch_ == 2
+    seen.clear()
+    small(max_epochs=2, batch_size=100).fit(digits.X[:100], digits.y[:100])
+    assert seen == [(0, False, False, 100), (1, True, False, 100)]
 
 
 def test_two_steps(images, digits, monkeypatch):
@@ -196,6 +198,40 @@ def test_the_classifier_is_frozen_but_for_its_head(digits):
     for name, value in network.backbone.state_dict().items():
         assert torch.equal(value, before[name]), name
     assert not torch.equal(network.head.embeddings, embeddings)
+
+
+def test_early_stopping_keeps_samples_and_labels_together(digits):
+    hasher = small(early_stopping=True).fit(digits.X[:600], digits.y[:600])
+    assert (hasher.predict(digits.X[600:1200]) == digits.y[600:1200]).mean() > 0.8
+
+
+def test_training_that_goes_on_learns_from_labels(digits):
+    """The classifier knows the first samples; of classes and labels that come later it would say the wrong thing."""
+    X, y = digits.X[:600], digits.y[:600]
+    parts = X[y < 5], X[y >= 5]
+    hasher = small().partial_fit(parts[0], y[y < 5], classes=np.arange(10))
+    for _ in range(8):
+        hasher.partial_fit(parts[1], y[y >= 5]).partial_fit(parts[0], y[y < 5])
+    assert (hasher.predict(X) == y).mean() > 0.8
+    hasher = small(warm_start=True).fit(X, y).fit(X, (y + 1) % 10)
+    assert (hasher.predict(X) == (y + 1) % 10).mean() > 0.8
+
+
+def test_a_warm_start_with_another_method_is_refused(digits):
+    hasher = small(warm_start=True, max_epochs=1, warm_up_epochs=1).fit(digits.X[:100], digits.y[:100])
+    with pytest.raises(ValueError, match="recipe was 'skhash' when the network was made and is 'paper' now"):
+        hasher.set_params(recipe="paper").fit(digits.X[:100], digits.y[:100])
+
+
+def test_centers_that_embeddings_cannot_reach(digits):
+    X = np.linspace(-1, 1, 80)[:, None]
+    with pytest.warns(UserWarning, match="got the same center of 32 bits .* use more bits or warm_up='auto'"):
+        small(warm_up=None, max_epochs=1).fit(X, np.arange(80) // 10)
+    # Classes that come later have embeddings, too.
+    few = digits.y[:300] < 5
+    hasher = small(warm_up=None, max_epochs=1)
+    hasher.partial_fit(digits.X[:300][few], digits.y[:300][few], classes=np.arange(10))
+    assert len(np.unique(hasher.centers_, axis=0)) == 10
 
 
 def test_multi_hot_labels(digits):

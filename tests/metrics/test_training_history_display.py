@@ -11,15 +11,17 @@ from skhash.metrics import TrainingHistoryDisplay
 class Fitted(BaseEstimator):
     """An estimator with a history."""
 
-    def __init__(self, history=(), transition=None):
+    def __init__(self, history=()):
         self.history_ = list(history)
-        self.transition_epoch_ = transition
 
     def fit(self, X, y=None):
         return self
 
 
-HISTORY = [{"center_distance": 9.0, "loss": 2.0}, {"center_distance": 4.0, "loss": 1.0, "class_distance": 3.0}]
+HISTORY = [
+    {"center_distance": 9.0, "loss": 2.0, "stage": 1},
+    {"center_distance": 4.0, "loss": 1.0, "stage": 2, "class_distance": 3.0},
+]
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def ax():
 
 
 def test_curves_are_the_history(ax):
-    estimator = Fitted(HISTORY, transition=1)
+    estimator = Fitted(HISTORY)
     display = TrainingHistoryDisplay.from_estimator(estimator, curves=["center_distance", "loss"], ax=ax)
     assert [list(line.get_ydata()) for line in display.lines_] == [[9, 4], [2, 1]]
     assert [list(line.get_xdata()) for line in display.lines_] == [[1, 2], [1, 2]]
@@ -44,7 +46,15 @@ def test_curves_are_the_history(ax):
 def test_epochs_without_a_value_are_gaps(ax):
     display = TrainingHistoryDisplay.from_estimator(Fitted(HISTORY), curves=["class_distance"], ax=ax)
     np.testing.assert_array_equal(display.lines_[0].get_ydata(), [np.nan, 3])
-    assert display.transition_ is None
+
+
+def test_each_second_stage_has_a_line(ax):
+    twice = [{"loss": 1.0, "stage": stage} for stage in (1, 1, 2, 1, 2)]
+    display = TrainingHistoryDisplay.from_estimator(Fitted(twice), curves=["loss"], ax=ax)
+    assert display.transition == [2, 4]
+    assert [segment[0, 0] for segment in display.transition_.get_segments()] == [2.5, 4.5]
+    other = TrainingHistoryDisplay.from_estimator(Fitted(twice[:2]), curves=["loss"], ax=Figure().subplots())
+    assert other.transition_ is None
 
 
 def test_users_style_wins(ax):

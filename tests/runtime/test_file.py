@@ -110,6 +110,7 @@ def change_metadata(path, **changes):
         (lambda header: header.pop("real"), "damaged: 'real' is missing"),
         (lambda header: header.update(int8=[0]), "damaged: "),
         (lambda header: header["__metadata__"].update(network=3), "damaged: "),
+        (lambda header: header["__metadata__"].pop("probe"), "damaged: 'probe' is missing"),
         (lambda header: header["binary"].update(data_offsets=[0, 8], shape=[8]), "damaged: binary is described as"),
     ],
 )
@@ -126,7 +127,7 @@ def test_settings_that_would_lead_kernels_astray(stride, path):
     convolution = next(settings for _, settings, _ in description["operations"] if "stride" in settings)
     convolution["stride"] = stride
     deflated = base64.b64encode(zlib.compress(json.dumps(description).encode())).decode()
-    change_metadata(path, network=deflated, crc32=_file._checksum(deflated, tensors))
+    change_metadata(path, network=deflated, crc32=_file._checksum(deflated, metadata["probe"], tensors))
     with pytest.raises(ValueError, match=r"damaged: .*stride"):
         load_packed(path)
 
@@ -138,24 +139,34 @@ def test_a_description_that_inflates_without_end(path, hasher, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("changes", "error", "message"),
+    ("changes", "message"),
     [
-        ({"version": "2"}, ValueError, "has version 2 of the format, this skhash reads version 1: a newer release"),
-        ({"format": "other"}, ValueError, "no packed network: expected format"),
-        ({"crc32": "00000000"}, ValueError, "damaged: expected CRC-32 00000000"),
-        ({"network": "AAAA"}, ValueError, "damaged: expected CRC-32"),
-        ({"probe": "00 11 22 33"}, RuntimeError, "self-test failed"),
+        ({"version": "2"}, "has version 2 of the format, this skhash reads version 1: a newer release"),
+        ({"format": "other"}, "no packed network: expected format"),
+        ({"crc32": "00000000"}, "damaged: expected CRC-32 00000000"),
+        ({"network": "AAAA"}, "damaged: expected CRC-32"),
+        ({"probe": "00 11 22 33"}, "damaged: expected CRC-32"),
     ],
 )
-def test_wrong_metadata(path, changes, error, message):
+def test_wrong_metadata(path, changes, message):
     change_metadata(path, **changes)
-    with pytest.raises(error, match=message):
+    with pytest.raises(ValueError, match=message):
+        load_packed(path)
+
+
+def test_a_machine_that_computes_something_else(path):
+    metadata, tensors = _file._read_container(path)
+    probe = "00 11 22 33"
+    change_metadata(path, probe=probe, crc32=_file._checksum(metadata["network"], probe, tensors))
+    with pytest.raises(RuntimeError, match=r"self-test failed: the probe batch has codes .*, expected '00 11 22 33'"):
         load_packed(path)
 
 
 def test_missing_folder(hasher, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"m\.skhash cannot be written: there is no folder .*nowhere"):
         hasher.save(tmp_path / "nowhere" / "m.skhash")
+    with pytest.raises(IsADirectoryError, match="cannot be written: it is a folder"):
+        hasher.save(tmp_path)
 
 
 def test_files_of_other_kinds(tmp_path):

@@ -42,8 +42,10 @@ def test_groups_begin_at_their_epoch():
     assert len(draw(batches, epoch=2)) == 6
 
 
-def test_a_group_larger_than_a_batch_is_a_batch():
-    assert [len(rows) for rows in draw(GroupedBatches(2, 4))] == [4] * len(Y)
+def test_a_batch_holds_two_groups():
+    assert [len(rows) for rows in draw(GroupedBatches(8, 4))] == [8] * (len(Y) // 2)
+    with pytest.raises(ValueError, match=r"group_size must be at most half of batch_size=7, .*, got 4"):
+        GroupedBatches(7, 4)
 
 
 def test_the_generator_decides():

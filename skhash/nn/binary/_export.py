@@ -85,6 +85,8 @@ class Exporter:
             self.refuse(module, f"there is no exporter for this class; there are ones for {accepted}")
         if module._forward_hooks or module._forward_pre_hooks:
             self.refuse(module, "it has forward hooks, which would be lost")
+        if "forward" in vars(module):
+            self.refuse(module, "its forward method was replaced, by what would be lost")
         try:
             value = rule(self, module, value)
         except _Refused:

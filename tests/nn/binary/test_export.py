@@ -147,6 +147,12 @@ def hooked():
     return layer
 
 
+def replaced():
+    layer = nn.Linear(8, 4)
+    layer.forward = lambda x: -x
+    return layer
+
+
 def in_training_only(layer):
     return nn.Sequential(nn.Linear(8, 8), layer)
 
@@ -161,6 +167,7 @@ def in_training_only(layer):
         ),
         (HashNetwork(nn.Linear(8, 8), Doubled(8, 4), nn.Identity()), (8,), r"^head \(Doubled\).*ones for .*Linear"),
         (HashNetwork(hooked(), nn.Linear(4, 4), nn.Identity()), (8,), r"^backbone \(Linear\).*hooks"),
+        (HashNetwork(replaced(), nn.Linear(4, 4), nn.Identity()), (8,), r"^backbone \(Linear\).*forward method"),
         (bireal_tiny(binarize_activations=False), GRAY, r"^blocks.0.body.1 \(BinaryConv2d\).*no signs but real"),
         (HashNetwork(bireal_tiny(), nn.Identity(), nn.Identity(), Standardize(GRAY)), GRAY, r"^backbone.stem.0 \(Int8"),
         (nn.Conv2d(2, 4, 3, groups=2), (2, 9, 9), "groups"),
