@@ -21,7 +21,7 @@ def export_network(network, sample_shape):
         A `skhash.nn.HashNetwork`; or a sequence of modules from pixels in [0, 1] or feature vectors to continuous
         codes. It may consist of what `skhash.nn.binary` has, of `skhash.nn`'s heads, and of torch's own `Linear`,
         `Conv2d`, `BatchNorm1d`, `BatchNorm2d`, `MaxPool2d`, `Hardtanh`, `ReLU`, `Flatten`, `Dropout`, `Identity` and
-        `Sequential`.
+        `Sequential`. Behind `Flatten` of maps of several pixels there may only be a linear layer.
     sample_shape : tuple of int
         (channels, height, width) of images, or (n_features,). An image network gets integer pixels from 0 to 255.
 
