@@ -24,7 +24,11 @@ Each run is a line in a cache, so runs can be split over processes, and a table 
 two minutes a run on one core::
 
     OMP_NUM_THREADS=1 python examples/benchmarks/bench_one_bit.py --dataset fashion --seeds 0 1 2
+    python examples/benchmarks/bench_one_bit.py --dataset fashion --rows "ODH paper" --epochs 350 --seeds 0
     python examples/benchmarks/bench_one_bit.py --print
+
+Our own runs, on one core of an AMD EPYC (Zen 5), are beside this file: `--print --cache
+examples/benchmarks/one_bit_runs.jsonl`.
 
 `--validation` trains on 4,000 of the training images and scores the other 1,000 against each other: all choices were
 made there, none on queries or database.
