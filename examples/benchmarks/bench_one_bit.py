@@ -164,9 +164,9 @@ def print_table(runs):
             name += f", {run['epochs']} epochs"
         cells.setdefault(name, {}).setdefault(run["dataset"], []).append(run)
     order = [*ROWS, *sorted(cells.keys() - ROWS.keys())]
-    print(f"{'':22s}" + "".join(f"{dataset:>36s}" for dataset in DATA))
+    print(f"{'':26s}" + "".join(f"{dataset:>36s}" for dataset in DATA))
     for name in order:
-        print(f"{name:22s}" + "".join(f"{summary(cells.get(name, {}).get(dataset)):>36s}" for dataset in DATA))
+        print(f"{name:26s}" + "".join(f"{summary(cells.get(name, {}).get(dataset)):>36s}" for dataset in DATA))
     for dataset in DATA:
         odh, twin = (cells.get(name, {}).get(dataset) for name in ("ODH", "float"))
         if odh and twin:
