@@ -12,8 +12,7 @@ HashNet, GreedyHash, CSQ, OrthoHash
     These methods on the binary network.
 ODH fixed, ODH one stage, ODH
     `OneBitDeepHasher` with centers that stay where they start; without the second stage; as it is. Seconds contain the
-    warm-up of the classifier.
-    Its codes are computed on packed words and in torch, and compared.
+    warm-up of the classifier. Codes of the last are computed in torch, too, and compared with those on packed words.
 ODH labels
     Without distillation: what moving centers alone are worth.
 ODH paper
