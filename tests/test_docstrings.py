@@ -12,8 +12,8 @@ import skhash
 from skhash.utils import all_estimators
 
 ROOMS = [
-    "codes", "centers", "datasets", "index", "losses", "metrics", "methods", "nn", "nn.binary", "runtime", "training",
-    "utils",
+    "bitops", "codes", "centers", "datasets", "deep", "index", "inputs", "losses", "metrics", "methods", "nn",
+    "nn.binary", "runtime", "training", "utils",
 ]  # fmt: skip
 MODULES = sorted(info.name for info in pkgutil.walk_packages(skhash.__path__, "skhash."))
 

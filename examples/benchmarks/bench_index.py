@@ -39,10 +39,10 @@ from collections import namedtuple
 import numpy as np
 
 from skhash import HammingIndex
-from skhash.codes import unpack_codes
 
 # The roof needs the kernels' own vectors: a plain loop may get shorter ones, which would flatter us.
-from skhash.index._popcount import LANES, add_differing, below, kernel, splat
+from skhash.bitops import LANES, add_differing, below, kernel, splat
+from skhash.codes import unpack_codes
 
 Case = namedtuple("Case", "bits n codes queries k threads")
 QUICK = [

@@ -9,7 +9,7 @@ from math import comb
 
 import numpy as np
 
-from skhash.index import kernel, popcount
+from skhash.bitops import kernel, popcount
 
 _TILE = 2048  # codes that stay in the cache while others are compared with them
 

@@ -1,4 +1,4 @@
-"""Image data sets, retrieval splits with a leakage guard, and input adapters."""
+"""Image data sets, retrieval splits with a leakage guard."""
 
 from skhash.utils import lazy_exports
 
@@ -10,7 +10,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "._fashion_mnist": ["fetch_fashion_mnist"],
         "._gldv2": ["load_gldv2"],
         "._imagenet100": ["load_imagenet100"],
-        "._inputs": ["DatasetSamples", "ImageFiles", "Samples", "SampleSubset", "read_images"],
         "._leakage": ["LeakageWarning", "check_leakage"],
         "._mscoco": ["load_mscoco"],
         "._nuswide21": ["load_nuswide21"],

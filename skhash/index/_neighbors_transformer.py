@@ -5,8 +5,8 @@ from numbers import Integral, Real
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skhash.index._hamming import HammingIndex
-from skhash.index._reading import read_codes
+from skhash.index.hamming._hamming_index import HammingIndex
+from skhash.index.hamming._reading import read_codes
 from skhash.utils import Interval, StrOptions, fit_context
 
 __all__ = ["HammingNeighborsTransformer"]

@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
-from skhash.index._hamming import HammingIndex
-from skhash.index._saving import open_current
+from skhash.index.hamming._hamming_index import HammingIndex
+from skhash.index.hamming._saving import open_current
 from skhash.utils import import_optional
 
 __all__ = ["Answer", "SavedPart", "merge", "read_part", "runner"]

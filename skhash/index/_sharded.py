@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.utils import check_scalar
 from sklearn.utils.metaestimators import available_if
 
-from skhash.index._hamming import HammingIndex, _split
-from skhash.index._neighbour_labels import vote
 from skhash.index._shard_work import merge, read_part, runner
+from skhash.index.collection._labels import vote
+from skhash.index.hamming._hamming_index import HammingIndex, _split
 from skhash.utils import Labels
 
 __all__ = ["ShardedHammingIndex"]

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from skhash.codes import binarize
-from skhash.datasets import SampleSubset
+from skhash.inputs import SampleSubset
 from skhash.nn import encode
 
 _ROWS = 256

@@ -9,15 +9,15 @@ from skhash.utils import lazy_exports
 __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
-        "._spec": ["Network"],
-        "._operation": ["Map"],
-        "._convolutions": ["BinaryConv", "Int8Conv", "Lookup", "RealConv"],
-        "._elementwise": ["Add", "Affine", "Clip", "Concat", "RPReLU", "Sign", "SignsToReal"],
-        "._pools": ["AvgPool", "GlobalAvgPool", "MaxPool"],
+        ".network._network": ["Network"],
+        ".network._operation": ["Map"],
+        ".network._convolutions": ["BinaryConv", "Int8Conv", "Lookup", "RealConv"],
+        ".network._elementwise": ["Add", "Affine", "Clip", "Concat", "RPReLU", "Sign", "SignsToReal"],
+        ".network._pools": ["AvgPool", "GlobalAvgPool", "MaxPool"],
         "._packed_hasher": ["PackedHasher"],
         "._file": ["load_packed"],
-        "._reference": ["interpret"],
-        "._roof": ["popcount_roof"],
+        ".network._interpreter": ["interpret"],
+        ".codegen._peak": ["popcount_roof"],
         "._verification": ["CodeComparison", "compare_codes"],
     },
 )

@@ -19,7 +19,7 @@ import numpy as np
 from skhash.codes import to_hex
 from skhash.runtime._operations import OPERATIONS
 from skhash.runtime._packed_hasher import PackedHasher
-from skhash.runtime._spec import Network
+from skhash.runtime.network._network import Network
 
 __all__ = ["load_packed", "write"]
 

@@ -1,8 +1,8 @@
 """All operations by name."""
 
-from skhash.runtime._convolutions import BinaryConv, Int8Conv, Lookup, RealConv
-from skhash.runtime._elementwise import Add, Affine, Clip, Concat, RPReLU, Sign, SignsToReal
-from skhash.runtime._pools import AvgPool, GlobalAvgPool, MaxPool
+from skhash.runtime.network._convolutions import BinaryConv, Int8Conv, Lookup, RealConv
+from skhash.runtime.network._elementwise import Add, Affine, Clip, Concat, RPReLU, Sign, SignsToReal
+from skhash.runtime.network._pools import AvgPool, GlobalAvgPool, MaxPool
 
 __all__ = ["OPERATIONS"]
 

@@ -8,13 +8,13 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from skhash.codes import binarize, pack_codes, unpack_codes
-from skhash.runtime._convolutions import RealConv
-from skhash.runtime._elementwise import Affine, Clip, RPReLU, Sign
-from skhash.runtime._plan import Plan
-from skhash.runtime._pools import GlobalAvgPool
-from skhash.runtime._spec import Network
-from skhash.runtime._targets import find_target
-from skhash.runtime._weights import restore, without_weights
+from skhash.runtime.codegen._targets import find_target
+from skhash.runtime.compile._packed_weights import restore, without_weights
+from skhash.runtime.compile._plan import Plan
+from skhash.runtime.network._convolutions import RealConv
+from skhash.runtime.network._elementwise import Affine, Clip, RPReLU, Sign
+from skhash.runtime.network._network import Network
+from skhash.runtime.network._pools import GlobalAvgPool
 
 __all__ = ["PackedHasher"]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from skhash.datasets import Samples
+from skhash.inputs import Samples
 from skhash.methods._code_diary import CodeDiary
 from skhash.utils import read_labels
 

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from skhash import HammingIndex, LowerBoundHasher, OneBitDeepHasher
 from skhash.centers import make_hash_centers
-from skhash.datasets import Samples
+from skhash.inputs import Samples
 from skhash.metrics import TrainingHistoryDisplay
 from skhash.nn import efficiency_report
 from skhash.nn.binary import BinaryConv2d, Int8Stem

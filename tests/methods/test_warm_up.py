@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skhash.datasets import Samples
+from skhash.inputs import Samples
 from skhash.methods._warm_up import make_classifier, start_at_class_means, warm_up
 from skhash.nn import MLP
 from skhash.training import make_optimizer

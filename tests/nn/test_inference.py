@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from skhash.datasets import Samples
+from skhash.inputs import Samples
 from skhash.nn import MLP, HashHead, SmallCNN, build, encode
 
 

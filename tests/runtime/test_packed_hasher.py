@@ -20,7 +20,7 @@ from skhash.runtime import (
     SignsToReal,
     interpret,
 )
-from skhash.runtime._targets import list_targets
+from skhash.runtime.codegen._targets import list_targets
 
 
 @pytest.fixture(scope="module")

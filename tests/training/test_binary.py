@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from skhash.datasets import Samples
+from skhash.inputs import Samples
 from skhash.nn import HashHead, HashNetwork, build
 from skhash.nn.binary import binary_mlp
 from skhash.training import binary_layers, make_optimizer, make_schedule, reestimate_batch_norm

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from skhash.datasets import Samples
+from skhash.inputs import Samples
 from skhash.nn import HashHead, HashNetwork, build
 from skhash.training import (
     Batch,

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import nn
 
-from skhash.datasets import Samples
+from skhash.inputs import Samples
 from skhash.nn import build, encode
 from skhash.nn.binary import RULES, BinaryLinear, binary_mlp
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from skhash.datasets import Samples
+from skhash.inputs import Samples
 from skhash.nn import build, encode
 from skhash.nn.binary import (
     RULES,

@@ -1,0 +1,237 @@
+"""What every Hamming kernel is made of: the population count, vectors of codes, and one way to compile.
+
+A loop over single words leaves the choice of vector length to LLVM, which on many processors takes half of what there
+is. The innermost loops are therefore written on `Lanes`, eight words side by side; where a processor's vectors are
+shorter, LLVM takes several of them.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+from numba.np.arrayobj import populate_array
+
+__all__ = [
+    "LANES",
+    "VECTOR",
+    "WORD",
+    "add_differing",
+    "below",
+    "both",
+    "call_intrinsic",
+    "lanes_type",
+    "load",
+    "popcount",
+    "smaller",
+    "splat",
+    "splat_vector",
+    "store",
+    "trailing_zeros",
+    "transpose",
+]
+
+LANES = 8
+WORD = ir.IntType(64)
+VECTOR = ir.VectorType(WORD, LANES)
+_HALVES = ir.VectorType(ir.IntType(32), 2 * LANES)
+
+
+def call_intrinsic(builder, name, *args, result=None):
+    """Call the LLVM intrinsic of that name, whose result is of the type of its first argument unless told otherwise."""
+    function_type = ir.FunctionType(result or args[0].type, [arg.type for arg in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), args)
+
+
+def splat_vector(builder, vector, value):
+    """Generate a vector of some type that holds one value in all lanes."""
+    undefined, position = ir.Constant(vector, ir.Undefined), ir.IntType(32)
+    first = builder.insert_element(undefined, value, position(0))
+    zeros = ir.Constant(ir.VectorType(position, vector.count), [0] * vector.count)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
+@intrinsic
+def popcount(typingctx, word):
+    """Count the set bits of a uint64 inside a numba kernel.
+
+    LLVM turns it into the machine's own instruction, the vector form of it where the loop vectorises.
+    """
+
+    def codegen(context, builder, signature, args):
+        return call_intrinsic(builder, "llvm.ctpop.i64", *args)
+
+    return types.uint64(types.uint64), codegen
+
+
+@intrinsic
+def trailing_zeros(typingctx, word):
+    """Give the position of the lowest set bit of a uint64 that is not 0."""
+
+    def codegen(context, builder, signature, args):
+        return builder.cttz(args[0], ir.IntType(1)(1))
+
+    return types.intp(types.uint64), codegen
+
+
+class _LanesType(types.Type):
+    """The type of `LANES` uint64 in a vector register, inside kernels only."""
+
+    def __init__(self):
+        super().__init__(name="Lanes")
+
+
+lanes_type = _LanesType()
+
+
+@register_model(_LanesType)
+class _LanesModel(models.PrimitiveModel):
+    """Lanes are an LLVM vector."""
+
+    def __init__(self, data_model_manager, frontend_type):
+        super().__init__(data_model_manager, frontend_type, VECTOR)
+
+
+@intrinsic
+def splat(typingctx, word):
+    """Give lanes that all hold one uint64."""
+
+    def codegen(context, builder, signature, args):
+        return splat_vector(builder, VECTOR, args[0])
+
+    return lanes_type(types.uint64), codegen
+
+
+@intrinsic
+def load(typingctx, words, start):
+    """Load lanes from a contiguous one-dimensional array of uint64, from position `start` on."""
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        first = builder.gep(array.data, [args[1]])
+        return builder.load(builder.bitcast(first, VECTOR.as_pointer()), align=8)
+
+    return lanes_type(words, types.intp), codegen
+
+
+@intrinsic
+def store(typingctx, words, start, lanes):
+    """Store lanes to a contiguous one-dimensional array of 64-bit integers, from position `start` on."""
+
+    def codegen(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        first = builder.gep(array.data, [args[1]])
+        builder.store(args[2], builder.bitcast(first, VECTOR.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.none(words, types.intp, lanes_type), codegen
+
+
+@intrinsic
+def both(typingctx, a, b):
+    """Give the bits that are set in `a` and in `b`."""
+
+    def codegen(context, builder, signature, args):
+        return builder.and_(*args)
+
+    return lanes_type(lanes_type, lanes_type), codegen
+
+
+@intrinsic
+def add_differing(typingctx, total, a, b):
+    """Add to each lane of `total` the number of bits in which `a` and `b` differ."""
+
+    def codegen(context, builder, signature, args):
+        total, a, b = args
+        return builder.add(total, call_intrinsic(builder, f"llvm.ctpop.v{LANES}i64", builder.xor(a, b)))
+
+    return lanes_type(lanes_type, lanes_type, lanes_type), codegen
+
+
+@intrinsic
+def smaller(typingctx, a, b):
+    """Give the smaller of each two lanes, all below 2**32: as halves, since many processors are slow on whole ones."""
+
+    def codegen(context, builder, signature, args):
+        a, b = (builder.bitcast(arg, _HALVES) for arg in args)
+        return builder.bitcast(call_intrinsic(builder, f"llvm.umin.v{2 * LANES}i32", a, b), VECTOR)
+
+    return lanes_type(lanes_type, lanes_type), codegen
+
+
+@intrinsic
+def below(typingctx, a, b):
+    """Give a uint64 whose bit `i` says whether lane `i` of `a` is below that of `b`."""
+
+    def codegen(context, builder, signature, args):
+        bits = builder.bitcast(builder.icmp_unsigned("<", *args), ir.IntType(LANES))
+        return builder.zext(bits, WORD)
+
+    return types.uint64(lanes_type, lanes_type), codegen
+
+
+@intrinsic
+def view(typingctx, codes, row, n_codes):
+    """Give codes of one word each, from `row` on, as an array of shape (1, n_codes) that must not outlive `codes`."""
+
+    def codegen(context, builder, signature, args):
+        codes = context.make_array(signature.args[0])(context, builder, args[0])
+        tile = context.make_array(signature.return_type)(context, builder)
+        populate_array(
+            tile,
+            data=builder.gep(codes.data, [args[1]]),
+            shape=[WORD(1), args[2]],
+            strides=[builder.mul(args[2], codes.itemsize), codes.itemsize],
+            itemsize=codes.itemsize,
+            meminfo=None,
+        )
+        return tile._getvalue()
+
+    return types.Array(types.uint64, 2, "C")(codes, types.intp, types.intp), codegen
+
+
+@intrinsic
+def transpose(typingctx, tile, position, codes, row, width):
+    """Copy `LANES` codes from `row` on to `tile[w, position : position + LANES]`, for each word `w`.
+
+    If `width` is a tuple, its length says how many words there are.
+    """
+    shuffled = len(width) if isinstance(width, types.BaseTuple) and len(width) in (1, 2, 4, 8) else 0
+
+    def codegen(context, builder, signature, args):
+        tile, codes = (context.make_array(signature.args[i])(context, builder, args[i]) for i in (0, 2))
+        n_words, tile_width = (builder.extract_value(tile.shape, i) for i in (0, 1))
+        first = builder.gep(codes.data, [builder.mul(args[3], n_words)])
+
+        def store(lanes, w):
+            target = builder.gep(tile.data, [builder.add(args[1], builder.mul(tile_width, w))])
+            builder.store(lanes, builder.bitcast(target, VECTOR.as_pointer()), align=8)
+
+        if shuffled:
+            sources = [builder.gep(first, [WORD(LANES * w)]) for w in range(shuffled)]
+            vectors = [builder.load(builder.bitcast(source, VECTOR.as_pointer()), align=8) for source in sources]
+            for w, lanes in enumerate(_unzip(builder, vectors)):
+                store(lanes, WORD(w))
+        else:
+            with cgutils.for_range(builder, n_words) as loop:
+                lanes = ir.Constant(VECTOR, ir.Undefined)
+                for i in range(LANES):
+                    position = builder.add(loop.index, builder.mul(n_words, WORD(i)))
+                    lanes = builder.insert_element(
+                        lanes, builder.load(builder.gep(first, [position])), ir.IntType(32)(i)
+                    )
+                store(lanes, loop.index)
+        return context.get_dummy_value()
+
+    return types.none(tile, types.intp, codes, types.intp, width), codegen
+
+
+def _unzip(builder, vectors):
+    """Take vectors that hold every n-th word of their concatenation, given n = 1, 2, 4 or 8 vectors."""
+    if len(vectors) == 1:
+        return vectors
+    halves = []
+    for parity in (0, 1):
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(range(parity, 2 * LANES, 2)))
+        pairs = zip(vectors[::2], vectors[1::2], strict=True)
+        halves.append(_unzip(builder, [builder.shuffle_vector(a, b, lanes) for a, b in pairs]))
+    return [vector for pair in zip(*halves, strict=True) for vector in pair]

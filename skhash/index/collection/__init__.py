@@ -1,0 +1,1 @@
+"""Codes, ids and labels that come and go; no search."""

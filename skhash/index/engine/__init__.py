@@ -1,0 +1,1 @@
+"""One search, whatever is there: scan or tables, by what searches cost."""

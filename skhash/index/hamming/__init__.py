@@ -1,0 +1,1 @@
+"""The estimator `HammingIndex`, one mixin per topic."""

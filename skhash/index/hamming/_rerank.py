@@ -1,0 +1,227 @@
+"""The second stage of a search: candidates in the order of a finer score than the Hamming distance."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_array, check_scalar
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skhash.bitops import kernel, popcount
+from skhash.codes import as_packed, binarize
+from skhash.index.collection._ids import read_ids
+
+__all__ = ["RerankMixin", "vector_scores", "weighted_scores"]
+
+_SCORINGS = ("asymmetric", "weighted", "cosine", "euclidean")
+
+
+@kernel
+def weighted_scores(codes, rows, queries, weights, scores):
+    """Sum the weights of the bits in which codes and query differ, lowest bit first.
+
+    Parameters
+    ----------
+    codes : ndarray of uint64 of shape (n, n_words)
+        Packed codes.
+    rows : ndarray of int64 of shape (n_queries, n_candidates)
+        Candidates of each query.
+    queries : ndarray of uint64 of shape (n_queries, n_words)
+        Packed queries.
+    weights : ndarray of float64 of shape (n_queries, bits)
+        Weight of each bit for each query.
+    scores : ndarray of float64 of shape (n_queries, n_candidates)
+        The answer.
+    """
+    one = np.uint64(1)
+    for q in range(len(rows)):
+        for i in range(rows.shape[1]):
+            total = 0.0
+            for w in range(codes.shape[1]):
+                differing = codes[rows[q, i], w] ^ queries[q, w]
+                while differing != np.uint64(0):
+                    total += weights[q, 64 * w + np.int64(popcount(~differing & (differing - one)))]
+                    differing &= differing - one
+            scores[q, i] = total
+
+
+@kernel
+def vector_scores(vectors, query, cosine, scores):
+    """Compute cosine or euclidean distances, each by sums in order, so that equal vectors get equal scores.
+
+    Parameters
+    ----------
+    vectors : ndarray of float64 of shape (n_candidates, n_dims)
+        Vectors of the candidates.
+    query : ndarray of float64 of shape (n_dims,)
+        Vector of the query.
+    cosine : bool
+        Whether to compute 1 - cosine, which is 1 for a vector of zeros, rather than the euclidean distance.
+    scores : ndarray of float64 of shape (n_candidates,)
+        The answer.
+    """
+    norm = 0.0
+    for d in range(len(query)):
+        norm += query[d] * query[d]
+    for i in range(len(vectors)):
+        product, length, squares = 0.0, 0.0, 0.0
+        for d in range(len(query)):
+            product += vectors[i, d] * query[d]
+            length += vectors[i, d] * vectors[i, d]
+            squares += (vectors[i, d] - query[d]) ** 2
+        if not cosine:
+            scores[i] = np.sqrt(squares)
+        elif product == 0.0:
+            scores[i] = 1.0
+        else:
+            scores[i] = 1.0 - product / (np.sqrt(length) * np.sqrt(norm))
+
+
+class RerankMixin:
+    """The second stage of `HammingIndex`."""
+
+    def rerank(self, X, ids, n_neighbors=None, *, scoring="asymmetric", weights=None, vectors=None):
+        """Bring candidates, such as `kneighbors` or another search found, into the order of a finer score.
+
+        The best candidates are found exactly, but only they are looked at: a code that is not a candidate is never
+        found, however good its score would be. Take several times as many candidates as neighbours.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            Queries: continuous codes for "asymmetric", codes in any form for "weighted", vectors otherwise.
+        ids : array-like of shape (n_queries, n_candidates)
+            Ids of the candidates of each query.
+        n_neighbors : int, default=None
+            How many of them to give; None means all.
+        scoring : {"asymmetric", "weighted", "cosine", "euclidean"}, default="asymmetric"
+            What to order by, smallest first:
+
+            - "asymmetric": the sum of `|z|` over the bits in which the code differs from that of the continuous query
+              `z`. The order is that of the inner product of `z` with codes of -1 and +1, and so of their euclidean
+              distance, too [1]_ [2]_. Where the index has the parameter `binarize`, `z` is the query less that number.
+            - "weighted": the sum of `weights` over the bits in which code and query differ.
+            - "cosine": 1 - cosine of the angle between `vectors`; 1 for a vector of zeros.
+            - "euclidean": their distance.
+
+        weights : array-like of shape (bits,) or (n_queries, bits), default=None
+            Weight of each bit, not negative; needed for "weighted".
+        vectors : array-like of shape (`n_samples_fit_`, n_dims) or (n_queries, n_candidates, n_dims), default=None
+            Needed for "cosine" and "euclidean": vectors of all codes in the order of `ids_`, which may be a memory map
+            (only those of candidates are read), or of the candidates of each query.
+
+        Returns
+        -------
+        scores : ndarray of float64 of shape (n_queries, n_neighbors)
+            Smallest first.
+        ids : ndarray of int64 or of object of shape (n_queries, n_neighbors)
+            Ids, ordered by score; of equal scores in the order that they were given in, which of candidates from
+            `kneighbors` is that of (Hamming distance, row).
+
+        Raises
+        ------
+        ValueError
+            If an id is not in the index, or if shapes do not fit.
+
+        References
+        ----------
+        .. [1] W. Dong, M. Charikar, K. Li, "Asymmetric distance estimation with sketches for similarity search in
+           high-dimensional spaces", SIGIR 2008.
+        .. [2] A. Gordo, F. Perronnin, Y. Gong, S. Lazebnik, "Asymmetric distances for binary embeddings", IEEE TPAMI
+           36(1), 2014.
+
+        Examples
+        --------
+        >>> from skhash import HammingIndex
+        >>> index = HammingIndex(binarize=0.0).fit([[1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [-1.0, 1.0, 1.0]])
+        >>> z = [[-0.25, 0.5, -2.0]]
+        >>> distances, ids = index.kneighbors(z, 2)
+        >>> distances, ids
+        (array([[1, 2]], dtype=int32), array([[2, 0]]))
+        >>> index.rerank(z, ids)
+        (array([[2.  , 2.25]]), array([[2, 0]]))
+        """
+        check_is_fitted(self)
+        if scoring not in _SCORINGS:
+            raise ValueError(f"scoring must be one of {_SCORINGS}, got {scoring!r}.")
+        _check_given(scoring, "weights", weights, ("weighted",))
+        _check_given(scoring, "vectors", vectors, ("cosine", "euclidean"))
+        ids = _read_candidates(ids)
+        rows = self._collection.rows_of(ids.ravel()).reshape(ids.shape)
+        k = ids.shape[1] if n_neighbors is None else n_neighbors
+        check_scalar(k, "n_neighbors", Integral, min_val=1, max_val=ids.shape[1])
+        k = int(k)
+        if vectors is None:
+            queries, weights = self._read_weighted(X, scoring, weights)
+            _check_number(len(queries), ids)
+            scores = np.empty(ids.shape)
+            weighted_scores(_read_only(self._collection.codes), rows, _read_only(queries), weights, scores)
+        else:
+            queries = check_array(X, dtype=np.float64, input_name="X")
+            _check_number(len(queries), ids)
+            scores = _score_vectors(queries, self._collection.positions_of(rows), vectors, len(self), scoring)
+        order = np.argsort(scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+
+    def _read_weighted(self, X, scoring, weights):
+        """Packed queries and the weight of each bit for each of them."""
+        if scoring == "weighted":
+            queries = self._read_codes(X, reset=False)
+            weights = check_array(np.atleast_2d(weights), dtype=np.float64, input_name="weights")
+            if weights.shape not in {(1, self.bits_), (len(queries), self.bits_)}:
+                raise ValueError(
+                    f"weights must have shape ({self.bits_},) or {len(queries), self.bits_}, got {weights.shape}."
+                )
+            if (weights < 0).any():
+                raise ValueError(f"weights must not be negative, got {weights.min()}.")
+            return queries, np.ascontiguousarray(np.broadcast_to(weights, (len(queries), self.bits_)))
+        z = validate_data(self, X, reset=False)
+        if z.dtype.kind != "f":
+            raise ValueError(f"The asymmetric score needs continuous codes (floats) in X, got dtype {z.dtype}.")
+        z = z.astype(np.float64) - (self.binarize or 0.0)
+        return as_packed(binarize(z))[0], np.abs(z)
+
+
+def _check_given(scoring, name, value, scorings):
+    """Refuse an argument that the scoring does not use, and ask for one that it does."""
+    if (value is None) == (scoring in scorings):
+        verb = "needs" if value is None else "takes no"
+        raise ValueError(f"scoring={scoring!r} {verb} {name}.")
+
+
+def _read_candidates(ids):
+    """Ids of shape (n_queries, n_candidates), of which labels may be tuples only in an array."""
+    lists = isinstance(ids, (list, tuple)) and all(isinstance(row, (list, tuple)) for row in ids)
+    if lists and len({len(row) for row in ids}) == 1:
+        ids = np.stack([read_ids(row) for row in ids])  # numpy alone would make strings of mixed ones
+    ids = np.asarray(ids)
+    if ids.ndim != 2:
+        raise ValueError(f"ids must have shape (n_queries, n_candidates), as kneighbors gives them; got {ids.shape}.")
+    return ids
+
+
+def _check_number(n_queries, ids):
+    if n_queries != len(ids):
+        raise ValueError(f"ids must have a row for each query: X has {n_queries}, ids has {len(ids)}.")
+
+
+def _read_only(array):
+    """Give a view that runs the same machine code, whether the array is memory-mapped or not."""
+    array = array.view()
+    array.flags.writeable = False
+    return array
+
+
+def _score_vectors(queries, positions, vectors, n, scoring):
+    """Distances of the candidates' vectors from those of the queries."""
+    vectors = vectors if isinstance(vectors, np.ndarray) else np.asarray(vectors)
+    n_dims = queries.shape[1]
+    accepted = (n, n_dims), (*positions.shape, n_dims)
+    if vectors.shape not in accepted:
+        raise ValueError(f"vectors must have shape {accepted[0]} or {accepted[1]}, got {vectors.shape}.")
+    scores = np.empty(positions.shape)
+    for q, query in enumerate(queries):
+        found = vectors[positions[q]] if vectors.ndim == 2 else vectors[q]
+        vector_scores(np.ascontiguousarray(found, np.float64), query, scoring == "cosine", scores[q])
+    if not np.isfinite(scores).all():
+        raise ValueError("vectors of candidates contain NaN or inf.")
+    return scores

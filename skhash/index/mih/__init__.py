@@ -1,0 +1,1 @@
+"""Multi-index hashing: tables of substrings, exact."""

@@ -1,0 +1,169 @@
+"""Each distinct code once, with the rows that have it: learned codes collide, and a scan need not see one twice."""
+
+import numpy as np
+
+from skhash.bitops import kernel
+from skhash.index.scan import _scan as scan
+from skhash.index.scan._candidates import ROW, SHIFT, sort_by_digits
+
+__all__ = ["Collapsed", "distinct_share"]
+
+_SAMPLE = 2**14
+_FREE = np.uint32(2**32 - 1)
+
+
+@kernel
+def _mix(codes, i):
+    """A hash of code `i`."""
+    value = np.uint64(0)
+    for w in range(codes.shape[1]):
+        value = (value ^ codes[i, w]) * np.uint64(0x9E3779B97F4A7C15)
+        value ^= value >> np.uint64(29)
+    value *= np.uint64(0xBF58476D1CE4E5B9)
+    return value ^ (value >> np.uint64(32))
+
+
+@kernel
+def _pick(codes, mask):
+    """The hashes whose bits under `mask` are zero: equal codes are picked or left all together."""
+    picked, count = np.empty(len(codes), np.uint64), 0
+    for i in range(len(codes)):
+        picked[count] = _mix(codes, i)
+        count += (picked[count] & mask) == np.uint64(0)
+    return picked[:count].copy()
+
+
+@kernel
+def _group(codes, slots, groups, firsts):
+    """Number the distinct codes by their first rows; give how many there are. `slots` is a free table of 2**p slots."""
+    mask, count = np.uint64(len(slots) - 1), 0
+    for i in range(len(codes)):
+        slot = _mix(codes, i) & mask
+        while True:
+            group = slots[slot]
+            if group == _FREE:
+                slots[slot] = group = np.uint32(count)
+                firsts[count] = i
+                count += 1
+                break
+            same = True
+            for w in range(codes.shape[1]):
+                same &= codes[firsts[group], w] == codes[i, w]
+            if same:
+                break
+            slot = (slot + np.uint64(1)) & mask
+        groups[i] = group
+    return count
+
+
+@kernel
+def _list_rows(groups, starts, rows):
+    """Sort the rows by group, rising in each; `starts` is moved on to the ends."""
+    for i in range(len(groups)):
+        rows[starts[groups[i]]] = i
+        starts[groups[i]] += 1
+
+
+@kernel
+def _expand_nearest(near, codes, ends, members, distances, rows):
+    """The k nearest rows of each query, from the distances and numbers of its k nearest distinct codes."""
+    k = distances.shape[1]
+    found = np.empty(4 * k, np.int64)
+    for q in range(len(distances)):
+        count = 0
+        for j in range(codes.shape[1]):
+            if count >= k and near[q, j] > near[q, j - 1]:
+                break
+            first = ends[codes[q, j]]
+            size = min(k, ends[codes[q, j] + 1] - first)
+            if count + size > len(found):
+                found = np.concatenate((found, np.empty(len(found), np.int64)))
+            for i in range(size):
+                found[count + i] = (np.int64(near[q, j]) << SHIFT) + np.int64(members[first + i])
+            count += size
+        found[:count].sort()
+        for i in range(k):
+            distances[q, i] = found[i] >> SHIFT
+            rows[q, i] = found[i] & ROW
+
+
+@kernel
+def _expand_within(counts, near, codes, ends, members, found):
+    """All rows of the distinct codes near each query, in order, as `distance << SHIFT | row`."""
+    start = total = 0
+    spare = np.empty_like(found)
+    for q in range(len(counts)):
+        first = total
+        for j in range(start, start + counts[q]):
+            for p in range(ends[codes[j]], ends[codes[j] + 1]):
+                found[total] = (np.int64(near[j]) << SHIFT) + np.int64(members[p])
+                total += 1
+        start += counts[q]
+        sort_by_digits(found[first:total], spare[first:total], len(members))
+        counts[q] = total - first
+
+
+def distinct_share(codes):
+    """Estimate the number of distinct codes over that of codes, from those whose hash falls into a small range."""
+    mask = np.uint64(2 ** max(0, int(np.log2(max(1, len(codes) / _SAMPLE)))) - 1)
+    picked = _pick(_read_only(codes), mask)
+    return len(np.unique(picked)) / len(picked) if len(picked) else 1.0
+
+
+class Collapsed:
+    """The distinct codes among some codes, numbered by their first rows, and exact scans of them.
+
+    Parameters
+    ----------
+    codes : ndarray of uint64 of shape (n, n_words)
+        Packed codes, fewer than 2**32 - 1.
+
+    Attributes
+    ----------
+    codes : ndarray of uint64 of shape (n_distinct, n_words)
+        The distinct codes.
+    ends, rows : ndarray of int64 of shape (n_distinct + 1,) and of uint32 of shape (n,)
+        The rows of distinct code i: `rows[ends[i]:ends[i + 1]]`, rising.
+    nbytes : int
+        Memory of the three.
+    """
+
+    def __init__(self, codes):
+        codes = _read_only(codes)
+        slots = np.full(2 ** int(np.ceil(np.log2(max(2, 1.5 * len(codes))))), _FREE)
+        groups, firsts = np.empty(len(codes), np.uint32), np.empty(len(codes), np.int64)
+        count = _group(codes, slots, groups, firsts)
+        self.codes = codes[firsts[:count]]
+        self.ends = np.concatenate(([0], np.cumsum(np.bincount(groups, minlength=count))))
+        self.rows = np.empty(len(codes), np.uint32)
+        _list_rows(groups, self.ends[:-1].copy(), self.rows)
+        for array in (self.codes, self.ends, self.rows):
+            array.flags.writeable = False
+        self.nbytes = self.codes.nbytes + self.ends.nbytes + self.rows.nbytes
+
+    def nearest(self, queries, k, n_jobs=None):
+        """Find the `k` nearest rows of each query, as `_search.nearest` does.
+
+        By (distance, first row), k distinct codes come before any other: each of their first rows comes before all
+        rows of the other. So the k nearest rows have codes among the k nearest distinct ones.
+        """
+        near = scan.nearest(self.codes, queries, min(k, len(self.codes)), n_jobs)
+        distances, rows = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int64)
+        _expand_nearest(*near, self.ends, self.rows, distances, rows)
+        return distances, rows
+
+    def within(self, queries, radius, n_jobs=None):
+        """Find all rows within `radius` of each query, as `_search.within` does."""
+        counts, near, codes = scan.within(self.codes, queries, radius, n_jobs)
+        found = np.empty(np.diff(self.ends)[codes].sum(), np.int64)
+        _expand_within(counts, near, codes, self.ends, self.rows, found)
+        distances = (found >> SHIFT).astype(np.int32)
+        found &= ROW
+        return counts, distances, found
+
+
+def _read_only(array):
+    """A read-only view, so that memory-mapped and ordinary arrays run the same machine code."""
+    array = array.view(np.ndarray)
+    array.flags.writeable = False
+    return array

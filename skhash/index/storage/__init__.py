@@ -1,0 +1,1 @@
+"""A folder that changes atomically, and an index as such a folder."""

@@ -1,0 +1,1 @@
+"""Statistics of codes for which nothing is searched."""

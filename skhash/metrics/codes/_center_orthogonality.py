@@ -1,0 +1,67 @@
+"""How far the centers that classes really have are from being orthogonal."""
+
+import math
+
+from skhash.centers import orthogonality
+from skhash.metrics._score import Score
+from skhash.metrics.codes._class_codes import find_centers, memberships
+from skhash.metrics.codes._code_reading import read_classes, read_codes
+from skhash.utils import validate_params
+
+
+@validate_params({"normalize": ["boolean"]}, prefer_skip_nested_validation=True)
+def center_orthogonality(codes, y, *, normalize=True, bits=None):
+    r"""Measure how far the centers of classes, the bitwise majorities of their codes, are from orthogonal.
+
+    Parameters
+    ----------
+    codes : array-like of shape (n, bits) or in another form of `skhash.codes`
+        Hash codes.
+    y : array-like of shape (n,) or (n, n_classes)
+        Class labels or a multi-hot 0 / 1 matrix; at least two classes must have samples.
+    normalize : bool, default=True
+        Whether to divide inner products by the code length, so that figures of different lengths can be compared and
+        orthogonal centers get 0. False is the paper's formula as it is printed, for its figures.
+    bits : int, default=None
+        Code length, needed for packed bytes and for packed words with padding.
+
+    Returns
+    -------
+    score : Score
+        The deviation, 0 or more; smaller is better.
+
+    Raises
+    ------
+    ValueError
+        If `codes` are no codes, `y` has another number of rows, or fewer than two classes have samples.
+
+    See Also
+    --------
+    skhash.centers.orthogonality : The same for given centers.
+
+    Notes
+    -----
+    :math:`\lVert H H^\top / K - I \rVert_F` with H the C centers, entries -1 or +1, and K the bits; without the
+    division each diagonal entry adds :math:`(K - 1)^2` under the root, whatever the centers.
+
+    References
+    ----------
+    .. [1] J. T. Hoe et al. "One loss for all: deep hashing with a single cosine similarity based learning objective".
+       NeurIPS 2021, algorithm 2.
+
+    Examples
+    --------
+    >>> from skhash.metrics import center_orthogonality
+    >>> codes = [[1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0]]
+    >>> center_orthogonality(codes, [0, 0, 1])
+    0.0
+    >>> round(center_orthogonality(codes, [0, 0, 1], normalize=False) ** 2)
+    18
+    """
+    packed, bits = read_codes(codes, bits)
+    labels = read_classes(y, len(packed))
+    n_classes = len(labels.classes)
+    deviation = orthogonality(find_centers(packed, bits, memberships(labels), n_classes))
+    if not normalize:
+        deviation = math.sqrt((bits * deviation) ** 2 + n_classes * (bits - 1) ** 2)
+    return Score(deviation, f"Frobenius norm of H H'{' / bits' * normalize} - I, H the -1/+1 class centers")

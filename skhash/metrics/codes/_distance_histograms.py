@@ -1,0 +1,113 @@
+"""How far apart codes of one class are, and codes of different classes."""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+
+from skhash.metrics._score import Score
+from skhash.metrics.codes._code_reading import read_classes, read_codes
+from skhash.metrics.codes._mean_distances import mean_distances
+from skhash.metrics.ranking._retrieval import read_retrieval
+from skhash.utils import validate_params
+
+_SEPARABILITY = "separability: mean Hamming distance of pairs that share no label minus that of pairs that do"
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceHistograms:
+    """Numbers of pairs of distinct samples at each Hamming distance.
+
+    Parameters
+    ----------
+    intra : ndarray of int64 of shape (bits + 1,)
+        Pairs that share a label.
+    inter : ndarray of int64 of shape (bits + 1,)
+        Pairs that do not.
+    definition : str
+        What was counted.
+    """
+
+    intra: np.ndarray
+    inter: np.ndarray
+    definition: str = "unordered pairs of distinct samples by Hamming distance; intra shares a label, inter does not"
+
+    @property
+    def separability(self):
+        """Mean inter-class minus mean intra-class distance, in bits; NaN if there is no pair of one kind."""
+        distances = np.arange(len(self.intra))
+        with np.errstate(invalid="ignore"):
+            means = [np.float64(pairs @ distances) / pairs.sum() for pairs in (self.inter, self.intra)]
+        return Score(means[0] - means[1], _SEPARABILITY)
+
+
+@validate_params({"n_jobs": [Integral, None]}, prefer_skip_nested_validation=True)
+def distance_histograms(codes, y, *, bits=None, n_jobs=None):
+    """Count all pairs of distinct samples by their Hamming distance, with and without a label in common.
+
+    Parameters
+    ----------
+    codes : array-like of shape (n_samples, bits) or in another form of `skhash.codes`
+        Codes, at least two.
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Class labels or a multi-hot matrix.
+    bits : int, default=None
+        Code length, needed for packed bytes and for packed words with padding.
+    n_jobs : int, default=None
+        Number of threads.
+
+    Returns
+    -------
+    histograms : DistanceHistograms
+        With `intra`, `inter` and their `separability`.
+
+    Examples
+    --------
+    >>> from skhash.metrics import distance_histograms
+    >>> pairs = distance_histograms([[0, 0, 0], [0, 0, 1], [1, 1, 1]], ["cat", "cat", "dog"])
+    >>> pairs.intra, pairs.inter
+    (array([0, 1, 0, 0]), array([0, 0, 1, 1]))
+    >>> pairs.separability
+    1.5
+    """
+    retrieval = read_retrieval(codes, codes, y, y, exclude_self=True, bits=bits, n_jobs=n_jobs)
+    batches = retrieval.groups(lambda _, *counted: np.stack([each.sum(axis=0) for each in counted]))
+    sums = sum(result for _, result in batches)
+    pairs, intra = sums[:, : retrieval.bits + 1] // 2  # every pair was found from both sides
+    return DistanceHistograms(intra, pairs - intra)
+
+
+def separability(codes, y, *, bits=None):
+    """Mean Hamming distance of different classes minus that within classes, over all pairs of distinct samples.
+
+    Parameters
+    ----------
+    codes : array-like of shape (n_samples, bits) or in another form of `skhash.codes`
+        Codes, at least two.
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Class labels or a multi-hot matrix; a pair is of one class if it shares a label.
+    bits : int, default=None
+        Code length, needed for packed bytes and for packed words with padding.
+
+    Returns
+    -------
+    separability : Score
+        In bits, the larger the better; NaN if there is no pair within, or between, classes.
+
+    Notes
+    -----
+    The means follow from the numbers of ones of each bit and class; no pair is looked at.
+
+    References
+    ----------
+    .. [1] J. T. Hoe et al. "One loss for all". NeurIPS 2021, appendix D.7.
+
+    Examples
+    --------
+    >>> from skhash.metrics import separability
+    >>> separability([[0, 0, 0], [0, 0, 1], [1, 1, 1]], ["cat", "cat", "dog"])
+    1.5
+    """
+    packed, bits = read_codes(codes, bits, at_least=2)
+    intra, inter = mean_distances(packed, bits, read_classes(y, len(packed), at_least=1))
+    return Score(inter - intra, _SEPARABILITY)

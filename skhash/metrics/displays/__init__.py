@@ -1,0 +1,1 @@
+"""Displays, which draw what the other rooms compute."""

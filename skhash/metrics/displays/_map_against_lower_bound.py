@@ -1,0 +1,274 @@
+"""Whether the lower-bound ratio ranks settings as mean average precision does."""
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from skhash.metrics.codes._lower_bound_ratio import lower_bound_ratio
+from skhash.metrics.displays._base import BaseDisplay, encode_both_sides, scatter_style, show_legend
+from skhash.metrics.ranking._mean_average_precision import mean_average_precision
+
+
+class MapAgainstLowerBoundDisplay(BaseDisplay):
+    """Mean average precision over the lower-bound ratio, one point per setting, with their rank correlation.
+
+    Use `from_estimator` or `from_predictions` to make one. Settings may be anything that gives codes for the same
+    samples: methods, code lengths, weights of a loss, epochs. If the rank correlation is near 1, the cheap ratio can
+    choose among such settings.
+
+    Parameters
+    ----------
+    lower_bound_ratio : ndarray of float of shape (n_settings,)
+        Lower-bound ratios; infinite ones are drawn as arrows at the right border.
+    mean_average_precision : ndarray of float of shape (n_settings,)
+        Mean average precisions.
+    settings : ndarray of str of shape (n_settings,), default=None
+        Names of the settings.
+    name : str, default=None
+        Name in the legend.
+
+    Attributes
+    ----------
+    points_ : matplotlib PathCollection
+        The settings with finite ratios.
+    infinite_ : matplotlib PathCollection
+        The settings with infinite ones.
+    texts_ : list of matplotlib Annotation
+        Names of the settings.
+    rank_correlation_ : float
+        Spearman's, of all settings; NaN for fewer than three, or if either figure is the same for all.
+    ax_ : matplotlib Axes
+        Axes with the points.
+    figure_ : matplotlib Figure or SubFigure
+        Figure that contains `ax_`.
+
+    See Also
+    --------
+    lower_bound_ratio : What is drawn to the right.
+    mean_average_precision : What is drawn upwards.
+    make_code_scorer : The ratio as a `scoring=` of scikit-learn.
+
+    References
+    ----------
+    .. [1] X. Zhu, J. Song, Y. Lei, L. Gao, H. T. Shen. "A lower bound of hash codes' performance" (LBHash). NeurIPS
+       2022.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skhash import ITQHasher
+    >>> from skhash.metrics import MapAgainstLowerBoundDisplay
+    >>> X, y = load_digits(return_X_y=True)
+    >>> hashers = {f"{bits} bits": ITQHasher(bits=bits, random_state=0).fit(X) for bits in (8, 16, 32)}
+    >>> display = MapAgainstLowerBoundDisplay.from_estimator(hashers, X, y, percentile=90)
+    >>> display.settings
+    array(['8 bits', '16 bits', '32 bits'], dtype='<U7')
+    >>> display.ax_.get_ylabel()
+    'mAP'
+    """
+
+    def __init__(self, lower_bound_ratio, mean_average_precision, *, settings=None, name=None):
+        self.lower_bound_ratio = lower_bound_ratio
+        self.mean_average_precision = mean_average_precision
+        self.settings = settings
+        self.name = name
+
+    def plot(self, ax=None, *, name=None, plot_settings=True, **kwargs):
+        """Draw the points.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        name : str, default=None
+            Name in the legend; None is the Display's.
+        plot_settings : bool, default=True
+            Whether to write the names of the settings beside the points.
+        **kwargs : dict
+            Keyword arguments of `matplotlib.axes.Axes.scatter`.
+
+        Returns
+        -------
+        display : MapAgainstLowerBoundDisplay
+            This Display.
+        """
+        name = self._prepare(ax, name)
+        ratio, quality = np.asarray(self.lower_bound_ratio, float), np.asarray(self.mean_average_precision, float)
+        self.rank_correlation_ = _rank_correlation(ratio, quality)
+        correlation = f"rank correlation {self.rank_correlation_:.2f}, n = {len(ratio)}"
+        label = correlation if name is None else f"{name} ({correlation})"
+        finite, border = np.isfinite(ratio), self.ax_.get_yaxis_transform()  # x from 0 to 1, y as the data
+        style = scatter_style(len(self.ax_.collections) // 2, label, kwargs)  # two for each Display
+        self.points_ = self.ax_.scatter(ratio[finite], quality[finite], **style)
+        style |= {"marker": ">", "label": None, "transform": border, "clip_on": False}
+        self.infinite_ = self.ax_.scatter(np.ones(np.sum(~finite)), quality[~finite], **style)
+        self.texts_ = []
+        if plot_settings and self.settings is not None:
+            for setting, x, y in zip(self.settings, ratio, quality, strict=True):
+                place = {"xy": (x, y), "xytext": (5, 4)}
+                if not np.isfinite(x):
+                    place = {"xy": (1, y), "xycoords": border, "xytext": (-8, 4), "ha": "right"}
+                self.texts_.append(self.ax_.annotate(setting, textcoords="offset points", fontsize=8, **place))
+        self.ax_.margins(0.15, 0.12)  # room for names
+        self.ax_.set(xlabel="Lower-bound ratio", ylabel="mAP")
+        show_legend(self.ax_, loc="upper left")  # where a good rank correlation leaves room
+        return self
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimators,
+        X,
+        y,
+        X_database=None,
+        y_database=None,
+        *,
+        percentile=99.9,
+        R=None,
+        ties="stable",
+        n_jobs=None,
+        name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Encode with several fitted estimators, compute both figures of each, and draw.
+
+        Parameters
+        ----------
+        estimators : dict of str to estimator instance, or list of estimator instance
+            One per setting, fitted: hashers, or `Pipeline`s that end in a hasher or in a `HammingIndex`. A dict gives
+            the settings' names.
+        X : array-like of shape (n_queries, ...)
+            Queries, whatever the estimators take.
+        y : array-like of shape (n_queries,) or (n_queries, n_classes)
+            Their class labels or multi-hot labels.
+        X_database, y_database : array-like, default=None
+            What is searched, and its labels. None searches what the index at an estimator's end holds, if there is
+            one, else `X` itself, each query left out of its own ranking.
+        percentile, R, ties
+            As in `from_predictions`.
+        n_jobs : int, default=None
+            Number of threads.
+        name : str, default=None
+            Name in the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        **kwargs : dict
+            Keyword arguments of `plot`.
+
+        Returns
+        -------
+        display : MapAgainstLowerBoundDisplay
+            The Display, drawn.
+        """
+        cls._check_matplotlib("from_estimator")
+        settings, estimators = _names_and_values(estimators, "estimators")
+        figures = []
+        for estimator in estimators:
+            retrieval, sides = encode_both_sides(estimator, X, y, X_database, y_database, cls.__name__)
+            figures.append(_measure(*retrieval, **sides, percentile=percentile, R=R, ties=ties, n_jobs=n_jobs))
+        return cls(*np.transpose(figures), settings=settings, name=name).plot(ax, **kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        query_codes,
+        database_codes,
+        query_labels,
+        database_labels,
+        *,
+        percentile=99.9,
+        R=None,
+        ties="stable",
+        exclude_self=False,
+        bits=None,
+        n_jobs=None,
+        name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Compute both figures of several sets of codes, and draw.
+
+        Parameters
+        ----------
+        query_codes : dict of str to array-like, or list of array-like
+            For each setting, the codes that are searched for. A dict gives the settings' names.
+        database_codes : dict of str to array-like, or list of array-like
+            For each setting, the codes that are searched; their lower-bound ratio is computed.
+        query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
+            Class labels or multi-hot labels of either, the same in all settings.
+        percentile : float, default=99.9
+            As in `lower_bound_ratio`.
+        R : int, default=None
+            Ranks that count in mean average precision; None is the whole database.
+        ties : {"stable", "expected", "optimistic", "pessimistic"}, default="stable"
+            As in `mean_average_precision`.
+        exclude_self : bool, default=False
+            Leave each query out of its own ranking: query `i` is database item `i`.
+        bits : int, default=None
+            Code length of all settings, needed for packed bytes and for packed words with padding.
+        n_jobs : int, default=None
+            Number of threads.
+        name : str, default=None
+            Name in the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        **kwargs : dict
+            Keyword arguments of `plot`.
+
+        Returns
+        -------
+        display : MapAgainstLowerBoundDisplay
+            The Display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the two sides have other settings, or codes or labels are malformed or do not fit each other.
+        """
+        cls._check_matplotlib("from_predictions")
+        settings, queries = _names_and_values(query_codes, "query_codes")
+        others, databases = _names_and_values(database_codes, "database_codes")
+        if len(queries) != len(databases) or not np.array_equal(settings, others):
+            raise ValueError(
+                "query_codes and database_codes must have the same settings in the same order, "
+                f"got {len(queries) if settings is None else list(settings)} "
+                f"and {len(databases) if others is None else list(others)}."
+            )
+        options = {"percentile": percentile, "R": R, "ties": ties, "n_jobs": n_jobs}
+        figures = [
+            _measure(*codes, query_labels, database_labels, exclude_self=exclude_self, bits=bits, **options)
+            for codes in zip(queries, databases, strict=True)
+        ]
+        return cls(*np.transpose(figures), settings=settings, name=name).plot(ax, **kwargs)
+
+
+def _names_and_values(settings, argument):
+    """Take apart a dict of settings, or a list of settings without names."""
+    named = isinstance(settings, dict)
+    if not (named or isinstance(settings, (list, tuple))) or not len(settings):
+        raise ValueError(
+            f"{argument} must be a dict or a list with at least one setting, got {type(settings).__name__}."
+        )
+    return np.array([str(name) for name in settings]) if named else None, list(settings.values() if named else settings)
+
+
+def _measure(queries, database, query_labels, database_labels, *, percentile, R, ties, exclude_self, bits, n_jobs):
+    """Compute the lower-bound ratio of the database, and mean average precision."""
+    return (
+        lower_bound_ratio(database, database_labels, percentile=percentile, bits=bits),
+        mean_average_precision(
+            *(queries, database, query_labels, database_labels),
+            R=R,
+            ties=ties,
+            exclude_self=exclude_self,
+            bits=bits,
+            n_jobs=n_jobs,
+        ),
+    )
+
+
+def _rank_correlation(a, b):
+    """Compute Spearman's rank correlation, NaN where there is none."""
+    if len(a) < 3 or len(set(a)) == 1 or len(set(b)) == 1:
+        return float("nan")
+    return float(spearmanr(a, b).statistic)

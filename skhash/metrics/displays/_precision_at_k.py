@@ -1,0 +1,223 @@
+"""Precision of the first K results, for every K."""
+
+from numbers import Integral
+
+from sklearn.utils import check_scalar
+
+from skhash.metrics.displays._base import (
+    BaseDisplay,
+    encode_both_sides,
+    name_of,
+    plot_chance,
+    plot_curve,
+    show_legend,
+)
+from skhash.metrics.ranking._curves import precision_recall_by_rank
+
+
+class PrecisionAtKDisplay(BaseDisplay):
+    """Precision@K of a retrieval, the mean over the queries, for every K.
+
+    Use `from_estimator` or `from_predictions` to make one. Several can be drawn on one Axes; each takes the next colour
+    and line style.
+
+    Parameters
+    ----------
+    k : ndarray of int of shape (max_k,)
+        Numbers of results, from 1 on.
+    precision : ndarray of float of shape (max_k,)
+        Mean share of relevant items among the first `k`.
+    prevalence : float, default=None
+        Mean share of relevant items in the whole database: the precision of a random ranking.
+    name : str, default=None
+        Name in the legend; without one there is no entry.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D
+        The curve.
+    chance_level_ : matplotlib LineCollection or None
+        The chance level, if it was asked for.
+    ax_ : matplotlib Axes
+        Axes with the curve.
+    figure_ : matplotlib Figure or SubFigure
+        Figure that contains `ax_`.
+
+    See Also
+    --------
+    precision_at_k : Compute it for one K.
+    RetrievalPrecisionRecallDisplay : Precision over recall.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skhash import ITQHasher
+    >>> from skhash.metrics import PrecisionAtKDisplay
+    >>> X, y = load_digits(return_X_y=True)
+    >>> hasher = ITQHasher(bits=32, random_state=0).fit(X[200:])
+    >>> display = PrecisionAtKDisplay.from_estimator(hasher, X[:200], y[:200], X[200:], y[200:], max_k=100)
+    >>> display.ax_.get_xlabel()
+    'K (rank)'
+    >>> bool(display.precision[0] > display.precision[99])
+    True
+    """
+
+    def __init__(self, k, precision, *, prevalence=None, name=None):
+        self.k = k
+        self.precision = precision
+        self.prevalence = prevalence
+        self.name = name
+
+    def plot(self, ax=None, *, name=None, plot_chance_level=False, chance_level_kw=None, **kwargs):
+        """Draw the curve.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        name : str, default=None
+            Name in the legend; None is the Display's.
+        plot_chance_level : bool, default=False
+            Whether to draw the precision of a random ranking.
+        chance_level_kw : dict, default=None
+            Keyword arguments of `matplotlib.axes.Axes.hlines` for it.
+        **kwargs : dict
+            Keyword arguments of `matplotlib.axes.Axes.plot` for the curve.
+
+        Returns
+        -------
+        display : PrecisionAtKDisplay
+            This Display.
+
+        Raises
+        ------
+        ValueError
+            If the chance level is asked for without `prevalence`.
+        """
+        name = self._prepare(ax, name)
+        self.line_ = plot_curve(self.ax_, self.k, self.precision, name, kwargs)
+        self.chance_level_ = None
+        if plot_chance_level:
+            self.chance_level_ = plot_chance(self.ax_, self.prevalence, (self.k[0], self.k[-1]), chance_level_kw)
+        self.ax_.set(xlabel="K (rank)", ylabel="Precision@K", ylim=(-0.01, 1.01))
+        show_legend(self.ax_)
+        return self
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        X_database=None,
+        y_database=None,
+        *,
+        max_k=1000,
+        ties="stable",
+        random_state=None,
+        n_jobs=None,
+        name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Encode with a fitted estimator, search, and draw.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            Fitted hasher, or `Pipeline` that ends in a hasher or in a `HammingIndex`.
+        X : array-like of shape (n_queries, ...)
+            Queries, whatever the estimator takes.
+        y : array-like of shape (n_queries,) or (n_queries, n_classes)
+            Their class labels or multi-hot labels.
+        X_database, y_database : array-like, default=None
+            What is searched, and its labels. None searches what the index at the estimator's end holds, if there is
+            one, else `X` itself, each query left out of its own ranking.
+        max_k : int, default=1000
+            Largest K; the whole database if that is smaller.
+        ties, random_state
+            As in `precision_at_k`.
+        n_jobs : int, default=None
+            Number of threads.
+        name : str, default=None
+            Name in the legend; None is the name of the estimator's class.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        **kwargs : dict
+            Keyword arguments of `plot`.
+
+        Returns
+        -------
+        display : PrecisionAtKDisplay
+            The Display, drawn.
+        """
+        cls._check_matplotlib("from_estimator")
+        retrieval, sides = encode_both_sides(estimator, X, y, X_database, y_database, cls.__name__)
+        options = {"max_k": max_k, "ties": ties, "random_state": random_state, "n_jobs": n_jobs}
+        return cls.from_predictions(*retrieval, **sides, **options, name=name_of(estimator, name), ax=ax, **kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        query_codes,
+        database_codes,
+        query_labels,
+        database_labels,
+        *,
+        max_k=1000,
+        ties="stable",
+        exclude_self=False,
+        bits=None,
+        random_state=None,
+        n_jobs=None,
+        name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Search codes, and draw.
+
+        Parameters
+        ----------
+        query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
+            Codes that are searched for, and codes that are searched.
+        query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
+            Class labels or multi-hot labels of either; an item is relevant if it shares a label.
+        max_k : int, default=1000
+            Largest K; the whole database if that is smaller.
+        ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default="stable"
+            As in `precision_at_k`.
+        exclude_self : bool, default=False
+            Leave each query out of its own ranking: query `i` is database item `i`.
+        bits : int, default=None
+            Code length, needed for packed bytes and for packed words with padding.
+        random_state : int, RandomState instance or None, default=None
+            Used by `ties="random"` only.
+        n_jobs : int, default=None
+            Number of threads.
+        name : str, default=None
+            Name in the legend.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        **kwargs : dict
+            Keyword arguments of `plot`.
+
+        Returns
+        -------
+        display : PrecisionAtKDisplay
+            The Display, drawn.
+        """
+        cls._check_matplotlib("from_predictions")
+        check_scalar(max_k, "max_k", Integral, min_val=1)
+        curve = precision_recall_by_rank(
+            *(query_codes, database_codes, query_labels, database_labels),
+            ties=ties,
+            exclude_self=exclude_self,
+            bits=bits,
+            random_state=random_state,
+            n_jobs=n_jobs,
+        )
+        # The precision of the whole ranking is the share of relevant items in the database.
+        prevalence = float(curve.precision[-1])
+        return cls(curve.thresholds[:max_k], curve.precision[:max_k], prevalence=prevalence, name=name).plot(
+            ax, **kwargs
+        )

@@ -1,0 +1,338 @@
+"""What a search finds, as pictures: queries with their nearest images, right ones and wrong ones told apart."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_scalar
+
+from skhash.index import HammingIndex
+from skhash.metrics.displays._base import BaseDisplay, encode_both_sides, name_of
+from skhash.metrics.ranking._relevance import read_both_labels
+from skhash.metrics.ranking._retrieval import read_both_codes
+
+_RIGHT = {"color": "#009E73", "linewidth": 2.5}
+_WRONG = {"color": "#D55E00", "linewidth": 2.5, "linestyle": (0, (2, 1)), "capstyle": "butt"}
+_TICK, _CROSS = "\N{CHECK MARK}", "\N{BALLOT X}"
+_CHANNELS = (1, 3, 4)
+
+
+class RetrievedImagesDisplay(BaseDisplay):
+    """Queries at the left, each with its nearest images, nearest first, and their Hamming distances in bits.
+
+    Use `from_estimator` or `from_predictions` to make one. What shares a label with the query has a solid green frame
+    and a tick, what does not a dashed red one and a cross.
+
+    Parameters
+    ----------
+    query_images : ndarray of shape (n_queries, height, width) or (n_queries, height, width, channels)
+        Grey images, or RGB or RGBA ones with the channels last. uint8 from 0 to 255, float from 0 to 1; other values
+        are scaled, all images by the same.
+    neighbor_images : ndarray of shape (n_queries, n_neighbors, height, width) or with channels behind
+        The images that were found, of the same kind.
+    distances : ndarray of int of shape (n_queries, n_neighbors)
+        Their Hamming distances.
+    correct : ndarray of bool of shape (n_queries, n_neighbors), default=None
+        Whether they share a label with the query; None draws no frames.
+    query_titles : ndarray of str of shape (n_queries,), default=None
+        What to write above the queries.
+    name : str, default=None
+        Title of the whole.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (n_queries, 1 + n_neighbors)
+        The small Axes, one per image, the queries in the first column.
+    images_ : ndarray of matplotlib AxesImage of shape (n_queries, 1 + n_neighbors)
+        The images.
+    ax_ : matplotlib Axes
+        The Axes that they divide; it shows nothing of its own but the title.
+    figure_ : matplotlib Figure or SubFigure
+        Figure that contains `ax_`.
+
+    See Also
+    --------
+    skhash.HammingIndex : The search.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skhash import ITQHasher
+    >>> from skhash.metrics import RetrievedImagesDisplay
+    >>> digits = load_digits()
+    >>> hasher = ITQHasher(bits=32, random_state=0).fit(digits.data)
+    >>> display = RetrievedImagesDisplay.from_estimator(
+    ...     hasher, digits.data, digits.target, images=digits.images, rows=[0, 1], n_neighbors=5
+    ... )
+    >>> display.axes_.shape
+    (2, 6)
+    """
+
+    def __init__(self, query_images, neighbor_images, distances, correct=None, *, query_titles=None, name=None):
+        self.query_images = query_images
+        self.neighbor_images = neighbor_images
+        self.distances = distances
+        self.correct = correct
+        self.query_titles = query_titles
+        self.name = name
+
+    def plot(self, ax=None, *, name=None, **kwargs):
+        """Draw the grid.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            What to divide into a grid of small Axes; None makes a new figure of a size that fits. For a subfigure, give
+            `subfigure.subplots()`.
+        name : str, default=None
+            Title of the whole; None is the Display's.
+        **kwargs : dict
+            Keyword arguments of `matplotlib.axes.Axes.imshow`.
+
+        Returns
+        -------
+        display : RetrievedImagesDisplay
+            This Display.
+        """
+        n_rows, n_found = np.shape(self.distances)
+        name = self._prepare(ax, name, figsize=(1 + 0.9 * (n_found + 1), 0.6 + 1.1 * n_rows))
+        self.ax_.set_axis_off()
+        self.ax_.set_title("" if name is None else name)
+        explained = "Hamming distance (bits)"
+        if self.correct is not None:
+            explained += f"\n{_TICK} shares a label, {_CROSS} shares none"
+        self.ax_.text(1, -0.02, explained, ha="right", va="top", fontsize=8, transform=self.ax_.transAxes)
+        images = np.concatenate([np.asarray(self.query_images)[:, None], self.neighbor_images], axis=1)
+        images, style = _scale(images)
+        shape = n_rows, n_found + 1
+        self.axes_, self.images_ = np.empty(shape, object), np.empty(shape, object)
+        for row, column in np.ndindex(shape):
+            # A fifth of the height is for what is written above; the query stands a little apart.
+            left = column + (0.25 if column else 0)
+            place = left / (shape[1] + 0.25), 1 - (row + 1) / n_rows, 0.9 / (shape[1] + 0.25), 0.8 / n_rows
+            small = self.axes_[row, column] = self.ax_.inset_axes(place, xticks=[], yticks=[])
+            self.images_[row, column] = small.imshow(images[row, column], **(style | kwargs))
+            if column:
+                self._say_what_was_found(small, row, column - 1)
+            elif self.query_titles is not None:
+                small.set_title(self.query_titles[row], fontsize=9, pad=3, fontweight="bold")
+        return self
+
+    def _say_what_was_found(self, ax, row, place):
+        """Write the distance above a found image, and frame it."""
+        text = f"{self.distances[row][place]}"
+        if self.correct is not None:
+            right = self.correct[row][place]
+            text += f" {_TICK if right else _CROSS}"
+            for side in ax.spines.values():
+                side.set(**(_RIGHT if right else _WRONG))
+        ax.set_title(text, fontsize=9, pad=3)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        X_database=None,
+        y_database=None,
+        *,
+        images=None,
+        database_images=None,
+        rows=None,
+        n_neighbors=10,
+        n_jobs=None,
+        name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Encode with a fitted estimator, search, and draw.
+
+        Parameters
+        ----------
+        estimator : estimator instance
+            Fitted hasher, or `Pipeline` that ends in a hasher or in a `HammingIndex`.
+        X : array-like of shape (n_queries, ...)
+            Queries, whatever the estimator takes.
+        y : array-like of shape (n_queries,) or (n_queries, n_classes), default=None
+            Their class labels or multi-hot labels; None draws no frames.
+        X_database, y_database : array-like, default=None
+            What is searched, and its labels. None searches what the index at the estimator's end holds, if there is
+            one, else `X` itself, each query left out of its own results.
+        images : array-like of shape (n_queries, height, width[, channels]), default=None
+            What the queries look like; None is `X`.
+        database_images : array-like of shape (n_items, height, width[, channels]), default=None
+            What the searched look like; None is `X_database`, or `images` if `X` itself is searched. Must be given
+            for an index at the estimator's end.
+        rows : array-like of int, default=None
+            Which queries to draw; None is the first five.
+        n_neighbors : int, default=10
+            How many found images to draw for each query.
+        n_jobs : int, default=None
+            Number of threads.
+        name : str, default=None
+            Title of the whole; None is the name of the estimator's class.
+        ax : matplotlib Axes, default=None
+            What to divide; None makes a new figure.
+        **kwargs : dict
+            Keyword arguments of `plot`.
+
+        Returns
+        -------
+        display : RetrievedImagesDisplay
+            The Display, drawn.
+        """
+        cls._check_matplotlib("from_estimator")
+        retrieval, sides = encode_both_sides(estimator, X, y, X_database, y_database, cls.__name__)
+        images = X if images is None else images
+        if database_images is None:
+            database_images = images if sides["exclude_self"] else X_database
+        if database_images is None:
+            raise ValueError("database_images must be given: an index holds codes, no images.")
+        return cls.from_predictions(
+            *retrieval,
+            query_images=images,
+            database_images=database_images,
+            rows=rows,
+            n_neighbors=n_neighbors,
+            **sides,
+            n_jobs=n_jobs,
+            name=name_of(estimator, name),
+            ax=ax,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        query_codes,
+        database_codes,
+        query_labels=None,
+        database_labels=None,
+        *,
+        query_images,
+        database_images,
+        rows=None,
+        n_neighbors=10,
+        exclude_self=False,
+        bits=None,
+        n_jobs=None,
+        name=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Search codes, and draw the images of what is found.
+
+        Parameters
+        ----------
+        query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
+            Codes that are searched for, and codes that are searched.
+        query_labels, database_labels : array-like of shape (n,) or (n, n_classes), default=None
+            Class labels or multi-hot labels of either, or None for both, which draws no frames. Class labels are
+            written above the queries.
+        query_images, database_images : array-like of shape (n, height, width) or (n, height, width, channels)
+            The images of either, all of one size, with 1, 3 or 4 channels; these may also come before the height.
+        rows : array-like of int, default=None
+            Which queries to draw; None is the first five.
+        n_neighbors : int, default=10
+            How many found images to draw for each query; fewer if the database is smaller.
+        exclude_self : bool, default=False
+            Leave each query out of its own results: query `i` is database item `i`.
+        bits : int, default=None
+            Code length, needed for packed bytes and for packed words with padding.
+        n_jobs : int, default=None
+            Number of threads.
+        name : str, default=None
+            Title of the whole.
+        ax : matplotlib Axes, default=None
+            What to divide; None makes a new figure.
+        **kwargs : dict
+            Keyword arguments of `plot`.
+
+        Returns
+        -------
+        display : RetrievedImagesDisplay
+            The Display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If codes, labels and images are malformed or do not fit each other, or `rows` has none or unknown ones.
+        """
+        cls._check_matplotlib("from_predictions")
+        check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
+        queries, database, bits = read_both_codes(query_codes, database_codes, bits)
+        if exclude_self and not np.array_equal(queries, database):
+            raise ValueError("exclude_self=True needs the same codes, in the same order, on both sides.")
+        query_images = _read_images(query_images, "query_images", len(queries))
+        database_images = _read_images(database_images, "database_images", len(database))
+        if query_images.shape[1:] != database_images.shape[1:]:
+            raise ValueError(
+                "query_images and database_images must be of one size and kind, "
+                f"got {query_images.shape[1:]} and {database_images.shape[1:]}."
+            )
+        rows = _read_rows(rows, len(queries))
+        own = rows if exclude_self else np.full(len(rows), -1)
+        distances, found = _search(queries[rows], database, own, n_neighbors, bits, n_jobs)
+        correct = titles = None
+        if (query_labels is None) != (database_labels is None):
+            raise ValueError("query_labels and database_labels are needed together, or neither; one of them is None.")
+        if query_labels is not None:
+            query, items = read_both_labels(query_labels, database_labels, len(queries), len(database))
+            wanted, got = query[rows].decode()[:, None], items.decode()[found]
+            correct = (wanted & got).any(axis=-1) if query.multilabel else wanted == got
+            titles = None if query.multilabel else query[rows].decode().astype(str)
+        return cls(query_images[rows], database_images[found], distances, correct, query_titles=titles, name=name).plot(
+            ax, **kwargs
+        )
+
+
+def _search(queries, database, own, n_neighbors, bits, n_jobs):
+    """Find the nearest, `own` rows left out where they are not negative."""
+    spare = int(own[0] >= 0)
+    n_found = min(n_neighbors, len(database) - spare)
+    if n_found < 1:
+        raise ValueError("exclude_self=True leaves nothing to find: the database has only one row.")
+    index = HammingIndex(n_neighbors=n_found + spare, bits=bits, n_jobs=n_jobs).fit(database)
+    distances, found = index.kneighbors(queries)
+    # Where a query's own row is not among them, as copies of it have lower rows, the last one is spare.
+    keep = found != own[:, None]
+    keep[keep.all(axis=1), n_found:] = False
+    return distances[keep].reshape(-1, n_found), found[keep].reshape(-1, n_found)
+
+
+def _read_rows(rows, n_queries):
+    """Check which queries to draw."""
+    rows = np.arange(min(5, n_queries)) if rows is None else np.asarray(rows)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows) or rows.min() < 0 or rows.max() >= n_queries:
+        raise ValueError(f"rows must be a non-empty list of integers from 0 to {n_queries - 1}, got {rows.tolist()}.")
+    return rows
+
+
+def _read_images(images, name, n_images):
+    """Bring images to (n, height, width) or (n, height, width, channels)."""
+    # numpy's images have their channels last and torch's first, which settles what could be either.
+    likelier, other = (1, -1) if hasattr(images, "detach") else (-1, 1)
+    images = images.detach().cpu().numpy() if hasattr(images, "detach") else np.asarray(images)
+    shape = images.shape
+    if images.ndim == 4:
+        images = np.moveaxis(images, likelier if images.shape[likelier] in _CHANNELS else other, -1)
+    if images.ndim not in (3, 4) or images.dtype.kind not in "buif" or images.shape[3:] not in [(), *zip(_CHANNELS)]:
+        raise ValueError(
+            f"{name} must be numbers of shape (n, height, width), (n, height, width, channels) or "
+            f"(n, channels, height, width), 1, 3 or 4 channels; got shape {shape} and dtype {images.dtype}."
+        )
+    if len(images) != n_images:
+        raise ValueError(f"{name} has {len(images)} images, but there are {n_images} codes.")
+    return images[..., 0] if images.shape[3:] == (1,) else images
+
+
+def _scale(images):
+    """Bring all images to what `imshow` takes as it is, and say which colours to use."""
+    grey = images.ndim == 4
+    low, high = (0, 255) if images.dtype == np.uint8 else (0, 1)
+    if images.min() < low or images.max() > high:
+        low, high = images.min(), images.max()
+    style = {"cmap": "gray", "vmin": low, "vmax": high} if grey else {}
+    if not grey and images.dtype != np.uint8:
+        images = (images - low) / (high - low or 1)
+    return images, style

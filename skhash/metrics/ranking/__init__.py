@@ -1,0 +1,1 @@
+"""Ranking metrics, each for rankings in full and for rankings up to ties."""

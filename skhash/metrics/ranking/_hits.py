@@ -1,0 +1,59 @@
+"""How many relevant items the first ranks hold, by either way to know a ranking."""
+
+import numpy as np
+
+from skhash.bitops import kernel
+from skhash.metrics.ranking._average_precision import TIES
+from skhash.metrics.ranking._retrieval import RETRIEVAL_CONSTRAINTS
+from skhash.metrics.ranking._tied_groups import TIE_ORDERS, tied_hits_within
+from skhash.utils import StrOptions
+
+RANKING_CONSTRAINTS = {**RETRIEVAL_CONSTRAINTS, "ties": [StrOptions(TIES)], "random_state": ["random_state"]}
+
+
+def hits_within(retrieval, cutoffs, ties, random_state=None):
+    """Count the relevant items within the first ranks of every query.
+
+    Parameters
+    ----------
+    retrieval : Retrieval
+        What to rank.
+    cutoffs : ndarray of int64 of shape (n_cutoffs,)
+        Numbers of ranks.
+    ties : {"stable", "expected", "optimistic", "pessimistic", "random"}
+        Order of items at one distance.
+    random_state : int, RandomState instance or None, default=None
+        Used by `ties="random"`.
+
+    Returns
+    -------
+    hits : ndarray of float of shape (n_queries, n_cutoffs)
+        Relevant items within each cutoff, expected numbers for "expected".
+    totals : ndarray of int64 of shape (n_queries,)
+        All relevant items.
+    """
+    if ties == "random":
+        retrieval = retrieval.shuffled(random_state)
+    if ties in TIE_ORDERS:
+        batches = retrieval.groups(
+            lambda _, counts, relevant: (
+                tied_hits_within(counts, relevant, cutoffs, TIE_ORDERS[ties]),
+                relevant.sum(axis=1),
+            )
+        )
+    else:
+        batches = retrieval.ranks(
+            lambda _, ranks, starts, totals: (_ranks_within(ranks, starts, totals, cutoffs), totals)
+        )
+    return retrieval.per_query(batches)
+
+
+@kernel
+def _ranks_within(ranks, starts, totals, cutoffs):
+    """Count each query's ranks up to each cutoff."""
+    hits = np.empty((len(totals), len(cutoffs)))
+    for q in range(len(totals)):
+        mine = ranks[starts[q] : starts[q] + totals[q]]
+        for c in range(len(cutoffs)):
+            hits[q, c] = np.searchsorted(mine, cutoffs[c], side="right")
+    return hits

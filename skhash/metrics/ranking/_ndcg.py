@@ -1,0 +1,177 @@
+"""Normalised discounted cumulative gain: retrieval by graded relevance, the number of labels in common."""
+
+from numbers import Integral
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils import gen_batches
+from sklearn.utils.parallel import Parallel, delayed
+
+from skhash.bitops import kernel, popcount
+from skhash.codes import pack_codes
+from skhash.metrics._score import Score
+from skhash.metrics.ranking._protocols import TIE_WORDS
+from skhash.metrics.ranking._ranks import measure, shift_to_starts
+from skhash.metrics.ranking._relevance import read_both_labels
+from skhash.metrics.ranking._retrieval import RETRIEVAL_CONSTRAINTS, check_same_sides, own_rows, read_both_codes
+from skhash.utils import Interval, StrOptions, validate_params
+
+NDCG_TIES = {"stable", "expected"}
+
+_BATCH = 64
+
+
+@validate_params(
+    {
+        **RETRIEVAL_CONSTRAINTS,
+        "R": [Interval(Integral, 1, None, closed="left"), None],
+        "gain": [StrOptions({"exponential", "linear"})],
+        "ties": [StrOptions(NDCG_TIES)],
+    },
+    prefer_skip_nested_validation=True,
+)
+def ndcg(
+    query_codes,
+    database_codes,
+    query_labels,
+    database_labels,
+    *,
+    R=100,
+    gain="exponential",
+    ties="stable",
+    exclude_self=False,
+    bits=None,
+    n_jobs=None,
+):
+    r"""Normalised discounted cumulative gain of the first R results (NDCG@R), by graded relevance.
+
+    The grade of an item is the number of labels that it has in common with the query.
+
+    Parameters
+    ----------
+    query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
+        Codes that are searched for, and codes that are searched.
+    query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
+        Multi-hot labels of either, or class labels, whose grades are 0 and 1.
+    R : int, default=100
+        Ranks that count; None is the whole database.
+    gain : {"exponential", "linear"}, default="exponential"
+        Gain of grade g: :math:`2^g - 1`, usual in multi-label hashing, or g.
+    ties : {"stable", "expected"}, default="stable"
+        Order of items at one distance: as in the database, or averaged over all orders.
+    exclude_self : bool, default=False
+        Leave each query out of its own ranking: query `i` is database item `i`.
+    bits : int, default=None
+        Code length, needed for packed bytes and for packed words with padding.
+    n_jobs : int, default=None
+        Number of threads.
+
+    Returns
+    -------
+    ndcg : Score
+        From 0 to 1. A query to which nothing is relevant counts 0.
+
+    Raises
+    ------
+    ValueError
+        If codes or labels are malformed or do not fit each other.
+
+    Notes
+    -----
+    .. math:: \mathrm{DCG@}R = \sum_{r=1}^{R} \frac{\mathrm{gain}(g_r)}{\log_2(1 + r)}
+
+    divided by the same for the best possible order. scikit-learn's `ndcg_score` has the linear gain.
+
+    References
+    ----------
+    .. [1] K. Jaervelin, J. Kekaelaeinen. "Cumulated gain-based evaluation of IR techniques". ACM TOIS 20(4), 2002.
+
+    Examples
+    --------
+    >>> from skhash.metrics import ndcg
+    >>> database = [[0, 0, 0, 0], [0, 0, 0, 1], [0, 1, 1, 1], [1, 1, 1, 1]]
+    >>> round(ndcg([[0, 0, 0, 0]], database, [[1, 1]], [[1, 0], [1, 1], [0, 0], [0, 1]]), 4)
+    0.8045
+    """
+    queries, database, bits = read_both_codes(query_codes, database_codes, bits)
+    query, items = read_both_labels(query_labels, database_labels, len(queries), len(database))
+    if exclude_self:
+        check_same_sides(queries, database, np.array_equal(query.decode(), items.decode()))
+    own = own_rows(len(queries), exclude_self)
+    if query.multilabel:
+        n_grades = len(query.classes) + 1
+        labels = pack_codes(query.codes), pack_codes(items.codes)
+    else:
+        n_grades = 2
+        classes = np.unique(np.concatenate([query.classes, items.classes]))
+        labels = (np.searchsorted(classes, side.classes)[side.codes, None].astype(np.uint64) for side in (query, items))
+    query_words, item_words = labels
+    grades = np.arange(n_grades, dtype=float)
+    gains = 2.0**grades - 1 if gain == "exponential" else grades
+    depth = len(database) if R is None else min(R, len(database))
+    discounts = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, len(database) + 2)))])
+    columns = np.ascontiguousarray(database.T), np.ascontiguousarray(item_words.T)
+    parts = Parallel(n_jobs=n_jobs, require="sharedmem")(
+        delayed(_gain_sums)(
+            *(queries[rows], query_words[rows], own[rows], *columns, query.multilabel, bits, gains, discounts, depth),
+            ties == "expected",
+        )
+        for rows in gen_batches(len(queries), min(_BATCH, -(-len(queries) // effective_n_jobs(n_jobs))))
+    )
+    reached, ideal = (np.concatenate(part) for part in zip(*parts, strict=True))
+    values = np.divide(reached, ideal, out=np.zeros(len(ideal)), where=ideal > 0)
+    definition = (
+        f"NDCG@{'all' if R is None else R}: {gain} gain of the number of shared labels, queries without relevant items "
+        f"count 0, {TIE_WORDS[ties]}"
+    )
+    return Score(values.mean(), definition, values)
+
+
+@kernel
+def _grade(label, labels, multilabel, grades):
+    """Count the labels that each item has in common with a query."""
+    grades[:] = 0
+    for word in range(len(label)):
+        column = labels[word]
+        for item in range(len(grades)):
+            grades[item] += popcount(label[word] & column[item]) if multilabel else label[word] == column[item]
+
+
+@kernel
+def _gain_sums(queries, query_labels, own, database, labels, multilabel, bits, gains, discounts, R, expected):
+    """Discounted gains of the first R items of each ranking, and of the best possible one, without the row `own`.
+
+    `discounts[r]` is the sum of the discounts of the first r ranks.
+    """
+    n_queries, n_items = len(queries), database.shape[1]
+    reached, ideal = np.zeros(n_queries), np.zeros(n_queries)
+    distance, grades = np.empty(n_items, np.int32), np.empty(n_items, np.int32)
+    starts, sums, n_of_grade = np.empty(bits + 2, np.int64), np.empty(bits + 2), np.empty(len(gains), np.int64)
+    for q in range(n_queries):
+        measure(queries[q], database, distance)
+        _grade(query_labels[q], labels, multilabel, grades)
+        if own[q] >= 0:
+            distance[own[q]], grades[own[q]] = bits + 1, 0  # behind all others, for nothing
+        starts[:], sums[:], n_of_grade[:] = 0, 0.0, 0
+        for item in range(n_items):
+            starts[distance[item]] += 1
+            sums[distance[item]] += gains[grades[item]]
+            n_of_grade[grades[item]] += 1
+        shift_to_starts(starts)
+        if expected:
+            for d in range(bits + 1):
+                first, size = starts[d], starts[d + 1] - starts[d]
+                if size and first < R:
+                    reached[q] += sums[d] / size * (discounts[min(first + size, R)] - discounts[first])
+        else:
+            for item in range(n_items):
+                rank = starts[distance[item]]
+                starts[distance[item]] += 1
+                if rank < R:
+                    reached[q] += gains[grades[item]] * (discounts[rank + 1] - discounts[rank])
+        first = 0
+        for grade in range(len(gains) - 1, 0, -1):
+            last = min(first + n_of_grade[grade], R)
+            ideal[q] += gains[grade] * (discounts[last] - discounts[first])
+            first = last
+    return reached, ideal

@@ -1,0 +1,1 @@
+"""Kernels of vector instructions, generated for a target."""

@@ -1,0 +1,1 @@
+"""From operations to jobs: layout, fusion, lowering, plan."""

@@ -1,0 +1,1 @@
+"""A network as data, and the same network in plain numpy."""

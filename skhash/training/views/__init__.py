@@ -1,0 +1,1 @@
+"""Random views (augmentations) of images and features."""

@@ -1,0 +1,206 @@
+"""The engine gives the scan's answer whatever it chooses, and chooses by what searches cost."""
+
+import copy
+import doctest
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skhash.index.engine import _chooser as _automatic
+from skhash.index.engine import _engine
+from skhash.index.engine import _segment as _base
+from skhash.index.engine._engine import SearchEngine
+from skhash.index.scan import _scan as _search
+
+
+def draw_codes(rng, n, bits, n_centers=10, flips=0.06):
+    """Codes around a few centers, as packed words with zero padding."""
+    centers = rng.random((n_centers, bits)) < 0.5
+    padded = np.zeros((n, -(-bits // 64) * 64), np.uint8)
+    padded[:, :bits] = centers[rng.integers(0, n_centers, n)] ^ (rng.random((n, bits)) < flips)
+    return np.packbits(padded, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+
+
+def assert_same(answer, expected):
+    assert [part.tolist() for part in answer] == [part.tolist() for part in expected]
+
+
+def check(engine, queries, k, radius, allowed=None, n_jobs=None):
+    n_allowed = len(engine.codes) if allowed is None else allowed.sum()
+    if n_allowed:
+        k = min(k, n_allowed)
+        expected = _search.nearest(engine.codes, queries, k, allowed=allowed)
+        assert_same(engine.nearest(queries, k, n_jobs, allowed), expected)
+    expected = _search.within(engine.codes, queries, radius, allowed=allowed)
+    assert_same(engine.within(queries, radius, n_jobs, allowed), expected)
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Tables are built as soon as they would save anything."""
+    monkeypatch.setattr(_automatic, "_FORECAST", (0, 0))
+    monkeypatch.setattr(_automatic, "_BUILD", 0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1), st.sampled_from([3, 32, 64, 100, 128]), st.integers(1, 2000), st.integers(0, 100),
+    st.sampled_from(["auto", "brute", "mih"]), st.sampled_from([0.0, 0.05, 0.5]), st.sampled_from([0.0, 0.1, 1e6]),
+    st.integers(1, 50), st.integers(0, 12), st.booleans(),
+)  # fmt: skip
+def test_same_as_the_scan(seed, bits, n, n_more, algorithm, flips, word, k, radius, masked):
+    rng = np.random.default_rng(seed)
+    codes = draw_codes(rng, n + n_more, bits, flips=flips)
+    queries = np.concatenate([codes[rng.integers(0, n + n_more, 15)], draw_codes(rng, 5, bits)])
+    allowed = rng.random(n + n_more) < 0.3 if masked else None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_base, "_WORD", word)  # no budget for the tables, the usual one, or any
+        patch.setattr(_automatic, "_FORECAST", (0, 0))
+        patch.setattr(_automatic, "_BUILD", 0)
+        engine = SearchEngine(codes[:n], bits, algorithm)
+        check(engine, queries, k, radius, None if allowed is None else allowed[:n])
+        engine.extend(codes)
+        for n_jobs in (None, 2):
+            check(engine, queries, k, radius, allowed, n_jobs)
+
+
+def test_brute_builds_nothing():
+    codes = draw_codes(np.random.default_rng(0), 1000, 64)
+    engine = SearchEngine(codes, 64, "brute")
+    check(engine, codes[:20], 5, 3)
+    assert engine.memory_usage() == {"codes": 8000, "distinct_codes": 0, "tables": 0}
+    assert engine.last_search == {"algorithm": "brute", "n_queries": 20, "n_probed": 0}
+
+
+def test_tables_are_built_at_first_use():
+    codes = draw_codes(np.random.default_rng(1), 1000, 64)
+    engine = SearchEngine(codes, 64, "mih")
+    assert engine.memory_usage()["tables"] == 0
+    engine.nearest(codes[:20], 5)
+    usage = engine.memory_usage()
+    assert usage["distinct_codes"] == 0
+    assert usage["tables"] >= 6 * 12 * 1000  # a code and its number in each of 6 tables
+    assert engine.last_search == {"algorithm": "mih", "n_queries": 20, "n_probed": 20}
+
+
+def test_equal_codes_are_collapsed():
+    rng = np.random.default_rng(2)
+    codes = draw_codes(rng, 400, 64)[rng.integers(0, 400, 4000)]
+    engine = SearchEngine(codes, 64, "mih")
+    check(engine, codes[:20], 50, 3)
+    check(engine, codes[:20], 50, 3, rng.random(4000) < 0.5)
+    distinct = len(np.unique(codes))
+    usage = engine.memory_usage()
+    assert usage["codes"] == 32_000
+    assert usage["distinct_codes"] == 8 * distinct + 8 * (distinct + 1) + 4 * 4000
+
+
+def test_appended_codes_are_scanned_until_there_are_many():
+    rng = np.random.default_rng(3)
+    codes = draw_codes(rng, 1100, 64)
+    engine = SearchEngine(codes[:1000], 64, "mih")
+    engine.nearest(codes[:2], 1)
+    tables = engine.memory_usage()["tables"]
+    engine.extend(codes[:1050])
+    assert engine.memory_usage() == {"codes": 8400, "distinct_codes": 0, "tables": tables}
+    check(engine, codes[1040:1060], 5, 3)
+    engine.extend(codes)
+    assert engine.memory_usage()["tables"] == 0
+    check(engine, codes[1040:1060], 5, 3)
+    assert engine.memory_usage()["tables"] > tables
+
+
+def test_auto_takes_the_tables_where_codes_are_near(eager):
+    rng = np.random.default_rng(4)
+    codes = draw_codes(rng, 200_000, 64, 1000, 0.02)
+    queries = draw_codes(rng, 100, 64, 1000, 0.02)
+    queries[:90] = codes[:90]
+    engine = SearchEngine(codes, 64)
+    assert_same(engine.nearest(queries, 1), _search.nearest(codes, queries, 1))
+    assert engine.last_search == {"algorithm": "mih", "n_queries": 100, "n_probed": 84}  # 16 were scanned to learn from
+    check(engine, queries, 1, 1)
+    assert engine.last_search["n_probed"] == 100
+
+
+def test_auto_scans_where_codes_are_far(eager):
+    rng = np.random.default_rng(5)
+    codes = rng.integers(0, 2**64, (50_000, 2), dtype=np.uint64)
+    engine = SearchEngine(codes, 128)
+    check(engine, codes[:100] ^ np.uint64(0x0F0F0F0F0F0F0F0F), 10, 40)
+    assert engine.last_search["algorithm"] == "brute"
+    assert engine.memory_usage()["tables"] == 0
+
+
+def test_auto_leaves_tables_that_are_slower(eager):
+    rng = np.random.default_rng(11)
+    codes = draw_codes(rng, 200_000, 64, 1000, 0.02)
+    engine = SearchEngine(codes, 64)
+    engine.within(codes[:100], 1)
+    assert engine.memory_usage()["tables"] > 0
+    far = rng.integers(0, 2**64, (100, 1), dtype=np.uint64)
+    for _ in range(6):  # the first is probed, parts of three are scanned to compare
+        assert_same(engine.nearest(far, 10), _search.nearest(codes, far, 10))
+    assert engine.last_search["algorithm"] == "brute"
+    engine.within(codes[:100], 1)
+    assert engine.last_search["algorithm"] == "mih"
+
+
+def test_auto_builds_no_tables_for_few_queries():
+    rng = np.random.default_rng(6)
+    codes = draw_codes(rng, 200_000, 64, 1000, 0.02)
+    engine = SearchEngine(codes, 64)
+    for query in codes[:3]:
+        engine.nearest(query[None], 1)
+    assert engine.memory_usage()["tables"] == 0
+
+
+def test_auto_scans_a_memory_map(eager, tmp_path):
+    codes = draw_codes(np.random.default_rng(7), 200_000, 64, 1000, 0.02)
+    np.save(tmp_path / "codes.npy", codes)
+    mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
+    for array in (mapped, mapped.view(np.ndarray)[:]):
+        engine = SearchEngine(array, 64)
+        engine.within(codes[:100], 1)
+        assert engine.memory_usage()["tables"] == 0
+    check(SearchEngine(mapped, 64, "mih"), codes[:3], 5, 2)
+
+
+def test_threads_share_one_engine(eager):
+    rng = np.random.default_rng(8)
+    codes = draw_codes(rng, 30_000, 64, 1000, 0.02)
+    expected = _search.nearest(codes, codes[:64], 3)
+    for algorithm in ("auto", "mih"):
+        engine = SearchEngine(codes, 64, algorithm)
+        with ThreadPoolExecutor(8) as pool:
+            for answer in pool.map(engine.nearest, [codes[:64]] * 16, [3] * 16):
+                assert_same(answer, expected)
+
+
+def test_copies_have_the_codes_and_no_tables():
+    codes = draw_codes(np.random.default_rng(9), 500, 64)
+    engine = SearchEngine(codes, 64, "mih")
+    engine.nearest(codes[:2], 1)
+    for twin in (copy.deepcopy(engine), pickle.loads(pickle.dumps(engine))):
+        assert twin.algorithm == "mih"
+        assert twin.memory_usage()["tables"] == 0
+        check(twin, codes[:5], 3, 2)
+
+
+def test_no_queries():
+    codes = draw_codes(np.random.default_rng(10), 100, 64)
+    for algorithm in ("auto", "brute", "mih"):
+        engine = SearchEngine(codes, 64, algorithm)
+        check(engine, codes[:0], 3, 2)
+
+
+def test_unknown_algorithm():
+    with pytest.raises(ValueError, match="algorithm must be 'auto', 'brute' or 'mih', got 'fast'"):
+        SearchEngine(np.zeros((1, 1), np.uint64), 64, "fast")
+
+
+def test_documented_example():
+    assert doctest.testmod(_engine).failed == 0

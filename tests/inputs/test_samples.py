@@ -1,0 +1,183 @@
+import numpy as np
+import pytest
+import torch
+
+from skhash.inputs import DatasetSamples, ImageFiles, Samples, SampleSubset, read_images
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 5, 7, 3)).astype(np.uint8)
+
+
+def test_every_form_of_the_same_images_gives_the_same_batch(tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    files = []
+    for number, pixels in enumerate(PIXELS):
+        files.append(tmp_path / f"{number}.png")
+        image_module.fromarray(pixels).save(files[-1])
+    channels_first = PIXELS.transpose(0, 3, 1, 2)
+    forms = {
+        "channels last": PIXELS,
+        "channels first": channels_first,
+        "tensor": torch.from_numpy(channels_first.copy()),
+        "read-only": np.broadcast_to(PIXELS, PIXELS.shape),
+        "paths": files,
+        "strings": [str(file) for file in files],
+        "array of strings": np.array([str(file) for file in files]),
+        "PIL images": [image_module.fromarray(pixels) for pixels in PIXELS],
+        "dataset": torch.utils.data.TensorDataset(torch.from_numpy(channels_first.copy()), torch.arange(6)),
+    }
+    for name, form in forms.items():
+        samples = read_images(form)
+        assert samples.kind == "images"
+        assert tuple(samples.sample_shape) == (3, 5, 7), name
+        assert len(samples) == 6
+        batch = samples.batch(torch.tensor([4, 0]))
+        assert batch.dtype == torch.float32
+        np.testing.assert_array_equal(batch.numpy(), (channels_first[[4, 0]] / np.float32(255)), err_msg=name)
+        np.testing.assert_array_equal(samples.batch(range(1, 3)).numpy(), channels_first[1:3] / np.float32(255))
+
+
+def test_grey_images_and_floats():
+    samples = read_images(PIXELS[..., 0])
+    assert tuple(samples.sample_shape) == (1, 5, 7)
+    floats = PIXELS[..., 0] * 3.5 - 9
+    np.testing.assert_allclose(read_images(floats).batch(range(6))[:, 0].numpy(), floats, rtol=1e-6)
+
+
+def test_what_could_be_either_follows_the_habit_of_its_library():
+    ambiguous = np.zeros((2, 3, 9, 3), np.uint8)
+    assert tuple(read_images(ambiguous).sample_shape) == (3, 3, 9)
+    assert tuple(read_images(torch.from_numpy(ambiguous)).sample_shape) == (3, 9, 3)
+
+
+def test_features_are_left_to_scikit_learn():
+    assert read_images(np.zeros((3, 4))) is None
+    assert read_images([[1.0, 2.0], [3.0, 4.0]]) is None
+    assert read_images(np.zeros(3)) is None
+
+
+def test_integer_features_are_not_scaled():
+    assert Samples(np.array([[3, 4]])).batch(range(1)).tolist() == [[3.0, 4.0]]
+
+
+def test_a_subset_takes_its_rows():
+    samples = Samples(np.arange(20.0).reshape(10, 2))
+    subset = SampleSubset(samples, np.array([7, 2, 5]))
+    assert len(subset) == 3
+    assert subset.batch(range(0, 2)).tolist() == [[14.0, 15.0], [4.0, 5.0]]
+
+
+def test_files_are_resized_to_the_first_or_to_the_fitted_shape(tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    images = [image_module.fromarray(PIXELS[0]), image_module.fromarray(PIXELS[1]).resize((20, 30))]
+    assert isinstance(read_images(images), ImageFiles)
+    assert read_images(images).batch(range(2)).shape == (2, 3, 5, 7)
+    assert read_images(images, (1, 4, 4)).batch(range(2)).shape == (2, 1, 4, 4)
+    grey = [images[0].convert("L")]
+    assert tuple(read_images(grey).sample_shape) == (1, 5, 7)
+
+
+def test_a_file_that_is_no_image(tmp_path):
+    pytest.importorskip("PIL.Image")
+    path = tmp_path / "notes.txt"
+    path.write_text("not an image")
+    with pytest.raises(ValueError, match=r"notes.txt' is no image file"):
+        read_images([path])
+
+
+def test_lists_of_arrays_and_series_of_paths(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    image_module = pytest.importorskip("PIL.Image")
+    expected = read_images(PIXELS).batch(range(6))
+    tensors = list(torch.from_numpy(PIXELS.transpose(0, 3, 1, 2).copy()))
+    paths = [str(tmp_path / f"{number}.png") for number in range(6)]
+    for path, pixels in zip(paths, PIXELS, strict=True):
+        image_module.fromarray(pixels).save(path)
+    for form in (list(PIXELS), tensors, pandas.Series(paths, index=range(10, 16))):
+        torch.testing.assert_close(read_images(form).batch(range(6)), expected)
+    with pytest.raises(ValueError, match=r"X is a list of arrays of shapes \[\(5, 7, 3\), \(5, 8, 3\)\]"):
+        read_images([np.zeros((5, 7, 3)), np.zeros((5, 8, 3))])
+    with pytest.raises(ValueError, match=r"X\[1\] is NoneType; a list of images holds paths or PIL images"):
+        read_images([paths[0], None])
+
+
+def test_datasets_of_pil_images_or_channels_last():
+    image_module = pytest.importorskip("PIL.Image")
+
+    class Items(torch.utils.data.Dataset):
+        def __init__(self, items):
+            self.items = items
+
+        def __len__(self):
+            return len(self.items)
+
+        def __getitem__(self, row):
+            return self.items[row], 0
+
+    expected = read_images(PIXELS).batch(range(6))
+    for items in ([image_module.fromarray(pixels) for pixels in PIXELS], list(PIXELS)):
+        torch.testing.assert_close(read_images(Items(items)).batch(range(6)), expected)
+    grey = Items([image_module.fromarray(pixels[..., 0]) for pixels in PIXELS])
+    assert tuple(read_images(grey).sample_shape) == (1, 5, 7)
+    with pytest.raises(ValueError, match=r"Item 1 of the Dataset has shape \(3, 4, 7\), expected \(3, 5, 7\)"):
+        read_images(Items([PIXELS[0], PIXELS[1][:4]])).batch(range(2))
+
+
+def test_sixteen_bits_are_scaled_and_cameras_held_upright(tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    deep = np.arange(0, 65536, 8192, dtype=np.uint16).reshape(2, 4)
+    image_module.fromarray(deep).save(tmp_path / "deep.png")
+    batch = read_images([tmp_path / "deep.png"]).batch(range(1))
+    np.testing.assert_array_equal((batch * 255).round().int().numpy()[0, 0], deep >> 8)
+    turned = image_module.fromarray(PIXELS[0])
+    exif = turned.getexif()
+    exif[0x0112] = 6  # shown upright after a quarter turn clockwise
+    turned.save(tmp_path / "turned.png", exif=exif)
+    batch = read_images([tmp_path / "turned.png"]).batch(range(1))
+    np.testing.assert_array_equal((batch[0] * 255).round().int().numpy(), np.rot90(PIXELS[0], -1).transpose(2, 0, 1))
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    path = tmp_path / "photo.jpg"
+    image_module.fromarray(np.tile(PIXELS[0], (30, 30, 1))).save(path)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(ValueError, match=r"photo.jpg' is damaged: "):
+        read_images([path], (3, 5, 7)).batch(range(1))
+
+
+def test_booleans_are_zero_and_one():
+    assert Samples(np.array([[[[True, False]]]])).batch(range(1)).ravel().tolist() == [1.0, 0.0]
+
+
+def test_dataset_labels_from_items_or_from_the_attribute():
+    data = torch.zeros(3, 4)
+    dataset = torch.utils.data.TensorDataset(data, torch.tensor([2, 0, 1]))
+    samples = read_images(dataset)
+    assert isinstance(samples, DatasetSamples)
+    assert samples.kind == "features"
+    assert samples.targets().tolist() == [2, 0, 1]
+    dataset.targets = ["a", "b", "c"]
+    assert samples.targets().tolist() == ["a", "b", "c"]
+    assert read_images(torch.utils.data.TensorDataset(data)).targets() is None
+
+
+@pytest.mark.parametrize(
+    ("X", "shape", "message"),
+    [
+        (np.zeros((2, 5, 7, 2)), None, r"X has shape \(2, 5, 7, 2\); images are taken as \(n, height, width\)"),
+        (np.zeros((2, 2, 5, 7, 3)), None, r"X has shape \(2, 2, 5, 7, 3\)"),
+        (np.zeros((2, 5, 7)), (1, 28, 28), r"samples of shape \(1, 5, 7\), but \(1, 28, 28\) was seen in fit"),
+        (np.zeros((2, 5, 7)), (64,), r"samples of shape \(1, 5, 7\), but \(64,\) was seen in fit"),
+        (np.full((2, 5, 7), np.nan), None, "contains NaN"),
+        (np.full((2, 5, 7), np.inf), None, "contains infinity"),
+        (np.zeros((0, 5, 7)), None, r"Found array with 0 sample\(s\)"),
+    ],
+)
+def test_bad_images(X, shape, message):
+    with pytest.raises(ValueError, match=message):
+        read_images(X, shape)
+
+
+def test_an_empty_dataset():
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        read_images(torch.utils.data.TensorDataset(torch.zeros(0, 4)))

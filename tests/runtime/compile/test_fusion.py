@@ -1,0 +1,147 @@
+"""What is fused with what, and integer thresholds against torch's batch normalisation."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skhash.runtime import Add, Affine, BinaryConv, Clip, MaxPool, Network, RPReLU, Sign
+from skhash.runtime.compile._fusion import Chain, find_threshold, follow, threshold_row
+from skhash.runtime.compile._lowering import CALLER
+from skhash.runtime.network._rounding import NEVER, fused_multiply_add
+
+
+def batch_norm(rng, channels):
+    """A torch batch normalisation in evaluation mode with every odd case, and what it is as an affine map."""
+    norm = torch.nn.BatchNorm1d(channels).eval()
+    weight, bias, mean = rng.normal(size=(3, channels)).astype(np.float32)
+    weight[:2], bias[:2] = 0, (-1, 1)
+    mean[2:6] = np.round(mean[2:6] * 10)
+    bias[2:6] = 0
+    with torch.no_grad():
+        for parameter, values in ((norm.weight, weight), (norm.bias, bias)):
+            parameter.copy_(torch.from_numpy(values))
+        norm.running_mean.copy_(torch.from_numpy(mean * 8))
+        norm.running_var.copy_(torch.from_numpy(rng.uniform(0.5, 90, channels).astype(np.float32)))
+    return norm
+
+
+def as_affine(norm, fused):
+    """In numpy: torch's elementwise functions do not all round as its batch normalisation does."""
+    weight, bias, mean, var = (
+        tensor.detach().numpy() for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+    )
+    scale = weight * (np.float32(1) / np.sqrt(var + np.float32(norm.eps)))
+    return Affine(0, scale, fused_multiply_add(-mean, scale, bias), fused)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), limit=st.sampled_from([1, 27, 288, 4608]))
+def test_thresholds_equal_batch_normalisation_for_every_integer(seed, limit):
+    rng = np.random.default_rng(seed)
+    norm = batch_norm(rng, 12)
+    affine = as_affine(norm, True)
+    sums = np.arange(-limit, limit + 1)
+    with torch.no_grad():
+        z = norm(torch.from_numpy(np.repeat(sums[:, None], 12, 1)).float()).numpy()
+    wanted = z >= 0
+    falls = affine.scale < 0
+    row = threshold_row([affine, Sign(0)], falls, limit, 12)
+    found = np.where(falls, -sums[:, None], sums[:, None]) >= row[:12]
+    np.testing.assert_array_equal(found, wanted)
+    assert (row[12:] == NEVER).all()
+
+
+def network_and_users(*operations, n=8):
+    operations = (Sign(0), BinaryConv.from_signs(1, np.ones((n, 1, 1, n))), *operations)
+    network = Network((n,), (*operations, *(() if isinstance(operations[-1], Sign) else (Clip(len(operations)),))))
+    users = {value: [] for value in range(len(network.operations) + 1)}
+    for number, operation in enumerate(network.operations):
+        for source in dict.fromkeys(operation.sources):
+            users[source].append(number)
+    users[len(network.operations)].append(CALLER)
+    return network, users
+
+
+def ones(source, factor=1):
+    return Affine(source, np.full(8, factor), np.zeros(8))
+
+
+def chain_of(*operations, available=()):
+    network, users = network_and_users(*operations)
+    chain = Chain(8)
+    follow(chain, 2, network, users, set(available))
+    return chain
+
+
+def test_a_residual_unit_is_one_chain():
+    following = BinaryConv.from_signs(5, np.ones((8, 1, 1, 8)))
+    chain = chain_of(ones(2), Add((3, 0)), Sign(4), following, Add((4, 4)), Sign(7), available=[0])
+    assert chain.steps == ["fused", "add", "store", "sign"]
+    assert (chain.residual, chain.stored, chain.signed, chain.done) == (0, 4, 5, {2, 3, 4})
+
+
+@pytest.mark.parametrize(
+    ("operations", "steps", "stored", "signed"),
+    [
+        ([ones(2), Add((3, 0)), Clip(4)], ["fused", "add", "clip", "clip", "store"], 6, None),
+        ([ones(2), Add((3, 0)), Sign(4)], ["fused", "add", "sign"], None, 5),
+        ([ones(2), RPReLU(3, *np.ones((3, 8))), Clip(4)], ["fused", "rprelu", "clip", "clip", "store"], 6, None),
+        (
+            [Affine(2, np.ones(8)), Affine(3, np.ones(8), np.ones(8), False)],
+            ["scale", "rounded", "clip", "store"],
+            5,
+            None,
+        ),
+        # a value that is added later and normalised before its sign
+        ([ones(2), ones(3), Sign(4), Add((3, 3)), Sign(6)], ["fused", "store", "fused", "sign"], 3, 5),
+    ],
+)
+def test_chains(operations, steps, stored, signed):
+    chain = chain_of(*operations, available=[0])
+    assert (chain.steps, chain.stored, chain.signed) == (steps, stored, signed)
+    assert chain.residual == (0 if "add" in steps else None)
+
+
+def test_a_sum_with_what_is_not_there_yet_waits():
+    assert chain_of(ones(2), Add((3, 0))).steps == ["fused", "store"]
+
+
+def test_a_sign_alone_makes_all_channels_that_only_fill_words_zero():
+    chain = chain_of(ones(2), Sign(3, np.full(8, 0.5)))
+    assert chain.parameters().shape == (3, 32)
+    np.testing.assert_array_equal(chain.parameters()[2], [0.5] * 8 + [np.inf] * 24)
+
+
+@pytest.mark.parametrize(
+    ("operations", "found"),
+    [
+        ([Sign(2)], True),
+        ([ones(2), Affine(3, np.ones(8)), Clip(4), Sign(5)], True),
+        ([MaxPool(2, (1, 1), 1), ones(3), Sign(4)], True),
+        ([MaxPool(2, (1, 1), 1), MaxPool(3, (1, 1), 1), Sign(4)], False),
+        ([ones(2), RPReLU(3, *np.ones((3, 8))), Sign(4)], False),
+        ([ones(2), Add((3, 0)), Sign(4)], False),
+        ([ones(2)], False),
+    ],
+)
+def test_which_convolutions_only_compare(operations, found):
+    network, users = network_and_users(*operations)
+    threshold = find_threshold(network, 1, users)
+    assert (threshold is not None) == found
+    if found:
+        assert threshold.value == len(network.operations)
+        assert (threshold.pool is not None) == any(isinstance(operation, MaxPool) for operation in operations)
+
+
+def test_directions_before_and_after_a_pool():
+    before, after = np.float32([1, 1, -1, -1, 1, 1, 1, 1]), np.float32([1, -1, 1, -1, 1, 1, 1, 1])
+    network, users = network_and_users(
+        Affine(2, before), MaxPool(3, (1, 1), 1), Affine(4, after), Sign(5, np.full(8, 2.5))
+    )
+    threshold = find_threshold(network, 1, users)
+    assert threshold.factors[:4].tolist() == [1, 1, -1, -1]
+    assert threshold.flips[:4].tolist() == [False, True, False, True]
+    # x >= 2.5; -x >= 2.5, so no sum may reach -2; the same for negated sums
+    assert threshold.row[:4].tolist() == [3, -2, 3, -2]
