@@ -1,10 +1,17 @@
 """What importing costs: nothing heavy before it is used."""
 
+import ast
+import importlib
+import pkgutil
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 
 def modules_after(statement):
@@ -43,11 +50,34 @@ def test_importing_takes_less_than_a_third_of_a_second():
     assert min(seconds("import skhash") - seconds("pass") for _ in range(3)) < 0.3
 
 
-def test_public_names_resolve_and_are_listed():
+def lazy_packages():
+    """Return every package of skhash whose names a stub lists, by name."""
     import skhash
 
-    for name in skhash.__all__:
-        assert getattr(skhash, name).__name__ == name
-    assert set(skhash.__all__) <= set(dir(skhash))
-    with pytest.raises(AttributeError, match="module 'skhash' has no attribute 'Rhubarb'"):
+    packages = ["skhash", *(info.name for info in pkgutil.walk_packages(skhash.__path__, "skhash.") if info.ispkg)]
+    return [name for name in packages if (ROOT / name.replace(".", "/") / "__init__.pyi").exists()]
+
+
+@pytest.mark.parametrize("package", lazy_packages())
+def test_the_stub_lists_what_the_package_has(package):
+    """lazy_loader reads the stub, so it cannot name too little; this finds names that do not exist."""
+    module = importlib.import_module(package)
+    stub = (ROOT / package.replace(".", "/") / "__init__.pyi").read_text()
+    listed = re.search(r"^__all__ = (\[.*?\])$", stub, re.MULTILINE | re.DOTALL)
+    assert listed is not None, f"{package}: the stub has no __all__"
+    assert sorted(ast.literal_eval(listed[1])) == sorted(module.__all__)
+    assert set(module.__all__) <= set(dir(module))
+    for name in module.__all__:
+        getattr(module, name)
+
+
+def test_every_room_with_public_names_has_a_stub():
+    for package in ("bitops", "centers", "datasets", "deep", "index", "inputs", "losses", "methods", "metrics", "nn"):
+        assert f"skhash.{package}" in lazy_packages()
+
+
+def test_unknown_names_are_attribute_errors():
+    import skhash
+
+    with pytest.raises(AttributeError, match="No skhash attribute Rhubarb"):
         skhash.Rhubarb  # noqa: B018

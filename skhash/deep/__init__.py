@@ -1,5 +1,5 @@
 """The template of all deep methods."""
 
-from skhash.utils import lazy_exports
+import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_exports(__name__, {"._hasher": ["DeepHasher"]})
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

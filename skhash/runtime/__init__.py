@@ -4,20 +4,6 @@ A network is data (`Network`, a list of operations), which a plan lays out for t
 instructions run; `interpret` computes the same with numpy, slowly, and is what the kernels are tested against.
 """
 
-from skhash.utils import lazy_exports
+import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_exports(
-    __name__,
-    {
-        ".network._network": ["Network"],
-        ".network._operation": ["Map"],
-        ".network._convolutions": ["BinaryConv", "Int8Conv", "Lookup", "RealConv"],
-        ".network._elementwise": ["Add", "Affine", "Clip", "Concat", "RPReLU", "Sign", "SignsToReal"],
-        ".network._pools": ["AvgPool", "GlobalAvgPool", "MaxPool"],
-        "._packed_hasher": ["PackedHasher"],
-        "._file": ["load_packed"],
-        ".network._interpreter": ["interpret"],
-        ".codegen._peak": ["popcount_roof"],
-        "._verification": ["CodeComparison", "compare_codes"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

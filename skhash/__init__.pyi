@@ -1,0 +1,81 @@
+from . import centers as centers
+from . import codes as codes
+from . import datasets as datasets
+from . import index as index
+from . import losses as losses
+from . import methods as methods
+from . import metrics as metrics
+from . import nn as nn
+from . import runtime as runtime
+from . import training as training
+from . import utils as utils
+from .index import HammingIndex as HammingIndex
+from .index import HammingNeighborsTransformer as HammingNeighborsTransformer
+from .index import ShardedHammingIndex as ShardedHammingIndex
+from .methods import BiHalfHasher as BiHalfHasher
+from .methods import CEHasher as CEHasher
+from .methods import CIBHasher as CIBHasher
+from .methods import CSQHasher as CSQHasher
+from .methods import DBDHHasher as DBDHHasher
+from .methods import DCHHasher as DCHHasher
+from .methods import DPNHasher as DPNHasher
+from .methods import DSDHHasher as DSDHHasher
+from .methods import DTSHHasher as DTSHHasher
+from .methods import GreedyHasher as GreedyHasher
+from .methods import HashNetHasher as HashNetHasher
+from .methods import ITQHasher as ITQHasher
+from .methods import JMLHHasher as JMLHHasher
+from .methods import LowerBoundHasher as LowerBoundHasher
+from .methods import LSHHasher as LSHHasher
+from .methods import OneBitDeepHasher as OneBitDeepHasher
+from .methods import OrthoHasher as OrthoHasher
+from .methods import PCAHasher as PCAHasher
+from .methods import SDCHasher as SDCHasher
+from .methods import SDHCHasher as SDHCHasher
+from .methods import SpectralHasher as SpectralHasher
+from .methods import SSDHHasher as SSDHHasher
+from .methods import TBHHasher as TBHHasher
+from .runtime import load_packed as load_packed
+
+__version__: str
+
+__all__ = [
+    "BiHalfHasher",
+    "CEHasher",
+    "CIBHasher",
+    "CSQHasher",
+    "DBDHHasher",
+    "DCHHasher",
+    "DPNHasher",
+    "DSDHHasher",
+    "DTSHHasher",
+    "GreedyHasher",
+    "HammingIndex",
+    "HammingNeighborsTransformer",
+    "HashNetHasher",
+    "ITQHasher",
+    "JMLHHasher",
+    "LSHHasher",
+    "LowerBoundHasher",
+    "OneBitDeepHasher",
+    "OrthoHasher",
+    "PCAHasher",
+    "SDCHasher",
+    "SDHCHasher",
+    "SSDHHasher",
+    "ShardedHammingIndex",
+    "SpectralHasher",
+    "TBHHasher",
+    "centers",
+    "codes",
+    "datasets",
+    "index",
+    "load_packed",
+    "losses",
+    "methods",
+    "metrics",
+    "nn",
+    "runtime",
+    "training",
+    "utils",
+]

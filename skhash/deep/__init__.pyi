@@ -1,0 +1,3 @@
+from ._hasher import DeepHasher as DeepHasher
+
+__all__ = ["DeepHasher"]

@@ -1,0 +1,71 @@
+from ._batches import GroupedBatches as GroupedBatches
+from ._batches import ShuffledBatches as ShuffledBatches
+from ._batches import steps_per_epoch as steps_per_epoch
+from ._binary import binary_layers as binary_layers
+from ._binary import reestimate_batch_norm as reestimate_batch_norm
+from ._callbacks import CallbackSupport as CallbackSupport
+from ._callbacks import FitTask as FitTask
+from ._callbacks import with_callbacks as with_callbacks
+from ._device import resolve_device as resolve_device
+from ._early_stopping import EarlyStopping as EarlyStopping
+from ._epochs import run_epochs as run_epochs
+from ._loop import Batch as Batch
+from ._loop import TrainingLoop as TrainingLoop
+from ._optim import make_optimizer as make_optimizer
+from ._optim import make_schedule as make_schedule
+from ._parameters import TRAINING_CONSTRAINTS as TRAINING_CONSTRAINTS
+from ._parameters import check_recipe as check_recipe
+from ._parameters import document_parameters as document_parameters
+from ._recipes import RECIPES as RECIPES
+from ._recipes import Recipe as Recipe
+from ._recipes import Steps as Steps
+from ._recipes import adapt_to_features as adapt_to_features
+from ._recipes import dropout_for as dropout_for
+from ._recipes import epochs_for as epochs_for
+from .views._color_jitter import ColorJitter as ColorJitter
+from .views._feature_views import FeatureViews as FeatureViews
+from .views._gaussian_blur import GaussianBlur as GaussianBlur
+from .views._image_views import ImageViews as ImageViews
+from .views._random_crop_flip import RandomCropFlip as RandomCropFlip
+from .views._random_flip import RandomFlip as RandomFlip
+from .views._random_grayscale import RandomGrayscale as RandomGrayscale
+from .views._random_resized_crop import RandomResizedCrop as RandomResizedCrop
+from .views._resolve import resolve_views as resolve_views
+from .views._sample_views import SampleViews as SampleViews
+
+__all__ = [
+    "Batch",
+    "CallbackSupport",
+    "ColorJitter",
+    "EarlyStopping",
+    "FeatureViews",
+    "FitTask",
+    "GaussianBlur",
+    "GroupedBatches",
+    "ImageViews",
+    "RECIPES",
+    "RandomCropFlip",
+    "RandomFlip",
+    "RandomGrayscale",
+    "RandomResizedCrop",
+    "Recipe",
+    "SampleViews",
+    "ShuffledBatches",
+    "Steps",
+    "TRAINING_CONSTRAINTS",
+    "TrainingLoop",
+    "adapt_to_features",
+    "binary_layers",
+    "check_recipe",
+    "document_parameters",
+    "dropout_for",
+    "epochs_for",
+    "make_optimizer",
+    "make_schedule",
+    "reestimate_batch_norm",
+    "resolve_device",
+    "resolve_views",
+    "run_epochs",
+    "steps_per_epoch",
+    "with_callbacks",
+]

@@ -1,0 +1,55 @@
+from ._arrays import is_mapped as is_mapped
+from ._arrays import read_only as read_only
+from ._discovery import all_estimators as all_estimators
+from ._discovery import all_hashers as all_hashers
+from ._files import atomic_replace as atomic_replace
+from ._files import sync_folder as sync_folder
+from ._labels import Labels as Labels
+from ._labels import are_labels as are_labels
+from ._labels import read_labels as read_labels
+from ._memory import memory_batches as memory_batches
+from ._memory import working_memory as working_memory
+from ._optional import import_optional as import_optional
+from ._random import local_random_state as local_random_state
+from ._restore import restore_on_error as restore_on_error
+from ._signature import inherit_parameters as inherit_parameters
+from ._threads import map_threads as map_threads
+from ._typing import CodesLike as CodesLike
+from ._typing import RandomStateLike as RandomStateLike
+from ._typing import SamplesLike as SamplesLike
+from ._validation import Interval as Interval
+from ._validation import Options as Options
+from ._validation import StrOptions as StrOptions
+from ._validation import check_option as check_option
+from ._validation import check_values as check_values
+from ._validation import fit_context as fit_context
+from ._validation import validate_params as validate_params
+
+__all__ = [
+    "CodesLike",
+    "Interval",
+    "Labels",
+    "Options",
+    "RandomStateLike",
+    "SamplesLike",
+    "StrOptions",
+    "all_estimators",
+    "all_hashers",
+    "are_labels",
+    "atomic_replace",
+    "check_option",
+    "check_values",
+    "fit_context",
+    "import_optional",
+    "inherit_parameters",
+    "is_mapped",
+    "local_random_state",
+    "map_threads",
+    "memory_batches",
+    "read_labels",
+    "read_only",
+    "restore_on_error",
+    "sync_folder",
+    "validate_params",
+    "working_memory",
+]

@@ -1,0 +1,51 @@
+"""Views of arrays, as kernels take them."""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only view, so that memory-mapped and ordinary arrays run the same machine code.
+
+    numba compiles a kernel once more for every combination of writable and read-only arguments.
+
+    Parameters
+    ----------
+    array : ndarray
+        Any array, of a subclass such as `numpy.memmap`, too.
+
+    Returns
+    -------
+    view : ndarray
+        The same memory as a plain, read-only `numpy.ndarray`.
+    """
+    view = array.view(np.ndarray)
+    view.flags.writeable = False
+    return view
+
+
+def is_mapped(array: NDArray[Any]) -> bool:
+    """Check whether an array is a view of a memory-mapped file.
+
+    Parameters
+    ----------
+    array : ndarray
+        Any array.
+
+    Returns
+    -------
+    mapped : bool
+        True if the memory belongs to an `mmap`.
+    """
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+        base = base.obj if isinstance(base, memoryview) else base
+    return isinstance(base, mmap.mmap)

@@ -1,0 +1,20 @@
+"""Types of what the public functions take, for annotations. Importing them loads nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    import numpy as np
+    from bitarray import bitarray
+    from numpy.typing import ArrayLike
+    from PIL.Image import Image
+    from torch.utils.data import Dataset
+
+# Arrays, tensors, data frames and nested lists all satisfy ArrayLike: each has `__array__` or is a sequence.
+CodesLike: TypeAlias = "ArrayLike | Sequence[bitarray]"
+SamplesLike: TypeAlias = "ArrayLike | Sequence[str | os.PathLike[str]] | Sequence[Image] | Dataset[Any]"
+RandomStateLike: TypeAlias = "int | np.random.RandomState | None"
