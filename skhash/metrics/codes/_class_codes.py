@@ -5,7 +5,8 @@ import numpy as np
 from skhash.bitops import kernel, popcount
 from skhash.centers import class_centers
 from skhash.codes import pack_codes
-from skhash.metrics.codes._code_reading import batches, bit_columns
+from skhash.metrics.codes._code_reading import CACHED, bit_columns
+from skhash.utils import memory_batches
 
 
 def memberships(labels):
@@ -30,7 +31,7 @@ def count_own_distances(packed, bits, members, centers):
     words = pack_codes(centers)
     count = np.zeros(bits + 1, dtype=np.int64)
     rows, classes = members
-    for part in batches(len(rows), 32 * words.shape[1] + 16):
+    for part in memory_batches(len(rows), 32 * words.shape[1] + 16, max_bytes=CACHED):
         distances = np.bitwise_count(packed[rows[part]] ^ words[classes[part]]).sum(axis=1, dtype=np.int64)
         count += np.bincount(distances, minlength=bits + 1)
     return count

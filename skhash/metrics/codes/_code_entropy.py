@@ -3,10 +3,9 @@
 import numpy as np
 from scipy.special import entr
 
-from skhash.metrics._code_groups import number_groups
 from skhash.metrics._score import Score
 from skhash.metrics.codes._bit_balance import count_ones
-from skhash.metrics.codes._code_reading import read_codes
+from skhash.metrics.codes._code_reading import number_groups, read_codes
 
 
 def code_entropy(codes, *, bits=None):

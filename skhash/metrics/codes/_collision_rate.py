@@ -4,9 +4,8 @@ import numpy as np
 
 from skhash.bitops import kernel
 from skhash.codes import pack_codes
-from skhash.metrics._code_groups import count_pairs, number_groups
 from skhash.metrics._score import Score
-from skhash.metrics.codes._code_reading import read_classes, read_codes
+from skhash.metrics.codes._code_reading import count_pairs, number_groups, read_classes, read_codes
 
 
 def collision_rate(codes, y=None, *, bits=None):

@@ -4,8 +4,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from skhash.codes import pack_codes
-from skhash.metrics._code_groups import count_pairs, number_groups
-from skhash.metrics.codes._code_reading import batches, bit_columns
+from skhash.metrics.codes._code_reading import CACHED, bit_columns, count_pairs, number_groups
+from skhash.utils import memory_batches
 
 
 def mean_distances(packed, bits, labels):
@@ -26,7 +26,7 @@ def mean_distances(packed, bits, labels):
         if first is None:
             return values
         labels_of = labels.codes[first].astype(np.float32)
-        parts = batches(len(first), 13 * len(first))
+        parts = memory_batches(len(first), 13 * len(first), max_bytes=CACHED)
         return np.vstack([((labels_of[part] @ labels_of.T) > 0).astype(np.float64) @ values for part in parts])
 
     within = overall = 0.0

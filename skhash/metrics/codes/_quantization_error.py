@@ -4,7 +4,8 @@ import numpy as np
 from sklearn.utils import check_array
 
 from skhash.metrics._score import Score
-from skhash.metrics.codes._code_reading import batches
+from skhash.metrics.codes._code_reading import CACHED
+from skhash.utils import memory_batches
 
 
 def quantization_error(z):
@@ -52,7 +53,8 @@ def quantization_error(z):
     if z.dtype == np.uint64:
         raise TypeError("z must be continuous codes, got packed words (uint64), which have lost their magnitudes.")
     binary = z.dtype.kind in "bui" and z.min() >= 0 and z.max() <= 1
-    total = 0.0 if binary else sum(_errors(z[rows]).sum() for rows in batches(len(z), 32 * z.shape[1]))
+    parts = memory_batches(len(z), 32 * z.shape[1], max_bytes=CACHED)
+    total = 0.0 if binary else sum(_errors(z[rows]).sum() for rows in parts)
     return Score(total / len(z), "mean of 1 - cos(z, sign z)")
 
 

@@ -9,7 +9,6 @@ from numbers import Integral
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn import get_config
 from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -17,7 +16,7 @@ from skhash.bitops import DistanceCounter
 from skhash.codes import as_packed
 from skhash.metrics.ranking._ranks import count_listed, rank_relevant
 from skhash.metrics.ranking._relevance import ClassRelevance, read_relevance
-from skhash.utils import local_random_state
+from skhash.utils import local_random_state, working_memory
 
 RETRIEVAL_CONSTRAINTS = {"exclude_self": ["boolean"], "n_jobs": [Integral, None]}
 
@@ -161,7 +160,7 @@ class Retrieval:
             )
             return rows, reduce(rows, ranks, starts, totals)
 
-        return self._in_batches(rank, _memory() // (16 * max(1, self.relevance.longest)))
+        return self._in_batches(rank, working_memory() // (16 * max(1, self.relevance.longest)))
 
     def groups(self, reduce):
         """Count the items, and the relevant ones, at each distance from each query.
@@ -181,7 +180,7 @@ class Retrieval:
         database = self.database[self.relevance.order] if by_class else self.database
         starts, stops = self.relevance.ranges() if by_class else (None, None)
         n_jobs = effective_n_jobs(self.n_jobs)
-        room = max(1, _memory() // (_TABLE_PER_CODE * 8 * self.database.shape[1] * n_jobs))
+        room = max(1, working_memory() // (_TABLE_PER_CODE * 8 * self.database.shape[1] * n_jobs))
         slabs = list(gen_batches(len(database), room))
         table = DistanceCounter(database) if len(slabs) == 1 else None
 
@@ -209,7 +208,7 @@ class Retrieval:
             return rows, reduce(rows, counts, relevant)
 
         per_query = 16 * (64 * self.database.shape[1] + 1) + (0 if by_class else 8 * self.relevance.longest)
-        return self._in_batches(count, _memory() // per_query, None if table is None else 4 * _BATCH)
+        return self._in_batches(count, working_memory() // per_query, None if table is None else 4 * _BATCH)
 
     def _in_batches(self, function, room, most=_BATCH):
         """Call a function with the rows of batches of queries, at most `most`, in threads; yield what it gives."""
@@ -218,8 +217,3 @@ class Retrieval:
         size = max(1, min(room // n_jobs, -(-len(order) // n_jobs), most or len(order)))
         batches = (delayed(function)(order[part]) for part in gen_batches(len(order), size))
         return Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")(batches)
-
-
-def _memory():
-    """Bytes that intermediate arrays may take."""
-    return int(get_config()["working_memory"] * 2**20)
