@@ -275,7 +275,7 @@ def test_a_database_needs_its_labels(name, data):
         make(estimator, data.X, data.y, y_database=data.y, **own, **images)
     index = HammingIndex().fit(data.hashers["long"].transform(data.X_database))
     pipeline = make_pipeline(data.hashers["long"], index)
-    with pytest.raises(ValueError, match="needs the labels of the database: fit the index with y"):
+    with pytest.raises(ValueError, match="requires an index with labels: fit the index with y"):
         make([pipeline] if kind == SETTINGS else pipeline, data.X, data.y, **own, **images)
 
 

@@ -1,4 +1,4 @@
-"""Codes and labels read for a statistic, and codes unpacked in blocks that fit scikit-learn's `working_memory`."""
+"""Reading of codes and labels for a statistic, unpacking in blocks that fit the memory, and groups of equal rows."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_definitions():
     [
         ([[0.5, 1.0], [0.0, 1.0]], [0, 1], "codes are continuous"),
         ([[0, 1]], [0], "the database has only one row"),
-        ([[0, 1], [1, 1]], [0, 1, 0], "has 2 rows, but .*labels has 3"),
+        ([[0, 1], [1, 1]], [0, 1, 0], "labels must have one row per code, 2, got 3"),
     ],
 )
 def test_errors(codes, y, message):

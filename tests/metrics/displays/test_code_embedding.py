@@ -67,7 +67,9 @@ def test_groups_stay_together(codes, y, ax):
 
 def test_n_max_draws_a_subset_with_its_labels(codes, y, ax):
     codes, y = np.tile(codes, (100, 1)), np.tile(y, 100)
-    with pytest.raises(ValueError, match=r"t-SNE of 6000 codes takes too long: at most 5000; n_max= draws a subset"):
+    with pytest.raises(
+        ValueError, match=r"codes must have at most 5000 rows for t-SNE, got 6000; n_max selects a subset"
+    ):
         embed(codes, y, ax=ax)
     display = embed(codes, y, ax=ax, n_max=40)
     assert display.embedding.shape == (40, 2)

@@ -177,15 +177,17 @@ def test_bad_images(ax, images, match):
 def test_bad_searches(ax):
     images = {"query_images": np.zeros((1, 4, 4)), "database_images": np.zeros((1, 4, 4)), "ax": ax}
     make = RetrievedImagesDisplay.from_predictions
-    with pytest.raises(ValueError, match="query_codes have 1 bits, database_codes have 2"):
+    with pytest.raises(ValueError, match="must have the same number of bits, got 1 and 2"):
         make([[0]], [[0, 1]], **images)
-    with pytest.raises(ValueError, match="exclude_self=True leaves nothing to find"):
+    with pytest.raises(ValueError, match="exclude_self=True requires a database of at least two rows, got 1"):
         make([[0]], [[0]], **images, exclude_self=True)
-    with pytest.raises(ValueError, match="exclude_self=True needs the same codes"):
+    with pytest.raises(ValueError, match="exclude_self=True requires query_codes and database_codes to be equal"):
         make([[0]], [[1], [0]], **{**images, "database_images": np.zeros((2, 4, 4))}, exclude_self=True)
-    with pytest.raises(ValueError, match=r"must be of one size and kind, got \(4, 4\) and \(4, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"must have the same shape except for the first axis, got \(4, 4\) and \(4, 5\)"
+    ):
         make([[0]], [[0]], **{**images, "database_images": np.zeros((1, 4, 5))})
-    with pytest.raises(ValueError, match="query_labels and database_labels are needed together, or neither"):
+    with pytest.raises(ValueError, match="query_labels and database_labels must both be passed or both be None"):
         make([[0]], [[0]], [1], **images)
     with pytest.raises(ValueError, match="n_neighbors == 0, must be >= 1"):
         make([[0]], [[0]], **images, n_neighbors=0)
@@ -195,7 +197,7 @@ def test_an_index_has_no_images(digits, ax):
     codes = LSHHasher(bits=8, random_state=0).fit_transform(digits.X[:50])
     index = HammingIndex().fit(codes, digits.y[:50])
     make = RetrievedImagesDisplay.from_estimator
-    with pytest.raises(ValueError, match="database_images must be given: an index holds codes, no images"):
+    with pytest.raises(ValueError, match="database_images is required: the index stores codes, not images"):
         make(index, codes[:5], digits.y[:5], images=digits.images[:5], ax=ax)
     display = make(
         *(index, codes[:5], digits.y[:5]), images=digits.images[:5], database_images=digits.images[:50], ax=ax

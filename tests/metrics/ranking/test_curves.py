@@ -118,7 +118,11 @@ def test_definitions(make_sides):
             "The 'zero_hit' parameter of precision_recall_by_rank must be",
         ),
         (precision_recall_by_radius, {"empty_ball": "nan"}, "The 'empty_ball' parameter of precision_recall_by_radius"),
-        (precision_recall_by_radius, {"exclude_self": True}, "exclude_self=True needs the same codes"),
+        (
+            precision_recall_by_radius,
+            {"exclude_self": True},
+            "exclude_self=True requires query_codes and database_codes to be equal",
+        ),
     ],
 )
 def test_errors(make_sides, function, options, message):

@@ -56,9 +56,9 @@ def test_a_class_that_the_database_lacks_is_never_right():
     [
         ({"n_neighbors": 0}, r"The 'n_neighbors' parameter of knn_accuracy must be an int in the range \[1, inf\)"),
         ({"query_codes": [[0, 0.5]]}, "query_codes: codes are continuous"),
-        ({"exclude_self": True}, "exclude_self=True needs the same codes, in the same order"),
-        ({"query_labels": [0, 1]}, "query_codes has 1 rows, but query_labels has 2"),
-        ({"query_labels": ["a"]}, "strings and numbers are never equal"),
+        ({"exclude_self": True}, "exclude_self=True requires query_codes and database_codes to be equal"),
+        ({"query_labels": [0, 1]}, "query_labels must have one row per code, 1, got 2"),
+        ({"query_labels": ["a"]}, "must both be strings or both be numbers"),
     ],
 )
 def test_errors(changes, message):

@@ -139,7 +139,7 @@ def test_names(metrics, expected):
 )
 def test_unknown_names(make_sides, name):
     with pytest.raises(
-        ValueError, match=f"metrics holds {name!r}; known are knn_accuracy, map, ndcg, precision, .*'@'"
+        ValueError, match=f"metrics must contain names among knn_accuracy, map, ndcg, precision, .*'@'.*got {name!r}"
     ):
         retrieval_scores(*make_sides(), ["map", name])
 
@@ -147,8 +147,8 @@ def test_unknown_names(make_sides, name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"metrics": []}, "metrics must name at least one metric, got none"),
-        ({"metrics": ["precision@401"]}, "k=401 results were asked for, but a query ranks only 400 items"),
+        ({"metrics": []}, "metrics must contain at least one name, got an empty sequence"),
+        ({"metrics": ["precision@401"]}, "k must be <= n_ranked = 400, got 401"),
         ({"protocol": "cifar"}, "The 'protocol' parameter of retrieval_scores must be a str among"),
         ({"ties": "fair"}, "The 'ties' parameter of retrieval_scores must be a str among"),
         ({"empty_ball": "nan"}, "The 'empty_ball' parameter of retrieval_scores must be a str among"),
