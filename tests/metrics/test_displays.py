@@ -269,9 +269,9 @@ def test_a_database_needs_its_labels(name, data):
     estimator = data.hashers if kind == SETTINGS else data.hashers["long"]
     images = {"images": data.images} if kind == IMAGES else {}
     make = getattr(metrics, name).from_estimator
-    with pytest.raises(ValueError, match=f"{name} needs y and y_database together, or neither"):
+    with pytest.raises(ValueError, match=f"{name} requires both y and y_database or neither"):
         make(estimator, data.X, data.y, data.X_database, **own, **images)
-    with pytest.raises(ValueError, match="given y_database without X_database"):
+    with pytest.raises(ValueError, match="requires X_database with y_database"):
         make(estimator, data.X, data.y, y_database=data.y, **own, **images)
     index = HammingIndex().fit(data.hashers["long"].transform(data.X_database))
     pipeline = make_pipeline(data.hashers["long"], index)
@@ -285,7 +285,7 @@ def test_estimators_must_be_fitted_and_give_codes(name, data):
         from_estimator(name, data, clone)
     with pytest.raises(NotFittedError):
         from_estimator(name, data, lambda hasher: make_pipeline(StandardScaler(), clone(hasher)))
-    with pytest.raises(TypeError, match=f"{name} needs codes"):
+    with pytest.raises(TypeError, match=f"{name} requires an estimator with transform"):
         from_estimator(name, data, lambda _: DummyClassifier().fit(data.X, data.y))
     assert not pyplot.get_fignums()
 

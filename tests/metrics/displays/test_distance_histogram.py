@@ -62,5 +62,5 @@ def test_the_two_are_told_apart_without_colour_and_styled_apart(codes, ax):
 
 @pytest.mark.parametrize(("y", "kind"), [(np.arange(30), "intra"), (np.zeros(30, int), "inter")])
 def test_both_kinds_of_pairs_are_needed(codes, ax, y, kind):
-    with pytest.raises(ValueError, match=f"{kind} counts no pairs"):
+    with pytest.raises(ValueError, match=f"{kind} must count at least one pair"):
         DistanceHistogramDisplay.from_predictions(codes, y, ax=ax)

@@ -153,7 +153,7 @@ def test_unknown_names(make_sides, name):
         ({"ties": "fair"}, "The 'ties' parameter of retrieval_scores must be a str among"),
         ({"empty_ball": "nan"}, "The 'empty_ball' parameter of retrieval_scores must be a str among"),
         *(
-            ({"metrics": "ndcg", "ties": ties}, rf"ndcg knows ties of \['expected', 'stable'\] only, got ties='{ties}'")
+            ({"metrics": "ndcg", "ties": ties}, rf"ties must be one of \['expected', 'stable'\] for ndcg, got '{ties}'")
             for ties in ("random", "optimistic", "pessimistic")
         ),
     ],

@@ -128,7 +128,7 @@ def test_errors():
         scorer(HammingIndex().fit(hasher.transform(X)), hasher.transform(X), NAMES)
     with pytest.raises(NotFittedError, match="HammingIndex"):
         scorer(HammingIndex(), hasher.transform(X), NAMES)
-    with pytest.raises(TypeError, match=r"Ridge\(\) has no transform and is no HammingIndex"):
+    with pytest.raises(TypeError, match=r"requires an estimator with transform or a HammingIndex, got Ridge\(\)"):
         scorer(Ridge(), X, NAMES)
     with pytest.raises(ValueError, match="The 'ties' parameter of make_map_scorer must be a str among"):
         make_map_scorer(ties="fair")
