@@ -34,12 +34,12 @@ def read_classes(y: ArrayLike | None, n_codes: int, *, at_least: int = 2) -> Lab
         raise ValueError("y must be class labels or a multi-hot matrix, got None.")
     labels = read_labels(y)
     if len(labels) != n_codes:
-        raise ValueError(f"codes have {n_codes} rows, but y has {len(labels)}.")
+        raise ValueError(f"y must have one row per code, {n_codes}, got {len(labels)}.")
     if labels.multilabel:
         used = labels.codes.any(axis=0)
         labels = Labels(labels.codes[:, used], labels.classes[used])
     if len(labels.classes) < at_least:
-        raise ValueError(f"y must hold at least {at_least} classes with samples, got {len(labels.classes)}.")
+        raise ValueError(f"y must contain at least {at_least} classes with samples, got {len(labels.classes)}.")
     return labels
 
 

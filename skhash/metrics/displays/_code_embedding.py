@@ -230,5 +230,5 @@ def _read_classes(y: ArrayLike, n_codes: int) -> NDArray[Any]:
     if labels.multilabel:
         raise ValueError("y must be one class label per code or None, got a multi-hot matrix.")
     if len(labels) != n_codes:
-        raise ValueError(f"codes have {n_codes} rows, but y has {len(labels)}.")
+        raise ValueError(f"y must have one row per code, {n_codes}, got {len(labels)}.")
     return labels.decode()

@@ -113,7 +113,7 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
         name : str, default=None
             Name in the legend; None uses the Display's own.
         plot_settings : bool, default=True
-            Whether to write the names of the settings beside the points.
+            Whether to write the names of the settings next to the points.
         **kwargs : dict
             Keyword arguments of `matplotlib.axes.Axes.scatter`.
 

@@ -61,7 +61,7 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
     chance_level_ : matplotlib LineCollection or None
         The chance level, if it was requested.
     marks_ : list of matplotlib Annotation
-        The thresholds written beside the curve.
+        The thresholds written next to the curve.
     ax_ : matplotlib Axes
         Axes with the curve.
     figure_ : matplotlib Figure or SubFigure
@@ -125,7 +125,7 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
         name : str, default=None
             Name in the legend; None uses the Display's own.
         marks : array-like of int, default=None
-            Thresholds to mark and write beside the curve, such as `[2]` for radius 2.
+            Thresholds to mark and write next to the curve, such as `[2]` for radius 2.
         plot_chance_level : bool, default=False
             Whether to draw the precision of a random ranking.
         chance_level_kw : dict, default=None
@@ -157,7 +157,7 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
         return self
 
     def _mark(self, threshold: int) -> Annotation:
-        """Write a threshold beside its point of the curve."""
+        """Write a threshold next to its point of the curve."""
         (found,) = np.nonzero(np.asarray(self.thresholds) == threshold)
         if not len(found):
             first, last = self.thresholds[0], self.thresholds[-1]

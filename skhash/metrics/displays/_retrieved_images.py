@@ -35,7 +35,7 @@ class RetrievedImagesDisplay(BaseDisplay):
     ----------
     query_images : ndarray of shape (n_queries, height, width) or (n_queries, height, width, channels)
         Gray images, or RGB or RGBA images with the channels last. uint8 from 0 to 255, float from 0 to 1; other values
-        are scaled, all images by the same factor.
+        are scaled, all images in the same way.
     neighbor_images : ndarray of shape (n_queries, n_neighbors, height, width) or with channels last
         Images of the results, of the same kind.
     distances : ndarray of int of shape (n_queries, n_neighbors)
@@ -127,7 +127,7 @@ class RetrievedImagesDisplay(BaseDisplay):
         shape = n_rows, n_found + 1
         self.axes_, self.images_ = np.empty(shape, object), np.empty(shape, object)
         for row, column in np.ndindex(shape):
-            # A fifth of the height is for what is written above; the query stands a little apart.
+            # A fifth of the height is for the title above; the query is separated by a gap.
             left = column + (0.25 if column else 0)
             place = left / (shape[1] + 0.25), 1 - (row + 1) / n_rows, 0.9 / (shape[1] + 0.25), 0.8 / n_rows
             small = self.axes_[row, column] = self.ax_.inset_axes(place, xticks=[], yticks=[])

@@ -55,7 +55,7 @@ def average_precision(
         the database.
     distances : array-like of shape (n,), default=None
         Distance of each item of `relevant` from the query; the list is ranked by it, equal distances are ties. None
-        means that `relevant` is already ranked and has no ties.
+        means that `relevant` is already ranked and without ties.
     R : int, default=None
         Length of the list that counts, at least 1. None means all of it.
     denominator : {"top", "total", "min"}, default="top"

@@ -205,7 +205,9 @@ def _any_within(retrieval: Retrieval, R: int, ties: Ties) -> NDArray[np.bool_]:
     """Find the queries that have, or can have, a relevant item within the first `R`."""
     hits, _ = hits_within(retrieval, np.array([R]), "stable" if ties == "random" else ties)
     if not hits.any():
-        raise ValueError(f"zero_hit='skip' leaves no query: none has a relevant item within the top {R}.")
+        raise ValueError(
+            f"zero_hit='skip' requires a query with a relevant item within the top {R}, got 0 of {len(hits)} queries."
+        )
     return hits[:, 0] > 0
 
 

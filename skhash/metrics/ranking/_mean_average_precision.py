@@ -160,12 +160,12 @@ def map_of(retrieval: Retrieval, plan: RankingProtocol, random_state: RandomStat
     if plan.zero_hit == "skip":
         if not hits.any():
             raise ValueError(
-                f"zero_hit='skip' leaves no query: none of the {len(ap)} has a relevant item within the top {R}."
+                f"zero_hit='skip' requires a query with a relevant item within the top {R}, got 0 of {len(ap)} queries."
             )
         ap[hits == 0] = np.nan
     if plan.unlabeled == "skip" and isinstance(retrieval.relevance, SharedLabelRelevance):
         labeled = retrieval.relevance.relevant_to_itself()
         if not labeled.any():
-            raise ValueError("unlabeled='skip' leaves no query: none of them has a label.")
+            raise ValueError(f"unlabeled='skip' requires a query with a label, got 0 of {len(ap)} queries.")
         ap[~labeled] = np.nan
     return Score(np.nanmean(ap), plan.describe(), ap)

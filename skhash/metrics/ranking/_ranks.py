@@ -97,27 +97,27 @@ def rank_relevant(queries, database, group, offsets, rows, own, bits, distance, 
     totals : ndarray of int64 of shape (n_queries,)
         Output: number of relevant items.
     """
-    # Padding items and the query itself get the distance `behind`, greater than that of any real item.
-    n, behind = database.shape[1], bits + 1
-    most_values, most_words = behind + 8, _STRETCH // 64
-    relevant = np.empty(behind + 1, np.int64)
+    # Padding items and the query itself get the distance `beyond`, greater than that of any real item.
+    n, beyond = database.shape[1], bits + 1
+    most_values, most_words = beyond + 8, _STRETCH // 64
+    relevant = np.empty(beyond + 1, np.int64)
     members, earlier = np.empty(most_words * most_values, np.uint64), np.empty((most_words + 1) * most_values, np.int64)
     for q in range(len(queries)):
         listed = rows[offsets[group[q]] : offsets[group[q] + 1]]
         mine = ranks[starts[q] : starts[q] + len(listed)]
         measure(queries[q], database, distance[:n])
-        distance[n:] = behind
+        distance[n:] = beyond
         if own[q] >= 0:
-            distance[own[q]] = behind
+            distance[own[q]] = beyond
         relevant[:] = 0
         for row in listed:
             relevant[distance[row]] += 1
-        totals[q] = len(listed) - relevant[behind]
+        totals[q] = len(listed) - relevant[beyond]
         if totals[q] == 0:
             continue
 
-        # Only distances with relevant items must be told apart. All nearer ones are merged into one value, and all
-        # farther ones: the fewer values, the less work for `tabulate_values`.
+        # Only distances with relevant items must be distinguished. All smaller ones are merged into one value, and
+        # all greater ones: the fewer values, the less work for `tabulate_values`.
         nearest, farthest = 0, bits
         while relevant[nearest] == 0:
             nearest += 1

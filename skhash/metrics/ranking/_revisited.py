@@ -164,7 +164,7 @@ def revisited_map(
     scores = [_score_query(*ranks, depths) for ranks in zip(positives, ignored, strict=True)]
     ap, *precisions = np.ascontiguousarray(np.transpose(scores))
     if np.isnan(ap).all():
-        raise ValueError(f"No query has a positive item at difficulty={difficulty!r}.")
+        raise ValueError(f"ground_truth must have a query with a positive item at difficulty={difficulty!r}, got none.")
     definition = (
         f"revisited Oxford / Paris, {difficulty}: trapezoidal AP without ignored items, queries without positives "
         "skipped, ties in database order"

@@ -34,7 +34,7 @@ def test_by_rank_equals_brute_force(brute, data, R, zero_hit, ties, n_jobs):
     hits = [[brute.mean_hits(case, q, k, ties=ties, seed=4) for k in ranks] for q in range(len(case.queries))]
     counted = [q for q in range(len(hits)) if zero_hit == "zero" or hits[q][-1] > 0]
     if not counted:
-        with pytest.raises(ValueError, match=f"zero_hit='skip' leaves no query: none .* within the top {ranks[-1]}"):
+        with pytest.raises(ValueError, match=f"zero_hit='skip' requires a query .* within the top {ranks[-1]}"):
             precision_recall_by_rank(*case.sides, **options, random_state=4, n_jobs=n_jobs)
         return
     curve = precision_recall_by_rank(*case.sides, **options, random_state=4, n_jobs=n_jobs)
