@@ -157,8 +157,8 @@ class RetrievedImagesDisplay(BaseDisplay):
         X_database: SamplesLike | None = None,
         y_database: ArrayLike | None = None,
         *,
-        images: Any = None,
-        database_images: Any = None,
+        images: ArrayLike | None = None,
+        database_images: ArrayLike | None = None,
         rows: ArrayLike | None = None,
         n_neighbors: int = 10,
         n_jobs: int | None = None,
@@ -204,15 +204,16 @@ class RetrievedImagesDisplay(BaseDisplay):
         """
         cls._check_matplotlib("from_estimator")
         retrieval, sides = encode_both_sides(estimator, X, y, X_database, y_database, cls.__name__)
-        images = X if images is None else images
-        if database_images is None:
-            database_images = images if sides["exclude_self"] else X_database
-        if database_images is None:
+        shown: Any = X if images is None else images
+        searched: Any = database_images
+        if searched is None:
+            searched = shown if sides["exclude_self"] else X_database
+        if searched is None:
             raise ValueError("database_images is required: the index stores codes, not images.")
         return cls.from_predictions(
             *retrieval,
-            query_images=images,
-            database_images=database_images,
+            query_images=shown,
+            database_images=searched,
             rows=rows,
             n_neighbors=n_neighbors,
             **sides,
@@ -230,8 +231,8 @@ class RetrievedImagesDisplay(BaseDisplay):
         query_labels: ArrayLike | None = None,
         database_labels: ArrayLike | None = None,
         *,
-        query_images: Any,
-        database_images: Any,
+        query_images: ArrayLike,
+        database_images: ArrayLike,
         rows: ArrayLike | None = None,
         n_neighbors: int = 10,
         exclude_self: bool = False,
@@ -284,12 +285,12 @@ class RetrievedImagesDisplay(BaseDisplay):
         queries, database, bits = read_both_codes(query_codes, database_codes, bits)
         if exclude_self and not np.array_equal(queries, database):
             raise ValueError("exclude_self=True requires query_codes and database_codes to be equal, row by row.")
-        query_images = _read_images(query_images, "query_images", len(queries))
-        database_images = _read_images(database_images, "database_images", len(database))
-        if query_images.shape[1:] != database_images.shape[1:]:
+        shown = _read_images(query_images, "query_images", len(queries))
+        searched = _read_images(database_images, "database_images", len(database))
+        if shown.shape[1:] != searched.shape[1:]:
             raise ValueError(
                 "query_images and database_images must have the same shape except for the first axis, "
-                f"got {query_images.shape[1:]} and {database_images.shape[1:]}."
+                f"got {shown.shape[1:]} and {searched.shape[1:]}."
             )
         rows = _read_rows(rows, len(queries))
         own = rows if exclude_self else np.full(len(rows), -1)
@@ -302,9 +303,7 @@ class RetrievedImagesDisplay(BaseDisplay):
             wanted, got = query[rows].decode()[:, None], items.decode()[found]
             correct = np.asarray((wanted & got).any(axis=-1) if query.multilabel else wanted == got)
             titles = None if query.multilabel else query[rows].decode().astype(str)
-        return cls(query_images[rows], database_images[found], distances, correct, query_titles=titles, name=name).plot(
-            ax, **kwargs
-        )
+        return cls(shown[rows], searched[found], distances, correct, query_titles=titles, name=name).plot(ax, **kwargs)
 
 
 def _search(

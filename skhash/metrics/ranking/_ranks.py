@@ -137,7 +137,7 @@ def rank_relevant(queries, database, group, offsets, rows, own, bits, distance, 
             # The counts after this stretch are those before the next one.
             earlier[:n_values] = earlier[n_words * n_values : (n_words + 1) * n_values]
 
-        # After the last stretch `earlier` counts all items at each distance, `relevant` where the ranks of one end.
+        # Now `earlier` counts all items at each distance, and the ranks at distance d end at `relevant[d]`.
         begin, nearer = 0, 0
         for d in range(first, last):
             for position in range(begin, relevant[d]):
