@@ -89,7 +89,7 @@ def test_the_global_random_state_is_left_alone(codes, ax):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"y": np.ones((60, 2), int)}, "y is a multi-hot matrix, but a point has one colour"),
+        ({"y": np.ones((60, 2), int)}, "y must be one class label per code or None, got a multi-hot matrix"),
         ({"y": np.zeros(59, int)}, "y must have one row per code, 60, got 59"),
         ({"n_max": 1}, "n_max == 1, must be >= 2"),
         ({"n_max": 5001}, "n_max == 5001, must be <= 5000"),

@@ -241,7 +241,7 @@ HOT = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0]])
         ({"query_labels": HOT}, "must be of the same kind, got a multi-hot matrix and one class label per row"),
         (
             {"query_labels": HOT, "database_labels": HOT[:, :2]},
-            "query_labels has 3 label columns, database_labels has 2",
+            "must have the same number of columns, got 3 and 2",
         ),
         ({"query_labels": list("abcd")}, "must both be strings or both be numbers"),
         ({"query_labels": [0.5, 1.5, 2.5, 3.5]}, "Unknown label type: query_labels"),
@@ -270,7 +270,7 @@ HOT = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0]])
                 "database_labels": [0],
                 "exclude_self": True,
             },
-            "exclude_self=True leaves nothing to rank",
+            "exclude_self=True requires a database of at least two rows, got 1",
         ),
     ],
 )

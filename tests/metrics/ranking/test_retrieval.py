@@ -214,7 +214,7 @@ CODES = np.eye(4, dtype=np.uint8)
                 **{"query_labels": [0], "database_labels": [0]},
                 "exclude_self": True,
             },
-            "exclude_self=True leaves nothing to rank: the database has only one row",
+            "exclude_self=True requires a database of at least two rows, got 1",
         ),
     ],
 )

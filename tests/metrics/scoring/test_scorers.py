@@ -226,7 +226,7 @@ def test_errors_of_several_metrics():
         make_retrieval_scorer(["mAP"])
     with pytest.raises(ValueError, match="got 'bit_entropy@3'"):
         make_retrieval_scorer(["bit_entropy@3"])
-    with pytest.raises(ValueError, match="metrics must name at least one metric"):
+    with pytest.raises(ValueError, match="metrics must contain at least one name"):
         make_retrieval_scorer([])
     with pytest.raises(ValueError, match="The 'protocol' parameter of make_retrieval_scorer must be a str among"):
         make_retrieval_scorer(protocol="cifar")
