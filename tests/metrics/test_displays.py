@@ -1,4 +1,4 @@
-"""The contract that all Displays keep, whatever they draw."""
+"""The contract that all Displays keep."""
 
 import inspect
 import io
@@ -25,7 +25,7 @@ from matplotlib.text import Text  # noqa: E402
 
 RETRIEVAL, CODES, IMAGES, SETTINGS = "retrieval", "codes", "images", "settings"
 
-# What each Display is made of, and options of both class methods.
+# Constructor arguments of each Display, and options of both class methods.
 CASES = {
     "BitBalanceDisplay": (CODES, {}),
     "CodeEmbeddingDisplay": (CODES, {"random_state": 0, "n_max": 50, "perplexity": 5}),
@@ -117,7 +117,7 @@ def alphas(figure):
 
 
 def new_axes():
-    """Axes of a figure that pyplot knows nothing of."""
+    """Axes of a figure that is unknown to pyplot."""
     return Figure().subplots()
 
 
@@ -327,7 +327,7 @@ def test_without_matplotlib_the_extra_is_named(name, data, monkeypatch):
     display_class = getattr(metrics, name)
     with pytest.raises(ImportError, match=rf"{name}\.plot needs matplotlib.*'scikit-hash\[plot\]'"):
         display.plot()
-    # Before anything is looked at, let alone computed.
+    # Before anything is read or computed.
     with pytest.raises(ImportError, match=rf"{name}\.from_estimator needs matplotlib"):
         display_class.from_estimator(None, None, None)
     options = dict.fromkeys(["query_images", "database_images"]) if CASES[name][0] == IMAGES else {}

@@ -106,9 +106,8 @@ def make_code_scorer(statistic: str = "lower_bound_ratio", **options: Any) -> Ca
     known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise TypeError(
-            f"options of {function.__name__} must be among {', '.join(known) or 'none'}, got {unknown[0]!r}."
-        )
+        accepted = ", ".join(known) or "none"
+        raise TypeError(f"options must be those of {function.__name__} ({accepted}), got {unknown[0]!r}.")
     return _CodeScorer(statistic, tuple(sorted(options.items())))
 
 

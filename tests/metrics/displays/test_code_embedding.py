@@ -48,7 +48,7 @@ def test_it_is_scikit_learns_t_sne_of_the_hamming_distances(codes, ax):
     np.testing.assert_array_equal(display.points_[0].get_offsets(), display.embedding)
 
 
-def test_each_class_has_its_points_colour_and_marker(codes, y, ax):
+def test_each_class_has_its_points_color_and_marker(codes, y, ax):
     display = embed(codes, y, ax=ax, name="codes")
     for label, points in zip("abc", display.points_, strict=True):
         np.testing.assert_array_equal(points.get_offsets(), display.embedding[y == label])

@@ -1,4 +1,4 @@
-"""Tests of the grid of images: which are drawn, how they are framed, and their scale."""
+"""Tests of the grid of images: selection, frames and scale."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def ax():
 
 
 def pictures(n, *shape, dtype=np.uint8, start=0):
-    """Images that are told apart by their value."""
+    """Images that differ in their value."""
     return (np.zeros((n, *shape), dtype).T + np.arange(start, start + n, dtype=dtype)).T
 
 
@@ -111,7 +111,7 @@ def test_a_query_does_not_find_itself_but_its_copies(ax, n_neighbors):
         (int, (0, 16), (0, 16)),
     ],
 )
-def test_grey_images_share_one_scale(ax, dtype, values, limits):
+def test_gray_images_share_one_scale(ax, dtype, values, limits):
     images = np.full((2, 4, 4), values[0], dtype)
     images[1] = values[1]
     make = RetrievedImagesDisplay.from_predictions
@@ -126,7 +126,7 @@ def test_grey_images_share_one_scale(ax, dtype, values, limits):
     ("dtype", "values", "expected"),
     [(np.uint8, (0, 200), (0, 200)), (float, (0.25, 0.5), (0.25, 0.5)), (float, (-1.0, 3.0), (0, 1))],
 )
-def test_colour_images_are_shown_as_they_are_or_scaled(ax, dtype, values, expected, first):
+def test_color_images_are_shown_as_they_are_or_scaled(ax, dtype, values, expected, first):
     images = np.full((2, 4, 5, 3), values[0], dtype)
     images[1] = values[1]
     given = np.moveaxis(images, -1, 1) if first else images
@@ -137,15 +137,15 @@ def test_colour_images_are_shown_as_they_are_or_scaled(ax, dtype, values, expect
     assert drawn(display).tolist() == [[expected[0], *expected]]
 
 
-def test_one_channel_is_grey_and_tensors_and_pil_images_are_images(ax):
+def test_one_channel_is_gray_and_tensors_and_pil_images_are_images(ax):
     torch = pytest.importorskip("torch")
     image = pytest.importorskip("PIL.Image")
-    grey = pictures(2, 5, 6)
-    for given in (grey[:, None], grey[..., None], torch.from_numpy(grey), [image.fromarray(each) for each in grey]):
+    gray = pictures(2, 5, 6)
+    for given in (gray[:, None], gray[..., None], torch.from_numpy(gray), [image.fromarray(each) for each in gray]):
         display = RetrievedImagesDisplay.from_predictions(
             [[0], [1]], [[0], [1]], query_images=given, database_images=given, ax=ax
         )
-        np.testing.assert_array_equal(display.query_images, grey)
+        np.testing.assert_array_equal(display.query_images, gray)
 
 
 def test_channels_are_first_in_tensors_and_last_in_arrays_where_both_could_be(ax):

@@ -67,7 +67,7 @@ def test_tie_options_are_statistics_of_all_orders(items, R, denominator):
     assert min(abs(got["stable"] - ap) for ap in every) < 1e-12
     assert min(abs(got["random"] - ap) for ap in every) < 1e-12
     if denominator == "top" and cuts_a_group(items, R):
-        # The documented approximation: a ratio of means in the place of a mean of ratios.
+        # The documented approximation: a ratio of means instead of a mean of ratios.
         sums, hits = np.mean(results, axis=0)
         assert got["expected"] == pytest.approx(sums / hits if hits else 0.0, abs=1e-12)
     else:

@@ -67,7 +67,7 @@ def test_by_radius_equals_brute_force(brute, data, empty_ball, n_jobs):
 
 @pytest.mark.parametrize("ties", sorted(TIES))
 @pytest.mark.parametrize("multi_hot", [False, True])
-def test_points_are_those_of_single_figures(make_sides, ties, multi_hot):
+def test_points_are_those_of_single_scores(make_sides, ties, multi_hot):
     sides = make_sides(n=300, n_classes=5, multi_hot=multi_hot)
     curve = precision_recall_by_rank(*sides, ties=ties, R=200, random_state=0)
     for k in (1, 2, 17, 200):

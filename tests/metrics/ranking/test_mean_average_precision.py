@@ -21,7 +21,7 @@ def by_loops(brute, case, *, R, denominator, zero_hit, unlabeled, ties):
     values = []
     for q, label in enumerate(case.query_labels):
         orders = brute.rankings(case, q, ties)
-        # The mean over all orders of ties, but for "top", whose ratio is one of means.
+        # The mean over all orders of ties, except for "top", which is a ratio of means.
         total = np.mean([brute.precision_sum(order, limit) for order in orders])
         hits = brute.mean_hits(case, q, limit, ties=ties)
         n_relevant = brute.n_relevant(case, q)

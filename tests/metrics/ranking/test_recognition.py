@@ -1,4 +1,4 @@
-"""Accuracy of the vote of neighbours against counting by hand."""
+"""Accuracy of the vote of neighbors against counting by hand."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ from skhash.metrics import knn_accuracy
 
 
 def is_right(case, q, k):
-    """Whether the k nearest vote for the query's labels."""
+    """Check whether the k nearest vote for the query's labels."""
     distances = [int((code != case.queries[q]).sum()) for code in case.database]
     others = [row for row in range(len(distances)) if not (case.exclude_self and row == q)]
     nearest = sorted(others, key=lambda row: (distances[row], row))[:k]
@@ -34,7 +34,7 @@ def test_equals_brute_force(brute, data, k, n_jobs):
     assert got.per_query.tolist() == expected
 
 
-def test_100_neighbours_by_default_and_packed_codes(make_sides):
+def test_100_neighbors_by_default_and_packed_codes(make_sides):
     queries, database, *labels = make_sides(n=300, bits=9)
     expected = knn_accuracy(queries, database, *labels, n_neighbors=100)
     assert (

@@ -1,4 +1,4 @@
-"""Who is relevant to whom, against comparing every pair."""
+"""Relevance of items to queries against comparing every pair."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def relevant_rows(query, items):
 
 
 def as_lists(relevance, rows):
-    """Lists of some queries' relevant items, as a ranking asks for them."""
+    """Return lists of some queries' relevant items, as a ranking requests them."""
     groups, local = np.unique(relevance.group[rows], return_inverse=True)
     offsets, listed = relevance.lists(groups)
     return [listed[offsets[g] : offsets[g + 1]].tolist() for g in local]

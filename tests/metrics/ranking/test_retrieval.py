@@ -1,4 +1,4 @@
-"""Rankings of a batch of queries, in full and up to ties, against numpy; and what memory they take."""
+"""Rankings of a batch of queries, in full and up to ties, against numpy; and their memory."""
 
 import tracemalloc
 
@@ -15,7 +15,7 @@ from skhash.metrics.ranking._retrieval import Retrieval, read_both_codes, read_r
 
 
 def counts_of(retrieval):
-    """What `groups` counts, query by query, within the code length."""
+    """Return the counts of `groups`, query by query, within the code length."""
     batches = retrieval.groups(lambda rows, counts, relevant: (counts, relevant))
     counts, relevant = retrieval.per_query(batches)
     assert not counts[:, retrieval.bits + 1 :].any()
@@ -24,7 +24,7 @@ def counts_of(retrieval):
 
 
 def ranks_of(retrieval):
-    """What `ranks` finds, as a list per query."""
+    """Return the result of `ranks` as a list per query."""
     found = [None] * len(retrieval.queries)
 
     def keep(rows, ranks, starts, totals):

@@ -1,4 +1,4 @@
-"""Several metrics at once: each is the one of its own function, whatever the form of codes and the threads."""
+"""Several metrics at once: each equals the result of its own function, for any form of codes and number of threads."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ EVERY = ["map", "map@9", "precision@7", "recall@7", "precision_within@3", "recal
 
 
 def one_by_one(sides, *, ties="stable", n_jobs=None, **shared):
-    """What `EVERY` stands for."""
+    """Return the scores that `EVERY` names."""
     shared["n_jobs"] = n_jobs
     ranking = {**shared, "ties": ties, "random_state": 2}
     scores = {

@@ -26,7 +26,7 @@ NAMES = np.array(["ant", "bee", "cow"])[Y]
 
 
 class SignHasher(TransformerMixin, BaseEstimator):
-    """Signs of random projections: the least that a hasher can be."""
+    """Signs of random projections: a minimal hasher."""
 
     def __init__(self, bits=8):
         self.bits = bits
