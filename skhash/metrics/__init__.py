@@ -1,4 +1,4 @@
-"""How good retrievals and codes are: metrics that say their definition, statistics, scorers and Displays."""
+"""Evaluation of retrievals and codes: ranking metrics with their definitions, statistics, scorers and Displays."""
 
 import lazy_loader
 

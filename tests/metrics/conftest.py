@@ -1,4 +1,4 @@
-"""Rankings by plain loops, written from the definitions: what the ranking metrics are compared with."""
+"""Rankings by plain loops, written from the definitions, as references for the ranking metrics."""
 
 from dataclasses import dataclass
 from itertools import chain, permutations, product
@@ -102,7 +102,7 @@ def mean_of(values):
 
 @pytest.fixture(scope="session")
 def brute():
-    """Cases and what is true of them."""
+    """Cases and their expected rankings."""
     return SimpleNamespace(
         cases=cases,
         items=items_of,

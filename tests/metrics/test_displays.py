@@ -1,4 +1,4 @@
-"""The contract that all Displays keep, whatever they draw."""
+"""The contract that all Displays keep."""
 
 import inspect
 import io
@@ -25,7 +25,7 @@ from matplotlib.text import Text  # noqa: E402
 
 RETRIEVAL, CODES, IMAGES, SETTINGS = "retrieval", "codes", "images", "settings"
 
-# What each Display is made of, and options of both class methods.
+# Constructor arguments of each Display, and options of both class methods.
 CASES = {
     "BitBalanceDisplay": (CODES, {}),
     "CodeEmbeddingDisplay": (CODES, {"random_state": 0, "n_max": 50, "perplexity": 5}),
@@ -117,7 +117,7 @@ def alphas(figure):
 
 
 def new_axes():
-    """Axes of a figure that pyplot knows nothing of."""
+    """Axes of a figure that is unknown to pyplot."""
     return Figure().subplots()
 
 
@@ -269,13 +269,13 @@ def test_a_database_needs_its_labels(name, data):
     estimator = data.hashers if kind == SETTINGS else data.hashers["long"]
     images = {"images": data.images} if kind == IMAGES else {}
     make = getattr(metrics, name).from_estimator
-    with pytest.raises(ValueError, match=f"{name} needs y and y_database together, or neither"):
+    with pytest.raises(ValueError, match=f"{name} requires both y and y_database or neither"):
         make(estimator, data.X, data.y, data.X_database, **own, **images)
-    with pytest.raises(ValueError, match="given y_database without X_database"):
+    with pytest.raises(ValueError, match="requires X_database with y_database"):
         make(estimator, data.X, data.y, y_database=data.y, **own, **images)
     index = HammingIndex().fit(data.hashers["long"].transform(data.X_database))
     pipeline = make_pipeline(data.hashers["long"], index)
-    with pytest.raises(ValueError, match="needs the labels of the database: fit the index with y"):
+    with pytest.raises(ValueError, match="requires an index with labels: fit the index with y"):
         make([pipeline] if kind == SETTINGS else pipeline, data.X, data.y, **own, **images)
 
 
@@ -285,7 +285,7 @@ def test_estimators_must_be_fitted_and_give_codes(name, data):
         from_estimator(name, data, clone)
     with pytest.raises(NotFittedError):
         from_estimator(name, data, lambda hasher: make_pipeline(StandardScaler(), clone(hasher)))
-    with pytest.raises(TypeError, match=f"{name} needs codes"):
+    with pytest.raises(TypeError, match=f"{name} requires an estimator with transform"):
         from_estimator(name, data, lambda _: DummyClassifier().fit(data.X, data.y))
     assert not pyplot.get_fignums()
 
@@ -327,7 +327,7 @@ def test_without_matplotlib_the_extra_is_named(name, data, monkeypatch):
     display_class = getattr(metrics, name)
     with pytest.raises(ImportError, match=rf"{name}\.plot needs matplotlib.*'scikit-hash\[plot\]'"):
         display.plot()
-    # Before anything is looked at, let alone computed.
+    # Before anything is read or computed.
     with pytest.raises(ImportError, match=rf"{name}\.from_estimator needs matplotlib"):
         display_class.from_estimator(None, None, None)
     options = dict.fromkeys(["query_images", "database_images"]) if CASES[name][0] == IMAGES else {}

@@ -1,12 +1,21 @@
-"""Whether every bit is 1 for half of the codes."""
+"""Balance of the bits: whether every bit is 1 for half of the codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skhash.metrics._score import Score
 from skhash.metrics.codes._code_reading import bit_rows, read_codes
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-def bit_balance(codes, *, bits=None):
+    from skhash.utils import CodesLike
+
+
+def bit_balance(codes: CodesLike, *, bits: int | None = None) -> Score:
     r"""Measure how unbalanced the bits are: the mean over bits of :math:`|\operatorname{mean}_i b_{ik}|`, b -1 or +1.
 
     Parameters
@@ -24,7 +33,7 @@ def bit_balance(codes, *, bits=None):
     Raises
     ------
     ValueError
-        If `codes` are no codes or have no rows.
+        If `codes` are not valid codes or have no rows.
 
     Examples
     --------
@@ -37,6 +46,7 @@ def bit_balance(codes, *, bits=None):
     return Score(np.abs(means).mean(), "mean over bits of |mean of the bit as -1/+1|")
 
 
-def count_ones(packed, bits):
-    """Count for each bit the codes that have it set."""
-    return sum(block.sum(axis=0, dtype=np.int64) for block in bit_rows(packed, bits))
+def count_ones(packed: NDArray[np.uint64], bits: int) -> NDArray[np.int64]:
+    """Count the codes in which each bit is 1."""
+    counts = (block.sum(axis=0, dtype=np.int64) for block in bit_rows(packed, bits))
+    return sum(counts, np.zeros(bits, np.int64))

@@ -1,12 +1,19 @@
-"""Whether bits repeat each other."""
+"""Correlation of the bits: whether they repeat each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skhash.metrics._score import Score
 from skhash.metrics.codes._code_reading import bit_rows, read_codes
 
+if TYPE_CHECKING:
+    from skhash.utils import CodesLike
 
-def bit_correlation(codes, *, bits=None):
+
+def bit_correlation(codes: CodesLike, *, bits: int | None = None) -> Score:
     """Measure how much bits repeat each other: the mean absolute correlation of two different bits.
 
     Parameters
@@ -19,18 +26,18 @@ def bit_correlation(codes, *, bits=None):
     Returns
     -------
     score : Score
-        From 0, where no bit tells anything (linear) of another, to 1, where all bits are copies or complements of one;
-        smaller is better. 0 for codes of one bit.
+        From 0, where no two bits are correlated, to 1, where all bits are copies or complements of one; smaller is
+        better. 0 for codes of one bit.
 
     Raises
     ------
     ValueError
-        If `codes` are no codes or have no rows.
+        If `codes` are not valid codes or have no rows.
 
     Notes
     -----
-    A constant bit has no correlation. It adds nothing to the other bits, as a copy does, and counts as one: its
-    correlation with every other bit is taken to be 1. So a bit that dies makes the figure worse.
+    The correlation of a constant bit is not defined. Like a copy, such a bit adds nothing to the others, so it counts
+    as one: its correlation with every other bit is taken to be 1. A bit that becomes constant makes the score worse.
 
     Examples
     --------
@@ -42,7 +49,7 @@ def bit_correlation(codes, *, bits=None):
     n = len(packed)
     both = np.zeros((bits, bits))
     for block in bit_rows(packed, bits, bytes_per_bit=4):
-        ones = block.astype(np.float32)  # counts exactly up to 2**24, more than a block has rows
+        ones = block.astype(np.float32)  # exact for counts up to 2**24, and a block has fewer rows
         both += ones.T @ ones
     ones = np.diag(both)
     spread = np.sqrt(ones * (n - ones))

@@ -1,6 +1,9 @@
-"""How far the centers that classes really have are from being orthogonal."""
+"""Deviation of the observed class centers from orthogonality."""
+
+from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from skhash.centers import orthogonality
 from skhash.metrics._score import Score
@@ -8,9 +11,14 @@ from skhash.metrics.codes._class_codes import find_centers, memberships
 from skhash.metrics.codes._code_reading import read_classes, read_codes
 from skhash.utils import validate_params
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from skhash.utils import CodesLike
+
 
 @validate_params({"normalize": ["boolean"]}, prefer_skip_nested_validation=True)
-def center_orthogonality(codes, y, *, normalize=True, bits=None):
+def center_orthogonality(codes: CodesLike, y: ArrayLike, *, normalize: bool = True, bits: int | None = None) -> Score:
     r"""Measure how far the centers of classes, the bitwise majorities of their codes, are from orthogonal.
 
     Parameters
@@ -20,8 +28,8 @@ def center_orthogonality(codes, y, *, normalize=True, bits=None):
     y : array-like of shape (n,) or (n, n_classes)
         Class labels or a multi-hot 0 / 1 matrix; at least two classes must have samples.
     normalize : bool, default=True
-        Whether to divide inner products by the code length, so that figures of different lengths can be compared and
-        orthogonal centers get 0. False is the paper's formula as it is printed, for its figures.
+        Whether to divide inner products by the code length, so that scores of different lengths can be compared and
+        orthogonal centers get 0. False uses the paper's formula as printed, to compare with its values.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
 
@@ -33,7 +41,7 @@ def center_orthogonality(codes, y, *, normalize=True, bits=None):
     Raises
     ------
     ValueError
-        If `codes` are no codes, `y` has another number of rows, or fewer than two classes have samples.
+        If `codes` are not valid codes, `y` has another number of rows, or fewer than two classes have samples.
 
     See Also
     --------
@@ -42,7 +50,7 @@ def center_orthogonality(codes, y, *, normalize=True, bits=None):
     Notes
     -----
     :math:`\lVert H H^\top / K - I \rVert_F` with H the C centers, entries -1 or +1, and K the bits; without the
-    division each diagonal entry adds :math:`(K - 1)^2` under the root, whatever the centers.
+    division each diagonal entry adds :math:`(K - 1)^2` under the root for any centers.
 
     References
     ----------

@@ -1,15 +1,23 @@
-"""How much of what codes could say they say."""
+"""Entropy of whole codes and of single bits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import entr
 
-from skhash.metrics._code_groups import number_groups
 from skhash.metrics._score import Score
 from skhash.metrics.codes._bit_balance import count_ones
-from skhash.metrics.codes._code_reading import read_codes
+from skhash.metrics.codes._code_reading import number_groups, read_codes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from skhash.utils import CodesLike
 
 
-def code_entropy(codes, *, bits=None):
+def code_entropy(codes: CodesLike, *, bits: int | None = None) -> Score:
     r"""Compute the entropy of whole codes, in bits: :math:`-\sum_c p_c \log_2 p_c` over the distinct codes c.
 
     Parameters
@@ -23,17 +31,17 @@ def code_entropy(codes, *, bits=None):
     -------
     score : Score
         From 0, where all codes are equal, to `min(bits, log2(n))`, where all are distinct or all possible codes occur
-        equally often. Few samples tell little of many bits: the shares :math:`p_c` are those of the sample.
+        equally often. The shares :math:`p_c` are those of the sample, so few samples say little about many bits.
 
     Raises
     ------
     ValueError
-        If `codes` are no codes or have no rows.
+        If `codes` are not valid codes or have no rows.
 
     See Also
     --------
     bit_entropy : The same for single bits.
-    collision_rate : How often two samples have one code.
+    collision_rate : How often two samples have the same code.
 
     Examples
     --------
@@ -46,7 +54,7 @@ def code_entropy(codes, *, bits=None):
     return Score(_bits(shares).sum(), "entropy of whole codes, in bits")
 
 
-def bit_entropy(codes, *, bits=None):
+def bit_entropy(codes: CodesLike, *, bits: int | None = None) -> Score:
     """Compute the mean entropy of the single bits.
 
     Parameters
@@ -64,12 +72,12 @@ def bit_entropy(codes, *, bits=None):
     Raises
     ------
     ValueError
-        If `codes` are no codes or have no rows.
+        If `codes` are not valid codes or have no rows.
 
     See Also
     --------
-    code_entropy : The same for whole codes; at most `bits` times as much.
-    bit_balance : Another measure of the same.
+    code_entropy : The same for whole codes; at most `bits` times as large.
+    bit_balance : Another measure of how often bits are 1.
 
     Examples
     --------
@@ -82,6 +90,6 @@ def bit_entropy(codes, *, bits=None):
     return Score((_bits(shares) + _bits(1 - shares)).mean(), "mean entropy of a bit, in bits")
 
 
-def _bits(shares):
-    """Each share's part of an entropy, in bits."""
+def _bits(shares) -> NDArray[np.float64]:
+    """Compute the term of each share in an entropy, in bits."""
     return entr(shares) / np.log(2)

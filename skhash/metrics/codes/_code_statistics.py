@@ -1,6 +1,9 @@
 """All statistics of a set of codes at once."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +18,15 @@ from skhash.metrics.codes._lower_bound_ratio import lower_bound_ratio
 from skhash.metrics.codes._mean_distances import mean_distances
 from skhash.metrics.codes._quantization_error import quantization_error
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from skhash.utils import CodesLike
+
 
 @dataclass(frozen=True, repr=False)
 class CodeStatistics:
-    """What `code_statistics` found; printing it gives a table.
+    """Statistics of a set of codes, as `code_statistics` computes them; its repr is a table.
 
     Parameters
     ----------
@@ -35,9 +43,9 @@ class CodeStatistics:
     code_entropy : Score
         See `code_entropy`.
     collision_rate : Score
-        Of all pairs, see `collision_rate`.
+        Collision rate of all pairs, see `collision_rate`.
     different_class_collision_rate : Score, default=None
-        Of the pairs that share no label; None without labels, like the next three.
+        Collision rate of the pairs that share no label; None without labels, like the next three.
     lower_bound_ratio : Score, default=None
         See `lower_bound_ratio`.
     separability : Score, default=None
@@ -62,21 +70,28 @@ class CodeStatistics:
     quantization_error: Score | None = None
 
     @property
-    def definitions(self):
-        """What each statistic measures, a dict of str by the statistic's name."""
+    def definitions(self) -> dict[str, str]:
+        """Definition of each statistic, a dict of str by the statistic's name."""
         return {name: score.definition for name, score in self._scores()}
 
-    def _scores(self):
-        """List the statistics there are, with their names."""
+    def _scores(self) -> list[tuple[str, Score]]:
+        """List the names and values of the statistics that are not None."""
         values = ((field.name, getattr(self, field.name)) for field in fields(self)[2:])
         return [(name, score) for name, score in values if score is not None]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [f"{name:30} {score:10.4g}  {score.definition}" for name, score in self._scores()]
         return "\n".join([f"Statistics of {self.n_codes} codes of {self.bits} bits", *lines])
 
 
-def code_statistics(codes, y=None, z=None, *, percentile=99.9, bits=None):
+def code_statistics(
+    codes: CodesLike,
+    y: ArrayLike | None = None,
+    z: ArrayLike | None = None,
+    *,
+    percentile: float = 99.9,
+    bits: int | None = None,
+) -> CodeStatistics:
     """Compute all statistics of a set of codes.
 
     Parameters
@@ -86,7 +101,7 @@ def code_statistics(codes, y=None, z=None, *, percentile=99.9, bits=None):
     y : array-like of shape (n,) or (n, n_classes), default=None
         Class labels or a multi-hot 0 / 1 matrix, for the statistics of classes; at least two classes must have samples.
     z : array-like of shape (n, bits), default=None
-        Continuous codes, for the quantisation error.
+        Continuous codes, for the quantization error.
     percentile : float, default=99.9
         As in `lower_bound_ratio`.
     bits : int, default=None
@@ -95,19 +110,18 @@ def code_statistics(codes, y=None, z=None, *, percentile=99.9, bits=None):
     Returns
     -------
     statistics : CodeStatistics
-        One attribute per statistic, None where it needs what was not given; printing it gives a table.
+        One attribute per statistic, None where `y` or `z` is required and was not passed; its repr is a table.
 
     Raises
     ------
     ValueError
-        If `codes` are no codes or fewer than two, if `y` or `z` has another shape, or if `y` has fewer than two classes
-        with samples.
+        If `codes` are not valid codes or fewer than two, if `y` or `z` has another shape, or if `y` has fewer than two
+        classes with samples.
 
     Notes
     -----
-    Takes a time that grows with n log n (with several labels per sample also with the square of the number of different
-    label sets), and no more memory at a time than scikit-learn's `working_memory`, beside the codes, their labels and
-    a few numbers per code.
+    Time grows with n log n; with several labels per sample also with the square of the number of different label sets.
+    Besides the codes, their labels and a few numbers per code, memory is bounded by scikit-learn's `working_memory`.
 
     Examples
     --------

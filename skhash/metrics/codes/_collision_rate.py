@@ -1,15 +1,23 @@
-"""How often two samples have the same code."""
+"""Collisions: how often two samples have the same code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skhash.bitops import kernel
 from skhash.codes import pack_codes
-from skhash.metrics._code_groups import count_pairs, number_groups
 from skhash.metrics._score import Score
-from skhash.metrics.codes._code_reading import read_classes, read_codes
+from skhash.metrics.codes._code_reading import count_pairs, number_groups, read_classes, read_codes
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.utils import CodesLike
 
 
-def collision_rate(codes, y=None, *, bits=None):
+def collision_rate(codes: CodesLike, y: ArrayLike | None = None, *, bits: int | None = None) -> Score:
     """Compute the share of pairs of distinct samples that have equal codes.
 
     Parameters
@@ -17,20 +25,21 @@ def collision_rate(codes, y=None, *, bits=None):
     codes : array-like of shape (n, bits) or in another form of `skhash.codes`
         Hash codes of at least two samples.
     y : array-like of shape (n,) or (n, n_classes), default=None
-        Class labels or a multi-hot 0 / 1 matrix: only pairs that share no label are looked at, which no search can tell
-        apart if they collide. None looks at all pairs.
+        Class labels or a multi-hot 0 / 1 matrix: only pairs that share no label count, because no search can separate
+        them if they collide. None counts all pairs.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
 
     Returns
     -------
     score : Score
-        From 0 to 1. Smaller is better with `y`; without, it depends on what the codes are for.
+        From 0 to 1. Smaller is better with `y`; without `y` it depends on the purpose of the codes.
 
     Raises
     ------
     ValueError
-        If `codes` are no codes or fewer than two, if `y` has another number of rows, or if all pairs share a label.
+        If `codes` are not valid codes or fewer than two, if `y` has another number of rows, or if all pairs share a
+        label.
 
     See Also
     --------
@@ -38,8 +47,8 @@ def collision_rate(codes, y=None, *, bits=None):
 
     Notes
     -----
-    Codes are sorted, pairs are never listed. With multi-hot labels the time also grows with the square of the number of
-    different label sets.
+    Codes are sorted, pairs are never enumerated. With multi-hot labels the time also grows with the square of the
+    number of different label sets.
 
     Examples
     --------
@@ -63,12 +72,12 @@ def collision_rate(codes, y=None, *, bits=None):
         colliding -= _count_sharing(groups, words, labels.multilabel)
         definition = "share of pairs of samples without a common label that have equal codes"
     if pairs == 0:
-        raise ValueError("y gives every pair of samples a common label: no pair is left that should not collide.")
+        raise ValueError("y must leave at least one pair of samples without a common label, got none.")
     return Score(colliding / pairs, definition)
 
 
-def _count_sharing(groups, words, multilabel):
-    """Count the pairs of samples within one group that share a label."""
+def _count_sharing(groups: NDArray[np.int64], words, multilabel) -> int:
+    """Count the pairs of samples that are in the same group and share a label."""
     sets = number_groups(np.column_stack([groups, number_groups(words)]))
     _, first, sizes = np.unique(sets, return_index=True, return_counts=True)
     if not multilabel:
@@ -78,7 +87,7 @@ def _count_sharing(groups, words, multilabel):
 
 @kernel
 def _count_overlapping(groups, words, sizes):
-    """Count pairs of samples within one group with a set bit in common, given each group's distinct words in a row."""
+    """Count the pairs of samples in the same group with a set bit in common; a group's distinct words are adjacent."""
     pairs = 0
     for a in range(len(groups)):
         if words[a].any():

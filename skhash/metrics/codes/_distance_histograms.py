@@ -1,7 +1,10 @@
-"""How far apart codes of one class are, and codes of different classes."""
+"""Histograms of the Hamming distances within classes and between classes."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +13,11 @@ from skhash.metrics.codes._code_reading import read_classes, read_codes
 from skhash.metrics.codes._mean_distances import mean_distances
 from skhash.metrics.ranking._retrieval import read_retrieval
 from skhash.utils import validate_params
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.utils import CodesLike
 
 _SEPARABILITY = "separability: mean Hamming distance of pairs that share no label minus that of pairs that do"
 
@@ -21,20 +29,20 @@ class DistanceHistograms:
     Parameters
     ----------
     intra : ndarray of int64 of shape (bits + 1,)
-        Pairs that share a label.
+        Numbers of pairs that share a label.
     inter : ndarray of int64 of shape (bits + 1,)
-        Pairs that do not.
+        Numbers of pairs that share no label.
     definition : str
-        What was counted.
+        Definition of the counts in one line.
     """
 
-    intra: np.ndarray
-    inter: np.ndarray
+    intra: NDArray[np.int64]
+    inter: NDArray[np.int64]
     definition: str = "unordered pairs of distinct samples by Hamming distance; intra shares a label, inter does not"
 
     @property
-    def separability(self):
-        """Mean inter-class minus mean intra-class distance, in bits; NaN if there is no pair of one kind."""
+    def separability(self) -> Score:
+        """Mean inter-class minus mean intra-class distance, in bits; NaN if there is no pair of either kind."""
         distances = np.arange(len(self.intra))
         with np.errstate(invalid="ignore"):
             means = [np.float64(pairs @ distances) / pairs.sum() for pairs in (self.inter, self.intra)]
@@ -42,7 +50,9 @@ class DistanceHistograms:
 
 
 @validate_params({"n_jobs": [Integral, None]}, prefer_skip_nested_validation=True)
-def distance_histograms(codes, y, *, bits=None, n_jobs=None):
+def distance_histograms(
+    codes: CodesLike, y: ArrayLike, *, bits: int | None = None, n_jobs: int | None = None
+) -> DistanceHistograms:
     """Count all pairs of distinct samples by their Hamming distance, with and without a label in common.
 
     Parameters
@@ -59,7 +69,7 @@ def distance_histograms(codes, y, *, bits=None, n_jobs=None):
     Returns
     -------
     histograms : DistanceHistograms
-        With `intra`, `inter` and their `separability`.
+        The counts `intra` and `inter` and their `separability`.
 
     Examples
     --------
@@ -71,32 +81,33 @@ def distance_histograms(codes, y, *, bits=None, n_jobs=None):
     1.5
     """
     retrieval = read_retrieval(codes, codes, y, y, exclude_self=True, bits=bits, n_jobs=n_jobs)
-    batches = retrieval.groups(lambda _, *counted: np.stack([each.sum(axis=0) for each in counted]))
-    sums = sum(result for _, result in batches)
-    pairs, intra = sums[:, : retrieval.bits + 1] // 2  # every pair was found from both sides
+    bits = retrieval.bits
+    batches = retrieval.groups(lambda _, *counted: np.stack([each.sum(axis=0) for each in counted])[:, : bits + 1])
+    sums = sum((result for _, result in batches), np.zeros((2, bits + 1), np.int64))
+    pairs, intra = sums // 2  # every pair was counted from both sides
     return DistanceHistograms(intra, pairs - intra)
 
 
-def separability(codes, y, *, bits=None):
-    """Mean Hamming distance of different classes minus that within classes, over all pairs of distinct samples.
+def separability(codes: CodesLike, y: ArrayLike, *, bits: int | None = None) -> Score:
+    """Compute the mean Hamming distance between classes minus that within classes, over all pairs of distinct samples.
 
     Parameters
     ----------
     codes : array-like of shape (n_samples, bits) or in another form of `skhash.codes`
         Codes, at least two.
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
-        Class labels or a multi-hot matrix; a pair is of one class if it shares a label.
+        Class labels or a multi-hot matrix; a pair is within a class if it shares a label.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
 
     Returns
     -------
     separability : Score
-        In bits, the larger the better; NaN if there is no pair within, or between, classes.
+        In bits, the larger the better; NaN if there is no pair within classes or none between classes.
 
     Notes
     -----
-    The means follow from the numbers of ones of each bit and class; no pair is looked at.
+    The means follow from the numbers of ones of each bit and class; pairs are never enumerated.
 
     References
     ----------

@@ -1,7 +1,10 @@
-"""What bounds average precision from below: how far classes are apart, over how wide they are."""
+"""Lower-bound ratio of average precision: distance between classes over distance within classes."""
+
+from __future__ import annotations
 
 from fractions import Fraction
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,17 +13,22 @@ from skhash.metrics.codes._class_codes import count_center_distances, count_own_
 from skhash.metrics.codes._code_reading import read_classes, read_codes
 from skhash.utils import Interval, validate_params
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.utils import CodesLike
+
 
 @validate_params(
     {"percentile": [Interval(Real, 0, 100, closed="right")]},
     prefer_skip_nested_validation=True,
 )
-def lower_bound_ratio(codes, y, *, percentile=99.9, bits=None):
-    r"""Lower-bound ratio: how far the centers of classes are apart, over how far codes are from their own center.
+def lower_bound_ratio(codes: CodesLike, y: ArrayLike, *, percentile: float = 99.9, bits: int | None = None) -> Score:
+    r"""Compute the lower-bound ratio: distance between class centers over distance of codes from their own center.
 
-    The center of a class is the bitwise majority of its codes. The larger the ratio, the higher the bound below which
-    average precision cannot fall. It costs one pass over the codes, where mean average precision compares all pairs: a
-    cheap stand-in while models are tuned or selected.
+    The center of a class is the bitwise majority of its codes. The larger the ratio, the higher the lower bound of
+    average precision. It takes one pass over the codes, whereas mean average precision compares all pairs: a cheap
+    substitute while models are tuned or selected.
 
     Parameters
     ----------
@@ -30,10 +38,10 @@ def lower_bound_ratio(codes, y, *, percentile=99.9, bits=None):
         Class labels or a multi-hot 0 / 1 matrix; a sample with several labels counts for each of these classes. At
         least two classes must have samples.
     percentile : float, default=99.9
-        How many percent count, above 0 and up to 100; the rest are outliers. The numerator is the largest distance that
-        so many of the pairs of centers reach, the denominator the smallest within which so many of the codes are from
-        their center. 100 takes the plain minimum and maximum, and so does 99.9 for up to 45 classes and fewer than
-        1,000 codes.
+        Percentage that counts, above 0 and up to 100; the rest are outliers. The numerator is the largest distance that
+        this percentage of the pairs of centers reach or exceed, the denominator the smallest distance that this
+        percentage of the codes do not exceed from their center. 100 takes the plain minimum and maximum, and so does
+        99.9 for up to 45 classes and fewer than 1,000 codes.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
 
@@ -46,12 +54,12 @@ def lower_bound_ratio(codes, y, *, percentile=99.9, bits=None):
     Raises
     ------
     ValueError
-        If `codes` are no codes, `y` has another number of rows, or fewer than two classes have samples.
+        If `codes` are not valid codes, `y` has another number of rows, or fewer than two classes have samples.
 
     See Also
     --------
     make_code_scorer : The same as a `scoring=` of scikit-learn.
-    mean_average_precision : What it stands in for.
+    mean_average_precision : The score that it substitutes.
     skhash.centers.class_centers : The bitwise majority.
 
     Notes
@@ -64,10 +72,12 @@ def lower_bound_ratio(codes, y, *, percentile=99.9, bits=None):
         \mathcal{D}_{inter} = \{ d(c^j, c^k) : j < k \}, \qquad
         \mathcal{D}_{intra} = \{ d(b^i, c^j) : i \text{ has label } j \}.
 
-    The paper takes "the 99.9 percentile of both to avoid outliers"; this is read as leaving out 0.1 % at the far end of
-    each side. Distances are counted, not kept: memory grows with the samples and their labels only.
+    In the paper, "the 99.9 percentile of :math:`\min \mathcal{D}_{inter}` and :math:`\max \mathcal{D}_{intra}` is
+    picked to avoid outliers". Here this means leaving out the smallest 0.1 % of the distances between centers and the
+    largest 0.1 % of those within classes. Distances are counted, not stored: memory grows with the samples and their
+    labels only.
 
-    The paper does not say what 0 / 0 is, all codes being the same one; as the worst of all codes, these get 0.
+    The paper does not define 0 / 0, which occurs if all codes are equal; as these are the worst codes, the ratio is 0.
 
     References
     ----------
@@ -96,7 +106,7 @@ def lower_bound_ratio(codes, y, *, percentile=99.9, bits=None):
     return Score(ratio, f"least distance of two class centers / largest of a code from its own, {counted}")
 
 
-def _reached_by(count, percentile):
-    """Find the largest distance that `percentile` percent of what was counted reach."""
-    left_out = int((100 - Fraction(str(percentile))) / 100 * int(count.sum()))  # exact: 0.1 is no float
+def _reached_by(count: NDArray[np.int64], percentile: float) -> int:
+    """Find the largest distance that `percentile` percent of the counted pairs reach or exceed."""
+    left_out = int((100 - Fraction(str(percentile))) / 100 * int(count.sum()))  # exact: 0.1 is not a float
     return int(np.searchsorted(np.cumsum(count), left_out, side="right"))

@@ -1,4 +1,8 @@
-"""How often every bit is 1."""
+"""Share of the codes in which each bit is 1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -6,12 +10,20 @@ from skhash.metrics.codes._bit_balance import count_ones
 from skhash.metrics.codes._code_reading import read_codes
 from skhash.metrics.displays._base import COLORS, GUIDE, BaseDisplay, encode_one_side, merge_style, name_of, show_legend
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
+    from matplotlib.lines import Line2D
+    from numpy.typing import NDArray
+
+    from skhash.utils import CodesLike, SamplesLike
+
 
 class BitBalanceDisplay(BaseDisplay):
     """Share of the codes in which each bit is 1, as bars from the balanced half.
 
-    Use `from_estimator` or `from_predictions` to make one. A bit that is the same for most codes tells little; the
-    figure in the legend, `bit_balance`, is the mean length of the bars, doubled.
+    Use `from_estimator` or `from_predictions` to create one. A bit that is the same for most codes carries little
+    information; the score in the legend, `bit_balance`, is twice the mean length of the bars.
 
     Parameters
     ----------
@@ -33,7 +45,7 @@ class BitBalanceDisplay(BaseDisplay):
 
     See Also
     --------
-    bit_balance : Compute the figure in the legend.
+    bit_balance : Compute the score in the legend.
 
     Examples
     --------
@@ -45,19 +57,22 @@ class BitBalanceDisplay(BaseDisplay):
     'two bits (bit balance = 0.250)'
     """
 
-    def __init__(self, ones, *, name=None):
+    bars_: BarContainer
+    balanced_: Line2D
+
+    def __init__(self, ones: NDArray[np.float64], *, name: str | None = None) -> None:
         self.ones = ones
         self.name = name
 
-    def plot(self, ax=None, *, name=None, **kwargs):
+    def plot(self, ax: Axes | None = None, *, name: str | None = None, **kwargs: Any) -> Self:
         """Draw the bars.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         name : str, default=None
-            Name in the legend; None is the Display's.
+            Name in the legend; None uses the Display's own.
         **kwargs : dict
             Keyword arguments of `matplotlib.axes.Axes.bar`.
 
@@ -77,61 +92,79 @@ class BitBalanceDisplay(BaseDisplay):
         self.balanced_ = self.ax_.axhline(0.5, **GUIDE)
         self.ax_.set(xlabel="Bit", ylabel="Share of codes in which the bit is 1", ylim=(0, 1))
         self.ax_.set_xlim(-0.75, len(off) - 0.25)
-        self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)  # pyright: ignore[reportCallIssue]  a MaxNLocator
         show_legend(self.ax_, loc="upper right")
         return self
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, name=None, ax=None, **kwargs):
-        """Encode with a fitted estimator, and draw.
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: SamplesLike,
+        y: Any = None,
+        *,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Encode with a fitted estimator, count the ones, and draw them.
 
         Parameters
         ----------
         estimator : estimator instance
             Fitted hasher, or `Pipeline` that ends in a hasher or in a `HammingIndex`.
         X : array-like of shape (n, ...)
-            Samples, whatever the estimator takes.
+            Samples, in any form that the estimator accepts.
         y : object, default=None
-            Ignored; there so that all Displays are called alike.
+            Not used, present for API consistency by convention.
         name : str, default=None
-            Name in the legend; None is the name of the estimator's class.
+            Name in the legend; None uses the name of the estimator's class.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : BitBalanceDisplay
-            The Display, drawn.
+            The Display, already drawn.
         """
         cls._check_matplotlib("from_estimator")
         codes, bits = encode_one_side(estimator, X, cls.__name__)
         return cls.from_predictions(codes, bits=bits, name=name_of(estimator, name), ax=ax, **kwargs)
 
     @classmethod
-    def from_predictions(cls, codes, y=None, *, bits=None, name=None, ax=None, **kwargs):
-        """Count the ones of codes, and draw.
+    def from_predictions(
+        cls,
+        codes: CodesLike,
+        y: Any = None,
+        *,
+        bits: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Count the ones of codes, and draw them.
 
         Parameters
         ----------
         codes : array-like of shape (n, bits) or in another form of `skhash.codes`
             Hash codes.
         y : object, default=None
-            Ignored; there so that all Displays are called alike.
+            Not used, present for API consistency by convention.
         bits : int, default=None
             Code length, needed for packed bytes and for packed words with padding.
         name : str, default=None
             Name in the legend.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : BitBalanceDisplay
-            The Display, drawn.
+            The Display, already drawn.
         """
         cls._check_matplotlib("from_predictions")
         packed, bits = read_codes(codes, bits)

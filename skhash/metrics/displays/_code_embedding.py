@@ -1,6 +1,9 @@
-"""A map of codes in the plane, by t-SNE of their Hamming distances."""
+"""Map of codes in the plane, by t-SNE of their Hamming distances."""
+
+from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.manifold import TSNE
@@ -11,23 +14,30 @@ from skhash.metrics.codes._code_reading import read_codes
 from skhash.metrics.displays._base import BaseDisplay, encode_one_side, name_of, scatter_style, show_legend
 from skhash.utils import local_random_state, read_labels
 
-_MOST = 5000
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.utils import CodesLike, RandomStateLike, SamplesLike
+
+_MAX_CODES = 5000
 
 
 class CodeEmbeddingDisplay(BaseDisplay):
-    """Codes as points in the plane, close together where their Hamming distance is small, as far as t-SNE can do that.
+    """Codes as points in the plane, close together where their Hamming distance is small, as far as t-SNE achieves it.
 
-    Use `from_estimator` or `from_predictions` to make one. Each class has a colour and a marker of its own. t-SNE keeps
-    neighbourhoods: the sizes of groups and the distances between them mean little.
+    Use `from_estimator` or `from_predictions` to create one. Each class has its own color and marker. t-SNE preserves
+    neighborhoods: the sizes of groups and the distances between them mean little.
 
     Parameters
     ----------
     embedding : ndarray of float of shape (n, 2)
-        Where each code is drawn.
+        Position of each code.
     labels : ndarray of shape (n,), default=None
-        Class labels; None draws all codes alike.
+        Class labels; None draws all codes in the same style.
     name : str, default=None
-        Title of the legend; without labels the one name in it.
+        Title of the legend; without labels its only entry.
 
     Attributes
     ----------
@@ -40,7 +50,7 @@ class CodeEmbeddingDisplay(BaseDisplay):
 
     See Also
     --------
-    DistanceHistogramDisplay : The same distances, exactly.
+    DistanceHistogramDisplay : The exact distances.
 
     References
     ----------
@@ -58,20 +68,24 @@ class CodeEmbeddingDisplay(BaseDisplay):
     ((100, 2), 10)
     """
 
-    def __init__(self, embedding, labels=None, *, name=None):
+    points_: list[PathCollection]
+
+    def __init__(
+        self, embedding: NDArray[np.floating[Any]], labels: NDArray[Any] | None = None, *, name: str | None = None
+    ) -> None:
         self.embedding = embedding
         self.labels = labels
         self.name = name
 
-    def plot(self, ax=None, *, name=None, **kwargs):
+    def plot(self, ax: Axes | None = None, *, name: str | None = None, **kwargs: Any) -> Self:
         """Draw the points.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure. The legend is at its right, outside.
+            Axes to draw on; None creates a new figure. The legend is outside, to the right.
         name : str, default=None
-            Title of the legend; None is the Display's.
+            Title of the legend; None uses the Display's own.
         **kwargs : dict
             Keyword arguments of `matplotlib.axes.Axes.scatter`.
 
@@ -98,41 +112,41 @@ class CodeEmbeddingDisplay(BaseDisplay):
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y=None,
+        estimator: Any,
+        X: SamplesLike,
+        y: ArrayLike | None = None,
         *,
-        perplexity=30.0,
-        n_max=None,
-        random_state=None,
-        n_jobs=None,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
-        """Encode with a fitted estimator, embed, and draw.
+        perplexity: float = 30.0,
+        n_max: int | None = None,
+        random_state: RandomStateLike | None = None,
+        n_jobs: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Encode with a fitted estimator, embed the codes, and draw them.
 
         Parameters
         ----------
         estimator : estimator instance
             Fitted hasher, or `Pipeline` that ends in a hasher or in a `HammingIndex`.
         X : array-like of shape (n, ...)
-            Samples, whatever the estimator takes.
+            Samples, in any form that the estimator accepts.
         y : array-like of shape (n,), default=None
             Class labels.
         perplexity, n_max, random_state, n_jobs
             As in `from_predictions`.
         name : str, default=None
-            Title of the legend; None is the name of the estimator's class.
+            Title of the legend; None uses the name of the estimator's class.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : CodeEmbeddingDisplay
-            The Display, drawn.
+            The Display, already drawn.
         """
         cls._check_matplotlib("from_estimator")
         codes, bits = encode_one_side(estimator, X, cls.__name__)
@@ -142,64 +156,66 @@ class CodeEmbeddingDisplay(BaseDisplay):
     @classmethod
     def from_predictions(
         cls,
-        codes,
-        y=None,
+        codes: CodesLike,
+        y: ArrayLike | None = None,
         *,
-        perplexity=30.0,
-        n_max=None,
-        random_state=None,
-        bits=None,
-        n_jobs=None,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
-        """Embed codes, and draw.
+        perplexity: float = 30.0,
+        n_max: int | None = None,
+        random_state: RandomStateLike | None = None,
+        bits: int | None = None,
+        n_jobs: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Embed codes, and draw them.
 
         Parameters
         ----------
         codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-            Hash codes. All pairs are compared, so there may be 5,000 at most, unless `n_max` draws fewer.
+            Hash codes. All pairs are compared, so 5,000 codes are allowed at most, unless `n_max` selects fewer.
         y : array-like of shape (n,), default=None
-            Class labels. A multi-hot matrix is refused: a point has one colour.
+            Class labels. A multi-hot matrix is not accepted, because a point has one color.
         perplexity : float, default=30.0
-            About how many neighbours of each code t-SNE minds, below the number of codes drawn.
+            Effective number of neighbors of each code that t-SNE considers, less than the number of drawn codes.
         n_max : int, default=None
-            Draw a random subset of so many codes where there are more, 5,000 at most. None draws all of them.
+            Size of a random subset to draw if there are more codes, from 2 to 5,000. None draws all codes.
         random_state : int, RandomState instance or None, default=None
-            Seeds the subset and t-SNE.
+            Seed of the subset and of t-SNE.
         bits : int, default=None
             Code length, needed for packed bytes and for packed words with padding.
         n_jobs : int, default=None
             Number of threads.
         name : str, default=None
-            Title of the legend; without labels the one name in it.
+            Title of the legend; without labels its only entry.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : CodeEmbeddingDisplay
-            The Display, drawn.
+            The Display, already drawn.
 
         Raises
         ------
         ValueError
-            If there are too many codes, or too few for the perplexity, or `y` does not fit them.
+            If there are too many codes, or too few for the perplexity, or if `y` does not match them.
         """
         cls._check_matplotlib("from_predictions")
         packed, bits = read_codes(codes, bits, at_least=2)
         labels = None if y is None else _read_classes(y, len(packed))
         random_state = local_random_state(random_state)
         if n_max is not None:
-            check_scalar(n_max, "n_max", Integral, min_val=2, max_val=_MOST)
+            check_scalar(n_max, "n_max", Integral, min_val=2, max_val=_MAX_CODES)
             if n_max < len(packed):
                 rows = np.sort(random_state.choice(len(packed), n_max, replace=False))
                 packed, labels = packed[rows], None if labels is None else labels[rows]
-        if len(packed) > _MOST:
-            raise ValueError(f"t-SNE of {len(packed)} codes takes too long: at most {_MOST}; n_max= draws a subset.")
+        if len(packed) > _MAX_CODES:
+            raise ValueError(
+                f"codes must have at most {_MAX_CODES} rows for t-SNE, got {len(packed)}; n_max selects a subset."
+            )
         signs = 2 * unpack_codes(packed, bits).astype(np.float32) - 1
         distances = (bits - signs @ signs.T) / 2
         tsne = TSNE(
@@ -208,11 +224,11 @@ class CodeEmbeddingDisplay(BaseDisplay):
         return cls(tsne.fit_transform(distances), labels, name=name).plot(ax, **kwargs)
 
 
-def _read_classes(y, n_codes):
+def _read_classes(y: ArrayLike, n_codes: int) -> NDArray[Any]:
     """Read one class label per code."""
     labels = read_labels(y)
     if labels.multilabel:
-        raise ValueError("y is a multi-hot matrix, but a point has one colour: give one class label per code, or None.")
+        raise ValueError("y must be one class label per code or None, got a multi-hot matrix.")
     if len(labels) != n_codes:
-        raise ValueError(f"codes have {n_codes} rows, but y has {len(labels)}.")
+        raise ValueError(f"y must have one row per code, {n_codes}, got {len(labels)}.")
     return labels.decode()

@@ -1,16 +1,28 @@
-"""How far codes of one class are apart, and codes of different classes."""
+"""Histograms of the Hamming distances within classes and between classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from skhash.metrics.codes._distance_histograms import distance_histograms
 from skhash.metrics.displays._base import COLORS, BaseDisplay, encode_one_side, merge_style, name_of
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.patches import StepPatch
+    from matplotlib.text import Annotation
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.utils import CodesLike, SamplesLike
+
 
 class DistanceHistogramDisplay(BaseDisplay):
     """Hamming distances of pairs that share a label, and of pairs that do not; the arrow is the separability.
 
-    Use `from_estimator` or `from_predictions` to make one. The less the two overlap, the better a radius tells classes
-    apart.
+    Use `from_estimator` or `from_predictions` to create one. The less the two overlap, the better a radius separates
+    the classes.
 
     Parameters
     ----------
@@ -26,9 +38,9 @@ class DistanceHistogramDisplay(BaseDisplay):
     intra_ : matplotlib StepPatch
         Histogram of the pairs that share a label.
     inter_ : matplotlib StepPatch
-        Histogram of the pairs that share none, hatched.
+        Histogram of the pairs that share no label, hatched.
     arrow_ : matplotlib Annotation or None
-        Arrow from the mean of the one to the mean of the other.
+        Arrow from the mean of the pairs that share a label to the mean of the others.
     separability_ : float
         Mean distance of pairs that share no label, minus that of pairs that share one, in bits.
     ax_ : matplotlib Axes
@@ -55,20 +67,34 @@ class DistanceHistogramDisplay(BaseDisplay):
     True
     """
 
-    def __init__(self, intra, inter, *, name=None):
+    intra_: StepPatch
+    inter_: StepPatch
+    arrow_: Annotation | None
+    separability_: float
+
+    def __init__(self, intra: NDArray[np.int64], inter: NDArray[np.int64], *, name: str | None = None) -> None:
         self.intra = intra
         self.inter = inter
         self.name = name
 
-    def plot(self, ax=None, *, name=None, plot_separability=True, intra_kw=None, inter_kw=None, **kwargs):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        name: str | None = None,
+        plot_separability: bool = True,
+        intra_kw: dict[str, Any] | None = None,
+        inter_kw: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw both histograms, each scaled to the share of its own pairs.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         name : str, default=None
-            Title of the legend; None is the Display's.
+            Title of the legend; None uses the Display's own.
         plot_separability : bool, default=True
             Whether to draw the arrow.
         intra_kw, inter_kw : dict, default=None
@@ -84,7 +110,7 @@ class DistanceHistogramDisplay(BaseDisplay):
         Raises
         ------
         ValueError
-            If there is no pair of one kind.
+            If there is no pair that shares a label, or none that shares no label.
         """
         name = self._prepare(ax, name)
         from matplotlib.patches import StepPatch
@@ -105,16 +131,16 @@ class DistanceHistogramDisplay(BaseDisplay):
         self.inter_ = self.ax_.stairs(other, edges, **merge_style(inter_style, inter_kw, StepPatch))
         top = max(shared.max(), other.max())
         distances = np.arange(len(self.intra))
-        means = shared @ distances, other @ distances
-        self.separability_ = float(means[1] - means[0])
+        means = float(shared @ distances), float(other @ distances)
+        self.separability_ = means[1] - means[0]
         self.arrow_ = self._draw_arrow(*means, 1.1 * top) if plot_separability else None
         self.ax_.set(xlabel="Hamming distance (bits)", ylabel="Share of the pairs", xlim=edges[[0, -1]])
         self.ax_.set_ylim(0, (1.6 if plot_separability else 1.3) * top)
         self.ax_.legend(title=name, loc="upper right")
         return self
 
-    def _draw_arrow(self, start, stop, height):
-        """Draw an arrow from one mean to the other, with its length, and where they are."""
+    def _draw_arrow(self, start: float, stop: float, height: float) -> Annotation:
+        """Draw an arrow from one mean to the other, its length as a text, and a line at each mean."""
         self.ax_.vlines([start, stop], 0, height, colors="black", linestyles=":", linewidth=1)
         arrow = {"arrowstyle": "->", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.5}
         text = f"separability {self.separability_:.2f} bits"
@@ -122,38 +148,58 @@ class DistanceHistogramDisplay(BaseDisplay):
         return self.ax_.annotate("", (stop, height), (start, height), arrowprops=arrow)
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, n_jobs=None, name=None, ax=None, **kwargs):
-        """Encode with a fitted estimator, compare all pairs, and draw.
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: SamplesLike,
+        y: ArrayLike,
+        *,
+        n_jobs: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Encode with a fitted estimator, compare all pairs, and draw the histograms.
 
         Parameters
         ----------
         estimator : estimator instance
             Fitted hasher, or `Pipeline` that ends in a hasher or in a `HammingIndex`.
         X : array-like of shape (n, ...)
-            Samples, whatever the estimator takes.
+            Samples, in any form that the estimator accepts.
         y : array-like of shape (n,) or (n, n_classes)
             Their class labels or multi-hot labels.
         n_jobs : int, default=None
             Number of threads.
         name : str, default=None
-            Title of the legend; None is the name of the estimator's class.
+            Title of the legend; None uses the name of the estimator's class.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : DistanceHistogramDisplay
-            The Display, drawn.
+            The Display, already drawn.
         """
         cls._check_matplotlib("from_estimator")
         codes, bits = encode_one_side(estimator, X, cls.__name__)
         return cls.from_predictions(codes, y, bits=bits, n_jobs=n_jobs, name=name_of(estimator, name), ax=ax, **kwargs)
 
     @classmethod
-    def from_predictions(cls, codes, y, *, bits=None, n_jobs=None, name=None, ax=None, **kwargs):
-        """Compare all pairs of codes, and draw.
+    def from_predictions(
+        cls,
+        codes: CodesLike,
+        y: ArrayLike,
+        *,
+        bits: int | None = None,
+        n_jobs: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Compare all pairs of codes, and draw the histograms.
 
         Parameters
         ----------
@@ -168,23 +214,25 @@ class DistanceHistogramDisplay(BaseDisplay):
         name : str, default=None
             Title of the legend.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : DistanceHistogramDisplay
-            The Display, drawn.
+            The Display, already drawn.
         """
         cls._check_matplotlib("from_predictions")
         counts = distance_histograms(codes, y, bits=bits, n_jobs=n_jobs)
         return cls(counts.intra, counts.inter, name=name).plot(ax, **kwargs)
 
 
-def _share(counts, kind):
+def _share(counts: NDArray[np.int64], kind: str) -> NDArray[np.float64]:
     """Scale counts to a sum of one."""
     total = np.sum(counts)
     if not total:
-        raise ValueError(f"{kind} counts no pairs: both kinds, with and without a shared label, are needed.")
+        raise ValueError(
+            f"{kind} must count at least one pair, got none. Pairs with and without a shared label are required."
+        )
     return np.asarray(counts) / total

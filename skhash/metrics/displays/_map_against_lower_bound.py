@@ -1,4 +1,8 @@
-"""Whether the lower-bound ratio ranks settings as mean average precision does."""
+"""Comparison of two rankings of settings: by lower-bound ratio and by mean average precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -7,13 +11,25 @@ from skhash.metrics.codes._lower_bound_ratio import lower_bound_ratio
 from skhash.metrics.displays._base import BaseDisplay, encode_both_sides, scatter_style, show_legend
 from skhash.metrics.ranking._mean_average_precision import mean_average_precision
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.text import Annotation
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.metrics._score import Score
+    from skhash.metrics.ranking._protocols import Ties
+    from skhash.utils import CodesLike, SamplesLike
+
 
 class MapAgainstLowerBoundDisplay(BaseDisplay):
     """Mean average precision over the lower-bound ratio, one point per setting, with their rank correlation.
 
-    Use `from_estimator` or `from_predictions` to make one. Settings may be anything that gives codes for the same
-    samples: methods, code lengths, weights of a loss, epochs. If the rank correlation is near 1, the cheap ratio can
-    choose among such settings.
+    Use `from_estimator` or `from_predictions` to create one. Settings may be methods, code lengths, weights of a loss,
+    epochs or anything else that changes the codes of the same samples. If the rank correlation is near 1, the cheap
+    ratio can choose among such settings.
 
     Parameters
     ----------
@@ -31,11 +47,12 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
     points_ : matplotlib PathCollection
         The settings with finite ratios.
     infinite_ : matplotlib PathCollection
-        The settings with infinite ones.
+        The settings with infinite ratios.
     texts_ : list of matplotlib Annotation
         Names of the settings.
     rank_correlation_ : float
-        Spearman's, of all settings; NaN for fewer than three, or if either figure is the same for all.
+        Spearman's rank correlation of all settings; NaN for fewer than three, or if one of the two scores is the same
+        for all.
     ax_ : matplotlib Axes
         Axes with the points.
     figure_ : matplotlib Figure or SubFigure
@@ -43,8 +60,8 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
 
     See Also
     --------
-    lower_bound_ratio : What is drawn to the right.
-    mean_average_precision : What is drawn upwards.
+    lower_bound_ratio : The score on the x-axis.
+    mean_average_precision : The score on the y-axis.
     make_code_scorer : The ratio as a `scoring=` of scikit-learn.
 
     References
@@ -66,23 +83,37 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
     'mAP'
     """
 
-    def __init__(self, lower_bound_ratio, mean_average_precision, *, settings=None, name=None):
+    points_: PathCollection
+    infinite_: PathCollection
+    texts_: list[Annotation]
+    rank_correlation_: float
+
+    def __init__(
+        self,
+        lower_bound_ratio: NDArray[np.float64],
+        mean_average_precision: NDArray[np.float64],
+        *,
+        settings: NDArray[np.str_] | None = None,
+        name: str | None = None,
+    ) -> None:
         self.lower_bound_ratio = lower_bound_ratio
         self.mean_average_precision = mean_average_precision
         self.settings = settings
         self.name = name
 
-    def plot(self, ax=None, *, name=None, plot_settings=True, **kwargs):
+    def plot(
+        self, ax: Axes | None = None, *, name: str | None = None, plot_settings: bool = True, **kwargs: Any
+    ) -> Self:
         """Draw the points.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         name : str, default=None
-            Name in the legend; None is the Display's.
+            Name in the legend; None uses the Display's own.
         plot_settings : bool, default=True
-            Whether to write the names of the settings beside the points.
+            Whether to write the names of the settings next to the points.
         **kwargs : dict
             Keyword arguments of `matplotlib.axes.Axes.scatter`.
 
@@ -96,8 +127,8 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
         self.rank_correlation_ = _rank_correlation(ratio, quality)
         correlation = f"rank correlation {self.rank_correlation_:.2f}, n = {len(ratio)}"
         label = correlation if name is None else f"{name} ({correlation})"
-        finite, border = np.isfinite(ratio), self.ax_.get_yaxis_transform()  # x from 0 to 1, y as the data
-        style = scatter_style(len(self.ax_.collections) // 2, label, kwargs)  # two for each Display
+        finite, border = np.isfinite(ratio), self.ax_.get_yaxis_transform()  # x from 0 to 1, y in data units
+        style = scatter_style(len(self.ax_.collections) // 2, label, kwargs)  # each Display adds two collections
         self.points_ = self.ax_.scatter(ratio[finite], quality[finite], **style)
         style |= {"marker": ">", "label": None, "transform": border, "clip_on": False}
         self.infinite_ = self.ax_.scatter(np.ones(np.sum(~finite)), quality[~finite], **style)
@@ -110,40 +141,40 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
                 self.texts_.append(self.ax_.annotate(setting, textcoords="offset points", fontsize=8, **place))
         self.ax_.margins(0.15, 0.12)  # room for names
         self.ax_.set(xlabel="Lower-bound ratio", ylabel="mAP")
-        show_legend(self.ax_, loc="upper left")  # where a good rank correlation leaves room
+        show_legend(self.ax_, loc="upper left")  # empty if the rank correlation is high
         return self
 
     @classmethod
     def from_estimator(
         cls,
-        estimators,
-        X,
-        y,
-        X_database=None,
-        y_database=None,
+        estimators: Mapping[str, Any] | Sequence[Any],
+        X: SamplesLike,
+        y: ArrayLike,
+        X_database: SamplesLike | None = None,
+        y_database: ArrayLike | None = None,
         *,
-        percentile=99.9,
-        R=None,
-        ties="stable",
-        n_jobs=None,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
-        """Encode with several fitted estimators, compute both figures of each, and draw.
+        percentile: float = 99.9,
+        R: int | None = None,
+        ties: Ties = "stable",
+        n_jobs: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Encode with several fitted estimators, compute both scores of each, and draw them.
 
         Parameters
         ----------
         estimators : dict of str to estimator instance, or list of estimator instance
-            One per setting, fitted: hashers, or `Pipeline`s that end in a hasher or in a `HammingIndex`. A dict gives
-            the settings' names.
+            One fitted estimator per setting: hashers, or `Pipeline`s that end in a hasher or in a `HammingIndex`. The
+            keys of a dict are the names of the settings.
         X : array-like of shape (n_queries, ...)
-            Queries, whatever the estimators take.
+            Queries, in any form that the estimators accept.
         y : array-like of shape (n_queries,) or (n_queries, n_classes)
             Their class labels or multi-hot labels.
         X_database, y_database : array-like, default=None
-            What is searched, and its labels. None searches what the index at an estimator's end holds, if there is
-            one, else `X` itself, each query left out of its own ranking.
+            The database and its labels. None searches the codes of the index at the end of an estimator, if there is
+            one, else `X` itself, with each query excluded from its own ranking.
         percentile, R, ties
             As in `from_predictions`.
         n_jobs : int, default=None
@@ -151,59 +182,59 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
         name : str, default=None
             Name in the legend.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : MapAgainstLowerBoundDisplay
-            The Display, drawn.
+            The Display, already drawn.
         """
         cls._check_matplotlib("from_estimator")
-        settings, estimators = _names_and_values(estimators, "estimators")
-        figures = []
-        for estimator in estimators:
+        settings, fitted = _names_and_values(estimators, "estimators")
+        scores = []
+        for estimator in fitted:
             retrieval, sides = encode_both_sides(estimator, X, y, X_database, y_database, cls.__name__)
-            figures.append(_measure(*retrieval, **sides, percentile=percentile, R=R, ties=ties, n_jobs=n_jobs))
-        return cls(*np.transpose(figures), settings=settings, name=name).plot(ax, **kwargs)
+            scores.append(_measure(*retrieval, **sides, percentile=percentile, R=R, ties=ties, n_jobs=n_jobs))
+        return cls(*np.transpose(scores), settings=settings, name=name).plot(ax, **kwargs)
 
     @classmethod
     def from_predictions(
         cls,
-        query_codes,
-        database_codes,
-        query_labels,
-        database_labels,
+        query_codes: Mapping[str, CodesLike] | Sequence[CodesLike],
+        database_codes: Mapping[str, CodesLike] | Sequence[CodesLike],
+        query_labels: ArrayLike,
+        database_labels: ArrayLike,
         *,
-        percentile=99.9,
-        R=None,
-        ties="stable",
-        exclude_self=False,
-        bits=None,
-        n_jobs=None,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
-        """Compute both figures of several sets of codes, and draw.
+        percentile: float = 99.9,
+        R: int | None = None,
+        ties: Ties = "stable",
+        exclude_self: bool = False,
+        bits: int | None = None,
+        n_jobs: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Compute both scores of several sets of codes, and draw them.
 
         Parameters
         ----------
         query_codes : dict of str to array-like, or list of array-like
-            For each setting, the codes that are searched for. A dict gives the settings' names.
+            Codes of the queries for each setting. The keys of a dict are the names of the settings.
         database_codes : dict of str to array-like, or list of array-like
-            For each setting, the codes that are searched; their lower-bound ratio is computed.
+            Codes of the database for each setting; the lower-bound ratio is that of these codes.
         query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-            Class labels or multi-hot labels of either, the same in all settings.
+            Class labels or multi-hot labels of both sides, the same in all settings.
         percentile : float, default=99.9
             As in `lower_bound_ratio`.
         R : int, default=None
-            Ranks that count in mean average precision; None is the whole database.
+            Number of ranks that count in mean average precision; None means the whole database.
         ties : {"stable", "expected", "optimistic", "pessimistic"}, default="stable"
             As in `mean_average_precision`.
         exclude_self : bool, default=False
-            Leave each query out of its own ranking: query `i` is database item `i`.
+            Exclude each query from its own ranking: query `i` is database item `i`.
         bits : int, default=None
             Code length of all settings, needed for packed bytes and for packed words with padding.
         n_jobs : int, default=None
@@ -211,39 +242,41 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
         name : str, default=None
             Name in the legend.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : MapAgainstLowerBoundDisplay
-            The Display, drawn.
+            The Display, already drawn.
 
         Raises
         ------
         ValueError
-            If the two sides have other settings, or codes or labels are malformed or do not fit each other.
+            If the two sides have different settings, or if codes or labels are malformed or inconsistent.
         """
         cls._check_matplotlib("from_predictions")
         settings, queries = _names_and_values(query_codes, "query_codes")
         others, databases = _names_and_values(database_codes, "database_codes")
-        if len(queries) != len(databases) or not np.array_equal(settings, others):
+        if len(queries) != len(databases) or not np.array_equal(cast("Any", settings), cast("Any", others)):
             raise ValueError(
                 "query_codes and database_codes must have the same settings in the same order, "
                 f"got {len(queries) if settings is None else list(settings)} "
                 f"and {len(databases) if others is None else list(others)}."
             )
         options = {"percentile": percentile, "R": R, "ties": ties, "n_jobs": n_jobs}
-        figures = [
+        scores = [
             _measure(*codes, query_labels, database_labels, exclude_self=exclude_self, bits=bits, **options)
             for codes in zip(queries, databases, strict=True)
         ]
-        return cls(*np.transpose(figures), settings=settings, name=name).plot(ax, **kwargs)
+        return cls(*np.transpose(scores), settings=settings, name=name).plot(ax, **kwargs)
 
 
-def _names_and_values(settings, argument):
-    """Take apart a dict of settings, or a list of settings without names."""
+def _names_and_values(
+    settings: Mapping[str, Any] | Sequence[Any], argument: str
+) -> tuple[NDArray[np.str_] | None, list[Any]]:
+    """Split a dict of settings into names and values; a list has no names."""
     named = isinstance(settings, dict)
     if not (named or isinstance(settings, (list, tuple))) or not len(settings):
         raise ValueError(
@@ -252,7 +285,19 @@ def _names_and_values(settings, argument):
     return np.array([str(name) for name in settings]) if named else None, list(settings.values() if named else settings)
 
 
-def _measure(queries, database, query_labels, database_labels, *, percentile, R, ties, exclude_self, bits, n_jobs):
+def _measure(
+    queries: CodesLike,
+    database: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
+    *,
+    percentile: float,
+    R: int | None,
+    ties: Ties,
+    exclude_self: bool,
+    bits: int | None,
+    n_jobs: int | None,
+) -> tuple[Score, Score]:
     """Compute the lower-bound ratio of the database, and mean average precision."""
     return (
         lower_bound_ratio(database, database_labels, percentile=percentile, bits=bits),
@@ -267,8 +312,8 @@ def _measure(queries, database, query_labels, database_labels, *, percentile, R,
     )
 
 
-def _rank_correlation(a, b):
-    """Compute Spearman's rank correlation, NaN where there is none."""
+def _rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Compute Spearman's rank correlation, NaN where it is not defined."""
     if len(a) < 3 or len(set(a)) == 1 or len(set(b)) == 1:
         return float("nan")
-    return float(spearmanr(a, b).statistic)
+    return float(cast("Any", spearmanr(a, b)).statistic)

@@ -1,6 +1,9 @@
 """Precision of the first K results, for every K."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.utils import check_scalar
 
@@ -14,12 +17,22 @@ from skhash.metrics.displays._base import (
 )
 from skhash.metrics.ranking._curves import precision_recall_by_rank
 
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection
+    from matplotlib.lines import Line2D
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.metrics.ranking._protocols import Ties
+    from skhash.utils import CodesLike, RandomStateLike, SamplesLike
+
 
 class PrecisionAtKDisplay(BaseDisplay):
     """Precision@K of a retrieval, the mean over the queries, for every K.
 
-    Use `from_estimator` or `from_predictions` to make one. Several can be drawn on one Axes; each takes the next colour
-    and line style.
+    Use `from_estimator` or `from_predictions` to create one. Several can be drawn on one Axes; each takes the next
+    color and line style.
 
     Parameters
     ----------
@@ -30,14 +43,14 @@ class PrecisionAtKDisplay(BaseDisplay):
     prevalence : float, default=None
         Mean share of relevant items in the whole database: the precision of a random ranking.
     name : str, default=None
-        Name in the legend; without one there is no entry.
+        Name in the legend; None means no entry.
 
     Attributes
     ----------
     line_ : matplotlib Line2D
         The curve.
     chance_level_ : matplotlib LineCollection or None
-        The chance level, if it was asked for.
+        The chance level, if it was requested.
     ax_ : matplotlib Axes
         Axes with the curve.
     figure_ : matplotlib Figure or SubFigure
@@ -45,7 +58,7 @@ class PrecisionAtKDisplay(BaseDisplay):
 
     See Also
     --------
-    precision_at_k : Compute it for one K.
+    precision_at_k : Precision for one K.
     RetrievalPrecisionRecallDisplay : Precision over recall.
 
     Examples
@@ -62,25 +75,43 @@ class PrecisionAtKDisplay(BaseDisplay):
     True
     """
 
-    def __init__(self, k, precision, *, prevalence=None, name=None):
+    line_: Line2D
+    chance_level_: LineCollection | None
+
+    def __init__(
+        self,
+        k: NDArray[np.int64],
+        precision: NDArray[np.float64],
+        *,
+        prevalence: float | None = None,
+        name: str | None = None,
+    ) -> None:
         self.k = k
         self.precision = precision
         self.prevalence = prevalence
         self.name = name
 
-    def plot(self, ax=None, *, name=None, plot_chance_level=False, chance_level_kw=None, **kwargs):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        name: str | None = None,
+        plot_chance_level: bool = False,
+        chance_level_kw: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the curve.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         name : str, default=None
-            Name in the legend; None is the Display's.
+            Name in the legend; None uses the Display's own.
         plot_chance_level : bool, default=False
             Whether to draw the precision of a random ranking.
         chance_level_kw : dict, default=None
-            Keyword arguments of `matplotlib.axes.Axes.hlines` for it.
+            Keyword arguments of `matplotlib.axes.Axes.hlines` for the chance level.
         **kwargs : dict
             Keyword arguments of `matplotlib.axes.Axes.plot` for the curve.
 
@@ -92,7 +123,7 @@ class PrecisionAtKDisplay(BaseDisplay):
         Raises
         ------
         ValueError
-            If the chance level is asked for without `prevalence`.
+            If the chance level is requested without `prevalence`.
         """
         name = self._prepare(ax, name)
         self.line_ = plot_curve(self.ax_, self.k, self.precision, name, kwargs)
@@ -106,33 +137,33 @@ class PrecisionAtKDisplay(BaseDisplay):
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
-        X_database=None,
-        y_database=None,
+        estimator: Any,
+        X: SamplesLike,
+        y: ArrayLike,
+        X_database: SamplesLike | None = None,
+        y_database: ArrayLike | None = None,
         *,
-        max_k=1000,
-        ties="stable",
-        random_state=None,
-        n_jobs=None,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
-        """Encode with a fitted estimator, search, and draw.
+        max_k: int = 1000,
+        ties: Ties = "stable",
+        random_state: RandomStateLike | None = None,
+        n_jobs: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Encode with a fitted estimator, search, and draw the curve.
 
         Parameters
         ----------
         estimator : estimator instance
             Fitted hasher, or `Pipeline` that ends in a hasher or in a `HammingIndex`.
         X : array-like of shape (n_queries, ...)
-            Queries, whatever the estimator takes.
+            Queries, in any form that the estimator accepts.
         y : array-like of shape (n_queries,) or (n_queries, n_classes)
             Their class labels or multi-hot labels.
         X_database, y_database : array-like, default=None
-            What is searched, and its labels. None searches what the index at the estimator's end holds, if there is
-            one, else `X` itself, each query left out of its own ranking.
+            The database and its labels. None searches the codes of the index at the end of the estimator, if there is
+            one, else `X` itself, with each query excluded from its own ranking.
         max_k : int, default=1000
             Largest K; the whole database if that is smaller.
         ties, random_state
@@ -140,16 +171,16 @@ class PrecisionAtKDisplay(BaseDisplay):
         n_jobs : int, default=None
             Number of threads.
         name : str, default=None
-            Name in the legend; None is the name of the estimator's class.
+            Name in the legend; None uses the name of the estimator's class.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : PrecisionAtKDisplay
-            The Display, drawn.
+            The Display, already drawn.
         """
         cls._check_matplotlib("from_estimator")
         retrieval, sides = encode_both_sides(estimator, X, y, X_database, y_database, cls.__name__)
@@ -159,35 +190,35 @@ class PrecisionAtKDisplay(BaseDisplay):
     @classmethod
     def from_predictions(
         cls,
-        query_codes,
-        database_codes,
-        query_labels,
-        database_labels,
+        query_codes: CodesLike,
+        database_codes: CodesLike,
+        query_labels: ArrayLike,
+        database_labels: ArrayLike,
         *,
-        max_k=1000,
-        ties="stable",
-        exclude_self=False,
-        bits=None,
-        random_state=None,
-        n_jobs=None,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
-        """Search codes, and draw.
+        max_k: int = 1000,
+        ties: Ties = "stable",
+        exclude_self: bool = False,
+        bits: int | None = None,
+        random_state: RandomStateLike | None = None,
+        n_jobs: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Search codes, and draw the curve.
 
         Parameters
         ----------
         query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-            Codes that are searched for, and codes that are searched.
+            Codes of the queries and codes of the database.
         query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-            Class labels or multi-hot labels of either; an item is relevant if it shares a label.
+            Class labels or multi-hot labels of both sides; an item is relevant if it shares a label with the query.
         max_k : int, default=1000
             Largest K; the whole database if that is smaller.
         ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default="stable"
             As in `precision_at_k`.
         exclude_self : bool, default=False
-            Leave each query out of its own ranking: query `i` is database item `i`.
+            Exclude each query from its own ranking: query `i` is database item `i`.
         bits : int, default=None
             Code length, needed for packed bytes and for packed words with padding.
         random_state : int, RandomState instance or None, default=None
@@ -197,14 +228,14 @@ class PrecisionAtKDisplay(BaseDisplay):
         name : str, default=None
             Name in the legend.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : PrecisionAtKDisplay
-            The Display, drawn.
+            The Display, already drawn.
         """
         cls._check_matplotlib("from_predictions")
         check_scalar(max_k, "max_k", Integral, min_val=1)

@@ -1,5 +1,9 @@
 """Precision over recall of a retrieval, by rank or by Hamming radius."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self
+
 import numpy as np
 
 from skhash.metrics.displays._base import (
@@ -13,25 +17,38 @@ from skhash.metrics.displays._base import (
 from skhash.metrics.ranking._curves import precision_recall_by_radius, precision_recall_by_rank
 from skhash.utils import check_option
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Annotation
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.metrics.ranking._protocols import Ties
+    from skhash.metrics.ranking._radius import EmptyBall
+    from skhash.utils import CodesLike, RandomStateLike, SamplesLike
+
 _BY = ("rank", "radius")
 
 
 class RetrievalPrecisionRecallDisplay(BaseDisplay):
     """Precision and recall of a retrieval, means over the queries, for every rank or for every Hamming radius.
 
-    Use `from_estimator` or `from_predictions` to make one. Several can be drawn on one Axes; each takes the next colour
-    and line style.
+    Use `from_estimator` or `from_predictions` to create one. Several can be drawn on one Axes; each takes the next
+    color and line style.
 
     Parameters
     ----------
     thresholds : ndarray of int of shape (n_thresholds,)
         Ranks from 1 on, or Hamming radii from 0 on.
     precision : ndarray of float of shape (n_thresholds,)
-        Mean share of relevant items among what is found up to each threshold.
+        Mean share of relevant items among those up to each threshold.
     recall : ndarray of float of shape (n_thresholds,)
-        Mean share of the relevant items that is found up to each threshold.
+        Mean share of all relevant items that is up to each threshold.
     by : {"rank", "radius"}, default="rank"
-        What the thresholds are.
+        Whether the thresholds are ranks or radii.
     prevalence : float, default=None
         Mean share of relevant items in the whole database: the precision of a random ranking.
     name : str, default=None
@@ -42,9 +59,9 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
     line_ : matplotlib Line2D
         The curve.
     chance_level_ : matplotlib LineCollection or None
-        The chance level, if it was asked for.
+        The chance level, if it was requested.
     marks_ : list of matplotlib Annotation
-        The thresholds written beside the curve.
+        The thresholds written next to the curve.
     ax_ : matplotlib Axes
         Axes with the curve.
     figure_ : matplotlib Figure or SubFigure
@@ -68,7 +85,20 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
     'ITQHasher (by rank)'
     """
 
-    def __init__(self, thresholds, precision, recall, *, by="rank", prevalence=None, name=None):
+    line_: Line2D
+    chance_level_: LineCollection | None
+    marks_: list[Annotation]
+
+    def __init__(
+        self,
+        thresholds: NDArray[np.int64],
+        precision: NDArray[np.float64],
+        recall: NDArray[np.float64],
+        *,
+        by: Literal["rank", "radius"] = "rank",
+        prevalence: float | None = None,
+        name: str | None = None,
+    ) -> None:
         self.thresholds = thresholds
         self.precision = precision
         self.recall = recall
@@ -76,21 +106,30 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
         self.prevalence = prevalence
         self.name = name
 
-    def plot(self, ax=None, *, name=None, marks=None, plot_chance_level=False, chance_level_kw=None, **kwargs):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        name: str | None = None,
+        marks: Sequence[int] | NDArray[np.int64] | None = None,
+        plot_chance_level: bool = False,
+        chance_level_kw: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the curve.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         name : str, default=None
-            Name in the legend; None is the Display's.
+            Name in the legend; None uses the Display's own.
         marks : array-like of int, default=None
-            Thresholds to mark and write beside the curve, such as `[2]` for radius 2.
+            Thresholds to mark and write next to the curve, such as `[2]` for radius 2.
         plot_chance_level : bool, default=False
             Whether to draw the precision of a random ranking.
         chance_level_kw : dict, default=None
-            Keyword arguments of `matplotlib.axes.Axes.hlines` for it.
+            Keyword arguments of `matplotlib.axes.Axes.hlines` for the chance level.
         **kwargs : dict
             Keyword arguments of `matplotlib.axes.Axes.plot` for the curve.
 
@@ -102,7 +141,7 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
         Raises
         ------
         ValueError
-            If `by` is unknown, a mark is none of the thresholds, or the chance level is asked for without `prevalence`.
+            If `by` is unknown, if a mark is not a threshold, or if the chance level is requested without `prevalence`.
         """
         check_option("by", self.by, _BY)
         name = self._prepare(ax, name)
@@ -117,8 +156,8 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
         show_legend(self.ax_)
         return self
 
-    def _mark(self, threshold):
-        """Write a threshold beside its point of the curve."""
+    def _mark(self, threshold: int) -> Annotation:
+        """Write a threshold next to its point of the curve."""
         (found,) = np.nonzero(np.asarray(self.thresholds) == threshold)
         if not len(found):
             first, last = self.thresholds[0], self.thresholds[-1]
@@ -130,36 +169,36 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
-        X_database=None,
-        y_database=None,
+        estimator: Any,
+        X: SamplesLike,
+        y: ArrayLike,
+        X_database: SamplesLike | None = None,
+        y_database: ArrayLike | None = None,
         *,
-        by="rank",
-        ties="stable",
-        empty_ball="zero",
-        random_state=None,
-        n_jobs=None,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
-        """Encode with a fitted estimator, search, and draw.
+        by: Literal["rank", "radius"] = "rank",
+        ties: Ties = "stable",
+        empty_ball: EmptyBall = "zero",
+        random_state: RandomStateLike | None = None,
+        n_jobs: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Encode with a fitted estimator, search, and draw the curve.
 
         Parameters
         ----------
         estimator : estimator instance
             Fitted hasher, or `Pipeline` that ends in a hasher or in a `HammingIndex`.
         X : array-like of shape (n_queries, ...)
-            Queries, whatever the estimator takes.
+            Queries, in any form that the estimator accepts.
         y : array-like of shape (n_queries,) or (n_queries, n_classes)
             Their class labels or multi-hot labels.
         X_database, y_database : array-like, default=None
-            What is searched, and its labels. None searches what the index at the estimator's end holds, if there is
-            one, else `X` itself, each query left out of its own ranking.
+            The database and its labels. None searches the codes of the index at the end of the estimator, if there is
+            one, else `X` itself, with each query excluded from its own ranking.
         by : {"rank", "radius"}, default="rank"
-            What precision and recall are computed up to.
+            Which thresholds precision and recall are computed for.
         ties, random_state
             As in `precision_recall_by_rank`; without effect by radius.
         empty_ball : {"zero", "skip", "skip_no_hit"}, default="zero"
@@ -167,16 +206,16 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
         n_jobs : int, default=None
             Number of threads.
         name : str, default=None
-            Name in the legend; None is the name of the estimator's class.
+            Name in the legend; None uses the name of the estimator's class.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : RetrievalPrecisionRecallDisplay
-            The Display, drawn.
+            The Display, already drawn.
         """
         cls._check_matplotlib("from_estimator")
         retrieval, sides = encode_both_sides(estimator, X, y, X_database, y_database, cls.__name__)
@@ -186,38 +225,38 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
     @classmethod
     def from_predictions(
         cls,
-        query_codes,
-        database_codes,
-        query_labels,
-        database_labels,
+        query_codes: CodesLike,
+        database_codes: CodesLike,
+        query_labels: ArrayLike,
+        database_labels: ArrayLike,
         *,
-        by="rank",
-        ties="stable",
-        empty_ball="zero",
-        exclude_self=False,
-        bits=None,
-        random_state=None,
-        n_jobs=None,
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
-        """Search codes, and draw.
+        by: Literal["rank", "radius"] = "rank",
+        ties: Ties = "stable",
+        empty_ball: EmptyBall = "zero",
+        exclude_self: bool = False,
+        bits: int | None = None,
+        random_state: RandomStateLike | None = None,
+        n_jobs: int | None = None,
+        name: str | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Search codes, and draw the curve.
 
         Parameters
         ----------
         query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-            Codes that are searched for, and codes that are searched.
+            Codes of the queries and codes of the database.
         query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-            Class labels or multi-hot labels of either; an item is relevant if it shares a label.
+            Class labels or multi-hot labels of both sides; an item is relevant if it shares a label with the query.
         by : {"rank", "radius"}, default="rank"
-            What precision and recall are computed up to.
+            Which thresholds precision and recall are computed for.
         ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default="stable"
             As in `precision_recall_by_rank`; without effect by radius.
         empty_ball : {"zero", "skip", "skip_no_hit"}, default="zero"
             As in `precision_recall_by_radius`; without effect by rank.
         exclude_self : bool, default=False
-            Leave each query out of its own ranking: query `i` is database item `i`.
+            Exclude each query from its own ranking: query `i` is database item `i`.
         bits : int, default=None
             Code length, needed for packed bytes and for packed words with padding.
         random_state : int, RandomState instance or None, default=None
@@ -227,14 +266,14 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
         name : str, default=None
             Name in the legend.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None creates a new figure.
         **kwargs : dict
             Keyword arguments of `plot`.
 
         Returns
         -------
         display : RetrievalPrecisionRecallDisplay
-            The Display, drawn.
+            The Display, already drawn.
         """
         cls._check_matplotlib("from_predictions")
         check_option("by", by, _BY)
@@ -244,7 +283,7 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
             curve = precision_recall_by_rank(*sides, ties=ties, random_state=random_state, **options)
         else:
             curve = precision_recall_by_radius(*sides, empty_ball=empty_ball, **options)
-        # Up to the last rank and within the largest radius, all is found.
+        # Up to the last rank or the largest radius every item counts, so precision is the share of relevant items.
         prevalence = float(curve.precision[-1])
         display = cls(curve.thresholds, curve.precision, curve.recall, by=by, prevalence=prevalence, name=name)
         return display.plot(ax, **kwargs)

@@ -1,6 +1,9 @@
 """Precision and recall among the first k results."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,37 +13,44 @@ from skhash.metrics.ranking._protocols import TIE_WORDS
 from skhash.metrics.ranking._retrieval import read_retrieval
 from skhash.utils import Interval, validate_params
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.metrics.ranking._protocols import Ties
+    from skhash.metrics.ranking._retrieval import Retrieval
+    from skhash.utils import CodesLike, RandomStateLike
+
 _CONSTRAINTS = {**RANKING_CONSTRAINTS, "k": [Interval(Integral, 1, None, closed="left")]}
 
 
 @validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
 def precision_at_k(
-    query_codes,
-    database_codes,
-    query_labels,
-    database_labels,
-    k=100,
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
+    k: int = 100,
     *,
-    ties="stable",
-    exclude_self=False,
-    bits=None,
-    random_state=None,
-    n_jobs=None,
-):
-    """Share of relevant items among the k nearest, averaged over the queries.
+    ties: Ties = "stable",
+    exclude_self: bool = False,
+    bits: int | None = None,
+    random_state: RandomStateLike | None = None,
+    n_jobs: int | None = None,
+) -> Score:
+    """Compute the share of relevant items among the k nearest, averaged over the queries.
 
     Parameters
     ----------
     query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-        Codes that are searched for, and codes that are searched.
+        Codes of the queries and codes of the database.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-        Class labels or multi-hot labels of either; an item is relevant if it shares a label.
+        Class labels or multi-hot labels of both sides; an item is relevant if it shares a label with the query.
     k : int, default=100
         Number of results, at most the size of the database.
     ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default="stable"
-        Order of items at one distance, as in `mean_average_precision`; "expected" is exact.
+        Order of items at the same distance, as in `mean_average_precision`; "expected" is exact.
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`.
+        Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     random_state : int, RandomState instance or None, default=None
@@ -56,7 +66,7 @@ def precision_at_k(
     Raises
     ------
     ValueError
-        If `k` is larger than the database, or codes or labels are malformed or do not fit each other.
+        If `k` is larger than the database, or if codes or labels are malformed or inconsistent.
 
     Examples
     --------
@@ -72,33 +82,33 @@ def precision_at_k(
 
 @validate_params(_CONSTRAINTS, prefer_skip_nested_validation=True)
 def recall_at_k(
-    query_codes,
-    database_codes,
-    query_labels,
-    database_labels,
-    k=100,
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
+    k: int = 100,
     *,
-    ties="stable",
-    exclude_self=False,
-    bits=None,
-    random_state=None,
-    n_jobs=None,
-):
-    """Share of all relevant items that is among the k nearest, averaged over the queries.
+    ties: Ties = "stable",
+    exclude_self: bool = False,
+    bits: int | None = None,
+    random_state: RandomStateLike | None = None,
+    n_jobs: int | None = None,
+) -> Score:
+    """Compute the share of all relevant items that is among the k nearest, averaged over the queries.
 
     Parameters
     ----------
     query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-        Codes that are searched for, and codes that are searched.
+        Codes of the queries and codes of the database.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-        Class labels or multi-hot labels of either; an item is relevant if it shares a label. A query to which nothing
-        in the database is relevant counts 0.
+        Class labels or multi-hot labels of both sides; an item is relevant if it shares a label with the query. A query
+        without any relevant item counts 0.
     k : int, default=100
         Number of results, at most the size of the database.
     ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default="stable"
-        Order of items at one distance, as in `mean_average_precision`; "expected" is exact.
+        Order of items at the same distance, as in `mean_average_precision`; "expected" is exact.
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`.
+        Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     random_state : int, RandomState instance or None, default=None
@@ -109,13 +119,13 @@ def recall_at_k(
     Returns
     -------
     recall : Score
-        From 0 to 1. In deep hashing: many items are relevant, so it is small unless k is large. This is not the
-        "recall@k" of metric learning, which asks whether any of the k nearest is relevant.
+        From 0 to 1. In deep hashing many items are relevant, so it is small unless k is large. This is not the
+        "recall@k" of metric learning, which is whether any of the k nearest is relevant.
 
     Raises
     ------
     ValueError
-        If `k` is larger than the database, or codes or labels are malformed or do not fit each other.
+        If `k` is larger than the database, or if codes or labels are malformed or inconsistent.
 
     Examples
     --------
@@ -129,14 +139,14 @@ def recall_at_k(
     return recall_of(retrieval, k, ties, random_state)
 
 
-def precision_of(retrieval, k, ties, random_state=None):
+def precision_of(retrieval: Retrieval, k: int, ties: Ties, random_state: RandomStateLike | None = None) -> Score:
     """Compute precision@k of a `Retrieval`."""
     hits, _ = hits_within(retrieval, _cutoff(k, retrieval), ties, random_state)
     precision = hits[:, 0] / k
     return Score(precision.mean(), f"precision@{k}: relevant among the k nearest / k, {TIE_WORDS[ties]}", precision)
 
 
-def recall_of(retrieval, k, ties, random_state=None):
+def recall_of(retrieval: Retrieval, k: int, ties: Ties, random_state: RandomStateLike | None = None) -> Score:
     """Compute recall@k of a `Retrieval`."""
     hits, totals = hits_within(retrieval, _cutoff(k, retrieval), ties, random_state)
     recall = hits[:, 0] / np.maximum(totals, 1)
@@ -147,8 +157,8 @@ def recall_of(retrieval, k, ties, random_state=None):
     return Score(recall.mean(), definition, recall)
 
 
-def _cutoff(k, retrieval):
+def _cutoff(k: int, retrieval: Retrieval) -> NDArray[np.int64]:
     """Check `k` against the length of the rankings."""
     if k > retrieval.n_ranked:
-        raise ValueError(f"k={k} results were asked for, but a query ranks only {retrieval.n_ranked} items.")
+        raise ValueError(f"k must be <= n_ranked = {retrieval.n_ranked}, got {k}.")
     return np.array([k])

@@ -1,7 +1,10 @@
-"""Precision and recall as curves: over the ranks, and over the Hamming radius."""
+"""Precision and recall as curves, by rank or by Hamming radius."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,26 +16,34 @@ from skhash.metrics.ranking._retrieval import read_retrieval
 from skhash.metrics.ranking._tied_groups import TIE_ORDERS, spread_tied_hits
 from skhash.utils import Interval, StrOptions, validate_params
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.metrics.ranking._protocols import Ties, ZeroHit
+    from skhash.metrics.ranking._radius import EmptyBall
+    from skhash.metrics.ranking._retrieval import Retrieval
+    from skhash.utils import CodesLike, RandomStateLike
+
 
 @dataclass(frozen=True, eq=False)
 class RetrievalCurve:
-    """Precision and recall over a threshold, averaged over the queries.
+    """Precision and recall as functions of a threshold, averaged over the queries.
 
     Parameters
     ----------
     thresholds : ndarray of int64 of shape (n_thresholds,)
         Ranks from 1 on, or Hamming radii from 0 on.
     precision : ndarray of float of shape (n_thresholds,)
-        Mean share of relevant items among what is found up to each threshold.
+        Mean share of relevant items among those up to each threshold.
     recall : ndarray of float of shape (n_thresholds,)
-        Mean share of the relevant items that is found up to each threshold.
+        Mean share of all relevant items that is up to each threshold.
     definition : str
-        What exactly that means.
+        The exact definition in one line.
     """
 
-    thresholds: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
+    thresholds: NDArray[np.int64]
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
     definition: str
 
 
@@ -45,35 +56,35 @@ class RetrievalCurve:
     prefer_skip_nested_validation=True,
 )
 def precision_recall_by_rank(
-    query_codes,
-    database_codes,
-    query_labels,
-    database_labels,
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
     *,
-    R=None,
-    zero_hit="zero",
-    ties="stable",
-    exclude_self=False,
-    bits=None,
-    random_state=None,
-    n_jobs=None,
-):
-    """Precision and recall among the first r results, for every r.
+    R: int | None = None,
+    zero_hit: ZeroHit = "zero",
+    ties: Ties = "stable",
+    exclude_self: bool = False,
+    bits: int | None = None,
+    random_state: RandomStateLike | None = None,
+    n_jobs: int | None = None,
+) -> RetrievalCurve:
+    """Compute precision and recall among the first r results, for every r.
 
     Parameters
     ----------
     query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-        Codes that are searched for, and codes that are searched.
+        Codes of the queries and codes of the database.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-        Class labels or multi-hot labels of either; an item is relevant if it shares a label.
+        Class labels or multi-hot labels of both sides; an item is relevant if it shares a label with the query.
     R : int, default=None
-        Last rank; None is the whole database.
+        Last rank; None means the whole database.
     zero_hit : {"zero", "skip"}, default="zero"
         Whether queries with no relevant item within the first `R` count, with zeros, or are left out.
     ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default="stable"
-        Order of items at one distance, as in `mean_average_precision`; "expected" is exact.
+        Order of items at the same distance, as in `mean_average_precision`; "expected" is exact.
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`.
+        Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     random_state : int, RandomState instance or None, default=None
@@ -84,12 +95,12 @@ def precision_recall_by_rank(
     Returns
     -------
     curve : RetrievalCurve
-        With the ranks 1, ..., R as thresholds.
+        The curve, with the ranks 1, ..., R as thresholds.
 
     Raises
     ------
     ValueError
-        If codes or labels are malformed or do not fit each other, or if `zero_hit="skip"` leaves no query.
+        If codes or labels are malformed or inconsistent, or if `zero_hit="skip"` leaves no query.
 
     Examples
     --------
@@ -104,25 +115,26 @@ def precision_recall_by_rank(
     retrieval = retrieval.shuffled(random_state) if ties == "random" else retrieval
     R = retrieval.n_ranked if R is None else min(R, retrieval.n_ranked)
     order = TIE_ORDERS.get(ties)
-    first = [] if zero_hit == "zero" else _any_within(retrieval, R, ties)
+    n_queries = len(retrieval.queries)
+    counted = np.ones(n_queries) if zero_hit == "zero" else _any_within(retrieval, R, ties).astype(float)
 
-    def spread(rows, *known):
-        counted = np.ones(len(rows)) if zero_hit == "zero" else first[rows].astype(float)
-        totals = known[-1] if order is None else known[1].sum(axis=1)
+    def spread(rows: NDArray[np.int64], *known: Any) -> NDArray[np.float64]:
+        n_relevant = known[-1] if order is None else known[1].sum(axis=1)
         steps = np.zeros((2, retrieval.n_ranked + 1))
-        for weights, into in zip((counted, counted / np.maximum(totals, 1)), steps, strict=True):
+        for weights, into in zip((counted[rows], counted[rows] / np.maximum(n_relevant, 1)), steps, strict=True):
             if order is None:
-                _mark_ranks(*known, weights, into)
+                ranks, starts, totals = known
+                _mark_ranks(ranks, starts, totals, weights, into)
             else:
-                spread_tied_hits(*known, order, weights, into)
+                counts, relevant = known
+                spread_tied_hits(counts, relevant, order, weights, into)
         return steps
 
     batches = retrieval.ranks(spread) if order is None else retrieval.groups(spread)
-    steps = sum(result for _, result in batches)[:, :R]
-    # Single ranks are marked as they are, ties as where a run of equal shares begins and ends.
+    steps = sum((result for _, result in batches), np.zeros((2, retrieval.n_ranked + 1)))[:, :R]
+    # Single ranks are marked one by one; a group of ties only where its run of equal shares begins and ends.
     found = steps if order is None else steps.cumsum(axis=1)
-    n_counted = len(retrieval.queries) if zero_hit == "zero" else int(first.sum())
-    hits, recall = found.cumsum(axis=1) / n_counted
+    hits, recall = found.cumsum(axis=1) / int(counted.sum())
     ranks = np.arange(1, R + 1)
     skipped = "" if zero_hit == "zero" else f", queries without a relevant item in the first {R} skipped"
     return RetrievalCurve(
@@ -135,28 +147,28 @@ def precision_recall_by_rank(
     prefer_skip_nested_validation=True,
 )
 def precision_recall_by_radius(
-    query_codes,
-    database_codes,
-    query_labels,
-    database_labels,
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
     *,
-    empty_ball="zero",
-    exclude_self=False,
-    bits=None,
-    n_jobs=None,
-):
-    """Precision and recall within a Hamming radius, for every radius.
+    empty_ball: EmptyBall = "zero",
+    exclude_self: bool = False,
+    bits: int | None = None,
+    n_jobs: int | None = None,
+) -> RetrievalCurve:
+    """Compute precision and recall within a Hamming radius, for every radius.
 
     Parameters
     ----------
     query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-        Codes that are searched for, and codes that are searched.
+        Codes of the queries and codes of the database.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-        Class labels or multi-hot labels of either; an item is relevant if it shares a label.
+        Class labels or multi-hot labels of both sides; an item is relevant if it shares a label with the query.
     empty_ball : {"zero", "skip", "skip_no_hit"}, default="zero"
-        What a query with nothing within the radius does to the mean, see `precision_within_radius`.
+        How a query with nothing within the radius counts, see `precision_within_radius`.
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`.
+        Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     n_jobs : int, default=None
@@ -165,13 +177,13 @@ def precision_recall_by_radius(
     Returns
     -------
     curve : RetrievalCurve
-        With the radii 0, ..., bits as thresholds. Ties cannot matter here. Where all queries are left out, the value is
-        NaN.
+        The curve, with the radii 0, ..., bits as thresholds. It does not depend on the order of ties. Where all queries
+        are left out, the value is NaN.
 
     Raises
     ------
     ValueError
-        If codes or labels are malformed or do not fit each other.
+        If codes or labels are malformed or inconsistent.
 
     Examples
     --------
@@ -189,17 +201,19 @@ def precision_recall_by_radius(
     return RetrievalCurve(radii, precision, recall, definition)
 
 
-def _any_within(retrieval, R, ties):
-    """Tell which queries have, or can have, a relevant item within the first `R`."""
+def _any_within(retrieval: Retrieval, R: int, ties: Ties) -> NDArray[np.bool_]:
+    """Find the queries that have, or can have, a relevant item within the first `R`."""
     hits, _ = hits_within(retrieval, np.array([R]), "stable" if ties == "random" else ties)
     if not hits.any():
-        raise ValueError(f"zero_hit='skip' leaves no query: none has a relevant item within the top {R}.")
+        raise ValueError(
+            f"zero_hit='skip' requires a query with a relevant item within the top {R}, got 0 of {len(hits)} queries."
+        )
     return hits[:, 0] > 0
 
 
 @kernel
 def _mark_ranks(ranks, starts, totals, weights, marks):
-    """Add each query's weight to the ranks of its relevant items."""
+    """Add each query's weight to `marks` at the ranks of its relevant items."""
     for q in range(len(totals)):
         for i in range(starts[q], starts[q] + totals[q]):
             marks[ranks[i] - 1] += weights[q]

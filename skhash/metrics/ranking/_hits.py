@@ -1,4 +1,8 @@
-"""How many relevant items the first ranks hold, by either way to know a ranking."""
+"""Numbers of relevant items within the first ranks, for rankings in full or up to ties."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,29 +12,38 @@ from skhash.metrics.ranking._retrieval import RETRIEVAL_CONSTRAINTS
 from skhash.metrics.ranking._tied_groups import TIE_ORDERS, tied_hits_within
 from skhash.utils import StrOptions
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from skhash.metrics.ranking._protocols import Ties
+    from skhash.metrics.ranking._retrieval import Retrieval
+    from skhash.utils import RandomStateLike
+
 RANKING_CONSTRAINTS = {**RETRIEVAL_CONSTRAINTS, "ties": [StrOptions(TIES)], "random_state": ["random_state"]}
 
 
-def hits_within(retrieval, cutoffs, ties, random_state=None):
+def hits_within(
+    retrieval: Retrieval, cutoffs: NDArray[np.int64], ties: Ties, random_state: RandomStateLike | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Count the relevant items within the first ranks of every query.
 
     Parameters
     ----------
     retrieval : Retrieval
-        What to rank.
+        Queries and database.
     cutoffs : ndarray of int64 of shape (n_cutoffs,)
         Numbers of ranks.
     ties : {"stable", "expected", "optimistic", "pessimistic", "random"}
-        Order of items at one distance.
+        Order of items at the same distance.
     random_state : int, RandomState instance or None, default=None
         Used by `ties="random"`.
 
     Returns
     -------
     hits : ndarray of float of shape (n_queries, n_cutoffs)
-        Relevant items within each cutoff, expected numbers for "expected".
+        Numbers of relevant items within each cutoff, expected numbers for "expected".
     totals : ndarray of int64 of shape (n_queries,)
-        All relevant items.
+        Numbers of all relevant items.
     """
     if ties == "random":
         retrieval = retrieval.shuffled(random_state)

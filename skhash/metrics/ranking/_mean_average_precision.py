@@ -1,6 +1,9 @@
 """Mean average precision of a retrieval by Hamming distance."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +15,13 @@ from skhash.metrics.ranking._relevance import SharedLabelRelevance
 from skhash.metrics.ranking._retrieval import RETRIEVAL_CONSTRAINTS, read_retrieval
 from skhash.metrics.ranking._tied_groups import TIE_ORDERS, harmonic_numbers, sum_tied_precisions
 from skhash.utils import Interval, StrOptions, validate_params
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from skhash.metrics.ranking._protocols import Denominator, Ties, ZeroHit
+    from skhash.metrics.ranking._retrieval import Retrieval
+    from skhash.utils import CodesLike, RandomStateLike
 
 MAP_CONSTRAINTS = {
     "protocol": [StrOptions(set(RANKING_PROTOCOLS)), RankingProtocol],
@@ -26,57 +36,57 @@ MAP_CONSTRAINTS = {
 
 @validate_params({**MAP_CONSTRAINTS, **RETRIEVAL_CONSTRAINTS}, prefer_skip_nested_validation=True)
 def mean_average_precision(
-    query_codes,
-    database_codes,
-    query_labels,
-    database_labels,
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
     *,
-    protocol="skhash",
-    R=None,
-    denominator=None,
-    zero_hit=None,
-    ties=None,
-    exclude_self=False,
-    bits=None,
-    random_state=None,
-    n_jobs=None,
-):
-    """Mean average precision (mAP@R) of ranking a database by Hamming distance from each query.
+    protocol: str | RankingProtocol = "skhash",
+    R: int | None = None,
+    denominator: Denominator | None = None,
+    zero_hit: ZeroHit | None = None,
+    ties: Ties | None = None,
+    exclude_self: bool = False,
+    bits: int | None = None,
+    random_state: RandomStateLike | None = None,
+    n_jobs: int | None = None,
+) -> Score:
+    """Compute the mean average precision (mAP@R) of ranking a database by Hamming distance from each query.
 
-    With the defaults: the whole database is ranked by Hamming distance, equal distances in database order; a database
+    With the defaults, the whole database is ranked by Hamming distance, equal distances in database order; a database
     item is relevant if it has the query's label (shares one, if there are several); the precisions at the ranks of the
     relevant items are averaged over the relevant items; a query without any counts 0; the mean is over all queries.
-    Published figures differ in every one of these choices: the result's `definition` states them.
+    Published values differ in every one of these choices: the result's `definition` states them.
 
     Parameters
     ----------
     query_codes : array-like of shape (n_queries, bits) or in another form of `skhash.codes`
-        Codes that are searched for.
+        Codes of the queries.
     database_codes : array-like of shape (n_items, bits) or in another form of `skhash.codes`
-        Codes that are searched.
+        Codes of the database.
     query_labels : array-like of shape (n_queries,) or (n_queries, n_classes)
-        Class labels (integers, strings) or a multi-hot 0 / 1 matrix. Classes that the database lacks are legal: such a
-        query has no relevant item.
+        Class labels (integers, strings) or a multi-hot 0 / 1 matrix. Classes that the database lacks are allowed: such
+        a query has no relevant item.
     database_labels : array-like of shape (n_items,) or (n_items, n_classes)
-        The same for the database, of the same kind.
+        Labels of the database, of the same kind.
     protocol : str or RankingProtocol, default="skhash"
-        Whose definition to use, a name of `RANKING_PROTOCOLS` or one of your own; the parameters below change it where
-        they are not None.
+        Definition to use, a name of `RANKING_PROTOCOLS` or a definition of your own; the parameters below change it
+        where they are not None.
     R : int, default=None
-        Ranks that count, at least 1 (mAP@R). None is the protocol's, mostly the whole database (mAP@all).
+        Number of ranks that count, at least 1 (mAP@R). None uses the protocol's, mostly the whole database (mAP@all).
     denominator : {"top", "total", "min"}, default=None
-        What a query's sum of precisions is divided by: the number of relevant items within the first `R` ("top", the
-        usual one in deep hashing: it does not measure recall), the number of all relevant items ("total"), or
-        `min(R, total)`. All the same for mAP@all.
+        Divisor of a query's sum of precisions: the number of relevant items within the first `R` ("top", the usual one
+        in deep hashing: it does not measure recall), the number of all relevant items ("total"), or `min(R, total)`.
+        All three are equal for mAP@all.
     zero_hit : {"zero", "skip"}, default=None
         Whether a query with no relevant item within the first `R` counts 0 or is left out of the mean.
     ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default=None
-        Order of items at one distance: as in the database, averaged over all orders, relevant items first, relevant
-        items last, or database order after one shuffle of the database by `random_state`. Short codes tie often; in a
-        database sorted by class "stable" favours some classes, "expected" does not, and is several times quicker. See
-        `average_precision` for what is exact.
+        Order of items at the same distance: as in the database, averaged over all orders, relevant items first,
+        relevant items last, or database order after one shuffle of the database by `random_state`. Short codes tie
+        often; in a database sorted by class "stable" favors some classes, "expected" does not, and is several times
+        faster. See the notes of `average_precision` on exactness.
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`, and both sides hold the same codes and
+        Exclude each query from its own ranking: query `i` is database item `i`, and both sides have the same codes and
         labels.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
@@ -94,19 +104,19 @@ def mean_average_precision(
     Raises
     ------
     ValueError
-        If codes or labels are malformed or do not fit each other, if either side is empty, or if `zero_hit="skip"`
-        leaves no query.
+        If codes or labels are malformed or inconsistent, if either side is empty, or if `zero_hit="skip"` leaves no
+        query.
 
     See Also
     --------
-    average_precision : One ranked list, and the definition in full.
+    average_precision : One ranked list, and the full definition.
     make_map_scorer : The same as a `scoring=` of scikit-learn.
 
     Notes
     -----
     Each query costs one pass over the database that counts distances; nothing is sorted. Where ties need no order, the
-    pass counts 512 codes at a time and takes about as long as a search for the ten nearest. Memory beside codes and
-    labels grows with the database, not with the number of pairs, and is bounded by scikit-learn's `working_memory`.
+    pass counts 512 codes at a time and takes about as long as a search for the ten nearest. Besides codes and labels,
+    memory grows with the database, not with the number of pairs, and is bounded by scikit-learn's `working_memory`.
 
     Examples
     --------
@@ -130,7 +140,7 @@ def mean_average_precision(
     return map_of(retrieval, plan, random_state)
 
 
-def map_of(retrieval, plan, random_state=None):
+def map_of(retrieval: Retrieval, plan: RankingProtocol, random_state: RandomStateLike | None = None) -> Score:
     """Compute the mean average precision of a `Retrieval` by a `RankingProtocol`."""
     R = retrieval.n_ranked if plan.R is None else min(plan.R, retrieval.n_ranked)
     if plan.ties == "random":
@@ -150,12 +160,12 @@ def map_of(retrieval, plan, random_state=None):
     if plan.zero_hit == "skip":
         if not hits.any():
             raise ValueError(
-                f"zero_hit='skip' leaves no query: none of the {len(ap)} has a relevant item within the top {R}."
+                f"zero_hit='skip' requires a query with a relevant item within the top {R}, got 0 of {len(ap)} queries."
             )
         ap[hits == 0] = np.nan
     if plan.unlabeled == "skip" and isinstance(retrieval.relevance, SharedLabelRelevance):
         labeled = retrieval.relevance.relevant_to_itself()
         if not labeled.any():
-            raise ValueError("unlabeled='skip' leaves no query: none of them has a label.")
+            raise ValueError(f"unlabeled='skip' requires a query with a label, got 0 of {len(ap)} queries.")
         ap[~labeled] = np.nan
     return Score(np.nanmean(ap), plan.describe(), ap)

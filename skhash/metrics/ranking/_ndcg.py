@@ -1,6 +1,9 @@
-"""Normalised discounted cumulative gain: retrieval by graded relevance, the number of labels in common."""
+"""Normalized discounted cumulative gain, with the number of labels in common as graded relevance."""
+
+from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -16,7 +19,12 @@ from skhash.metrics.ranking._relevance import read_both_labels
 from skhash.metrics.ranking._retrieval import RETRIEVAL_CONSTRAINTS, check_same_sides, own_rows, read_both_codes
 from skhash.utils import Interval, StrOptions, validate_params
 
-NDCG_TIES = {"stable", "expected"}
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from skhash.utils import CodesLike
+
+NDCG_TIES: Final = ("stable", "expected")
 
 _BATCH = 64
 
@@ -26,41 +34,41 @@ _BATCH = 64
         **RETRIEVAL_CONSTRAINTS,
         "R": [Interval(Integral, 1, None, closed="left"), None],
         "gain": [StrOptions({"exponential", "linear"})],
-        "ties": [StrOptions(NDCG_TIES)],
+        "ties": [StrOptions(set(NDCG_TIES))],
     },
     prefer_skip_nested_validation=True,
 )
 def ndcg(
-    query_codes,
-    database_codes,
-    query_labels,
-    database_labels,
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
     *,
-    R=100,
-    gain="exponential",
-    ties="stable",
-    exclude_self=False,
-    bits=None,
-    n_jobs=None,
-):
-    r"""Normalised discounted cumulative gain of the first R results (NDCG@R), by graded relevance.
+    R: int | None = 100,
+    gain: Literal["exponential", "linear"] = "exponential",
+    ties: Literal["stable", "expected"] = "stable",
+    exclude_self: bool = False,
+    bits: int | None = None,
+    n_jobs: int | None = None,
+) -> Score:
+    r"""Compute the normalized discounted cumulative gain of the first R results (NDCG@R), by graded relevance.
 
     The grade of an item is the number of labels that it has in common with the query.
 
     Parameters
     ----------
     query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-        Codes that are searched for, and codes that are searched.
+        Codes of the queries and codes of the database.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-        Multi-hot labels of either, or class labels, whose grades are 0 and 1.
+        Multi-hot labels of both sides, or class labels, whose grades are 0 and 1.
     R : int, default=100
-        Ranks that count; None is the whole database.
+        Number of ranks that count; None means the whole database.
     gain : {"exponential", "linear"}, default="exponential"
         Gain of grade g: :math:`2^g - 1`, usual in multi-label hashing, or g.
     ties : {"stable", "expected"}, default="stable"
-        Order of items at one distance: as in the database, or averaged over all orders.
+        Order of items at the same distance: as in the database, or averaged over all orders.
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`.
+        Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     n_jobs : int, default=None
@@ -74,7 +82,7 @@ def ndcg(
     Raises
     ------
     ValueError
-        If codes or labels are malformed or do not fit each other.
+        If codes or labels are malformed or inconsistent.
 
     Notes
     -----
@@ -111,12 +119,14 @@ def ndcg(
     depth = len(database) if R is None else min(R, len(database))
     discounts = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, len(database) + 2)))])
     columns = np.ascontiguousarray(database.T), np.ascontiguousarray(item_words.T)
+    n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
+    size = min(_BATCH, -(-len(queries) // n_threads))
     parts = Parallel(n_jobs=n_jobs, require="sharedmem")(
         delayed(_gain_sums)(
             *(queries[rows], query_words[rows], own[rows], *columns, query.multilabel, bits, gains, discounts, depth),
             ties == "expected",
         )
-        for rows in gen_batches(len(queries), min(_BATCH, -(-len(queries) // effective_n_jobs(n_jobs))))
+        for rows in gen_batches(len(queries), size)
     )
     reached, ideal = (np.concatenate(part) for part in zip(*parts, strict=True))
     values = np.divide(reached, ideal, out=np.zeros(len(ideal)), where=ideal > 0)
@@ -134,15 +144,19 @@ def _grade(label, labels, multilabel, grades):
     for word in range(len(label)):
         column = labels[word]
         for item in range(len(grades)):
-            grades[item] += popcount(label[word] & column[item]) if multilabel else label[word] == column[item]
+            if multilabel:
+                grades[item] += popcount(label[word] & column[item])  # pyright: ignore[reportCallIssue]
+            else:
+                grades[item] += label[word] == column[item]
 
 
 @kernel
 def _gain_sums(queries, query_labels, own, database, labels, multilabel, bits, gains, discounts, R, expected):
-    """Discounted gains of the first R items of each ranking, and of the best possible one, without the row `own`.
+    """Sum the discounted gains of the first R items of each ranking, and of the best possible one, without row `own`.
 
     `discounts[r]` is the sum of the discounts of the first r ranks.
     """
+    # Distances are sorted by counting: `starts[d]` is the rank of the next item at distance d.
     n_queries, n_items = len(queries), database.shape[1]
     reached, ideal = np.zeros(n_queries), np.zeros(n_queries)
     distance, grades = np.empty(n_items, np.int32), np.empty(n_items, np.int32)
@@ -151,7 +165,7 @@ def _gain_sums(queries, query_labels, own, database, labels, multilabel, bits, g
         measure(queries[q], database, distance)
         _grade(query_labels[q], labels, multilabel, grades)
         if own[q] >= 0:
-            distance[own[q]], grades[own[q]] = bits + 1, 0  # behind all others, for nothing
+            distance[own[q]], grades[own[q]] = bits + 1, 0  # after all other items, without any gain
         starts[:], sums[:], n_of_grade[:] = 0, 0.0, 0
         for item in range(n_items):
             starts[distance[item]] += 1
@@ -161,6 +175,7 @@ def _gain_sums(queries, query_labels, own, database, labels, multilabel, bits, g
         if expected:
             for d in range(bits + 1):
                 first, size = starts[d], starts[d + 1] - starts[d]
+                # Each rank of the group has the mean gain of its items.
                 if size and first < R:
                     reached[q] += sums[d] / size * (discounts[min(first + size, R)] - discounts[first])
         else:

@@ -1,16 +1,26 @@
-"""The definitions of mean average precision in the literature, written down once.
+"""The definitions of mean average precision in the literature, by name.
 
-Each is what a paper's own evaluation code computes, as far as it is a definition: ties, which nearly all of that code
-breaks as the sorting function happens to, are in database order here.
+Each definition is that of a paper's own evaluation code, except for ties: nearly all of that code breaks them as its
+sorting function happens to do, which is not a definition. Here they are in database order.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from skhash.utils import check_option
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["DENOMINATOR_WORDS", "RANKING_PROTOCOLS", "TIE_WORDS", "RankingProtocol", "resolve_protocol"]
+
+Denominator: TypeAlias = Literal["top", "total", "min"]
+Ties: TypeAlias = Literal["stable", "expected", "optimistic", "pessimistic", "random"]
+ZeroHit: TypeAlias = Literal["zero", "skip"]
 
 TIE_WORDS = {
     "stable": "ties in database order",
@@ -28,29 +38,29 @@ DENOMINATOR_WORDS = {
 
 @dataclass(frozen=True)
 class RankingProtocol:
-    """What mean average precision means.
+    """A definition of mean average precision.
 
     Parameters
     ----------
     name : str
-        What to call it.
+        Name of the definition.
     R : int or None, default=None
-        Ranks that count, at least 1; None is the whole ranking.
+        Number of ranks that count, at least 1; None means the whole ranking.
     denominator : {"top", "total", "min"}, default="top"
-        What the sum of precisions is divided by: relevant items within the first `R`, all of them, or `min(R, total)`.
+        Divisor of the sum of precisions: relevant items within the first `R`, all relevant items, or `min(R, total)`.
     zero_hit : {"zero", "skip"}, default="zero"
         Whether a query with no relevant item within the first `R` counts 0 or is left out.
     unlabeled : {"zero", "skip"}, default="zero"
         Whether a query without any label counts 0 or is left out, for multi-hot labels.
     ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default="stable"
-        Order of items at one distance.
+        Order of items at the same distance.
     used_by : str, default=""
-        Where it comes from.
+        The papers or programs that use it.
 
     Raises
     ------
     ValueError
-        If one of these is none of what is listed.
+        If a parameter has a value that is not listed above.
 
     Examples
     --------
@@ -63,13 +73,13 @@ class RankingProtocol:
 
     name: str
     R: int | None = None
-    denominator: str = "top"
-    zero_hit: str = "zero"
-    unlabeled: str = "zero"
-    ties: str = "stable"
+    denominator: Denominator = "top"
+    zero_hit: ZeroHit = "zero"
+    unlabeled: ZeroHit = "zero"
+    ties: Ties = "stable"
     used_by: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.R is not None and not (isinstance(self.R, Integral) and self.R >= 1):
             raise ValueError(f"R must be an integer >= 1 or None, got {self.R!r}.")
         check_option("denominator", self.denominator, DENOMINATOR_WORDS)
@@ -77,13 +87,13 @@ class RankingProtocol:
         check_option("unlabeled", self.unlabeled, ("zero", "skip"))
         check_option("ties", self.ties, TIE_WORDS)
 
-    def describe(self):
-        """Say in one line what is computed.
+    def describe(self) -> str:
+        """Return the definition in one line.
 
         Returns
         -------
         definition : str
-            Everything that the figure depends on beside the data.
+            Everything that the score depends on besides the data.
         """
         without = "count 0" if self.zero_hit == "zero" else "skipped"
         unlabeled = "; queries without a label skipped" if self.unlabeled == "skip" and self.zero_hit == "zero" else ""
@@ -107,18 +117,18 @@ _TABLE = (
     RankingProtocol("gldv2-orthohash", R=100, denominator="total", used_by="OrthoHash and SDC on Google Landmarks v2"),
 )
 
-RANKING_PROTOCOLS = MappingProxyType({protocol.name: protocol for protocol in _TABLE})
+RANKING_PROTOCOLS: Mapping[str, RankingProtocol] = MappingProxyType({protocol.name: protocol for protocol in _TABLE})
 
 
-def resolve_protocol(protocol, **wanted):
-    """Give a protocol with the user's deviations, which go into its name.
+def resolve_protocol(protocol: str | RankingProtocol, **wanted: Any) -> RankingProtocol:
+    """Return a protocol with some fields changed; the changes become part of its name.
 
     Parameters
     ----------
     protocol : str or RankingProtocol
-        A name of `RANKING_PROTOCOLS`, or a definition of one's own.
+        A name of `RANKING_PROTOCOLS`, or a definition of your own.
     **wanted
-        Fields to change; None leaves them.
+        Fields to change; those that are None keep their values.
 
     Returns
     -------

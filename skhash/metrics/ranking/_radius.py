@@ -1,6 +1,9 @@
-"""Precision and recall of what lies within a Hamming radius: what a lookup in hash tables finds."""
+"""Precision and recall of the items within a Hamming radius, as a lookup in hash tables finds them."""
+
+from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -8,7 +11,15 @@ from skhash.metrics._score import Score
 from skhash.metrics.ranking._retrieval import RETRIEVAL_CONSTRAINTS, read_retrieval
 from skhash.utils import Interval, StrOptions, validate_params
 
-EMPTY_BALL = {
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.metrics.ranking._retrieval import Retrieval
+    from skhash.utils import CodesLike
+
+EmptyBall: TypeAlias = Literal["zero", "skip", "skip_no_hit"]
+
+EMPTY_BALL: dict[str, str] = {
     "zero": "queries with nothing within the radius have precision 0",
     "skip": "queries with nothing within the radius left out of the precision",
     "skip_no_hit": "queries with nothing relevant within the radius left out of both",
@@ -23,32 +34,33 @@ RADIUS_CONSTRAINTS = {
 
 @validate_params(RADIUS_CONSTRAINTS, prefer_skip_nested_validation=True)
 def precision_within_radius(
-    query_codes,
-    database_codes,
-    query_labels,
-    database_labels,
-    radius=2,
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
+    radius: int = 2,
     *,
-    empty_ball="zero",
-    exclude_self=False,
-    bits=None,
-    n_jobs=None,
-):
-    """Share of relevant items among all within a Hamming radius, averaged over the queries ("P@H<=2").
+    empty_ball: EmptyBall = "zero",
+    exclude_self: bool = False,
+    bits: int | None = None,
+    n_jobs: int | None = None,
+) -> Score:
+    """Compute the share of relevant items among all within a Hamming radius, averaged over the queries ("P@H<=2").
 
     Parameters
     ----------
     query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-        Codes that are searched for, and codes that are searched.
+        Codes of the queries and codes of the database.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-        Class labels or multi-hot labels of either; an item is relevant if it shares a label.
+        Class labels or multi-hot labels of both sides; an item is relevant if it shares a label with the query.
     radius : int, default=2
         Largest Hamming distance that counts.
     empty_ball : {"zero", "skip", "skip_no_hit"}, default="zero"
-        A query with nothing within the radius has precision 0 (as in LBHash and DCH) or is left out of the precision;
-        "skip_no_hit" leaves out, of precision and recall, queries with nothing relevant there (TreezzZ's ports).
+        A query with nothing within the radius has precision 0 ("zero", as in LBHash and DCH) or is left out of the
+        precision ("skip"); "skip_no_hit" leaves queries with nothing relevant within the radius out of precision and
+        recall (TreezzZ's ports).
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`.
+        Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     n_jobs : int, default=None
@@ -62,7 +74,7 @@ def precision_within_radius(
     Raises
     ------
     ValueError
-        If codes or labels are malformed or do not fit each other.
+        If codes or labels are malformed or inconsistent.
 
     Examples
     --------
@@ -78,32 +90,32 @@ def precision_within_radius(
 
 @validate_params(RADIUS_CONSTRAINTS, prefer_skip_nested_validation=True)
 def recall_within_radius(
-    query_codes,
-    database_codes,
-    query_labels,
-    database_labels,
-    radius=2,
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
+    radius: int = 2,
     *,
-    empty_ball="zero",
-    exclude_self=False,
-    bits=None,
-    n_jobs=None,
-):
-    """Share of all relevant items that lies within a Hamming radius, averaged over the queries.
+    empty_ball: EmptyBall = "zero",
+    exclude_self: bool = False,
+    bits: int | None = None,
+    n_jobs: int | None = None,
+) -> Score:
+    """Compute the share of all relevant items that is within a Hamming radius, averaged over the queries.
 
     Parameters
     ----------
     query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-        Codes that are searched for, and codes that are searched.
+        Codes of the queries and codes of the database.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-        Class labels or multi-hot labels of either; an item is relevant if it shares a label. A query to which nothing
-        in the database is relevant counts 0.
+        Class labels or multi-hot labels of both sides; an item is relevant if it shares a label with the query. A query
+        without any relevant item counts 0.
     radius : int, default=2
         Largest Hamming distance that counts.
     empty_ball : {"zero", "skip", "skip_no_hit"}, default="zero"
-        Only "skip_no_hit" matters to the recall: queries with nothing relevant within the radius are left out.
+        Only "skip_no_hit" changes the recall: queries with nothing relevant within the radius are left out.
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`.
+        Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     n_jobs : int, default=None
@@ -117,7 +129,7 @@ def recall_within_radius(
     Raises
     ------
     ValueError
-        If codes or labels are malformed or do not fit each other.
+        If codes or labels are malformed or inconsistent.
 
     Examples
     --------
@@ -131,7 +143,7 @@ def recall_within_radius(
     return radius_scores(retrieval, radius, empty_ball)[1]
 
 
-def radius_scores(retrieval, radius, empty_ball):
+def radius_scores(retrieval: Retrieval, radius: int, empty_ball: EmptyBall) -> list[Score]:
     """Compute precision and recall of a `Retrieval` within a radius."""
     found, hits, totals = count_balls(retrieval, np.array([min(radius, retrieval.bits)]))
     per_query = _ball_shares(found, hits, totals, empty_ball)
@@ -145,15 +157,17 @@ def radius_scores(retrieval, radius, empty_ball):
     ]
 
 
-def count_balls(retrieval, radii):
-    """Count all and the relevant items within each radius of each query, and all relevant items.
+def count_balls(
+    retrieval: Retrieval, radii: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count all items and the relevant ones within each radius of each query, and the relevant ones in the database.
 
     Returns
     -------
     found, hits : ndarray of int64 of shape (n_queries, n_radii)
-        Items and relevant items within each radius.
+        Numbers of items and of relevant items within each radius.
     totals : ndarray of int64 of shape (n_queries,)
-        Relevant items in the database.
+        Numbers of relevant items in the database.
     """
     batches = retrieval.groups(
         lambda _, counts, relevant: (
@@ -165,13 +179,17 @@ def count_balls(retrieval, radii):
     return retrieval.per_query(batches)
 
 
-def ball_means(found, hits, totals, empty_ball):
-    """Average precision and recall over the queries that count, for every radius; NaN where none does."""
+def ball_means(
+    found: NDArray[np.int64], hits: NDArray[np.int64], totals: NDArray[np.int64], empty_ball: EmptyBall
+) -> list[NDArray[np.float64]]:
+    """Average precision and recall over the queries that count, for every radius; NaN where no query counts."""
     return [_mean(shares) for shares in _ball_shares(found, hits, totals, empty_ball)]
 
 
-def _ball_shares(found, hits, totals, empty_ball):
-    """Precision and recall of every query within every radius, NaN where the query does not count."""
+def _ball_shares(
+    found: NDArray[np.int64], hits: NDArray[np.int64], totals: NDArray[np.int64], empty_ball: EmptyBall
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute precision and recall of every query within every radius, NaN where the query does not count."""
     precision = hits / np.maximum(found, 1)
     recall = hits / np.maximum(totals, 1)[:, None]
     if empty_ball == "skip":
@@ -181,8 +199,8 @@ def _ball_shares(found, hits, totals, empty_ball):
     return precision, recall
 
 
-def _mean(shares):
-    """Mean over the queries without NaN; NaN where nothing is left."""
+def _mean(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average over the queries that are not NaN; NaN where no query is left."""
     counted = ~np.isnan(shares)
     sums, n = np.where(counted, shares, 0.0).sum(axis=0), counted.sum(axis=0)
     return np.divide(sums, n, out=np.full(len(sums), np.nan), where=n > 0)

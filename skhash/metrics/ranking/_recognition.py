@@ -1,6 +1,9 @@
-"""Recognition by retrieval: does the vote of the nearest codes name the right class?"""
+"""Recognition by retrieval: accuracy of the vote of the nearest codes."""
+
+from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,35 +13,40 @@ from skhash.metrics.ranking._relevance import read_both_labels
 from skhash.metrics.ranking._retrieval import RETRIEVAL_CONSTRAINTS, check_same_sides, read_both_codes
 from skhash.utils import Interval, validate_params
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from skhash.utils import CodesLike
+
 
 @validate_params(
     {**RETRIEVAL_CONSTRAINTS, "n_neighbors": [Interval(Integral, 1, None, closed="left")]},
     prefer_skip_nested_validation=True,
 )
 def knn_accuracy(
-    query_codes,
-    database_codes,
-    query_labels,
-    database_labels,
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
     *,
-    n_neighbors=100,
-    exclude_self=False,
-    bits=None,
-    n_jobs=None,
-):
-    """Share of queries whose class wins the vote of the nearest database items.
+    n_neighbors: int = 100,
+    exclude_self: bool = False,
+    bits: int | None = None,
+    n_jobs: int | None = None,
+) -> Score:
+    """Compute the share of queries whose class wins the vote of the nearest database items.
 
     Parameters
     ----------
     query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-        Codes that are searched for, and codes that are searched.
+        Codes of the queries and codes of the database.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-        Class labels of either; for multi-hot labels a query is right if all its labels are, as in scikit-learn's
-        `accuracy_score`.
+        Class labels or multi-hot labels of both sides. A query with multi-hot labels is right if all its labels are, as
+        in scikit-learn's `accuracy_score`.
     n_neighbors : int, default=100
-        Number of voters (of all, if there are fewer). 100 is that of LBHash.
+        Number of voters; the whole database if it is smaller. 100 is the value of LBHash.
     exclude_self : bool, default=False
-        Let no query vote for itself: query `i` is database item `i`.
+        Exclude each query from its own vote: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     n_jobs : int, default=None
@@ -52,7 +60,7 @@ def knn_accuracy(
     Raises
     ------
     ValueError
-        If codes or labels are malformed or do not fit each other.
+        If codes or labels are malformed or inconsistent.
 
     See Also
     --------

@@ -1,10 +1,22 @@
-"""What is relevant to which query: by equal or shared labels, or by lists. Queries of one group share their answer."""
+"""Relevance of items to queries: by equal labels, by shared labels, or by lists.
+
+Queries with the same relevant items form a group, so that work is done once per group.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from skhash.bitops import kernel
 from skhash.codes import pack_codes
 from skhash.utils import read_labels
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.utils import Labels
 
 
 class ClassRelevance:
@@ -13,40 +25,40 @@ class ClassRelevance:
     Parameters
     ----------
     queries, items : ndarray of int64 of shape (n_queries,) and (n_items,)
-        Classes, numbered from 0 on both sides alike.
+        Classes, numbered from 0 in the same way on both sides.
     """
 
-    def __init__(self, queries, items):
+    def __init__(self, queries: NDArray[Any], items: NDArray[Any]) -> None:
         n_classes = int(max(queries.max(), items.max())) + 1
-        small = np.min_scalar_type(n_classes)  # which numpy sorts by digits
+        small = np.min_scalar_type(n_classes)  # numpy sorts short integers by radix sort
         self.group, self.items = queries.astype(small), items.astype(small)
         self.order = np.argsort(self.items, kind="stable")
         self._ends = np.bincount(items, minlength=n_classes).cumsum()
 
     @property
-    def longest(self):
+    def longest(self) -> int:
         """Length of the longest list."""
         return int(np.diff(self._ends, prepend=0).max())
 
-    def ranges(self):
-        """First and last position, the latter excluded, of each query's relevant items in `order`."""
+    def ranges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the first position and the one after the last of each query's relevant items in `order`."""
         starts = np.concatenate([[0], self._ends[:-1]])
         return starts[self.group], self._ends[self.group]
 
-    def lists(self, groups):
-        """List the relevant items of some groups, ascending: `offsets` (len(groups) + 1,) and `rows`."""
+    def lists(self, groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """List the relevant items of some groups, ascending, as `offsets` of shape (len(groups) + 1,) and `rows`."""
         return _join([self.order[self._ends[g - 1] if g else 0 : self._ends[g]] for g in groups])
 
-    def permute(self, order):
-        """Follow items that are put in another order."""
+    def permute(self, order: NDArray[np.int64]) -> ClassRelevance:
+        """Return the same relevance for items in another order."""
         return ClassRelevance(self.group, self.items[order])
 
-    def relevant_to_itself(self):
-        """Whether each query would be relevant to itself, were it an item."""
+    def relevant_to_itself(self) -> NDArray[np.bool_]:
+        """Check whether each query is relevant to itself if it is an item: always."""
         return np.ones(len(self.group), bool)
 
-    def sides_agree(self):
-        """Whether the queries have the items' classes, row by row."""
+    def sides_agree(self) -> bool:
+        """Check whether the queries have the classes of the items, row by row."""
         return np.array_equal(self.group, self.items)
 
 
@@ -59,37 +71,37 @@ class SharedLabelRelevance:
         Packed multi-hot labels.
     """
 
-    def __init__(self, queries, items):
+    def __init__(self, queries: NDArray[np.uint64], items: NDArray[np.uint64]) -> None:
         self.items = items
         self.label_sets, self.group = np.unique(queries, axis=0, return_inverse=True)
         self.group = self.group.reshape(len(queries))
 
     @property
-    def longest(self):
+    def longest(self) -> int:
         """Upper bound of the length of a list."""
         return len(self.items)
 
-    def lists(self, groups):
-        """List the relevant items of some groups, ascending: `offsets` (len(groups) + 1,) and `rows`."""
+    def lists(self, groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """List the relevant items of some groups, ascending, as `offsets` of shape (len(groups) + 1,) and `rows`."""
         return _join([np.flatnonzero(_share_a_label(self.items, self.label_sets[group])) for group in groups])
 
-    def permute(self, order):
-        """Follow items that are put in another order."""
+    def permute(self, order: NDArray[np.int64]) -> SharedLabelRelevance:
+        """Return the same relevance for items in another order."""
         permuted = object.__new__(SharedLabelRelevance)
         permuted.items, permuted.label_sets, permuted.group = self.items[order], self.label_sets, self.group
         return permuted
 
-    def relevant_to_itself(self):
-        """Whether each query would be relevant to itself, were it an item: not without any label."""
-        return self.label_sets.any(axis=1)[self.group]
+    def relevant_to_itself(self) -> NDArray[np.bool_]:
+        """Check whether each query is relevant to itself if it is an item: unless it has no label."""
+        return np.asarray(self.label_sets.any(axis=1))[self.group]
 
-    def sides_agree(self):
-        """Whether the queries have the items' labels, row by row."""
+    def sides_agree(self) -> bool:
+        """Check whether the queries have the labels of the items, row by row."""
         return np.array_equal(self.label_sets[self.group], self.items)
 
 
 class ListedRelevance:
-    """The relevant items are listed for each query.
+    """An item is relevant if it is in the query's list.
 
     Parameters
     ----------
@@ -97,27 +109,32 @@ class ListedRelevance:
         Rows of the items, ascending.
     """
 
-    def __init__(self, lists):
+    def __init__(self, lists: list[NDArray[np.int64]]) -> None:
         self._lists = lists
         self.group = np.arange(len(lists))
 
     @property
-    def longest(self):
+    def longest(self) -> int:
         """Length of the longest list."""
         return max(map(len, self._lists), default=0)
 
-    def lists(self, groups):
-        """List the relevant items of some groups, ascending: `offsets` (len(groups) + 1,) and `rows`."""
+    def lists(self, groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """List the relevant items of some groups, ascending, as `offsets` of shape (len(groups) + 1,) and `rows`."""
         return _join([self._lists[group] for group in groups])
 
-    def permute(self, order):
-        """Follow items that are put in another order."""
+    def permute(self, order: NDArray[np.int64]) -> ListedRelevance:
+        """Return the same relevance for items in another order."""
         position = np.argsort(order)
         return ListedRelevance([np.sort(position[rows]) for rows in self._lists])
 
 
-def read_relevance(query_labels, database_labels, n_queries, n_items):
-    """Read both sides' labels and say what they make relevant."""
+Relevance: TypeAlias = ClassRelevance | SharedLabelRelevance | ListedRelevance
+
+
+def read_relevance(
+    query_labels: ArrayLike | None, database_labels: ArrayLike | None, n_queries: int, n_items: int
+) -> ClassRelevance | SharedLabelRelevance:
+    """Read the labels of both sides and build the relevance that follows from them."""
     query, database = read_both_labels(query_labels, database_labels, n_queries, n_items)
     if query.multilabel:
         return SharedLabelRelevance(pack_codes(query.codes), pack_codes(database.codes))
@@ -125,40 +142,43 @@ def read_relevance(query_labels, database_labels, n_queries, n_items):
     return ClassRelevance(*(np.searchsorted(classes, side.classes)[side.codes] for side in (query, database)))
 
 
-def read_both_labels(query_labels, database_labels, n_queries, n_items):
-    """Read both sides' labels and check that they are of one kind."""
+def read_both_labels(
+    query_labels: ArrayLike | None, database_labels: ArrayLike | None, n_queries: int, n_items: int
+) -> tuple[Labels, Labels]:
+    """Read the labels of both sides and check that they are of the same kind."""
     query = _read(query_labels, "query", n_queries)
     database = _read(database_labels, "database", n_items)
     if query.multilabel != database.multilabel:
         kinds = {True: "a multi-hot matrix", False: "one class label per row"}
         raise ValueError(
-            f"query_labels is {kinds[query.multilabel]} but database_labels is {kinds[database.multilabel]}; "
-            "both must be of one kind."
+            f"query_labels and database_labels must be of the same kind, got {kinds[query.multilabel]} and "
+            f"{kinds[database.multilabel]}."
         )
     if query.multilabel and len(query.classes) != len(database.classes):
         raise ValueError(
-            f"query_labels has {len(query.classes)} label columns, database_labels has {len(database.classes)}."
+            "query_labels and database_labels must have the same number of columns, got "
+            f"{len(query.classes)} and {len(database.classes)}."
         )
     if not query.multilabel and (query.classes.dtype.kind in "OU") != (database.classes.dtype.kind in "OU"):
         raise ValueError(
-            f"query_labels has dtype {query.classes.dtype} but database_labels has {database.classes.dtype}: "
-            "strings and numbers are never equal."
+            "query_labels and database_labels must both be strings or both be numbers, got dtypes "
+            f"{query.classes.dtype} and {database.classes.dtype}."
         )
     return query, database
 
 
-def _read(labels, side, n_rows):
-    """Read the labels of one side; a wrong number of rows is told in this function's own words."""
+def _read(labels: ArrayLike | None, side: str, n_rows: int) -> Labels:
+    """Read the labels of one side; errors name the side."""
     if labels is None:
         raise ValueError(f"{side}_labels must be class labels or a multi-hot matrix, got None.")
-    labels = read_labels(labels, name=f"{side}_labels")
-    if len(labels) != n_rows:
-        raise ValueError(f"{side}_codes has {n_rows} rows, but {side}_labels has {len(labels)}.")
-    return labels
+    read = read_labels(labels, name=f"{side}_labels")
+    if len(read) != n_rows:
+        raise ValueError(f"{side}_labels must have one row per code, {n_rows}, got {len(read)}.")
+    return read
 
 
-def _join(lists):
-    """Lists one behind the other, and where each begins."""
+def _join(lists: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Concatenate lists; return the offset of each, and the values."""
     offsets = np.zeros(len(lists) + 1, np.int64)
     np.cumsum([len(rows) for rows in lists], out=offsets[1:])
     return offsets, np.concatenate(lists) if lists else np.empty(0, np.int64)
@@ -166,7 +186,7 @@ def _join(lists):
 
 @kernel
 def _share_a_label(items, labels):
-    """Tell which rows of `items` have a bit in common with `labels`."""
+    """Find the rows of `items` that have a bit in common with `labels`."""
     shared = np.zeros(len(items), np.bool_)
     for w in range(len(labels)):
         if labels[w]:

@@ -1,34 +1,54 @@
-"""Who searches what and what is relevant to whom: read once, and ranked batch by batch for whatever is measured.
+"""Queries, database and relevance of a retrieval, read once and ranked batch by batch for every metric.
 
-There are two ways to know a ranking. In full: the ranks of the relevant items, ties in database order (`ranks`). Or up
-to ties: how many items and relevant items lie at each distance (`groups`), which is many times quicker to find out.
+A ranking can be known in two ways. In full: the ranks of the relevant items, ties in database order (`ranks`). Or up to
+ties: the numbers of items and of relevant items at each distance (`groups`), which is many times faster to compute.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn import get_config
 from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 
 from skhash.bitops import DistanceCounter
 from skhash.codes import as_packed
 from skhash.metrics.ranking._ranks import count_listed, rank_relevant
-from skhash.metrics.ranking._relevance import ClassRelevance, read_relevance
-from skhash.utils import local_random_state
+from skhash.metrics.ranking._relevance import ClassRelevance, ListedRelevance, read_relevance
+from skhash.utils import local_random_state, working_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.metrics.ranking._relevance import Relevance
+    from skhash.utils import CodesLike, RandomStateLike
+
+    Sides: TypeAlias = tuple[CodesLike, CodesLike, ArrayLike, ArrayLike]
+    Batches: TypeAlias = Iterator[tuple[NDArray[np.int64], Any]]
 
 RETRIEVAL_CONSTRAINTS = {"exclude_self": ["boolean"], "n_jobs": [Integral, None]}
 
-_BATCH = 256  # queries in a batch, at most
-_TABLE_PER_CODE = 4  # what a `DistanceCounter` takes, in multiples of the codes
+_BATCH = 256  # maximal number of queries in a batch
+_TABLE_PER_CODE = 4  # memory of a `DistanceCounter` in multiples of that of the codes
 
 
 def read_retrieval(
-    query_codes, database_codes, query_labels, database_labels, *, exclude_self=False, bits=None, n_jobs=None
-):
-    """Check codes and labels of both sides and bring them together.
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
+    *,
+    exclude_self: bool = False,
+    bits: int | None = None,
+    n_jobs: int | None = None,
+) -> Retrieval:
+    """Check the codes and labels of both sides and combine them to a retrieval.
 
     Parameters
     ----------
@@ -38,7 +58,7 @@ def read_retrieval(
     Returns
     -------
     retrieval : Retrieval
-        Ready to be ranked.
+        The checked retrieval.
     """
     queries, database, bits = read_both_codes(query_codes, database_codes, bits)
     relevance = read_relevance(query_labels, database_labels, len(queries), len(database))
@@ -47,51 +67,49 @@ def read_retrieval(
     return Retrieval(queries, database, bits, relevance, own_rows(len(queries), exclude_self), n_jobs)
 
 
-def read_both_codes(query_codes, database_codes, bits):
-    """Pack the codes of both sides and check that they fit each other; give the code length as well."""
+def read_both_codes(
+    query_codes: CodesLike, database_codes: CodesLike, bits: int | None
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], int]:
+    """Pack the codes of both sides and check that their lengths agree; return them and the code length."""
     queries, query_bits = _pack(query_codes, bits, "query_codes")
     database, bits = _pack(database_codes, bits, "database_codes")
     if query_bits != bits:
         raise ValueError(
-            f"query_codes have {query_bits} bits, database_codes have {bits}. "
-            "(Packed words count 64 bits each unless bits= says fewer.)"
+            f"query_codes and database_codes must have the same number of bits, got {query_bits} and {bits}. "
+            "(A packed word counts 64 bits unless bits= is passed.)"
         )
     return queries, database, bits
 
 
-def check_same_sides(queries, database, labels_agree):
-    """Check that queries are the database, as leaving each out of its own ranking needs."""
+def check_same_sides(queries: NDArray[np.uint64], database: NDArray[np.uint64], labels_agree: bool) -> None:
+    """Check that the queries are the database, as required to exclude each query from its own ranking."""
     if not np.array_equal(queries, database):
-        raise ValueError(
-            "exclude_self=True needs the same codes, in the same order, as query_codes and database_codes."
-        )
+        raise ValueError("exclude_self=True requires query_codes and database_codes to be equal, row by row.")
     if len(database) == 1:
-        raise ValueError("exclude_self=True leaves nothing to rank: the database has only one row.")
+        raise ValueError("exclude_self=True requires a database of at least two rows, got 1.")
     if not labels_agree:
-        raise ValueError(
-            "exclude_self=True needs the same labels, in the same order, as query_labels and database_labels."
-        )
+        raise ValueError("exclude_self=True requires query_labels and database_labels to be equal, row by row.")
 
 
-def own_rows(n_queries, exclude_self):
-    """Row of the database that each query is itself; -1 where it is none."""
+def own_rows(n_queries: int, exclude_self: bool) -> NDArray[np.int64]:
+    """Return each query's own row in the database; -1 if queries are not part of it."""
     return np.arange(n_queries) if exclude_self else np.full(n_queries, -1)
 
 
-def _pack(codes, bits, name):
-    """Pack one side, naming it in errors."""
+def _pack(codes: CodesLike, bits: int | None, name: str) -> tuple[NDArray[np.uint64], int]:
+    """Pack the codes of one side; errors name the argument."""
     try:
         packed, bits = as_packed(codes, bits)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from error
     if len(packed) == 0:
-        raise ValueError(f"{name} has no rows; at least one code is needed.")
+        raise ValueError(f"{name} must have at least one row, got none.")
     return packed, bits
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Queries, what they search, and what is relevant.
+    """Queries, a database and the relevance of its items.
 
     Parameters
     ----------
@@ -100,55 +118,55 @@ class Retrieval:
     bits : int
         Code length.
     relevance : ClassRelevance, SharedLabelRelevance or ListedRelevance
-        What is relevant to whom.
+        Relevance of the items to the queries.
     own : ndarray of int64 of shape (n_queries,)
-        Row of the database that each query is itself and that is left out of its ranking; negative if there is none.
+        Each query's own row in the database, which is excluded from its ranking; negative if there is none.
     n_jobs : int or None
         Number of threads.
     """
 
-    queries: np.ndarray
-    database: np.ndarray
+    queries: NDArray[np.uint64]
+    database: NDArray[np.uint64]
     bits: int
-    relevance: object
-    own: np.ndarray
+    relevance: Relevance
+    own: NDArray[np.int64]
     n_jobs: int | None
 
     @property
-    def n_ranked(self):
-        """Number of items that a query ranks."""
+    def n_ranked(self) -> int:
+        """Number of items in the ranking of a query."""
         return len(self.database) - int(self.own[0] >= 0)
 
-    def shuffled(self, random_state):
-        """Bring the database into a random order."""
+    def shuffled(self, random_state: RandomStateLike) -> Retrieval:
+        """Return the retrieval with its database in a random order."""
         order = local_random_state(random_state).permutation(len(self.database))
         own = np.where(self.own >= 0, np.argsort(order)[self.own], -1)
         return replace(self, database=self.database[order], relevance=self.relevance.permute(order), own=own)
 
-    def per_query(self, batches):
-        """Put the results of `ranks` or `groups`, tuples of arrays with an entry per query, in the queries' order."""
+    def per_query(self, batches: Iterable[tuple[NDArray[np.int64], Any]]) -> tuple[Any, ...]:
+        """Merge the results of `ranks` or `groups`, tuples of arrays with an entry per query, in the queries' order."""
         rows, results = zip(*batches, strict=True)
         back = np.argsort(np.concatenate(rows))
         return tuple(np.concatenate(parts)[back] for parts in zip(*results, strict=True))
 
-    def ranks(self, reduce):
+    def ranks(self, reduce: Callable[..., Any]) -> Batches:
         """Rank the database for each query, equal distances in database order.
 
         Parameters
         ----------
         reduce : callable
-            `reduce(rows, ranks, starts, totals)` is given a batch of queries: their rows; the ranks of their relevant
-            items, from 1 and ascending, `totals[q]` of them from `starts[q]` on.
+            `reduce(rows, ranks, starts, totals)` is called for each batch of queries with their rows and the ranks of
+            their relevant items. Ranks count from 1 and ascend; query q has `totals[q]` of them, from `starts[q]` on.
 
         Yields
         ------
         rows, result : ndarray of int64, object
-            For each batch.
+            The rows of a batch and the result of `reduce`.
         """
-        columns = np.ascontiguousarray(self.database.T)
+        columns = np.ascontiguousarray(self.database.T)  # word by word, so that loops over items run along memory
         rank_type = np.int32 if len(self.database) < 2**31 else np.int64
 
-        def rank(rows):
+        def rank(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Any]:
             groups, local = np.unique(self.relevance.group[rows], return_inverse=True)
             offsets, listed = self.relevance.lists(groups)
             lengths = np.diff(offsets)[local]
@@ -161,38 +179,39 @@ class Retrieval:
             )
             return rows, reduce(rows, ranks, starts, totals)
 
-        return self._in_batches(rank, _memory() // (16 * max(1, self.relevance.longest)))
+        return self._in_batches(rank, working_memory() // (16 * max(1, self.relevance.longest)))
 
-    def groups(self, reduce):
+    def groups(self, reduce: Callable[..., Any]) -> Batches:
         """Count the items, and the relevant ones, at each distance from each query.
 
         Parameters
         ----------
         reduce : callable
-            `reduce(rows, counts, relevant)` is given a batch of queries: their rows, and two arrays of int64 of shape
-            (len(rows), at least bits + 1).
+            `reduce(rows, counts, relevant)` is called for each batch of queries with their rows and two arrays of
+            int64 of shape (len(rows), at least bits + 1).
 
         Yields
         ------
         rows, result : ndarray of int64, object
-            For each batch.
+            The rows of a batch and the result of `reduce`.
         """
-        by_class = isinstance(self.relevance, ClassRelevance)
-        database = self.database[self.relevance.order] if by_class else self.database
-        starts, stops = self.relevance.ranges() if by_class else (None, None)
-        n_jobs = effective_n_jobs(self.n_jobs)
-        room = max(1, _memory() // (_TABLE_PER_CODE * 8 * self.database.shape[1] * n_jobs))
-        slabs = list(gen_batches(len(database), room))
+        relevance = self.relevance
+        # Sorted by class, the relevant items are a range of rows, which is counted with the rest in one pass.
+        ranges = relevance.ranges() if isinstance(relevance, ClassRelevance) else None
+        database = self.database[relevance.order] if isinstance(relevance, ClassRelevance) else self.database
+        n_jobs = effective_n_jobs(self.n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
+        capacity = max(1, working_memory() // (_TABLE_PER_CODE * 8 * self.database.shape[1] * n_jobs))
+        slabs = list(gen_batches(len(database), capacity))
         table = DistanceCounter(database) if len(slabs) == 1 else None
 
-        def count(rows):
+        def count(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Any]:
             queries = self.queries[rows]
             counts = np.zeros((len(rows), 64 * queries.shape[1] + 1), np.int64)
             relevant = np.zeros_like(counts)
             for slab in slabs:
                 counter = table or DistanceCounter(database[slab])
-                if by_class:
-                    first, last = (np.clip(at[rows], slab.start, slab.stop) - slab.start for at in (starts, stops))
+                if ranges is not None:
+                    first, last = (np.clip(ends[rows], slab.start, slab.stop) - slab.start for ends in ranges)
                     inside = counter.count(queries, first, last)
                     relevant += inside
                     counts += inside
@@ -200,26 +219,28 @@ class Retrieval:
                     counts += counter.count(queries, last, np.full_like(last, counter.n_codes))
                 else:
                     counts += counter.count(queries)
-            if not by_class:
-                groups, local = np.unique(self.relevance.group[rows], return_inverse=True)
-                count_listed(queries, database, local, *self.relevance.lists(groups), relevant)
-            if self.own[0] >= 0:
+            if ranges is None:
+                groups, local = np.unique(relevance.group[rows], return_inverse=True)
+                offsets, listed = relevance.lists(groups)
+                count_listed(queries, database, local, offsets, listed, relevant)
+            if self.own[0] >= 0:  # each query was counted at distance 0 from itself
+                assert not isinstance(relevance, ListedRelevance)
                 counts[:, 0] -= 1
-                relevant[:, 0] -= self.relevance.relevant_to_itself()[rows]
+                relevant[:, 0] -= relevance.relevant_to_itself()[rows]
             return rows, reduce(rows, counts, relevant)
 
-        per_query = 16 * (64 * self.database.shape[1] + 1) + (0 if by_class else 8 * self.relevance.longest)
-        return self._in_batches(count, _memory() // per_query, None if table is None else 4 * _BATCH)
+        per_query = 16 * (64 * self.database.shape[1] + 1) + (8 * relevance.longest if ranges is None else 0)
+        # Without a table of the whole database every batch builds the tables again, so batches are as large as can be.
+        return self._in_batches(count, working_memory() // per_query, None if table is None else 4 * _BATCH)
 
-    def _in_batches(self, function, room, most=_BATCH):
-        """Call a function with the rows of batches of queries, at most `most`, in threads; yield what it gives."""
+    def _in_batches(self, function: Callable[..., Any], capacity: int, most: int | None = _BATCH) -> Batches:
+        """Call a function with the rows of batches of queries, in threads, and yield its results.
+
+        All threads together have at most `capacity` queries at a time, a batch at most `most`.
+        """
         order = np.argsort(self.relevance.group, kind="stable")  # queries of one group share work
-        n_jobs = effective_n_jobs(self.n_jobs)
-        size = max(1, min(room // n_jobs, -(-len(order) // n_jobs), most or len(order)))
+        n_jobs = effective_n_jobs(self.n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
+        size = max(1, min(capacity // n_jobs, -(-len(order) // n_jobs), most or len(order)))
         batches = (delayed(function)(order[part]) for part in gen_batches(len(order), size))
-        return Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")(batches)
-
-
-def _memory():
-    """Bytes that intermediate arrays may take."""
-    return int(get_config()["working_memory"] * 2**20)
+        results = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")(batches)
+        return cast("Batches", results)

@@ -1,6 +1,9 @@
-"""Many metrics of one retrieval at once, by name."""
+"""Several metrics of one retrieval at once, by name."""
+
+from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 from skhash.metrics.ranking._at_k import precision_of, recall_of
 from skhash.metrics.ranking._average_precision import TIES
@@ -12,8 +15,19 @@ from skhash.metrics.ranking._recognition import knn_accuracy
 from skhash.metrics.ranking._retrieval import RETRIEVAL_CONSTRAINTS, read_retrieval
 from skhash.utils import StrOptions, local_random_state, validate_params
 
-# The number that a name takes behind its "@" when none is given.
-DEFAULT_NUMBERS = {
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from skhash.metrics._score import Score
+    from skhash.metrics.ranking._protocols import Ties
+    from skhash.metrics.ranking._radius import EmptyBall
+    from skhash.metrics.ranking._retrieval import Retrieval, Sides
+    from skhash.utils import CodesLike, RandomStateLike
+
+# The number of a metric whose name comes without "@" and a number.
+DEFAULT_NUMBERS: dict[str, int | None] = {
     "map": None,
     "precision": 100,
     "recall": 100,
@@ -35,39 +49,39 @@ SCORES_CONSTRAINTS = {
 
 @validate_params({**SCORES_CONSTRAINTS, **RETRIEVAL_CONSTRAINTS}, prefer_skip_nested_validation=True)
 def retrieval_scores(
-    query_codes,
-    database_codes,
-    query_labels,
-    database_labels,
-    metrics=("map", "precision@10", "recall@10", "precision_within@2"),
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    query_labels: ArrayLike,
+    database_labels: ArrayLike,
+    metrics: str | Sequence[str] = ("map", "precision@10", "recall@10", "precision_within@2"),
     *,
-    protocol="skhash",
-    ties=None,
-    empty_ball="zero",
-    exclude_self=False,
-    bits=None,
-    random_state=None,
-    n_jobs=None,
-):
+    protocol: str | RankingProtocol = "skhash",
+    ties: Ties | None = None,
+    empty_ball: EmptyBall = "zero",
+    exclude_self: bool = False,
+    bits: int | None = None,
+    random_state: RandomStateLike | None = None,
+    n_jobs: int | None = None,
+) -> dict[str, Score]:
     """Compute several retrieval metrics.
 
     Parameters
     ----------
     query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-        Codes that are searched for, and codes that are searched.
+        Codes of the queries and codes of the database.
     query_labels, database_labels : array-like of shape (n,) or (n, n_classes)
-        Class labels or multi-hot labels of either; an item is relevant if it shares a label.
+        Class labels or multi-hot labels of both sides; an item is relevant if it shares a label with the query.
     metrics : str or sequence of str, default=("map", "precision@10", "recall@10", "precision_within@2")
         Names with an optional number: "map" or "map@1000" (R), "precision@100", "recall@100" (k), "precision_within@2",
         "recall_within@2" (Hamming radius), "ndcg@100" (R), "knn_accuracy@100" (voters).
     protocol : str or RankingProtocol, default="skhash"
-        Definition of "map", see `mean_average_precision`; its ties are those of the other metrics, too.
+        Definition of "map", see `mean_average_precision`; the other metrics take its order of ties, too.
     ties : {"stable", "expected", "optimistic", "pessimistic", "random"}, default=None
-        Order of items at one distance; None is the protocol's.
+        Order of items at the same distance; None uses the protocol's.
     empty_ball : {"zero", "skip", "skip_no_hit"}, default="zero"
-        Queries with nothing within the radius, see `precision_within_radius`.
+        How a query with nothing within the radius counts, see `precision_within_radius`.
     exclude_self : bool, default=False
-        Leave each query out of its own ranking: query `i` is database item `i`.
+        Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     random_state : int, RandomState instance or None, default=None
@@ -78,12 +92,12 @@ def retrieval_scores(
     Returns
     -------
     scores : dict of str to Score
-        Under the names given, each with its `definition`.
+        The scores by the given names, each with its `definition`.
 
     Raises
     ------
     ValueError
-        If a name is unknown, or what the single metrics raise.
+        If a name is unknown, or if one of the metrics raises it.
 
     Examples
     --------
@@ -101,11 +115,13 @@ def retrieval_scores(
     return {name: _score(retrieval, sides, *names[name], plan, empty_ball, random_state) for name in names}
 
 
-def read_metric_names(metrics, known=DEFAULT_NUMBERS):
-    """Take names such as "map@1000" apart: name and number, or the default number."""
+def read_metric_names(
+    metrics: str | Sequence[str], known: Mapping[str, int | None] = DEFAULT_NUMBERS
+) -> dict[str, tuple[str, Any]]:
+    """Split names such as "map@1000" into name and number; a name without a number gets the default one."""
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     if not metrics:
-        raise ValueError("metrics must name at least one metric, got none.")
+        raise ValueError("metrics must contain at least one name, got an empty sequence.")
     taken = {}
     for metric in metrics:
         name, at, number = str(metric).partition("@")
@@ -113,14 +129,22 @@ def read_metric_names(metrics, known=DEFAULT_NUMBERS):
         valid = name in known and (number.isdecimal() and int(number) >= least if at else True)
         if not valid or (at and known[name] is None and name != "map"):
             raise ValueError(
-                f"metrics holds {metric!r}; known are {', '.join(sorted(known))}, some followed by '@' and a number "
-                "(at least 1; a radius may be 0)."
+                f"metrics must contain names among {', '.join(sorted(known))}, some followed by '@' and a number "
+                f"(at least 1; a radius may be 0), got {metric!r}."
             )
         taken[metric] = name, int(number) if at else known[name]
     return taken
 
 
-def _score(retrieval, sides, name, number, plan, empty_ball, random_state):
+def _score(
+    retrieval: Retrieval,
+    sides: Sides,
+    name: str,
+    number: Any,
+    plan: RankingProtocol,
+    empty_ball: EmptyBall,
+    random_state: RandomStateLike,
+) -> Score:
     """Compute one metric."""
     if name == "map":
         return map_of(retrieval, resolve_protocol(plan, R=number), random_state)
@@ -134,6 +158,6 @@ def _score(retrieval, sides, name, number, plan, empty_ball, random_state):
     options = {"exclude_self": bool(retrieval.own[0] >= 0), "bits": retrieval.bits, "n_jobs": retrieval.n_jobs}
     if name == "ndcg":
         if plan.ties not in NDCG_TIES:
-            raise ValueError(f"ndcg knows ties of {sorted(NDCG_TIES)} only, got ties={plan.ties!r}.")
+            raise ValueError(f"ties must be one of {sorted(NDCG_TIES)} for ndcg, got {plan.ties!r}.")
         return ndcg(*packed, R=number, ties=plan.ties, **options)
     return knn_accuracy(*packed, n_neighbors=number, **options)

@@ -1,7 +1,10 @@
-"""Instance retrieval: revisited Oxford and Paris, and Google Landmarks v2, by their own evaluation rules."""
+"""Instance retrieval: revisited Oxford and Paris, and Google Landmarks v2, each by its own evaluation rules."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -11,6 +14,16 @@ from skhash.metrics.ranking._protocols import RANKING_PROTOCOLS
 from skhash.metrics.ranking._relevance import ListedRelevance
 from skhash.metrics.ranking._retrieval import Retrieval, read_both_codes
 from skhash.utils import StrOptions, validate_params
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.metrics.ranking._protocols import RankingProtocol
+    from skhash.utils import CodesLike
+
+Difficulty: TypeAlias = Literal["easy", "medium", "hard"]
 
 # Positive lists and ignored lists of each level of difficulty.
 _LEVELS = {
@@ -22,7 +35,7 @@ _LEVELS = {
 
 @dataclass(frozen=True)
 class RevisitedScores:
-    """What the revisited benchmarks report.
+    """Scores that the revisited benchmarks report.
 
     Parameters
     ----------
@@ -31,23 +44,23 @@ class RevisitedScores:
     precision : dict of int to Score
         Mean precision at each k ("mP@k").
     definition : str
-        What exactly that is.
+        The exact definition in one line.
     """
 
     map: Score
-    precision: dict
+    precision: dict[int, Score]
     definition: str
 
 
-def revisited_average_precision(ranks, n_positive=None):
-    """Average precision by the trapezoidal rule of the revisited Oxford and Paris benchmarks.
+def revisited_average_precision(ranks: ArrayLike, n_positive: int | None = None) -> float:
+    """Compute average precision by the trapezoidal rule of the revisited Oxford and Paris benchmarks.
 
     Parameters
     ----------
     ranks : array-like of int of shape (n_found,)
-        Ranks of the positive items, from 0 and ascending, with ignored items taken out of the ranking.
+        Ranks of the positive items, from 0 and ascending, in the ranking without ignored items.
     n_positive : int, default=None
-        Number of all positives; None means that all are in `ranks`.
+        Number of all positive items; None means that all are in `ranks`.
 
     Returns
     -------
@@ -71,10 +84,10 @@ def revisited_average_precision(ranks, n_positive=None):
     """
     ranks = np.asarray(ranks)
     if ranks.ndim != 1 or (len(ranks) and (ranks.dtype.kind not in "iu" or ranks[0] < 0 or (np.diff(ranks) < 1).any())):
-        raise ValueError("ranks must be one ascending list of different integers from 0 on.")
+        raise ValueError("ranks must be a 1-D array of distinct integers >= 0 in ascending order.")
     n_positive = len(ranks) if n_positive is None else n_positive
     if n_positive < max(len(ranks), 1):
-        raise ValueError(f"n_positive={n_positive} must be at least 1 and at least the {len(ranks)} ranks given.")
+        raise ValueError(f"n_positive must be >= {max(len(ranks), 1)} for {len(ranks)} ranks, got {n_positive}.")
     found = np.arange(len(ranks))
     before = np.where(ranks == 0, 1.0, found / np.maximum(ranks, 1))
     return float((before + (found + 1) / (ranks + 1)).sum() / (2 * n_positive))
@@ -85,21 +98,29 @@ def revisited_average_precision(ranks, n_positive=None):
     prefer_skip_nested_validation=True,
 )
 def revisited_map(
-    query_codes, database_codes, ground_truth, *, difficulty="medium", ks=(1, 5, 10), bits=None, n_jobs=None
-):
-    """Mean average precision and mP@k of the revisited Oxford and Paris benchmarks.
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    ground_truth: Sequence[Mapping[str, ArrayLike]],
+    *,
+    difficulty: Difficulty = "medium",
+    ks: Sequence[int] | NDArray[Any] = (1, 5, 10),
+    bits: int | None = None,
+    n_jobs: int | None = None,
+) -> RevisitedScores:
+    """Compute mean average precision and mP@k of the revisited Oxford and Paris benchmarks.
 
     Parameters
     ----------
     query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-        Codes that are searched for, and codes that are searched.
+        Codes of the queries and codes of the database.
     ground_truth : list of dict
         For each query, rows of the database under "easy", "hard" and "junk", as in `gnd_roxford5k.pkl`.
     difficulty : {"easy", "medium", "hard"}, default="medium"
-        Which lists are positive and which ignored: "easy" counts easy ones and ignores junk and hard ones, "medium"
-        counts easy and hard ones, "hard" counts hard ones and ignores junk and easy ones.
+        Which lists are positive and which are ignored. "easy": easy is positive, hard and junk are ignored; "medium":
+        easy and hard are positive, junk is ignored; "hard": hard is positive, easy and junk are ignored.
     ks : array-like of int, default=(1, 5, 10)
-        Where precision is reported. If the last positive of a query comes earlier, its rank takes the place of k.
+        Numbers of results for which precision is reported, at least 1. If the last positive item of a query comes
+        earlier, its rank replaces k.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     n_jobs : int, default=None
@@ -113,12 +134,12 @@ def revisited_map(
     Raises
     ------
     ValueError
-        If the ground truth does not have one entry per query, names rows that the database lacks or an item twice, or
-        if no query has a positive item.
+        If the ground truth does not have one entry per query, has rows that the database lacks or a row twice, or if no
+        query has a positive item.
 
     Notes
     -----
-    The whole database is ranked, equal distances in database order; ignored items are taken out of the ranking.
+    The whole database is ranked, equal distances in database order; ignored items are removed from the ranking.
 
     References
     ----------
@@ -133,26 +154,17 @@ def revisited_map(
     (1.0, 1.0)
     """
     queries, database, bits = read_both_codes(query_codes, database_codes, bits)
-    if len(ground_truth) != len(queries):
-        raise ValueError(f"ground_truth has {len(ground_truth)} entries, but query_codes has {len(queries)} rows.")
-    if not len(ks) or not all(isinstance(k, Integral) and k >= 1 for k in ks):
-        raise ValueError(f"ks must hold integers of at least 1, got {ks}.")
-    ks = [int(k) for k in ks]
+    _check_length(ground_truth, len(queries))
+    depths = _read_depths(ks)
     lists = [_read_lists(entry, q, len(database)) for q, entry in enumerate(ground_truth)]
-    ranks = [
+    positives, ignored = (
         _rank(queries, database, bits, [_joined(each, names) for each in lists], n_jobs)
         for names in _LEVELS[difficulty]
-    ]
-    ap, precisions = np.full(len(queries), np.nan), np.full((len(queries), len(ks)), np.nan)
-    for q, (positive, ignored) in enumerate(zip(*ranks, strict=True)):
-        if len(positive):
-            positive = positive - np.searchsorted(ignored, positive)
-            ap[q] = revisited_average_precision(positive)
-            for i, k in enumerate(ks):
-                last = min(positive[-1] + 1, k)
-                precisions[q, i] = (positive < last).sum() / last
+    )
+    scores = [_score_query(*ranks, depths) for ranks in zip(positives, ignored, strict=True)]
+    ap, *precisions = np.ascontiguousarray(np.transpose(scores))
     if np.isnan(ap).all():
-        raise ValueError(f"No query has a positive item at difficulty={difficulty!r}.")
+        raise ValueError(f"ground_truth must have a query with a positive item at difficulty={difficulty!r}, got none.")
     definition = (
         f"revisited Oxford / Paris, {difficulty}: trapezoidal AP without ignored items, queries without positives "
         "skipped, ties in database order"
@@ -161,7 +173,7 @@ def revisited_map(
         Score(np.nanmean(ap), f"mAP, {definition}", ap),
         {
             k: Score(np.nanmean(values), f"mP@{k}, {definition}", values)
-            for k, values in zip(ks, precisions.T, strict=True)
+            for k, values in zip(depths, precisions, strict=True)
         },
         definition,
     )
@@ -170,18 +182,26 @@ def revisited_map(
 @validate_params(
     {"protocol": MAP_CONSTRAINTS["protocol"], "n_jobs": [Integral, None]}, prefer_skip_nested_validation=True
 )
-def gldv2_map(query_codes, database_codes, ground_truth, *, protocol="gldv2", bits=None, n_jobs=None):
-    """Mean average precision at 100 of Google Landmarks v2 retrieval.
+def gldv2_map(
+    query_codes: CodesLike,
+    database_codes: CodesLike,
+    ground_truth: Sequence[ArrayLike],
+    *,
+    protocol: str | RankingProtocol = "gldv2",
+    bits: int | None = None,
+    n_jobs: int | None = None,
+) -> Score:
+    """Compute mean average precision at 100 of Google Landmarks v2 retrieval.
 
     Parameters
     ----------
     query_codes, database_codes : array-like of shape (n, bits) or in another form of `skhash.codes`
-        Codes that are searched for, and codes that are searched.
+        Codes of the queries and codes of the database.
     ground_truth : list of array-like of int
-        For each query, the rows of the database that show its landmark. Queries with none count 0.
+        For each query, the rows of the database that show its landmark. Queries with an empty list count 0.
     protocol : str or RankingProtocol, default="gldv2"
         "gldv2" divides by the smaller of 100 and the number of relevant items (DELG's own metrics), "gldv2-orthohash"
-        by their number; any other of `RANKING_PROTOCOLS` will do.
+        by their number; all other `RANKING_PROTOCOLS` are accepted, too.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
     n_jobs : int, default=None
@@ -195,7 +215,7 @@ def gldv2_map(query_codes, database_codes, ground_truth, *, protocol="gldv2", bi
     Raises
     ------
     ValueError
-        If the ground truth does not have one entry per query, names rows that the database lacks, or names one twice.
+        If the ground truth does not have one entry per query, has rows that the database lacks, or a row twice.
 
     References
     ----------
@@ -209,23 +229,56 @@ def gldv2_map(query_codes, database_codes, ground_truth, *, protocol="gldv2", bi
     0.5
     """
     queries, database, bits = read_both_codes(query_codes, database_codes, bits)
-    if len(ground_truth) != len(queries):
-        raise ValueError(f"ground_truth has {len(ground_truth)} entries, but query_codes has {len(queries)} rows.")
+    _check_length(ground_truth, len(queries))
     lists = [_read_rows(rows, q, len(database)) for q, rows in enumerate(ground_truth)]
     plan = RANKING_PROTOCOLS[protocol] if isinstance(protocol, str) else protocol
     return map_of(_listed(queries, database, bits, lists, n_jobs), plan)
 
 
-def _listed(queries, database, bits, lists, n_jobs):
-    """A `Retrieval` whose relevant items are listed."""
+def _check_length(ground_truth: Sequence[Any], n_queries: int) -> None:
+    """Check that the ground truth has one entry per query."""
+    if len(ground_truth) != n_queries:
+        raise ValueError(f"ground_truth must have one entry per query, {n_queries}, got {len(ground_truth)}.")
+
+
+def _read_depths(ks: Sequence[int] | NDArray[Any]) -> list[int]:
+    """Check the numbers of results for which precision is reported."""
+    if not len(ks) or not all(isinstance(k, Integral) and int(k) >= 1 for k in ks):
+        raise ValueError(f"ks must contain integers >= 1, got {ks}.")
+    return [int(k) for k in ks]
+
+
+def _score_query(positive: NDArray[Any], ignored: NDArray[Any], depths: list[int]) -> list[float]:
+    """Compute the average precision of one query and its precision at each depth, NaN if nothing is positive."""
+    if not len(positive):
+        return [np.nan] * (1 + len(depths))
+    ranks = positive - np.searchsorted(ignored, positive)  # in the ranking without ignored items
+    lasts = [min(ranks[-1] + 1, depth) for depth in depths]
+    return [revisited_average_precision(ranks), *((ranks < last).sum() / last for last in lasts)]
+
+
+def _listed(
+    queries: NDArray[np.uint64],
+    database: NDArray[np.uint64],
+    bits: int,
+    lists: list[NDArray[np.int64]],
+    n_jobs: int | None,
+) -> Retrieval:
+    """Build a `Retrieval` whose relevant items are listed."""
     return Retrieval(queries, database, bits, ListedRelevance(lists), np.full(len(queries), -1), n_jobs)
 
 
-def _rank(queries, database, bits, lists, n_jobs):
-    """Ranks, from 0, of each query's listed items."""
-    ranked = [None] * len(queries)
+def _rank(
+    queries: NDArray[np.uint64],
+    database: NDArray[np.uint64],
+    bits: int,
+    lists: list[NDArray[np.int64]],
+    n_jobs: int | None,
+) -> list[NDArray[np.int64]]:
+    """Compute the ranks, from 0, of each query's listed items."""
+    ranked = [np.empty(0, np.int64)] * len(queries)
 
-    def keep(rows, ranks, starts, totals):
+    def keep(rows: NDArray[Any], ranks: NDArray[Any], starts: NDArray[Any], totals: NDArray[Any]) -> None:
         for q, start, total in zip(rows, starts, totals, strict=True):
             ranked[q] = ranks[start : start + total] - 1
 
@@ -234,29 +287,33 @@ def _rank(queries, database, bits, lists, n_jobs):
     return ranked
 
 
-def _read_lists(entry, q, n_items):
-    """Check one entry of the ground truth and give its lists by name."""
+def _read_lists(entry: Mapping[str, ArrayLike], q: int, n_items: int) -> dict[str, NDArray[np.int64]]:
+    """Check one entry of the ground truth and return its lists by name."""
     missing = [name for name in ("easy", "hard", "junk") if name not in entry]
     if missing:
-        raise ValueError(f"ground_truth[{q}] lacks {missing}; expected 'easy', 'hard' and 'junk'.")
+        raise ValueError(f"ground_truth[{q}] must have the keys 'easy', 'hard' and 'junk', missing: {missing}.")
     lists = {name: _read_rows(entry[name], q, n_items) for name in ("easy", "hard", "junk")}
-    _read_rows(_joined(lists, lists), q, n_items)  # no row is in two of them
+    _read_rows(_joined(lists, lists), q, n_items)  # fails if a row is in two lists
     return lists
 
 
-def _joined(lists, names):
-    """Rows that are in any of the named lists, ascending."""
+def _joined(lists: dict[str, NDArray[np.int64]], names: Iterable[str]) -> NDArray[np.int64]:
+    """Merge the named lists of rows, ascending."""
     return np.sort(np.concatenate([lists[name] for name in names]))
 
 
-def _read_rows(rows, q, n_items):
-    """Check the rows that the ground truth names for query `q`, and sort them."""
+def _read_rows(rows: ArrayLike, q: int, n_items: int) -> NDArray[np.int64]:
+    """Check the rows of the ground truth for query `q`, and sort them."""
     rows = np.asarray(rows)
     if rows.ndim != 1 or (len(rows) and rows.dtype.kind not in "iu"):
-        raise ValueError(f"ground_truth[{q}] must list integer rows, got dtype {rows.dtype} and shape {rows.shape}.")
+        raise ValueError(f"ground_truth[{q}] must be 1-D integer rows, got dtype {rows.dtype} and shape {rows.shape}.")
     rows = np.sort(rows.astype(np.int64))
     if len(rows) and (rows[0] < 0 or rows[-1] >= n_items):
-        raise ValueError(f"ground_truth[{q}] names rows from {rows[0]} to {rows[-1]}; the database has {n_items} rows.")
+        raise ValueError(
+            f"ground_truth[{q}] must have rows from 0 to {n_items - 1}, got rows from {rows[0]} to {rows[-1]}."
+        )
     if (rows[1:] == rows[:-1]).any():
-        raise ValueError(f"ground_truth[{q}] names a row twice.")
+        raise ValueError(
+            f"ground_truth[{q}] must not have a row twice, got {rows[1:][rows[1:] == rows[:-1]][0]} twice."
+        )
     return rows

@@ -1,25 +1,33 @@
-"""Rankings that are known up to ties: how many items, and relevant ones, each group of tied items holds."""
+"""Rankings known up to ties: the numbers of items and of relevant items in each group of tied items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skhash.bitops import kernel
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 EXPECTED, OPTIMISTIC, PESSIMISTIC = 0, 1, 2
 TIE_ORDERS = {"expected": EXPECTED, "optimistic": OPTIMISTIC, "pessimistic": PESSIMISTIC}
 
-_TABLE = 2**16
+_TABLE_SIZE = 2**16
 
 
-def harmonic_numbers(n):
-    """Table the sums of 1 / r for r = 1, ..., m, from m = 0 on: what `sum_tied_precisions` needs for `n` items."""
-    return np.concatenate([[0.0], np.cumsum(1 / np.arange(1, min(n, _TABLE) + 1))])
+def harmonic_numbers(n: int) -> NDArray[np.float64]:
+    """Tabulate the sums of 1 / r for r = 1, ..., m, from m = 0 on, for `sum_tied_precisions` of `n` items."""
+    return np.concatenate([[0.0], np.cumsum(1 / np.arange(1, min(n, _TABLE_SIZE) + 1))])
 
 
 @kernel
 def _reciprocals(table, first, last):
-    """Sum 1 / r for r = first + 1, ..., last; beyond the table by a series whose error is far below that of a double.
+    """Sum 1 / r for r = first + 1, ..., last.
 
-    No difference of two logarithms: a short run far down a long ranking would be lost in their rounding.
+    Beyond the table a series is used, whose error is far below the rounding of a double. It has log1p of the relative
+    length and not a difference of two logarithms: a short run far down a long ranking would be lost in their rounding.
     """
     known = len(table) - 1
     total = table[min(last, known)] - table[min(first, known)]
@@ -36,8 +44,8 @@ def sum_tied_precisions(counts, relevant, R, order, table):
     `counts` and `relevant` have shape (n_rankings, n_groups): all items and relevant items of each group, nearest group
     first. `order` is one of `TIE_ORDERS`. Sums and counts are expected ones for EXPECTED.
 
-    The items of a run of ranks a + 1, ..., a + k that are all relevant, with h hits before, add
-    sum_j (h + j) / (a + j) = k + (h - a) * (H(a + k) - H(a)) with harmonic numbers H: no loop over the ranking is
+    A run of ranks a + 1, ..., a + k whose items are all relevant, with h hits before it, adds
+    sum_j (h + j) / (a + j) = k + (h - a) * (H(a + k) - H(a)) with harmonic numbers H, so that no loop over the ranks is
     needed. The average over all orders within a group has the same form: methods.md 11.1, with its sum over ranks.
     """
     sums, hits = np.zeros(len(counts)), np.zeros(len(counts))
@@ -47,14 +55,17 @@ def sum_tied_precisions(counts, relevant, R, order, table):
             n, r = counts[q, group], relevant[q, group]
             if before >= R:
                 break
-            room = min(n, R - before)  # ranks of the group that the cut leaves
+            n_kept = min(n, R - before)  # ranks of the group that are within R
             if r:
                 if order == EXPECTED:
+                    # An item is relevant with probability `rate`. If so, each earlier item of the group is relevant
+                    # with probability `slope`: one relevant item and one item less are left to choose from.
                     rate, slope = r / n, (r - 1) / max(n - 1, 1)
-                    reciprocals = _reciprocals(table, before, before + room)
-                    sums[q] += rate * (slope * room + (hits_before + 1 - slope * (before + 1)) * reciprocals)
-                    hits[q] += rate * room
+                    reciprocals = _reciprocals(table, before, before + n_kept)
+                    sums[q] += rate * (slope * n_kept + (hits_before + 1 - slope * (before + 1)) * reciprocals)
+                    hits[q] += rate * n_kept
                 else:
+                    # The relevant items of the group are one run of ranks: its first ones or its last ones.
                     start = before if order == OPTIMISTIC else before + n - r
                     length = max(0, min(r, R - start))
                     reciprocals = _reciprocals(table, start, start + length)
@@ -76,23 +87,23 @@ def tied_hits_within(counts, relevant, cutoffs, order):
                 n, r = counts[q, group], relevant[q, group]
                 if before >= cutoffs[c]:
                     break
-                room = min(n, cutoffs[c] - before)
+                n_kept = min(n, cutoffs[c] - before)
                 if order == EXPECTED:
-                    hits[q, c] += r / max(n, 1) * room
+                    hits[q, c] += r / max(n, 1) * n_kept
                 elif order == OPTIMISTIC:
-                    hits[q, c] += min(r, room)
+                    hits[q, c] += min(r, n_kept)
                 else:
-                    hits[q, c] += max(0, room - (n - r))
+                    hits[q, c] += max(0, n_kept - (n - r))
                 before += n
     return hits
 
 
 @kernel
 def spread_tied_hits(counts, relevant, order, weights, steps):
-    """Add the weighted relevant items of all rankings to the ranks where they are.
+    """Add the weighted relevant items of all rankings to the ranks at which they are.
 
-    `steps` has one more place than there are ranks; its cumulative sum is the weighted number of relevant items at
-    each rank.
+    `steps` is one longer than the ranking; its cumulative sum is the weighted number of relevant items at each rank. So
+    a group costs two additions, however many ranks it has.
     """
     for q in range(len(counts)):
         before = 0

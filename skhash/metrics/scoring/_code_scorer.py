@@ -1,7 +1,10 @@
 """Statistics of codes as a `scoring=` for scikit-learn's cross-validation and searches."""
 
+from __future__ import annotations
+
 import inspect
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from skhash.metrics.codes._bit_balance import bit_balance
 from skhash.metrics.codes._bit_correlation import bit_correlation
@@ -14,8 +17,17 @@ from skhash.metrics.codes._quantization_error import quantization_error
 from skhash.metrics.scoring._estimator_codes import encode, project
 from skhash.utils import StrOptions, validate_params
 
-# What each takes beside the codes: labels, labels if there are any, nothing; or continuous codes in place of them.
-CODE_STATISTICS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike
+
+    from skhash.metrics._score import Score
+    from skhash.utils import SamplesLike
+
+# The function of each statistic and its input besides the codes: "labels", "any labels" (labels if there are any),
+# "nothing"; or "continuous codes" in place of codes.
+CODE_STATISTICS: dict[str, tuple[Callable[..., Score], str]] = {
     "lower_bound_ratio": (lower_bound_ratio, "labels"),
     "separability": (separability, "labels"),
     "neg_center_orthogonality": (center_orthogonality, "labels"),
@@ -29,45 +41,45 @@ CODE_STATISTICS = {
 
 
 @validate_params({"statistic": [StrOptions(set(CODE_STATISTICS))]}, prefer_skip_nested_validation=True)
-def make_code_scorer(statistic="lower_bound_ratio", **options):
-    """Make a scorer of a statistic of the codes, for which no search is made.
+def make_code_scorer(statistic: str = "lower_bound_ratio", **options: Any) -> Callable[..., float]:
+    """Make a scorer from a statistic of the codes, which needs no search.
 
-    The codes are those of the samples given, in cross-validation those of the test fold, whether the estimator is a
-    hasher, a `Pipeline` that ends in one or in a `HammingIndex`, or a fitted search over these. What an index holds is
-    not looked at. A bare `HammingIndex` takes codes for samples.
+    The codes are those of the given samples, in cross-validation those of the test fold. The estimator may be a hasher,
+    a `Pipeline` that ends in a hasher or in a `HammingIndex`, or a fitted search over these. The codes that an index
+    stores are not used. A bare `HammingIndex` takes codes as samples.
 
     Parameters
     ----------
     statistic : str, default="lower_bound_ratio"
-        "lower_bound_ratio", "separability", "bit_entropy" or "code_entropy"; or, as less is better there and a
-        scorer's greater is better, the negative of one: "neg_collision_rate" (between classes, if there are labels),
-        "neg_bit_balance", "neg_bit_correlation", "neg_center_orthogonality" or "neg_quantization_error".
+        "lower_bound_ratio", "separability", "bit_entropy" or "code_entropy"; or the negative of a statistic that is
+        better when smaller, because a greater score is better: "neg_collision_rate" (between classes, if there are
+        labels), "neg_bit_balance", "neg_bit_correlation", "neg_center_orthogonality" or "neg_quantization_error".
     **options
         Keyword arguments of the function of that name, such as `percentile=95`.
 
     Returns
     -------
     scorer : callable
-        `scorer(estimator, X, y)` gives a float, greater is better. It can be pickled.
+        `scorer(estimator, X, y)` returns a float; greater is better. It can be pickled.
 
     Raises
     ------
     ValueError
         If the statistic is unknown.
     TypeError
-        If the statistic has no such option.
+        If the statistic does not have such an option.
 
     See Also
     --------
-    make_map_scorer : Mean average precision, which costs a search.
+    make_map_scorer : Mean average precision, which requires a search.
 
     Notes
     -----
     The lower-bound ratio is infinite where every code is its center. scikit-learn's searches warn of scores that are
     not finite, and rank them first.
 
-    A statistic is no retrieval: balanced and uncorrelated bits may still say nothing of the classes. Only the
-    lower-bound ratio is meant to rank as mean average precision does, and that not strictly.
+    A statistic does not replace a retrieval: balanced and uncorrelated bits may be unrelated to the classes. Only the
+    lower-bound ratio is meant to rank models as mean average precision does, and it does so only roughly.
 
     References
     ----------
@@ -94,23 +106,24 @@ def make_code_scorer(statistic="lower_bound_ratio", **options):
     known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise TypeError(f"{function.__name__} has no option {unknown[0]!r}; its options: {', '.join(known) or 'none'}.")
+        accepted = ", ".join(known) or "none"
+        raise TypeError(f"options must be those of {function.__name__} ({accepted}), got {unknown[0]!r}.")
     return _CodeScorer(statistic, tuple(sorted(options.items())))
 
 
 @dataclass(frozen=True, repr=False)
 class _CodeScorer:
-    """What `make_code_scorer` makes: its arguments, and a call."""
+    """The scorer of `make_code_scorer`: its arguments, and a call."""
 
     statistic: str
-    options: tuple = ()
+    options: tuple[tuple[str, Any], ...] = ()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.options)
         return f"make_code_scorer({self.statistic!r}{options})"
 
-    def __call__(self, estimator, X, y=None):
-        """Score `estimator`."""
+    def __call__(self, estimator: Any, X: SamplesLike, y: ArrayLike | None = None) -> float:
+        """Compute the score of `estimator` for `X` and `y`."""
         return score_statistic(
             self.statistic,
             lambda: encode(estimator, X, self.statistic),
@@ -120,11 +133,17 @@ class _CodeScorer:
         )
 
 
-def score_statistic(statistic, encode, project, y, options=None):
-    """Compute a statistic, or its negative, of what `encode()`, codes and their length, or `project()` gives."""
+def score_statistic(
+    statistic: str,
+    encode: Callable[[], tuple[Any, int | None]],
+    project: Callable[[], Any],
+    y: ArrayLike | None,
+    options: dict[str, Any] | None = None,
+) -> float:
+    """Compute a statistic or its negative, from the codes and code length of `encode()` or from `project()`."""
     function, takes = CODE_STATISTICS[statistic]
     if takes == "labels" and y is None:
-        raise ValueError(f"{statistic} needs labels to tell the classes: got y=None.")
+        raise ValueError(f"{statistic} requires y, the labels of the samples, got None.")
     if takes == "continuous codes":
         value = function(project(), **(options or {}))
     else:

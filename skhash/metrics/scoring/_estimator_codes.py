@@ -1,4 +1,8 @@
-"""What a fitted estimator searches with, whatever it is wrapped in."""
+"""Codes and index of a fitted estimator, alone or in a pipeline or a search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -6,12 +10,15 @@ from sklearn.pipeline import Pipeline
 from skhash.codes import binarize
 from skhash.index import HammingIndex
 
+if TYPE_CHECKING:
+    from skhash.utils import SamplesLike
 
-def hasher_and_index(estimator, purpose):
-    """Take an estimator apart into what computes codes and the `HammingIndex` that searches them; either may be None.
 
-    Fitted searches (`GridSearchCV` and the like) stand for their best estimator. `purpose` is what to call the figure
-    in the error about an estimator that has no codes.
+def hasher_and_index(estimator: Any, purpose: str) -> tuple[Any, HammingIndex | None]:
+    """Split an estimator into the part that computes codes and the `HammingIndex` that searches; either may be None.
+
+    Fitted searches (`GridSearchCV` and the like) are replaced by their best estimator. `purpose` names the caller in
+    the error about an estimator without codes.
     """
     while hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
@@ -19,23 +26,23 @@ def hasher_and_index(estimator, purpose):
     if isinstance(last, HammingIndex):
         return estimator[:-1] if last is not estimator and len(estimator) > 1 else None, last
     if not hasattr(estimator, "transform"):
-        raise TypeError(f"{purpose} needs codes: {last!r} has no transform and is no HammingIndex.")
+        raise TypeError(f"{purpose} requires an estimator with transform or a HammingIndex, got {last!r}.")
     return estimator, None
 
 
-def encode(estimator, X, purpose):
-    """Compute the codes that `estimator` has for `X`, and their length where it is known."""
+def encode(estimator: Any, X: SamplesLike, purpose: str) -> tuple[Any, int | None]:
+    """Compute the codes of `X` with `estimator`; return them and the code length, None if it is not known."""
     hasher, index = hasher_and_index(estimator, purpose)
-    codes = X if hasher is None else hasher.transform(X)
+    codes: Any = X if hasher is None else hasher.transform(X)
     if index is not None and index.binarize is not None:
         codes = codes.detach().cpu().numpy() if hasattr(codes, "detach") else np.asarray(codes)
         codes = binarize(codes, index.binarize) if codes.dtype.kind in "if" else codes
     return codes, getattr(index, "bits_", None)
 
 
-def project(estimator, X, purpose):
-    """Compute the continuous codes whose signs are the codes that `estimator` has for `X`."""
+def project(estimator: Any, X: SamplesLike, purpose: str) -> Any:
+    """Compute the continuous codes of `X` with `estimator`."""
     hasher, _ = hasher_and_index(estimator, purpose)
     if not hasattr(hasher, "decision_function"):
-        raise TypeError(f"{purpose} needs continuous codes: {estimator!r} has no decision_function.")
+        raise TypeError(f"{purpose} requires an estimator with decision_function, got {estimator!r}.")
     return hasher.decision_function(X)

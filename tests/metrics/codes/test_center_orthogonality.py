@@ -36,7 +36,7 @@ def test_definitions():
 def test_errors():
     with pytest.raises(ValueError, match="at least 2 classes with samples, got 1"):
         center_orthogonality([[0, 1], [1, 1]], ["a", "a"])
-    with pytest.raises(ValueError, match="codes have 2 rows, but y has 3"):
+    with pytest.raises(ValueError, match="y must have one row per code, 2, got 3"):
         center_orthogonality([[0, 1], [1, 1]], ["a", "a", "b"])
     with pytest.raises(ValueError, match="'normalize' parameter of center_orthogonality"):
         center_orthogonality([[0, 1], [1, 1]], ["a", "b"], normalize="yes")

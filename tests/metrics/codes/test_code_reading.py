@@ -3,7 +3,15 @@ import pytest
 from sklearn import config_context
 
 from skhash.codes import pack_codes
-from skhash.metrics.codes._code_reading import CACHED, batches, bit_columns, bit_rows, read_classes
+from skhash.metrics.codes._code_reading import (
+    CACHED,
+    bit_columns,
+    bit_rows,
+    count_pairs,
+    number_groups,
+    read_classes,
+)
+from skhash.utils import memory_batches
 
 CODES = np.random.default_rng(0).integers(0, 2, (9, 70), dtype=np.uint8)
 
@@ -22,12 +30,15 @@ def test_blocks_make_up_the_codes(memory):
 
 
 def test_batches_keep_to_both_limits():
-    assert [part.stop for part in batches(10, 1)] == [10]
+    def first(n_rows, bytes_per_row, max_bytes=CACHED):
+        return next(memory_batches(n_rows, bytes_per_row, max_bytes=max_bytes))
+
+    assert [part.stop for part in memory_batches(10, 1, max_bytes=CACHED)] == [10]
     with config_context(working_memory=1):
-        assert next(batches(10**9, 2**10)).stop == 2**10
-        assert next(batches(10**9, 2**30)).stop == 1
-    assert next(batches(10**9, 1)).stop == CACHED
-    assert next(batches(10**8, 2**10, most=np.inf)).stop == 2**20
+        assert first(10**9, 2**10).stop == 2**10
+        assert first(10**9, 2**30).stop == 1
+    assert first(10**9, 1).stop == CACHED
+    assert first(10**8, 2**10, max_bytes=np.inf).stop == 2**20
 
 
 def test_classes_without_samples_are_dropped():
@@ -39,3 +50,15 @@ def test_classes_without_samples_are_dropped():
 def test_no_labels_at_all():
     with pytest.raises(ValueError, match="y must be class labels or a multi-hot matrix, got None"):
         read_classes(None, 2)
+
+
+def test_groups_of_equal_rows_are_numbered_in_order():
+    rows = np.array([[2, 0], [1, 9], [2, 0], [1, 3], [1, 9]])
+    np.testing.assert_array_equal(number_groups(rows), [2, 1, 2, 0, 1])
+    rows = np.random.default_rng(0).integers(0, 3, (200, 3)).astype(np.uint64)
+    np.testing.assert_array_equal(number_groups(rows), np.unique(rows, axis=0, return_inverse=True)[1].ravel())
+
+
+def test_pairs():
+    assert count_pairs([0, 1, 2, 5]) == 0 + 0 + 1 + 10
+    assert count_pairs(10**9) == 10**9 * (10**9 - 1) // 2

@@ -88,7 +88,7 @@ def test_errors():
         code_statistics(Z)
     with pytest.raises(ValueError, match="codes must have at least 2 rows, got 1"):
         code_statistics(CODES[:1])
-    with pytest.raises(ValueError, match="codes have 60 rows, but y has 59"):
+    with pytest.raises(ValueError, match="y must have one row per code, 60, got 59"):
         code_statistics(CODES, Y[1:])
     with pytest.raises(ValueError, match="at least 2 classes with samples, got 1"):
         code_statistics(CODES, np.zeros(60, dtype=int))

@@ -47,10 +47,10 @@ def test_errors():
     codes = [[0, 1], [1, 1]]
     with pytest.raises(ValueError, match="codes must have at least 2 rows, got 1"):
         collision_rate([[0, 1]])
-    with pytest.raises(ValueError, match="codes have 2 rows, but y has 3"):
+    with pytest.raises(ValueError, match="y must have one row per code, 2, got 3"):
         collision_rate(codes, [0, 1, 1])
     for y in ([1, 1], [[1, 1], [0, 1]]):
-        with pytest.raises(ValueError, match="y gives every pair of samples a common label"):
+        with pytest.raises(ValueError, match="y must leave at least one pair of samples without a common label"):
             collision_rate(codes, y)
     with pytest.raises(ValueError, match="codes are continuous"):
         collision_rate([[0.2, -0.7], [0.1, 1.0]])

@@ -66,8 +66,8 @@ def test_definitions():
     ("codes", "y", "message"),
     [
         ([[0.5, 1.0], [0.0, 1.0]], [0, 1], "codes are continuous"),
-        ([[0, 1]], [0], "the database has only one row"),
-        ([[0, 1], [1, 1]], [0, 1, 0], "has 2 rows, but .*labels has 3"),
+        ([[0, 1]], [0], "exclude_self=True requires a database of at least two rows, got 1"),
+        ([[0, 1], [1, 1]], [0, 1, 0], "labels must have one row per code, 2, got 3"),
     ],
 )
 def test_errors(codes, y, message):

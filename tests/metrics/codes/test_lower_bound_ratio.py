@@ -141,7 +141,7 @@ def test_errors():
         lower_bound_ratio(codes - 0.5, [0, 0, 1])
     with pytest.raises(ValueError, match=r"a 0 among -1/\+1"):
         lower_bound_ratio([[-1, 0], [1, 1], [1, 1]], [0, 0, 1])
-    with pytest.raises(ValueError, match="codes have 3 rows, but y has 2"):
+    with pytest.raises(ValueError, match="y must have one row per code, 3, got 2"):
         lower_bound_ratio(codes, [0, 1])
     with pytest.raises(ValueError, match="at least 2 classes with samples, got 1"):
         lower_bound_ratio(codes, [4, 4, 4])

@@ -1,4 +1,4 @@
-"""Tests of what all Displays share."""
+"""Tests of the base class and helpers of the Displays."""
 
 import pytest
 from matplotlib.figure import Figure
@@ -14,7 +14,7 @@ def test_a_users_alias_replaces_the_default():
         merge_style({}, {"c": "blue", "color": "blue"}, Line2D)
 
 
-def test_curves_differ_in_colour_and_in_line_style_and_the_chance_level_is_none_of_them():
+def test_curves_differ_in_color_and_in_line_style_and_the_chance_level_is_none_of_them():
     ax = Figure().subplots()
     lines = []
     for number in range(4):
@@ -25,14 +25,14 @@ def test_curves_differ_in_colour_and_in_line_style_and_the_chance_level_is_none_
     assert plot_curve(ax, [0, 1], [0, 1], None, {"ls": ":"}).get_linestyle() == ":"
 
 
-def test_points_repeat_a_pair_of_colour_and_marker_late():
+def test_points_repeat_a_pair_of_color_and_marker_late():
     styles = [scatter_style(number, "", {}) for number in range(100)]
     assert len({(style["color"], style["marker"]) for style in styles}) == 100
     assert (len(COLORS), len(MARKERS), len(LINES)) == (10, 11, 5)
 
 
 @pytest.mark.parametrize("given", [{"c": [1, 2]}, {"color": "red"}, {"fc": "red"}])
-def test_a_users_colour_of_points_is_the_only_one(given):
+def test_a_users_color_of_points_is_the_only_one(given):
     style = scatter_style(0, "", given)
     ax = Figure().subplots()
     points = ax.scatter([0, 1], [0, 1], **style)

@@ -30,7 +30,7 @@ def test_the_form_of_the_codes_does_not_matter(ax):
     np.testing.assert_array_equal(packed.ones, BitBalanceDisplay.from_predictions(codes, ax=ax).ones)
 
 
-def test_a_users_label_and_colour_win(ax):
+def test_a_users_label_and_color_win(ax):
     display = BitBalanceDisplay.from_predictions([[0, 1], [1, 1]], ax=ax, label="mine", color="red")
     assert display.bars_.get_label() == "mine"
     assert display.bars_[0].get_facecolor() == (1, 0, 0, 1)

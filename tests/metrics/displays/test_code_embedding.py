@@ -48,7 +48,7 @@ def test_it_is_scikit_learns_t_sne_of_the_hamming_distances(codes, ax):
     np.testing.assert_array_equal(display.points_[0].get_offsets(), display.embedding)
 
 
-def test_each_class_has_its_points_colour_and_marker(codes, y, ax):
+def test_each_class_has_its_points_color_and_marker(codes, y, ax):
     display = embed(codes, y, ax=ax, name="codes")
     for label, points in zip("abc", display.points_, strict=True):
         np.testing.assert_array_equal(points.get_offsets(), display.embedding[y == label])
@@ -67,7 +67,9 @@ def test_groups_stay_together(codes, y, ax):
 
 def test_n_max_draws_a_subset_with_its_labels(codes, y, ax):
     codes, y = np.tile(codes, (100, 1)), np.tile(y, 100)
-    with pytest.raises(ValueError, match=r"t-SNE of 6000 codes takes too long: at most 5000; n_max= draws a subset"):
+    with pytest.raises(
+        ValueError, match=r"codes must have at most 5000 rows for t-SNE, got 6000; n_max selects a subset"
+    ):
         embed(codes, y, ax=ax)
     display = embed(codes, y, ax=ax, n_max=40)
     assert display.embedding.shape == (40, 2)
@@ -87,8 +89,8 @@ def test_the_global_random_state_is_left_alone(codes, ax):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"y": np.ones((60, 2), int)}, "y is a multi-hot matrix, but a point has one colour"),
-        ({"y": np.zeros(59, int)}, "codes have 60 rows, but y has 59"),
+        ({"y": np.ones((60, 2), int)}, "y must be one class label per code or None, got a multi-hot matrix"),
+        ({"y": np.zeros(59, int)}, "y must have one row per code, 60, got 59"),
         ({"n_max": 1}, "n_max == 1, must be >= 2"),
         ({"n_max": 5001}, "n_max == 5001, must be <= 5000"),
         ({"perplexity": 60}, "perplexity"),

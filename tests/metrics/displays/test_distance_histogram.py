@@ -52,7 +52,7 @@ def test_without_the_arrow(codes, ax):
     assert not ax.texts
 
 
-def test_the_two_are_told_apart_without_colour_and_styled_apart(codes, ax):
+def test_the_two_are_told_apart_without_color_and_styled_apart(codes, ax):
     y = np.arange(30) % 3
     display = DistanceHistogramDisplay.from_predictions(codes, y, ax=ax, inter_kw={"alpha": 0.2}, ls="--")
     assert (display.intra_.get_hatch(), display.inter_.get_hatch()) == (None, "///")
@@ -62,5 +62,5 @@ def test_the_two_are_told_apart_without_colour_and_styled_apart(codes, ax):
 
 @pytest.mark.parametrize(("y", "kind"), [(np.arange(30), "intra"), (np.zeros(30, int), "inter")])
 def test_both_kinds_of_pairs_are_needed(codes, ax, y, kind):
-    with pytest.raises(ValueError, match=f"{kind} counts no pairs"):
+    with pytest.raises(ValueError, match=f"{kind} must count at least one pair"):
         DistanceHistogramDisplay.from_predictions(codes, y, ax=ax)

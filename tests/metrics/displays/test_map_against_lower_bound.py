@@ -15,7 +15,7 @@ def ax():
 
 @pytest.fixture
 def noisy():
-    """Labels, and codes of 30 queries and 60 items that are the more random the later the setting."""
+    """Labels, and codes of 30 queries and 60 items that become more random from setting to setting."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 90)
     centers = np.repeat(np.eye(3, dtype=int), 8, axis=1)
@@ -24,15 +24,13 @@ def noisy():
     return queries, database, y[:30], y[30:]
 
 
-def test_points_are_the_two_figures(noisy, ax):
+def test_points_are_the_two_scores(noisy, ax):
     queries, database, yq, yd = noisy
     display = MapAgainstLowerBoundDisplay.from_predictions(*noisy, percentile=80, R=20, ties="expected", ax=ax)
     ratios = [lower_bound_ratio(codes, yd, percentile=80) for codes in database.values()]
-    figures = [
-        mean_average_precision(queries[name], database[name], yq, yd, R=20, ties="expected") for name in database
-    ]
-    np.testing.assert_allclose(display.points_.get_offsets(), np.transpose([ratios, figures]))
-    assert display.rank_correlation_ == pytest.approx(spearmanr(ratios, figures).statistic)
+    scores = [mean_average_precision(queries[name], database[name], yq, yd, R=20, ties="expected") for name in database]
+    np.testing.assert_allclose(display.points_.get_offsets(), np.transpose([ratios, scores]))
+    assert display.rank_correlation_ == pytest.approx(spearmanr(ratios, scores).statistic)
     assert f"rank correlation {display.rank_correlation_:.2f}, n = 5" in display.points_.get_label()
     assert [text.get_text() for text in display.texts_] == list(queries)
 
@@ -59,9 +57,9 @@ def test_infinite_ratios_are_at_the_right_border_and_count(ax):
     ax.figure.canvas.draw()
 
 
-@pytest.mark.parametrize("figures", [([1.0, 2.0], [0.1, 0.2]), ([1.0] * 4, [0.1, 0.2, 0.3, 0.4])])
-def test_no_rank_correlation_where_there_is_none(ax, figures):
-    display = MapAgainstLowerBoundDisplay(*map(np.array, figures)).plot(ax)
+@pytest.mark.parametrize("scores", [([1.0, 2.0], [0.1, 0.2]), ([1.0] * 4, [0.1, 0.2, 0.3, 0.4])])
+def test_no_rank_correlation_where_there_is_none(ax, scores):
+    display = MapAgainstLowerBoundDisplay(*map(np.array, scores)).plot(ax)
     assert np.isnan(display.rank_correlation_)
 
 

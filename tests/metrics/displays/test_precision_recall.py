@@ -69,7 +69,7 @@ def test_what_cannot_be_drawn_is_refused(retrieval, ax):
     with pytest.raises(ValueError, match="got 'distance'"):
         bare.plot(ax)
     bare.by = "rank"
-    with pytest.raises(ValueError, match="plot_chance_level=True needs a Display with prevalence"):
+    with pytest.raises(ValueError, match="plot_chance_level=True requires prevalence"):
         bare.plot(ax, plot_chance_level=True)
 
 

@@ -1,4 +1,4 @@
-"""Tests of the grid of images: which are drawn, how they are framed, and their scale."""
+"""Tests of the grid of images: selection, frames and scale."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def ax():
 
 
 def pictures(n, *shape, dtype=np.uint8, start=0):
-    """Images that are told apart by their value."""
+    """Images that differ in their value."""
     return (np.zeros((n, *shape), dtype).T + np.arange(start, start + n, dtype=dtype)).T
 
 
@@ -111,7 +111,7 @@ def test_a_query_does_not_find_itself_but_its_copies(ax, n_neighbors):
         (int, (0, 16), (0, 16)),
     ],
 )
-def test_grey_images_share_one_scale(ax, dtype, values, limits):
+def test_gray_images_share_one_scale(ax, dtype, values, limits):
     images = np.full((2, 4, 4), values[0], dtype)
     images[1] = values[1]
     make = RetrievedImagesDisplay.from_predictions
@@ -126,7 +126,7 @@ def test_grey_images_share_one_scale(ax, dtype, values, limits):
     ("dtype", "values", "expected"),
     [(np.uint8, (0, 200), (0, 200)), (float, (0.25, 0.5), (0.25, 0.5)), (float, (-1.0, 3.0), (0, 1))],
 )
-def test_colour_images_are_shown_as_they_are_or_scaled(ax, dtype, values, expected, first):
+def test_color_images_are_shown_as_they_are_or_scaled(ax, dtype, values, expected, first):
     images = np.full((2, 4, 5, 3), values[0], dtype)
     images[1] = values[1]
     given = np.moveaxis(images, -1, 1) if first else images
@@ -137,15 +137,15 @@ def test_colour_images_are_shown_as_they_are_or_scaled(ax, dtype, values, expect
     assert drawn(display).tolist() == [[expected[0], *expected]]
 
 
-def test_one_channel_is_grey_and_tensors_and_pil_images_are_images(ax):
+def test_one_channel_is_gray_and_tensors_and_pil_images_are_images(ax):
     torch = pytest.importorskip("torch")
     image = pytest.importorskip("PIL.Image")
-    grey = pictures(2, 5, 6)
-    for given in (grey[:, None], grey[..., None], torch.from_numpy(grey), [image.fromarray(each) for each in grey]):
+    gray = pictures(2, 5, 6)
+    for given in (gray[:, None], gray[..., None], torch.from_numpy(gray), [image.fromarray(each) for each in gray]):
         display = RetrievedImagesDisplay.from_predictions(
             [[0], [1]], [[0], [1]], query_images=given, database_images=given, ax=ax
         )
-        np.testing.assert_array_equal(display.query_images, grey)
+        np.testing.assert_array_equal(display.query_images, gray)
 
 
 def test_channels_are_first_in_tensors_and_last_in_arrays_where_both_could_be(ax):
@@ -177,15 +177,17 @@ def test_bad_images(ax, images, match):
 def test_bad_searches(ax):
     images = {"query_images": np.zeros((1, 4, 4)), "database_images": np.zeros((1, 4, 4)), "ax": ax}
     make = RetrievedImagesDisplay.from_predictions
-    with pytest.raises(ValueError, match="query_codes have 1 bits, database_codes have 2"):
+    with pytest.raises(ValueError, match="must have the same number of bits, got 1 and 2"):
         make([[0]], [[0, 1]], **images)
-    with pytest.raises(ValueError, match="exclude_self=True leaves nothing to find"):
+    with pytest.raises(ValueError, match="exclude_self=True requires a database of at least two rows, got 1"):
         make([[0]], [[0]], **images, exclude_self=True)
-    with pytest.raises(ValueError, match="exclude_self=True needs the same codes"):
+    with pytest.raises(ValueError, match="exclude_self=True requires query_codes and database_codes to be equal"):
         make([[0]], [[1], [0]], **{**images, "database_images": np.zeros((2, 4, 4))}, exclude_self=True)
-    with pytest.raises(ValueError, match=r"must be of one size and kind, got \(4, 4\) and \(4, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"must have the same shape except for the first axis, got \(4, 4\) and \(4, 5\)"
+    ):
         make([[0]], [[0]], **{**images, "database_images": np.zeros((1, 4, 5))})
-    with pytest.raises(ValueError, match="query_labels and database_labels are needed together, or neither"):
+    with pytest.raises(ValueError, match="query_labels and database_labels must both be passed or both be None"):
         make([[0]], [[0]], [1], **images)
     with pytest.raises(ValueError, match="n_neighbors == 0, must be >= 1"):
         make([[0]], [[0]], **images, n_neighbors=0)
@@ -195,7 +197,7 @@ def test_an_index_has_no_images(digits, ax):
     codes = LSHHasher(bits=8, random_state=0).fit_transform(digits.X[:50])
     index = HammingIndex().fit(codes, digits.y[:50])
     make = RetrievedImagesDisplay.from_estimator
-    with pytest.raises(ValueError, match="database_images must be given: an index holds codes, no images"):
+    with pytest.raises(ValueError, match="database_images is required: the index stores codes, not images"):
         make(index, codes[:5], digits.y[:5], images=digits.images[:5], ax=ax)
     display = make(
         *(index, codes[:5], digits.y[:5]), images=digits.images[:5], database_images=digits.images[:50], ax=ax

@@ -64,5 +64,5 @@ def test_users_style_wins(ax):
 
 
 def test_a_curve_that_is_not_there():
-    with pytest.raises(ValueError, match=r"history of Fitted has no 'center_movement', but has \['center_dist"):
+    with pytest.raises(ValueError, match=r"history of Fitted, one of \['center_dist.*\], got 'center_movement'"):
         TrainingHistoryDisplay.from_estimator(Fitted(HISTORY), curves=["center_movement"])

@@ -54,9 +54,9 @@ def test_definitions(make_sides):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 9}, "k=9 results were asked for, but a query ranks only 8 items"),
-        ({}, "k=100 results were asked for, but a query ranks only 8 items"),
-        ({"k": 8, "exclude_self": True}, "k=8 results were asked for, but a query ranks only 7 items"),
+        ({"k": 9}, "k must be <= n_ranked = 8, got 9"),
+        ({}, "k must be <= n_ranked = 8, got 100"),
+        ({"k": 8, "exclude_self": True}, "k must be <= n_ranked = 7, got 8"),
         ({"k": 0}, r"The 'k' parameter of \w+_at_k must be an int in the range \[1, inf\)"),
         ({"k": 2.0}, r"The 'k' parameter of \w+_at_k must be an int"),
         ({"k": 2, "ties": "fair"}, r"The 'ties' parameter of \w+_at_k must be a str among"),

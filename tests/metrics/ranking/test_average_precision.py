@@ -67,7 +67,7 @@ def test_tie_options_are_statistics_of_all_orders(items, R, denominator):
     assert min(abs(got["stable"] - ap) for ap in every) < 1e-12
     assert min(abs(got["random"] - ap) for ap in every) < 1e-12
     if denominator == "top" and cuts_a_group(items, R):
-        # The documented approximation: a ratio of means in the place of a mean of ratios.
+        # The documented approximation: a ratio of means instead of a mean of ratios.
         sums, hits = np.mean(results, axis=0)
         assert got["expected"] == pytest.approx(sums / hits if hits else 0.0, abs=1e-12)
     else:
@@ -145,13 +145,13 @@ def test_closed_form_holds_for_long_lists():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"relevant": []}, r"relevant must be one non-empty list of 0 / 1, got an array of shape \(0,\)"),
-        ({"relevant": [[1, 0]]}, r"got an array of shape \(1, 2\)"),
-        ({"relevant": [1, 2]}, "relevant must hold 0 and 1"),
-        ({"relevant": ["a", "b"]}, "relevant must hold 0 and 1"),
-        ({"relevant": [1, 0], "distances": [1]}, r"got shape \(1,\), relevant has 2 items"),
-        ({"relevant": [1, 0], "distances": [1, np.nan]}, "distances must be numbers and not NaN"),
-        ({"relevant": [1, 1], "n_relevant": 1}, "n_relevant=1 is less than the 2 relevant items"),
+        ({"relevant": []}, r"relevant must be a non-empty 1-D array of 0 / 1, got shape \(0,\)"),
+        ({"relevant": [[1, 0]]}, r"got shape \(1, 2\)"),
+        ({"relevant": [1, 2]}, "relevant must contain only 0 and 1"),
+        ({"relevant": ["a", "b"]}, "relevant must contain only 0 and 1"),
+        ({"relevant": [1, 0], "distances": [1]}, r"distances must have shape \(2,\), .* got shape \(1,\)"),
+        ({"relevant": [1, 0], "distances": [1, np.nan]}, "distances must be numbers without NaN"),
+        ({"relevant": [1, 1], "n_relevant": 1}, "n_relevant must be >= 2, the relevant items in relevant, got 1"),
         (
             {"relevant": [1, 0], "R": 0},
             r"The 'R' parameter of average_precision must be an int in the range \[1, inf\)",

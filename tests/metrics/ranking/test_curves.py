@@ -34,7 +34,7 @@ def test_by_rank_equals_brute_force(brute, data, R, zero_hit, ties, n_jobs):
     hits = [[brute.mean_hits(case, q, k, ties=ties, seed=4) for k in ranks] for q in range(len(case.queries))]
     counted = [q for q in range(len(hits)) if zero_hit == "zero" or hits[q][-1] > 0]
     if not counted:
-        with pytest.raises(ValueError, match=f"zero_hit='skip' leaves no query: none .* within the top {ranks[-1]}"):
+        with pytest.raises(ValueError, match=f"zero_hit='skip' requires a query .* within the top {ranks[-1]}"):
             precision_recall_by_rank(*case.sides, **options, random_state=4, n_jobs=n_jobs)
         return
     curve = precision_recall_by_rank(*case.sides, **options, random_state=4, n_jobs=n_jobs)
@@ -67,7 +67,7 @@ def test_by_radius_equals_brute_force(brute, data, empty_ball, n_jobs):
 
 @pytest.mark.parametrize("ties", sorted(TIES))
 @pytest.mark.parametrize("multi_hot", [False, True])
-def test_points_are_those_of_single_figures(make_sides, ties, multi_hot):
+def test_points_are_those_of_single_scores(make_sides, ties, multi_hot):
     sides = make_sides(n=300, n_classes=5, multi_hot=multi_hot)
     curve = precision_recall_by_rank(*sides, ties=ties, R=200, random_state=0)
     for k in (1, 2, 17, 200):
@@ -118,7 +118,11 @@ def test_definitions(make_sides):
             "The 'zero_hit' parameter of precision_recall_by_rank must be",
         ),
         (precision_recall_by_radius, {"empty_ball": "nan"}, "The 'empty_ball' parameter of precision_recall_by_radius"),
-        (precision_recall_by_radius, {"exclude_self": True}, "exclude_self=True needs the same codes"),
+        (
+            precision_recall_by_radius,
+            {"exclude_self": True},
+            "exclude_self=True requires query_codes and database_codes to be equal",
+        ),
     ],
 )
 def test_errors(make_sides, function, options, message):

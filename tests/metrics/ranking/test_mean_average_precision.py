@@ -21,7 +21,7 @@ def by_loops(brute, case, *, R, denominator, zero_hit, unlabeled, ties):
     values = []
     for q, label in enumerate(case.query_labels):
         orders = brute.rankings(case, q, ties)
-        # The mean over all orders of ties, but for "top", whose ratio is one of means.
+        # The mean over all orders of ties, except for "top", which is a ratio of means.
         total = np.mean([brute.precision_sum(order, limit) for order in orders])
         hits = brute.mean_hits(case, q, limit, ties=ties)
         n_relevant = brute.n_relevant(case, q)
@@ -50,7 +50,7 @@ def test_equals_brute_force(brute, data, R, n_jobs, **options):
         **options,
     }
     if brute.mean_of(expected) is None:
-        with pytest.raises(ValueError, match="='skip' leaves no query"):
+        with pytest.raises(ValueError, match="='skip' requires a query"):
             mean_average_precision(*case.sides, **arguments)
         return
     got = mean_average_precision(*case.sides, **arguments)
@@ -67,7 +67,7 @@ def test_protocols_equal_their_fields(brute, data, protocol, as_name):
     expected = brute.mean_of(by_loops(brute, case, **options))
     arguments = {"protocol": protocol if as_name else plan, "exclude_self": case.exclude_self}
     if expected is None:
-        with pytest.raises(ValueError, match="='skip' leaves no query"):
+        with pytest.raises(ValueError, match="='skip' requires a query"):
             mean_average_precision(*case.sides, **arguments)
     else:
         assert mean_average_precision(*case.sides, **arguments) == pytest.approx(expected, abs=1e-12)
@@ -110,7 +110,7 @@ def test_queries_left_out_are_nan():
     np.testing.assert_array_equal(mean_average_precision(*sides).per_query, [1, 0, 0])
     np.testing.assert_array_equal(mean_average_precision(*sides, protocol="csq").per_query, [1, 0, np.nan])
     np.testing.assert_array_equal(mean_average_precision(*sides, protocol="hashnet").per_query, [1, np.nan, np.nan])
-    with pytest.raises(ValueError, match="unlabeled='skip' leaves no query: none of them has a label"):
+    with pytest.raises(ValueError, match="unlabeled='skip' requires a query with a label, got 0 of"):
         mean_average_precision([[0, 0]], database, [[0, 0]], labels, protocol="csq")
 
 
@@ -232,27 +232,36 @@ HOT = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0]])
     [
         ({"query_codes": CODES + 0.3}, "query_codes: codes are continuous"),
         ({"database_codes": [[-1, 0, 1, 1]] * 4}, r"database_codes: codes mix 0/1 with -1/\+1"),
-        ({"query_codes": CODES[:, :3]}, "query_codes have 3 bits, database_codes have 4"),
-        ({"query_codes": pack_codes(CODES)}, "query_codes have 64 bits, database_codes have 4.*bits="),
-        ({"query_codes": CODES[:0], "query_labels": []}, "query_codes has no rows"),
-        ({"database_codes": CODES[:0], "database_labels": []}, "database_codes has no rows"),
-        ({"query_labels": [0, 1]}, "query_codes has 4 rows, but query_labels has 2"),
-        ({"database_labels": [0, 1]}, "database_codes has 4 rows, but database_labels has 2"),
-        ({"query_labels": HOT}, "query_labels is a multi-hot matrix but database_labels is one class label per row"),
+        ({"query_codes": CODES[:, :3]}, "must have the same number of bits, got 3 and 4"),
+        ({"query_codes": pack_codes(CODES)}, "must have the same number of bits, got 64 and 4.*bits="),
+        ({"query_codes": CODES[:0], "query_labels": []}, "query_codes must have at least one row"),
+        ({"database_codes": CODES[:0], "database_labels": []}, "database_codes must have at least one row"),
+        ({"query_labels": [0, 1]}, "query_labels must have one row per code, 4, got 2"),
+        ({"database_labels": [0, 1]}, "database_labels must have one row per code, 4, got 2"),
+        ({"query_labels": HOT}, "must be of the same kind, got a multi-hot matrix and one class label per row"),
         (
             {"query_labels": HOT, "database_labels": HOT[:, :2]},
-            "query_labels has 3 label columns, database_labels has 2",
+            "must have the same number of columns, got 3 and 2",
         ),
-        ({"query_labels": list("abcd")}, "strings and numbers are never equal"),
+        ({"query_labels": list("abcd")}, "must both be strings or both be numbers"),
         ({"query_labels": [0.5, 1.5, 2.5, 3.5]}, "Unknown label type: query_labels"),
         ({"R": 0}, r"The 'R' parameter of mean_average_precision must be an int in the range \[1, inf\)"),
         ({"ties": "fair"}, "The 'ties' parameter of mean_average_precision must be a str among"),
         ({"denominator": "R"}, "The 'denominator' parameter of mean_average_precision must be a str among"),
         ({"protocol": "cifar"}, "The 'protocol' parameter of mean_average_precision must be a str among"),
-        ({"query_labels": [1, 1, 0, 1], "exclude_self": True}, "exclude_self=True needs the same labels"),
+        (
+            {"query_labels": [1, 1, 0, 1], "exclude_self": True},
+            "exclude_self=True requires query_labels and database_labels to be equal",
+        ),
         ({"zero_hit": "drop"}, "The 'zero_hit' parameter of mean_average_precision must be a str among"),
-        ({"query_labels": [7, 8, 9, 9], "zero_hit": "skip"}, "none of the 4 has a relevant item within the top 4"),
-        ({"query_codes": CODES[::-1], "exclude_self": True}, "exclude_self=True needs the same codes"),
+        (
+            {"query_labels": [7, 8, 9, 9], "zero_hit": "skip"},
+            "relevant item within the top 4, got 0 of 4 queries",
+        ),
+        (
+            {"query_codes": CODES[::-1], "exclude_self": True},
+            "exclude_self=True requires query_codes and database_codes to be equal",
+        ),
         (
             {
                 "query_codes": CODES[:1],
@@ -261,7 +270,7 @@ HOT = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 0]])
                 "database_labels": [0],
                 "exclude_self": True,
             },
-            "exclude_self=True leaves nothing to rank",
+            "exclude_self=True requires a database of at least two rows, got 1",
         ),
     ],
 )

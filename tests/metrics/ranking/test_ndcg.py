@@ -106,10 +106,10 @@ def test_defaults(make_sides):
         ({"gain": "square"}, "The 'gain' parameter of ndcg must be a str among"),
         ({"ties": "random"}, "The 'ties' parameter of ndcg must be a str among"),
         ({"query_codes": [[0, 0.5]]}, "query_codes: codes are continuous"),
-        ({"exclude_self": True}, "exclude_self=True needs the same codes, in the same order"),
-        ({"query_labels": [0, 1]}, "query_codes has 1 rows, but query_labels has 2"),
-        ({"query_labels": [[1, 0]]}, "query_labels is a multi-hot matrix but database_labels is one class label"),
-        ({"database_codes": np.empty((0, 2), int), "database_labels": []}, "database_codes has no rows"),
+        ({"exclude_self": True}, "exclude_self=True requires query_codes and database_codes to be equal"),
+        ({"query_labels": [0, 1]}, "query_labels must have one row per code, 1, got 2"),
+        ({"query_labels": [[1, 0]]}, "must be of the same kind, got a multi-hot matrix and one class label"),
+        ({"database_codes": np.empty((0, 2), int), "database_labels": []}, "database_codes must have at least one row"),
     ],
 )
 def test_errors(changes, message):

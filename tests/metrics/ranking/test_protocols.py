@@ -1,4 +1,4 @@
-"""The table of protocols, and what a user changes of one."""
+"""The table of protocols, and changes of one by a user."""
 
 import dataclasses
 

@@ -88,7 +88,7 @@ def test_defaults(make_sides):
         ({"radius": -1}, r"The 'radius' parameter of \w+_within_radius must be an int in the range \[0, inf\)"),
         ({"radius": 1.5}, r"The 'radius' parameter of \w+_within_radius must be an int"),
         ({"empty_ball": "nan"}, r"The 'empty_ball' parameter of \w+_within_radius must be a str among"),
-        ({"exclude_self": True}, "exclude_self=True needs the same codes"),
+        ({"exclude_self": True}, "exclude_self=True requires query_codes and database_codes to be equal"),
     ],
 )
 def test_errors(function, options, message):

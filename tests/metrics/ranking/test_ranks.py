@@ -1,4 +1,4 @@
-"""The kernels behind rankings against plain Python."""
+"""The kernels of rankings against plain Python."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def draw_lists(n, n_lists, rng):
 
 
 def rank(queries, database, group, offsets, rows, own, bits, rank_type=np.int32):
-    """Call `rank_relevant` and split what it gives by query."""
+    """Call `rank_relevant` and split its result by query."""
     lengths = np.diff(offsets)[group]
     starts, totals = lengths.cumsum() - lengths, np.full(len(queries), -1)
     ranks = np.full(lengths.sum(), -1, rank_type)
@@ -45,7 +45,7 @@ def rank(queries, database, group, offsets, rows, own, bits, rank_type=np.int32)
 
 
 def rank_by_sorting(queries, database, group, offsets, rows, own):
-    """The same by sorting (distance, row)."""
+    """Compute the same by sorting (distance, row)."""
     answer = []
     for query, g, me in zip(queries, group, own, strict=True):
         distances = np.bitwise_count(database ^ query).sum(axis=1, dtype=int)
@@ -77,7 +77,7 @@ def test_against_sorting(n, bits, exclude_self, rank_type, seed):
 @pytest.mark.parametrize("bits", [1, 64, 254, 255, 256, 384])
 @pytest.mark.parametrize("flipped", [False, True])
 def test_extreme_distances(bits, flipped):
-    """All at distance 0 or `bits`: in database order, the query itself left out whether it is listed or not."""
+    """All at distance 0 or `bits`: in database order, without the query itself, listed or not."""
     code = draw_codes(1, bits, 1, np.random.default_rng(bits))
     every = np.packbits(np.arange(64 * code.shape[1]) < bits, bitorder="little").view(np.uint64)
     database = np.repeat(code ^ every if flipped else code, 70, axis=0)

@@ -1,4 +1,4 @@
-"""Accuracy of the vote of neighbours against counting by hand."""
+"""Accuracy of the vote of neighbors against counting by hand."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ from skhash.metrics import knn_accuracy
 
 
 def is_right(case, q, k):
-    """Whether the k nearest vote for the query's labels."""
+    """Check whether the k nearest vote for the query's labels."""
     distances = [int((code != case.queries[q]).sum()) for code in case.database]
     others = [row for row in range(len(distances)) if not (case.exclude_self and row == q)]
     nearest = sorted(others, key=lambda row: (distances[row], row))[:k]
@@ -34,7 +34,7 @@ def test_equals_brute_force(brute, data, k, n_jobs):
     assert got.per_query.tolist() == expected
 
 
-def test_100_neighbours_by_default_and_packed_codes(make_sides):
+def test_100_neighbors_by_default_and_packed_codes(make_sides):
     queries, database, *labels = make_sides(n=300, bits=9)
     expected = knn_accuracy(queries, database, *labels, n_neighbors=100)
     assert (
@@ -56,9 +56,9 @@ def test_a_class_that_the_database_lacks_is_never_right():
     [
         ({"n_neighbors": 0}, r"The 'n_neighbors' parameter of knn_accuracy must be an int in the range \[1, inf\)"),
         ({"query_codes": [[0, 0.5]]}, "query_codes: codes are continuous"),
-        ({"exclude_self": True}, "exclude_self=True needs the same codes, in the same order"),
-        ({"query_labels": [0, 1]}, "query_codes has 1 rows, but query_labels has 2"),
-        ({"query_labels": ["a"]}, "strings and numbers are never equal"),
+        ({"exclude_self": True}, "exclude_self=True requires query_codes and database_codes to be equal"),
+        ({"query_labels": [0, 1]}, "query_labels must have one row per code, 1, got 2"),
+        ({"query_labels": ["a"]}, "must both be strings or both be numbers"),
     ],
 )
 def test_errors(changes, message):

@@ -1,4 +1,4 @@
-"""Who is relevant to whom, against comparing every pair."""
+"""Relevance of items to queries against comparing every pair."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def relevant_rows(query, items):
 
 
 def as_lists(relevance, rows):
-    """Lists of some queries' relevant items, as a ranking asks for them."""
+    """Return lists of some queries' relevant items, as a ranking requests them."""
     groups, local = np.unique(relevance.group[rows], return_inverse=True)
     offsets, listed = relevance.lists(groups)
     return [listed[offsets[g] : offsets[g + 1]].tolist() for g in local]
@@ -114,12 +114,12 @@ def test_packed_labels_share_bits_of_any_word():
 @pytest.mark.parametrize(
     ("query", "items", "message"),
     [
-        ([0, 1], [0, 1, 0], "query_codes has 3 rows, but query_labels has 2"),
-        ([0, 1, 0], [0, 1], "database_codes has 3 rows, but database_labels has 2"),
-        ([[1, 0], [0, 1], [1, 1]], [0, 1, 0], "query_labels is a multi-hot matrix but database_labels is one class"),
-        ([0, 1, 0], [[1, 0], [0, 1], [1, 1]], "query_labels is one class label per row but database_labels is a multi"),
-        ([[1, 0], [0, 1], [1, 1]], [[1, 0, 0]] * 3, "query_labels has 2 label columns, database_labels has 3"),
-        (["a", "b", "b"], [0, 1, 0], r"query_labels has dtype <U1 but database_labels has int64: strings and numbers"),
+        ([0, 1], [0, 1, 0], "query_labels must have one row per code, 3, got 2"),
+        ([0, 1, 0], [0, 1], "database_labels must have one row per code, 3, got 2"),
+        ([[1, 0], [0, 1], [1, 1]], [0, 1, 0], "must be of the same kind, got a multi-hot matrix and one class"),
+        ([0, 1, 0], [[1, 0], [0, 1], [1, 1]], "must be of the same kind, got one class label per row and a multi"),
+        ([[1, 0], [0, 1], [1, 1]], [[1, 0, 0]] * 3, "must have the same number of columns, got 2 and 3"),
+        (["a", "b", "b"], [0, 1, 0], r"must both be strings or both be numbers, got dtypes <U1 and int64"),
         (None, [0, 1, 0], "query_labels must be class labels or a multi-hot matrix, got None"),
         ([0, 1, 0], None, "database_labels must be class labels or a multi-hot matrix, got None"),
         ([0.5, 1.5, 1.0], [0, 1, 0], "Unknown label type: query_labels is 'continuous'"),

@@ -1,4 +1,4 @@
-"""Rankings of a batch of queries, in full and up to ties, against numpy; and what memory they take."""
+"""Rankings of a batch of queries, in full and up to ties, against numpy; and their memory."""
 
 import tracemalloc
 
@@ -15,7 +15,7 @@ from skhash.metrics.ranking._retrieval import Retrieval, read_both_codes, read_r
 
 
 def counts_of(retrieval):
-    """What `groups` counts, query by query, within the code length."""
+    """Return the counts of `groups`, query by query, within the code length."""
     batches = retrieval.groups(lambda rows, counts, relevant: (counts, relevant))
     counts, relevant = retrieval.per_query(batches)
     assert not counts[:, retrieval.bits + 1 :].any()
@@ -24,7 +24,7 @@ def counts_of(retrieval):
 
 
 def ranks_of(retrieval):
-    """What `ranks` finds, as a list per query."""
+    """Return the result of `ranks` as a list per query."""
     found = [None] * len(retrieval.queries)
 
     def keep(rows, ranks, starts, totals):
@@ -191,19 +191,22 @@ CODES = np.eye(4, dtype=np.uint8)
         ({"database_codes": CODES.astype(float) - 0.5}, "database_codes: codes are continuous"),
         ({"database_codes": [[-1, 0, 1, 1]] * 4}, r"database_codes: codes mix 0/1 with -1/\+1"),
         ({"query_codes": CODES[0]}, "query_codes: Expected 2D array of codes, got 1D array"),
-        ({"query_codes": CODES[:, :3]}, "query_codes have 3 bits, database_codes have 4"),
+        ({"query_codes": CODES[:, :3]}, "must have the same number of bits, got 3 and 4"),
         ({"bits": 5}, "query_codes: codes have 4 columns, but bits=5 needs 5 columns"),
-        ({"query_codes": CODES[:0], "query_labels": []}, "query_codes has no rows; at least one code"),
-        ({"database_codes": CODES[:0], "database_labels": []}, "database_codes has no rows; at least one code"),
-        ({"query_labels": [0, 1]}, "query_codes has 4 rows, but query_labels has 2"),
+        ({"query_codes": CODES[:0], "query_labels": []}, "query_codes must have at least one row, got none"),
+        ({"database_codes": CODES[:0], "database_labels": []}, "database_codes must have at least one row, got none"),
+        ({"query_labels": [0, 1]}, "query_labels must have one row per code, 4, got 2"),
         (
             {"query_codes": CODES[::-1], "exclude_self": True},
-            "exclude_self=True needs the same codes, in the same order",
+            "exclude_self=True requires query_codes and database_codes to be equal",
         ),
-        ({"query_labels": [1, 1, 0, 1], "exclude_self": True}, "exclude_self=True needs the same labels, in the same"),
+        (
+            {"query_labels": [1, 1, 0, 1], "exclude_self": True},
+            "exclude_self=True requires query_labels and database_labels to be equal",
+        ),
         (
             {"query_codes": CODES[:2], "query_labels": [0, 1], "exclude_self": True},
-            "exclude_self=True needs the same codes",
+            "exclude_self=True requires query_codes and database_codes to be equal",
         ),
         (
             {
@@ -211,7 +214,7 @@ CODES = np.eye(4, dtype=np.uint8)
                 **{"query_labels": [0], "database_labels": [0]},
                 "exclude_self": True,
             },
-            "exclude_self=True leaves nothing to rank: the database has only one row",
+            "exclude_self=True requires a database of at least two rows, got 1",
         ),
     ],
 )

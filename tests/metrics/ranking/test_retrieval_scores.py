@@ -1,4 +1,4 @@
-"""Several metrics at once: each is the one of its own function, whatever the form of codes and the threads."""
+"""Several metrics at once: each equals the result of its own function, for any form of codes and number of threads."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ EVERY = ["map", "map@9", "precision@7", "recall@7", "precision_within@3", "recal
 
 
 def one_by_one(sides, *, ties="stable", n_jobs=None, **shared):
-    """What `EVERY` stands for."""
+    """Return the scores that `EVERY` names."""
     shared["n_jobs"] = n_jobs
     ranking = {**shared, "ties": ties, "random_state": 2}
     scores = {
@@ -139,7 +139,7 @@ def test_names(metrics, expected):
 )
 def test_unknown_names(make_sides, name):
     with pytest.raises(
-        ValueError, match=f"metrics holds {name!r}; known are knn_accuracy, map, ndcg, precision, .*'@'"
+        ValueError, match=f"metrics must contain names among knn_accuracy, map, ndcg, precision, .*'@'.*got {name!r}"
     ):
         retrieval_scores(*make_sides(), ["map", name])
 
@@ -147,13 +147,13 @@ def test_unknown_names(make_sides, name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"metrics": []}, "metrics must name at least one metric, got none"),
-        ({"metrics": ["precision@401"]}, "k=401 results were asked for, but a query ranks only 400 items"),
+        ({"metrics": []}, "metrics must contain at least one name, got an empty sequence"),
+        ({"metrics": ["precision@401"]}, "k must be <= n_ranked = 400, got 401"),
         ({"protocol": "cifar"}, "The 'protocol' parameter of retrieval_scores must be a str among"),
         ({"ties": "fair"}, "The 'ties' parameter of retrieval_scores must be a str among"),
         ({"empty_ball": "nan"}, "The 'empty_ball' parameter of retrieval_scores must be a str among"),
         *(
-            ({"metrics": "ndcg", "ties": ties}, rf"ndcg knows ties of \['expected', 'stable'\] only, got ties='{ties}'")
+            ({"metrics": "ndcg", "ties": ties}, rf"ties must be one of \['expected', 'stable'\] for ndcg, got '{ties}'")
             for ties in ("random", "optimistic", "pessimistic")
         ),
     ],

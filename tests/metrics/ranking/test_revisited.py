@@ -41,13 +41,13 @@ def test_golden_average_precision(ranks, n_positive, expected):
 @pytest.mark.parametrize(
     ("ranks", "n_positive", "message"),
     [
-        ([1, 0], None, "ranks must be one ascending list of different integers from 0 on"),
-        ([1, 1], None, "ranks must be one ascending list of different integers"),
-        ([-1, 1], None, "ranks must be one ascending list of different integers"),
-        ([0.0, 1.0], None, "ranks must be one ascending list of different integers"),
-        ([[0, 1]], None, "ranks must be one ascending list of different integers"),
-        ([0, 1], 1, "n_positive=1 must be at least 1 and at least the 2 ranks given"),
-        ([], None, "n_positive=0 must be at least 1"),
+        ([1, 0], None, "ranks must be a 1-D array of distinct integers >= 0 in ascending order"),
+        ([1, 1], None, "ranks must be a 1-D array of distinct integers"),
+        ([-1, 1], None, "ranks must be a 1-D array of distinct integers"),
+        ([0.0, 1.0], None, "ranks must be a 1-D array of distinct integers"),
+        ([[0, 1]], None, "ranks must be a 1-D array of distinct integers"),
+        ([0, 1], 1, "n_positive must be >= 2 for 2 ranks, got 1"),
+        ([], None, "n_positive must be >= 1 for 0 ranks, got 0"),
     ],
 )
 def test_errors_of_average_precision(ranks, n_positive, message):
@@ -102,7 +102,7 @@ def test_equals_brute_force(brute, case, difficulty, ks, n_jobs):
             last = min(max(rank for rank, flag in enumerate(flags, start=1) if flag), k)
             values.append(sum(flags[:last]) / last)
     if brute.mean_of(aps) is None:
-        with pytest.raises(ValueError, match=f"No query has a positive item at difficulty='{difficulty}'"):
+        with pytest.raises(ValueError, match=f"must have a query with a positive item at difficulty='{difficulty}'"):
             revisited_map(queries, database, truth, difficulty=difficulty, ks=ks)
         return
     got = revisited_map(queries, database, truth, difficulty=difficulty, ks=ks, n_jobs=n_jobs)
@@ -148,22 +148,40 @@ CODES = [[0, 0], [0, 1], [1, 1]]
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ground_truth": [ENTRY] * 2}, "ground_truth has 2 entries, but query_codes has 1 rows"),
-        ({"ground_truth": [{"easy": [0], "junk": []}]}, r"ground_truth\[0\] lacks \['hard'\]; expected 'easy', 'hard'"),
-        ({"ground_truth": [{**ENTRY, "easy": [3]}]}, r"ground_truth\[0\] names rows from 3 to 3; .* has 3 rows"),
-        ({"ground_truth": [{**ENTRY, "junk": [-1]}]}, r"ground_truth\[0\] names rows from -1 to -1"),
-        ({"ground_truth": [{**ENTRY, "easy": [0, 0]}]}, r"ground_truth\[0\] names a row twice"),
-        ({"ground_truth": [{**ENTRY, "easy": [1]}]}, r"ground_truth\[0\] names a row twice"),
-        ({"ground_truth": [{**ENTRY, "junk": [0]}]}, r"ground_truth\[0\] names a row twice"),
-        ({"ground_truth": [{**ENTRY, "easy": [0.5]}]}, r"ground_truth\[0\] must list integer rows, got dtype float64"),
-        ({"ground_truth": [{**ENTRY, "easy": [[0]]}]}, r"ground_truth\[0\] must list integer rows, .* shape \(1, 1\)"),
-        ({"ground_truth": [{**ENTRY, "easy": [], "hard": []}]}, "No query has a positive item at difficulty='medium'"),
+        ({"ground_truth": [ENTRY] * 2}, "ground_truth must have one entry per query, 1, got 2"),
+        (
+            {"ground_truth": [{"easy": [0], "junk": []}]},
+            r"ground_truth\[0\] must have the keys 'easy', 'hard' .*missing: \['hard'\]",
+        ),
+        (
+            {"ground_truth": [{**ENTRY, "easy": [3]}]},
+            r"ground_truth\[0\] must have rows from 0 to 2, got rows from 3 to 3",
+        ),
+        (
+            {"ground_truth": [{**ENTRY, "junk": [-1]}]},
+            r"ground_truth\[0\] must have rows from 0 to 2, got rows from -1 to -1",
+        ),
+        ({"ground_truth": [{**ENTRY, "easy": [0, 0]}]}, r"ground_truth\[0\] must not have a row twice, got \d twice"),
+        ({"ground_truth": [{**ENTRY, "easy": [1]}]}, r"ground_truth\[0\] must not have a row twice, got \d twice"),
+        ({"ground_truth": [{**ENTRY, "junk": [0]}]}, r"ground_truth\[0\] must not have a row twice, got \d twice"),
+        (
+            {"ground_truth": [{**ENTRY, "easy": [0.5]}]},
+            r"ground_truth\[0\] must be 1-D integer rows, got dtype float64",
+        ),
+        (
+            {"ground_truth": [{**ENTRY, "easy": [[0]]}]},
+            r"ground_truth\[0\] must be 1-D integer rows, .* shape \(1, 1\)",
+        ),
+        (
+            {"ground_truth": [{**ENTRY, "easy": [], "hard": []}]},
+            "must have a query with a positive item at difficulty='medium'",
+        ),
         ({"difficulty": "moderate"}, "The 'difficulty' parameter of revisited_map must be a str among"),
-        ({"ks": []}, r"ks must hold integers of at least 1, got \[\]"),
-        ({"ks": [1.5, 5]}, r"ks must hold integers of at least 1, got \[1.5, 5\]"),
-        ({"ks": [0, 5]}, r"ks must hold integers of at least 1, got \[0, 5\]"),
+        ({"ks": []}, r"ks must contain integers >= 1, got \[\]"),
+        ({"ks": [1.5, 5]}, r"ks must contain integers >= 1, got \[1.5, 5\]"),
+        ({"ks": [0, 5]}, r"ks must contain integers >= 1, got \[0, 5\]"),
         ({"query_codes": [[0.5, 1.0]]}, "query_codes: codes are continuous"),
-        ({"database_codes": np.empty((0, 2), int)}, "database_codes has no rows"),
+        ({"database_codes": np.empty((0, 2), int)}, "database_codes must have at least one row"),
     ],
 )
 def test_errors(changes, message):
@@ -191,7 +209,7 @@ def test_gldv2_equals_brute_force(brute, case, protocol, n_jobs):
         missed = None if plan.zero_hit == "skip" else 0.0
         aps.append(brute.precision_sum(flags) / divisor if any(flags) else missed)
     if brute.mean_of(aps) is None:
-        with pytest.raises(ValueError, match="zero_hit='skip' leaves no query"):
+        with pytest.raises(ValueError, match="zero_hit='skip' requires a query"):
             gldv2_map(queries, database, lists, protocol=protocol)
     else:
         got = gldv2_map(queries, database, lists, protocol=protocol, n_jobs=n_jobs)
@@ -221,10 +239,10 @@ def test_gldv2_with_ties_broken_otherwise(ties):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ground_truth": []}, "ground_truth has 0 entries, but query_codes has 1 rows"),
-        ({"ground_truth": [[3]]}, r"ground_truth\[0\] names rows from 3 to 3; the database has 3 rows"),
-        ({"ground_truth": [[2, 2]]}, r"ground_truth\[0\] names a row twice"),
-        ({"ground_truth": [["a"]]}, r"ground_truth\[0\] must list integer rows, got dtype <U1"),
+        ({"ground_truth": []}, "ground_truth must have one entry per query, 1, got 0"),
+        ({"ground_truth": [[3]]}, r"ground_truth\[0\] must have rows from 0 to 2, got rows from 3 to 3"),
+        ({"ground_truth": [[2, 2]]}, r"ground_truth\[0\] must not have a row twice, got \d twice"),
+        ({"ground_truth": [["a"]]}, r"ground_truth\[0\] must be 1-D integer rows, got dtype <U1"),
         ({"protocol": "delg"}, "The 'protocol' parameter of gldv2_map must be a str among"),
     ],
 )

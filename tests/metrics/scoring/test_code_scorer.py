@@ -86,15 +86,17 @@ def test_repr_is_the_call():
 def test_errors():
     with pytest.raises(ValueError, match="The 'statistic' parameter of make_code_scorer must be a str among"):
         make_code_scorer("bit_balance")  # less is better there: neg_bit_balance
-    with pytest.raises(TypeError, match="lower_bound_ratio has no option 'R'; its options: percentile, bits"):
+    with pytest.raises(TypeError, match="options must be those of lower_bound_ratio \\(percentile, bits\\), got 'R'"):
         make_code_scorer(R=100)
-    with pytest.raises(TypeError, match="quantization_error has no option 'bits'; its options: none"):
+    with pytest.raises(TypeError, match="options must be those of quantization_error \\(none\\), got 'bits'"):
         make_code_scorer("neg_quantization_error", bits=3)
-    with pytest.raises(ValueError, match="lower_bound_ratio needs labels to tell the classes: got y=None"):
+    with pytest.raises(ValueError, match="lower_bound_ratio requires y, the labels of the samples, got None"):
         make_code_scorer()(HASHER, X)
     with pytest.raises(ValueError, match="codes are continuous"):
         make_code_scorer()(StandardScaler().fit(X), X, NAMES)
     with pytest.raises(NotFittedError, match="LSHHasher"):
         make_code_scorer()(LSHHasher(), X, NAMES)
-    with pytest.raises(TypeError, match="neg_quantization_error needs continuous codes: StandardScaler"):
+    with pytest.raises(
+        TypeError, match="neg_quantization_error requires an estimator with decision_function, got StandardScaler"
+    ):
         make_code_scorer("neg_quantization_error")(StandardScaler().fit(X), X)

@@ -58,9 +58,9 @@ def test_a_search_is_its_best_estimator():
 
 
 def test_errors():
-    with pytest.raises(TypeError, match=r"^This needs codes: Ridge\(\) has no transform and is no HammingIndex"):
+    with pytest.raises(TypeError, match=r"^This requires an estimator with transform or a HammingIndex, got Ridge\(\)"):
         hasher_and_index(Ridge(), "This")
-    with pytest.raises(TypeError, match=r"needs codes: Ridge\(\) has no transform"):
+    with pytest.raises(TypeError, match=r"requires an estimator with transform .*, got Ridge\(\)"):
         hasher_and_index(make_pipeline(StandardScaler(), Ridge()), "This")
-    with pytest.raises(TypeError, match=r"^This needs continuous codes: HammingIndex\(\) has no decision_function"):
+    with pytest.raises(TypeError, match=r"^This requires an estimator with decision_function, got HammingIndex\(\)"):
         project(HammingIndex(), X, "This")

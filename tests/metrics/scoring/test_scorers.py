@@ -26,7 +26,7 @@ NAMES = np.array(["ant", "bee", "cow"])[Y]
 
 
 class SignHasher(TransformerMixin, BaseEstimator):
-    """Signs of random projections: the least that a hasher can be."""
+    """Signs of random projections: a minimal hasher."""
 
     def __init__(self, bits=8):
         self.bits = bits
@@ -120,15 +120,15 @@ def test_repr_is_the_call():
 def test_errors():
     scorer = make_map_scorer()
     hasher = SignHasher().fit(X)
-    with pytest.raises(ValueError, match=r"Mean average precision needs labels .* got y=None"):
+    with pytest.raises(ValueError, match=r"Mean average precision requires y, .* got None"):
         scorer(hasher, X)
     with pytest.raises(ValueError, match="codes are continuous"):
         scorer(StandardScaler().fit(X), X, NAMES)
-    with pytest.raises(ValueError, match="needs the labels of the database: fit the index with y"):
+    with pytest.raises(ValueError, match="requires an index with labels: fit the index with y"):
         scorer(HammingIndex().fit(hasher.transform(X)), hasher.transform(X), NAMES)
     with pytest.raises(NotFittedError, match="HammingIndex"):
         scorer(HammingIndex(), hasher.transform(X), NAMES)
-    with pytest.raises(TypeError, match=r"Ridge\(\) has no transform and is no HammingIndex"):
+    with pytest.raises(TypeError, match=r"requires an estimator with transform or a HammingIndex, got Ridge\(\)"):
         scorer(Ridge(), X, NAMES)
     with pytest.raises(ValueError, match="The 'ties' parameter of make_map_scorer must be a str among"):
         make_map_scorer(ties="fair")
@@ -212,21 +212,21 @@ def test_scorer_of_several_metrics_survives_pickle_and_clone_and_prints_its_call
 
 def test_errors_of_several_metrics():
     hasher, scorer = SignHasher().fit(X), make_retrieval_scorer()
-    with pytest.raises(ValueError, match=r"Retrieval needs labels .* got y=None"):
+    with pytest.raises(ValueError, match=r"Retrieval requires y, .* got None"):
         scorer(hasher, X)
-    with pytest.raises(ValueError, match="Retrieval needs the labels of the database: fit the index with y"):
+    with pytest.raises(ValueError, match="Retrieval requires an index with labels: fit the index with y"):
         scorer(HammingIndex().fit(hasher.transform(X)), hasher.transform(X), NAMES)
     with pytest.raises(NotFittedError, match="HammingIndex"):
         scorer(HammingIndex(), hasher.transform(X), NAMES)
-    with pytest.raises(ValueError, match="k=10 results were asked for, but a query ranks only 4 items"):
+    with pytest.raises(ValueError, match="k must be <= n_ranked = 4, got 10"):
         scorer(hasher, X[:5], NAMES[:5])
     with pytest.raises(
-        ValueError, match=r"metrics holds 'mAP'; known are bit_entropy, code_entropy, .*, some followed"
+        ValueError, match=r"metrics must contain names among bit_entropy, code_entropy, .*, some followed .*got 'mAP'"
     ):
         make_retrieval_scorer(["mAP"])
-    with pytest.raises(ValueError, match="metrics holds 'bit_entropy@3'"):
+    with pytest.raises(ValueError, match="got 'bit_entropy@3'"):
         make_retrieval_scorer(["bit_entropy@3"])
-    with pytest.raises(ValueError, match="metrics must name at least one metric"):
+    with pytest.raises(ValueError, match="metrics must contain at least one name"):
         make_retrieval_scorer([])
     with pytest.raises(ValueError, match="The 'protocol' parameter of make_retrieval_scorer must be a str among"):
         make_retrieval_scorer(protocol="cifar")
