@@ -1,5 +1,5 @@
-from ._file import load_packed as load_packed
 from ._packed_hasher import PackedHasher as PackedHasher
+from ._packed_hasher import load_packed as load_packed
 from ._verification import CodeComparison as CodeComparison
 from ._verification import compare_codes as compare_codes
 from .codegen._peak import popcount_roof as popcount_roof

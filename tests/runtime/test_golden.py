@@ -134,7 +134,7 @@ def test_the_same_network_is_written_as_it_was(name, tmp_path):
 
 
 def test_every_kind_of_operation_is_in_a_golden_file():
-    from skhash.runtime._operations import OPERATIONS
+    from skhash.runtime.network._network import OPERATIONS
 
     found = {type(operation).__name__ for operation in image_network().operations}
     assert found == set(OPERATIONS)

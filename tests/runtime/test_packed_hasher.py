@@ -86,14 +86,14 @@ def test_grey_images_need_no_channel():
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("images", lambda X: X[:, 1:], r"takes images of shape \(n, "),
-        ("images", lambda X: X.astype(float), "has dtype float64, but this hasher takes uint8 images"),
-        ("images", lambda X: X[0], "takes images of shape"),
+        ("images", lambda X: X[:, 1:], r"X must be images of shape \(n, "),
+        ("images", lambda X: X.astype(float), "X must be uint8 images .* got dtype float64"),
+        ("images", lambda X: X[0], "X must be images of shape"),
         ("features", lambda X: X.astype(float) * 1e300, "contains NaN, infinity or a value too large"),
-        ("features", lambda X: X[:, 1:], r"X has shape \(150, 69\), but this hasher takes features of shape \(n, 70\)"),
-        ("features", lambda X: X[0], "takes features of shape"),
+        ("features", lambda X: X[:, 1:], r"X must be features of shape \(n, 70\), got shape \(150, 69\)"),
+        ("features", lambda X: X[0], "X must be features of shape"),
         ("features", lambda X: X * np.nan, "contains NaN"),
-        ("features", lambda X: X.astype(str), "dtype <U32, expected numbers"),
+        ("features", lambda X: X.astype(str), "X must have a numeric dtype, got <U32"),
     ],
 )
 def test_refusal(kind, change, message, request):
@@ -170,7 +170,7 @@ def test_profile_times_every_kernel_and_changes_nothing(images):
 @pytest.mark.parametrize("kind", ["images", "features"])
 def test_profile_needs_a_sample(kind, request):
     network, X = request.getfixturevalue(kind)
-    with pytest.raises(ValueError, match="X has no sample"):
+    with pytest.raises(ValueError, match="X must have at least one sample, got 0"):
         PackedHasher(network).profile(X[:0])
 
 

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhash.runtime import Add, Affine, BinaryConv, Clip, MaxPool, Network, RPReLU, Sign
-from skhash.runtime.compile._fusion import Chain, find_threshold, follow, threshold_row
-from skhash.runtime.compile._lowering import CALLER
+from skhash.runtime.compile._fusion import CALLER, FusedOps, find_threshold, fuse, threshold_row
 from skhash.runtime.network._rounding import NEVER, fused_multiply_add
 
 
@@ -53,33 +52,33 @@ def test_thresholds_equal_batch_normalisation_for_every_integer(seed, limit):
     assert (row[12:] == NEVER).all()
 
 
-def network_and_users(*operations, n=8):
+def network_and_consumers(*operations, n=8):
     operations = (Sign(0), BinaryConv.from_signs(1, np.ones((n, 1, 1, n))), *operations)
     network = Network((n,), (*operations, *(() if isinstance(operations[-1], Sign) else (Clip(len(operations)),))))
-    users = {value: [] for value in range(len(network.operations) + 1)}
+    consumers = {value: [] for value in range(len(network.operations) + 1)}
     for number, operation in enumerate(network.operations):
         for source in dict.fromkeys(operation.sources):
-            users[source].append(number)
-    users[len(network.operations)].append(CALLER)
-    return network, users
+            consumers[source].append(number)
+    consumers[len(network.operations)].append(CALLER)
+    return network, consumers
 
 
 def ones(source, factor=1):
     return Affine(source, np.full(8, factor), np.zeros(8))
 
 
-def chain_of(*operations, available=()):
-    network, users = network_and_users(*operations)
-    chain = Chain(8)
-    follow(chain, 2, network, users, set(available))
-    return chain
+def fused_ops_of(*operations, available=()):
+    network, consumers = network_and_consumers(*operations)
+    ops = FusedOps(8)
+    fuse(ops, 2, network, consumers, set(available))
+    return ops
 
 
 def test_a_residual_unit_is_one_chain():
     following = BinaryConv.from_signs(5, np.ones((8, 1, 1, 8)))
-    chain = chain_of(ones(2), Add((3, 0)), Sign(4), following, Add((4, 4)), Sign(7), available=[0])
-    assert chain.steps == ["fused", "add", "store", "sign"]
-    assert (chain.residual, chain.stored, chain.signed, chain.done) == (0, 4, 5, {2, 3, 4})
+    ops = fused_ops_of(ones(2), Add((3, 0)), Sign(4), following, Add((4, 4)), Sign(7), available=[0])
+    assert ops.steps == ["fused", "add", "store", "sign"]
+    assert (ops.residual, ops.stored, ops.signed, ops.fused) == (0, 4, 5, {2, 3, 4})
 
 
 @pytest.mark.parametrize(
@@ -98,20 +97,20 @@ def test_a_residual_unit_is_one_chain():
         ([ones(2), ones(3), Sign(4), Add((3, 3)), Sign(6)], ["fused", "store", "fused", "sign"], 3, 5),
     ],
 )
-def test_chains(operations, steps, stored, signed):
-    chain = chain_of(*operations, available=[0])
-    assert (chain.steps, chain.stored, chain.signed) == (steps, stored, signed)
-    assert chain.residual == (0 if "add" in steps else None)
+def test_fused_steps(operations, steps, stored, signed):
+    ops = fused_ops_of(*operations, available=[0])
+    assert (ops.steps, ops.stored, ops.signed) == (steps, stored, signed)
+    assert ops.residual == (0 if "add" in steps else None)
 
 
 def test_a_sum_with_what_is_not_there_yet_waits():
-    assert chain_of(ones(2), Add((3, 0))).steps == ["fused", "store"]
+    assert fused_ops_of(ones(2), Add((3, 0))).steps == ["fused", "store"]
 
 
 def test_a_sign_alone_makes_all_channels_that_only_fill_words_zero():
-    chain = chain_of(ones(2), Sign(3, np.full(8, 0.5)))
-    assert chain.parameters().shape == (3, 32)
-    np.testing.assert_array_equal(chain.parameters()[2], [0.5] * 8 + [np.inf] * 24)
+    ops = fused_ops_of(ones(2), Sign(3, np.full(8, 0.5)))
+    assert ops.parameters().shape == (3, 32)
+    np.testing.assert_array_equal(ops.parameters()[2], [0.5] * 8 + [np.inf] * 24)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +126,8 @@ def test_a_sign_alone_makes_all_channels_that_only_fill_words_zero():
     ],
 )
 def test_which_convolutions_only_compare(operations, found):
-    network, users = network_and_users(*operations)
-    threshold = find_threshold(network, 1, users)
+    network, consumers = network_and_consumers(*operations)
+    threshold = find_threshold(network, 1, consumers)
     assert (threshold is not None) == found
     if found:
         assert threshold.value == len(network.operations)
@@ -137,10 +136,10 @@ def test_which_convolutions_only_compare(operations, found):
 
 def test_directions_before_and_after_a_pool():
     before, after = np.float32([1, 1, -1, -1, 1, 1, 1, 1]), np.float32([1, -1, 1, -1, 1, 1, 1, 1])
-    network, users = network_and_users(
+    network, consumers = network_and_consumers(
         Affine(2, before), MaxPool(3, (1, 1), 1), Affine(4, after), Sign(5, np.full(8, 2.5))
     )
-    threshold = find_threshold(network, 1, users)
+    threshold = find_threshold(network, 1, consumers)
     assert threshold.factors[:4].tolist() == [1, 1, -1, -1]
     assert threshold.flips[:4].tolist() == [False, True, False, True]
     # x >= 2.5; -x >= 2.5, so no sum may reach -2; the same for negated sums
