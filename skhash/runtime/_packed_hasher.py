@@ -217,7 +217,8 @@ class PackedHasher:
         Returns
         -------
         plan : CompiledPlan
-            The compiled plan of `codes` and `transform`; printing it shows a table.
+            The compiled plan of `codes` and `transform`; printing it shows a table. Where the network ends in real
+            numbers, the plan may have one operation more, the sign that packs the code.
 
         Examples
         --------
