@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from skhash.runtime import (
     Add,
@@ -15,10 +16,13 @@ from skhash.runtime import (
     Lookup,
     Map,
     MaxPool,
+    Network,
+    PackedHasher,
     RealConv,
     RPReLU,
     Sign,
     SignsToReal,
+    interpret,
 )
 from skhash.runtime.network._network import OPERATIONS
 
@@ -93,6 +97,17 @@ def test_result(operation, sources, expected):
 def test_refusal(operation, sources, message):
     with pytest.raises(ValueError, match=message):
         operation.result(*sources)
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [((2, 2), 1), ((2, 5), 1), ((4, 4), 2)])
+def test_a_max_pool_may_start_half_a_window_outside_as_in_torch(kernel, padding):
+    X = np.random.default_rng(0).integers(0, 256, size=(2, 7, 6, 3), dtype=np.uint8)
+    operations = (Lookup(0, np.arange(3 * 256).reshape(3, 256) - 300), MaxPool(1, kernel, 2, padding))
+    network = Network((7, 6, 3), operations)
+    x = torch.from_numpy(np.moveaxis(interpret(network, X)[1], 3, 1).copy())
+    expected = torch.nn.functional.max_pool2d(x, kernel, 2, padding).numpy()
+    np.testing.assert_array_equal(np.moveaxis(interpret(network, X)[2], 3, 1), expected)
+    np.testing.assert_array_equal(PackedHasher(network).decision_function(X), interpret(network, X)[2].reshape(2, -1))
 
 
 def test_nan_is_refused():

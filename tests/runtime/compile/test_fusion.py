@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhash.runtime import Add, Affine, BinaryConv, Clip, MaxPool, Network, RPReLU, Sign
+from skhash.runtime import Add, Affine, BinaryConv, Clip, MaxPool, Network, PackedHasher, RPReLU, Sign, interpret
 from skhash.runtime.compile._fusion import CALLER, FusedOps, find_threshold, fuse, threshold_row
 from skhash.runtime.network._rounding import NEVER, fused_multiply_add
 
@@ -132,6 +132,23 @@ def test_which_convolutions_only_compare(operations, found):
     if found:
         assert threshold.value == len(network.operations)
         assert (threshold.pool is not None) == any(isinstance(operation, MaxPool) for operation in operations)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_two_falling_maps_rise_together(pooled):
+    pool = [MaxPool(3, (1, 1), 1)] if pooled else []
+    value = 3 + len(pool)
+    network, consumers = network_and_consumers(
+        ones(2, -1), *pool, Affine(value, [-2] * 8), Affine(value + 1, [-1] * 8), Affine(value + 2, [1] * 4 + [-1] * 4),
+        Sign(value + 3, np.full(8, 5)),
+    )  # fmt: skip
+    threshold = find_threshold(network, 1, consumers)
+    # -2 x >= 5 for x <= -3, and 2 x >= 5 for x >= 3; before a pool the first map alone decides the filters' sign
+    assert threshold.factors.tolist() == ([-1] * 8 if pooled else [-1] * 4 + [1] * 4)
+    assert threshold.flips.tolist() == ([False] * 4 + [True] * 4 if pooled else [False] * 8)
+    assert threshold.row[:8].tolist() == ([3] * 4 + [-2] * 4 if pooled else [3] * 8)
+    X = np.where(np.arange(256)[:, None] >> np.arange(8) & 1, 1, -1).astype(np.float32)  # all sums from -8 to 8
+    np.testing.assert_array_equal(PackedHasher(network).transform(X), interpret(network, X)[-1].reshape(256, -1))
 
 
 def test_directions_before_and_after_a_pool():
