@@ -121,7 +121,7 @@ def probe(network: Network) -> NDArray[Any]:
 
 
 def _container(metadata: Metadata, tensors: Tensors) -> bytes:
-    """Return a file in safetensors' format: size of the header, header, numbers. Equal networks give equal bytes."""
+    """Return a file in safetensors' format: size of the header, header, numbers. Equal networks yield equal bytes."""
     header: dict[str, Any] = {"__metadata__": metadata}
     stop = 0
     for name, tensor in tensors.items():

@@ -249,7 +249,7 @@ class PackedHasher:
         -------
         times : dict of str to float
             Microseconds of this thread's CPU time by operation: its number and name. An operation that was fused into
-            an earlier one has no entry.
+            an earlier one does not have an entry.
         """
         X = read_samples(X, self.input_shape)[:1]
         if not len(X):
@@ -378,8 +378,7 @@ def load_packed(path: str | os.PathLike[str], *, target: str | None = None, n_jo
     if found != expected:
         raise RuntimeError(
             f"{path}: self-test failed: the probe batch has codes {' '.join(found)}, expected {' '.join(expected)}. "
-            f"The kernels ({hasher.target}) do not compute on this machine what was computed where the file was "
-            "written."
+            f"The kernels ({hasher.target}) compute other codes on this machine than where the file was written."
         )
     return hasher
 

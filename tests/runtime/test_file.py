@@ -1,4 +1,4 @@
-"""Files are small, whole, readable without torch, and refused when they are anything else."""
+"""Files are small, complete, readable without torch, and refused otherwise."""
 
 import base64
 import json
@@ -175,7 +175,7 @@ def test_files_of_other_kinds(tmp_path):
     save_file({"x": np.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="damaged or not a packed network"):
         load_packed(tmp_path / "other.safetensors")
-    (tmp_path / "text").write_text("hello, this is text and no network at all")
+    (tmp_path / "text").write_text("hello, this is text and not a network")
     with pytest.raises(ValueError, match="damaged or not a packed network"):
         load_packed(tmp_path / "text")
     with pytest.raises(FileNotFoundError):

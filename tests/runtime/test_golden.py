@@ -1,8 +1,8 @@
-"""Files that the first version of the format wrote, kept for ever: they are read, and written again to the last byte.
+"""Files that the first version of the format wrote: they are read, and the same bytes are written again.
 
-`golden/*.skhash` were written by skhash 0.1 before its runtime was grouped into packages. A test that fails here means
-that users' files are no longer read as they were meant, or that the format changed without a new version. Do not write
-them again: a new version of the format gets files of its own, and these stay.
+`golden/*.skhash` were written by skhash 0.1 before its runtime was grouped into packages. A failure here means that
+users' files are read differently, or that the format changed without a new version. Never replace these files: a new
+version of the format gets files of its own.
 """
 
 import base64

@@ -11,7 +11,7 @@ from the job's parameters:
 | `fused` | 2 | `x * row + row`, one rounding |
 | `rounded` | 2 | the same with two roundings |
 | `add` | | adds the residual |
-| `rprelu` | 3 | adds a row, multiplies what is not positive by a row, adds a row |
+| `rprelu` | 3 | adds a row, multiplies numbers that are not positive by a row, adds a row |
 | `clip` | 2 | limits to rows |
 | `store` | | stores the float |
 | `sign` | 1 | stores the bits `x >= row` |

@@ -51,8 +51,8 @@ class BufferView:
 class BufferPool:
     """Allocates views of buffers and takes them back for reuse.
 
-    No buffer is freed before the plan is, because jobs hold raw addresses. Each `allocate_*` takes a label, by which
-    `labels` tells later what a buffer was used for.
+    No buffer is freed before the plan is, because jobs hold raw addresses. The labels that `allocate_*` take record the
+    values that a buffer held.
 
     Attributes
     ----------

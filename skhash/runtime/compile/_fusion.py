@@ -257,7 +257,7 @@ def threshold_row(
     operations : sequence of Operation
         Those after the integer sum: affine maps and clips, others (max pools) are skipped, and a sign.
     falls : ndarray of bool of shape (channels,)
-        Where larger sums give smaller values.
+        Where larger sums lead to smaller values.
     limit : int
         Largest magnitude of a sum.
     channels : int

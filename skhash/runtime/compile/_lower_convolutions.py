@@ -35,7 +35,7 @@ _VECTORS = 2  # vectors of output channels of a tile
 
 
 def lower_binary(context: LoweringContext, op: BinaryConv, number: int) -> Collection[int]:
-    """Add the jobs of a convolution of signs, up to the next signs if comparing integers gives them."""
+    """Add the jobs of a convolution of signs, up to the next signs if a comparison of integers yields them."""
     context.refuse_windows(op, op.kernel, op.stride, op.padding)
     source, out, view = context.maps[op.sources[0]], context.maps[number + 1], context.views[op.sources[0]]
     size, out_size = ((1, 1), (1, 1)) if context.n_rows > 1 else ((m.height, m.width) for m in (source, out))

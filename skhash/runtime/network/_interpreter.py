@@ -136,7 +136,7 @@ def _mean(x: Values) -> Values:
 
 
 def _global_avg_pool(op: GlobalAvgPool, x: Values) -> Values:
-    # The order of torch's sums: groups of 16 pixels, groups of 16 of these sums, and what is left of either.
+    # The order of torch's sums: groups of 16 pixels, groups of 16 of these sums, and the rest of both.
     pixels = x.reshape(len(x), -1, x.shape[3])
     n = pixels.shape[1]
     large, groups = n // 256 * 256, n // 16 * 16

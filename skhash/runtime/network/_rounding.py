@@ -23,7 +23,7 @@ def fused_multiply_add(x: ArrayLike, scale: ArrayLike, offset: ArrayLike) -> NDA
 
     The product of two float32 is exact in float64. Their sum in float64 is rounded to odd: of the two neighbors of an
     inexact sum the one with an odd last bit is taken. The final rounding to float32 then still sees on which side of a
-    tie the exact sum lies, so rounding twice gives what rounding once gives.
+    tie the exact sum lies, so rounding twice has the result of rounding once.
     """
     product = np.asarray(x, np.float64) * np.asarray(scale, np.float64)
     offset = np.asarray(offset, np.float64)

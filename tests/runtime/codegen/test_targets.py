@@ -1,4 +1,4 @@
-"""Which kernels run here."""
+"""Targets that this machine can run."""
 
 import pytest
 

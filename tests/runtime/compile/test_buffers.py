@@ -1,4 +1,4 @@
-"""Places are shared in time, never at the same time, and borders stay what they were."""
+"""Buffers are shared in turn, never at the same time, and borders keep their values."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What is fused with what, and integer thresholds against torch's batch normalisation."""
+"""Which operations are fused, and integer thresholds against torch's batch normalization."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from skhash.runtime.network._rounding import NEVER, fused_multiply_add
 
 
 def batch_norm(rng, channels):
-    """A torch batch normalisation in evaluation mode with every odd case, and what it is as an affine map."""
+    """Return a batch normalization of torch in evaluation mode, with every special case."""
     norm = torch.nn.BatchNorm1d(channels).eval()
     weight, bias, mean = rng.normal(size=(3, channels)).astype(np.float32)
     weight[:2], bias[:2] = 0, (-1, 1)
@@ -27,7 +27,7 @@ def batch_norm(rng, channels):
 
 
 def as_affine(norm, fused):
-    """In numpy: torch's elementwise functions do not all round as its batch normalisation does."""
+    """Return it as an affine map, in numpy: torch's elementwise functions round differently from its normalization."""
     weight, bias, mean, var = (
         tensor.detach().numpy() for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
     )
@@ -37,7 +37,7 @@ def as_affine(norm, fused):
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), limit=st.sampled_from([1, 27, 288, 4608]))
-def test_thresholds_equal_batch_normalisation_for_every_integer(seed, limit):
+def test_thresholds_equal_batch_normalization_for_every_integer(seed, limit):
     rng = np.random.default_rng(seed)
     norm = batch_norm(rng, 12)
     affine = as_affine(norm, True)
@@ -103,7 +103,7 @@ def test_fused_steps(operations, steps, stored, signed):
     assert ops.residual == (0 if "add" in steps else None)
 
 
-def test_a_sum_with_what_is_not_there_yet_waits():
+def test_a_sum_with_a_value_that_is_not_computed_yet_is_not_fused():
     assert fused_ops_of(ones(2), Add((3, 0))).steps == ["fused", "store"]
 
 

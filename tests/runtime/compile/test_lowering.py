@@ -1,4 +1,4 @@
-"""Which jobs a network becomes, and where values lie."""
+"""The jobs of a network, and the buffers of its values."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_a_shortcut_that_is_read_later_keeps_its_place():
     assert context.views[2].address != context.views[6].address
 
 
-def test_bits_are_all_that_lies_between_plain_layers():
+def test_between_plain_layers_only_bits_are_stored():
     context = lower(
         *STEM, rt.Sign(2), conv(3), rt.Affine(4, np.ones(32)), rt.Sign(5), conv(6), rt.Affine(7, np.ones(32))
     )
@@ -55,7 +55,7 @@ def test_values_that_nobody_reads_do_no_harm():
     assert names(context)[-1] == "output"
 
 
-def test_a_pool_behind_the_first_layer_needs_rows_only():
+def test_a_pool_after_the_first_layer_needs_rows_only():
     pooled = lower(*STEM, rt.MaxPool(2, (3, 3), 2, 1))
     assert 2 not in pooled.views
     assert sum("MaxPool" in name for name in names(pooled)) == 4

@@ -1,4 +1,4 @@
-"""Weights that were laid out come back as they were."""
+"""Packed weights are unpacked unchanged."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A network is checked when it is made."""
+"""A network is checked when it is created."""
 
 import numpy as np
 import pytest

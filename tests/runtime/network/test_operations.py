@@ -1,4 +1,4 @@
-"""Operations refuse what does not fit, and say why."""
+"""Operations refuse sources that do not fit, and say why."""
 
 import numpy as np
 import pytest
