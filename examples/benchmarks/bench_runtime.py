@@ -2,34 +2,34 @@
 The 1-bit runtime against torch
 ===============================
 
-How much faster are binary networks on packed words than networks in single precision in torch, on one thread? Sections,
-which can be run one by one (`--sections nets mlp`):
+How much faster are binary networks on packed words than networks in single precision in torch, on one thread? The
+sections can be run one by one (`--sections nets mlp`):
 
-- `layers`: a 3 x 3 convolution of 13 shapes. `kernel` multiplies sums by a scale and stores them, `full` is what a
-  residual network has between two convolutions (scale, batch normalisation, addition of the shortcut, storing, sign,
-  packing), `bits` is what a network without shortcuts has (comparison with integer thresholds). `roof` is the share of
-  what a loop over registers reaches that counts bits and does nothing else.
-- `nets`: whole networks with 64 bits against ResNets in single precision, with batch normalisation merged into their
-  convolutions. ResNet-50 is what the paper of one-bit deep hashing compares with; ResNet-18 is of the same layout.
-- `mlp`: 512-1024-1024-64 and 2048-2048-2048-64, whose hash layer is binary, too, or real as is the library's default.
-- `threads`: two against one.
-- `files`: bytes of a packed file, against those of a ResNet-50's weights.
-- `memory`: a process that loads a packed network and hashes an image, without torch, against one that does so in torch:
+- `layers`: a 3 x 3 convolution of 13 shapes. `kernel` multiplies sums by a scale and stores them. `full` adds the
+  operations that a residual network has between two convolutions (scale, batch normalization, addition of the
+  shortcut, storing, sign, packing), `bits` those of a network without shortcuts (comparison with integer thresholds).
+  `roof` is the share of the peak popcount throughput: of a loop over registers that only counts bits.
+- `nets`: whole networks with 64 bits against ResNets in single precision, with batch normalization folded into their
+  convolutions. The paper of one-bit deep hashing compares with ResNet-50; ResNet-18 has the layout of the binary ones.
+- `mlp`: 512-1024-1024-64 and 2048-2048-2048-64, with a hash layer that is binary, too, or real (the default).
+- `threads`: two threads against one.
+- `files`: the size of a packed file against that of a ResNet-50's weights.
+- `memory`: a process that loads a packed network and hashes an image, without torch, against one that uses torch:
   seconds until the first code, and resident memory.
 
 torch's time is the best of its forms: eager with channels first and last, oneDNN's own layout (layers) and, with
-`--compile`, compiled with frozen weights, which needs a C++ compiler and a minute a network. Shown beside are bfloat16
-and int8, statically quantised by torch's FX mode (with the conversion from and to single precision, which counts where
-the network is one layer). All times are thread CPU time, the best of interleaved rounds. Codes are compared first. All
-takes ten minutes::
+`--compile`, compiled with frozen weights, which needs a C++ compiler and a minute per network. bfloat16 and int8 are
+shown separately; int8 is quantized statically by torch's FX mode (including the conversion from and to single
+precision, which matters for a single layer). All times are thread CPU time, the best of interleaved rounds. Codes are
+compared first. Everything takes ten minutes::
 
     python examples/benchmarks/bench_runtime.py
     python examples/benchmarks/bench_runtime.py --sections nets --compile --rounds 5
     python examples/benchmarks/bench_runtime.py --target avx2        # in a process where torch is held to AVX2, too:
     ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 python examples/benchmarks/bench_runtime.py --target avx2
 
-The runtime computes image by image, so its time an image is the same at any batch. A CPU with matrix units (AMX) runs
-bfloat16 faster than this one.
+The runtime computes image by image, so its time per image is the same at any batch size. A CPU with matrix units (AMX)
+runs bfloat16 faster than one without.
 """
 
 import argparse
@@ -72,12 +72,12 @@ SHAPES = (
     (32, 32, 32, 1),
 )
 KINDS = ("kernel", "full", "bits")
-OTHERS = ("bf16", "int8")  # forms that are no single precision
-SECONDS = 0.03  # of a form in a round
+OTHERS = ("bf16", "int8")  # forms in lower precision
+SECONDS = 0.03  # duration of a form in a round
 
 
 def make_network(kind, side, weight, stride, rng):
-    """Make a network that contains the layer, and say which operation it is."""
+    """Return a network that contains the layer, and the number of the layer's operation."""
     n_out, n_in = len(weight), weight.shape[3]
     first = rng.integers(-127, 128, size=(n_in, 1, 1, 1))
     operations = [Int8Conv(0, first), Affine(1, np.ones(n_in)), Sign(2)]
@@ -88,7 +88,7 @@ def make_network(kind, side, weight, stride, rng):
     operations += [BinaryConv.from_signs(3, weight, stride=stride, padding=1), Affine(number + 1, scale)]
     if kind == "kernel":
         return Network((side, side, 1), operations), number
-    last = np.ones((1, 1, 1, n_out))  # somebody who reads the bits
+    last = np.ones((1, 1, 1, n_out))  # a consumer of the bits
     operations.append(Affine(number + 2, *norm))
     if kind == "full":
         operations += [Add((number + 3, 5)), Sign(number + 4), BinaryConv.from_signs(number + 5, last)]
@@ -113,7 +113,7 @@ def check(weight, stride, target, rng):
 
 
 def torch_forms(shape, batch, with_compile):
-    """Give functions that run the layer once, by name."""
+    """Return functions that run the layer once, by name."""
     n_in, side, n_out, stride = shape
     x = torch.randn(batch, n_in, side, side)
     conv = torch.nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False).eval().requires_grad_(False)
@@ -135,15 +135,15 @@ def torch_forms(shape, batch, with_compile):
 
 
 def compile_frozen(module):
-    """Compile a copy of a module, whose weights torch may then lay out as it likes."""
+    """Compile a copy of a module with frozen weights, whose memory layout torch may choose."""
     import_module("torch._inductor.config").freezing = True
     torch._dynamo.reset()
     return torch.compile(copy.deepcopy(module))
 
 
 def quantize(module, x):
-    """Make a copy of a module compute with 8 bits, ranges taken from one batch."""
-    with warnings.catch_warnings():  # torch will give this up for a package of its own
+    """Return a copy of a module that computes with 8 bits; ranges are taken from one batch."""
+    with warnings.catch_warnings():  # torch deprecates this in favor of a separate package
         warnings.simplefilter("ignore")
         from torch.ao.quantization import get_default_qconfig_mapping
         from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
@@ -155,7 +155,7 @@ def quantize(module, x):
 
 
 def seconds_of(form):
-    """Time of one call, over as many calls as fill a moment."""
+    """Return the time of one call, averaged over `SECONDS`."""
     n = 1
     while True:
         start = time.thread_time()
@@ -168,7 +168,7 @@ def seconds_of(form):
 
 
 def measure(shape, target, batches, rounds, with_compile):
-    """Print a row for each batch; give the ratios."""
+    """Print a row for each batch size, and return the ratios."""
     n_in, side, n_out, stride = shape
     rng = np.random.default_rng(0)
     weight = rng.choice([-1, 1], size=(n_out, 3, 3, n_in))
@@ -217,12 +217,12 @@ def measure_layers(arguments):
 
 
 def hashing(backbone, bits=64):
-    """Put a hash head behind a backbone."""
+    """Append a hash head to a backbone."""
     return nn.Sequential(backbone, HashHead(backbone.out_features, bits)).eval()
 
 
 def samples(shape, n):
-    """Images or vectors as the runtime takes them, and as torch does."""
+    """Return images or vectors in the layout of the runtime, and in that of torch."""
     rng = np.random.default_rng(0)
     if len(shape) == 1:
         X = rng.normal(size=(n, *shape)).astype(np.float32)
@@ -232,7 +232,7 @@ def samples(shape, n):
 
 
 def settle(network, shape):
-    """Take the statistics of batch normalisation from random samples, so that activations are of the order of 1."""
+    """Set the statistics of batch normalization from random samples, so that activations are of the order of 1."""
     norms = [module for module in network.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
     for norm in norms:
         norm.momentum = 1.0
@@ -250,7 +250,7 @@ def pack(network, shape, target):
 
 
 def reference_forms(reference, shape, batch, with_compile):
-    """Give functions that run a network in torch once, by name."""
+    """Return functions that run a network in torch once, by name."""
     _, x = samples(shape, batch)
     folded = fold_batch_norm(reference)
     forms = {"eager": lambda: folded(x)}
@@ -301,13 +301,13 @@ def compare(title, shape, networks, references, arguments, batches):
 
 
 def top(times, n=5):
-    """The kernels that take longest, and the rest."""
+    """Return the times of the slowest kernels, and of the rest."""
     order = sorted(times, key=times.get, reverse=True)
     return {**{name: times[name] for name in order[:n]}, "rest": sum(times[name] for name in order[n:])}
 
 
 def measure_nets(arguments):
-    """Whole image networks."""
+    """Measure whole image networks."""
     small, large = (3, 32, 32), (3, 224, 224)
     resnets = {"ResNet-18": hashing(ResNet(18)), "ResNet-50": hashing(ResNet(50))}
     networks = {
@@ -329,7 +329,7 @@ def measure_nets(arguments):
 
 
 def measure_mlp(arguments):
-    """Networks for features, whose float twins are nothing but three linear layers and ReLU."""
+    """Measure networks for features, whose float twins are three linear layers with ReLU."""
     for n_in, width in ((512, 1024), (2048, 2048)):
         body = bnn.binary_mlp(n_in, width=width, depth=1, stem="binary")
         last = bnn.BinaryLinear(width, 64)
@@ -343,7 +343,7 @@ def measure_mlp(arguments):
 
 
 def measure_files(arguments):
-    """Bytes on disk and in memory."""
+    """Measure sizes on disk and in memory."""
     resnet = sum(t.numel() * t.element_size() for t in hashing(ResNet(50)).state_dict().values() if t.ndim)
     print(f"ResNet-50 with 64 bits: {resnet:,} bytes of weights")
     for name, network, shape in (
@@ -367,7 +367,7 @@ def measure_files(arguments):
 
 
 def measure_threads(arguments):
-    """One thread against two, by the clock: the other core must be free."""
+    """Measure one thread against two by wall-clock time: the other core must be free."""
     for name, network, shape, n in (
         ("bireal18", bnn.bireal18(), (3, 224, 224), 128),
         ("bireal18_32", bnn.bireal18_32(), (3, 32, 32), 512),
@@ -416,7 +416,7 @@ print(json.dumps({"import": imported - start, "first": done - imported, **memory
 
 
 def measure_memory(arguments):
-    """Whole processes: start and memory."""
+    """Measure start-up time and memory of whole processes."""
     shape = (3, 224, 224)
     network = hashing(bnn.bireal18())
     processes = {
@@ -449,7 +449,7 @@ SECTIONS = {
 
 
 def main():
-    """Measure what was asked for."""
+    """Run the requested sections."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--target", help="kernels of the runtime")
@@ -459,13 +459,13 @@ def main():
     arguments = parser.parse_args()
 
     if arguments.compile and not (shutil.which("g++") or shutil.which("clang++")):
-        print("no C++ compiler here: torch.compile is left out")
+        print("no C++ compiler found: torch.compile is skipped")
         arguments.compile = False
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print(
         f"torch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()}), target {arguments.target or 'best'}, "
-        f"roof {popcount_roof(arguments.target) / 1e12:.2f} T binary multiply-adds a second"
+        f"roof {popcount_roof(arguments.target) / 1e12:.2f} T binary multiply-adds per second"
     )
     for section in arguments.sections:
         start = time.perf_counter()

@@ -1,7 +1,8 @@
 """The 1-bit runtime: networks with binary weights and activations on packed words, without torch.
 
-A network is data (`Network`, a list of operations), which a plan lays out for this machine and kernels of vector
-instructions run; `interpret` computes the same with numpy, slowly, and is what the kernels are tested against.
+A network is data (`Network`, a list of operations). `PackedHasher` compiles it for this machine to kernels of vector
+instructions; `PackedHasher.explain` shows the compiled plan. `interpret` computes the same with numpy, slowly, and the
+kernels are tested against it.
 """
 
 import lazy_loader

@@ -1,8 +1,11 @@
-from ._file import load_packed as load_packed
 from ._packed_hasher import PackedHasher as PackedHasher
+from ._packed_hasher import load_packed as load_packed
 from ._verification import CodeComparison as CodeComparison
 from ._verification import compare_codes as compare_codes
 from .codegen._peak import popcount_roof as popcount_roof
+from .compile._explanation import CompiledBuffer as CompiledBuffer
+from .compile._explanation import CompiledJob as CompiledJob
+from .compile._explanation import CompiledPlan as CompiledPlan
 from .network._convolutions import BinaryConv as BinaryConv
 from .network._convolutions import Int8Conv as Int8Conv
 from .network._convolutions import Lookup as Lookup
@@ -28,6 +31,9 @@ __all__ = [
     "BinaryConv",
     "Clip",
     "CodeComparison",
+    "CompiledBuffer",
+    "CompiledJob",
+    "CompiledPlan",
     "Concat",
     "GlobalAvgPool",
     "Int8Conv",

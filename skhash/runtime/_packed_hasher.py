@@ -1,25 +1,37 @@
-"""The runtime's face: images or feature vectors in, hash codes out."""
+"""The public class of the runtime: images or feature vectors in, hash codes out."""
 
-import math
+from __future__ import annotations
+
 from numbers import Integral
 from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
-from skhash.codes import binarize, pack_codes, unpack_codes
+from skhash.codes import binarize, pack_codes, to_hex, unpack_codes
+from skhash.runtime._file import probe, read, write
+from skhash.runtime._samples import is_finite, read_samples
 from skhash.runtime.codegen._targets import find_target
-from skhash.runtime.compile._packed_weights import restore, without_weights
+from skhash.runtime.compile._packed_weights import strip_weights, unpack_weights
 from skhash.runtime.compile._plan import Plan
 from skhash.runtime.network._convolutions import RealConv
 from skhash.runtime.network._elementwise import Affine, Clip, RPReLU, Sign
 from skhash.runtime.network._network import Network
 from skhash.runtime.network._pools import GlobalAvgPool
 
-__all__ = ["PackedHasher"]
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.runtime.compile._explanation import CompiledPlan
+    from skhash.runtime.compile._packed_weights import PackedWeights
+
+__all__ = ["PackedHasher", "load_packed"]
 
 _ROWS = (64, 8, 1)  # feature vectors that a plan computes together
-_BLOCK_ROWS = 512  # samples of a task, images much fewer
+_BLOCK_ROWS = 512  # samples per task of a thread; images take much longer
 _BLOCK_IMAGES = 8
 
 
@@ -35,7 +47,7 @@ class PackedHasher:
         The network.
     target : str, default=None
         Kernels to use: "vpopcntdq", "avx512" or "avx2" on x86, "generic" anywhere. None takes the fastest that this
-        machine runs, and so does a hasher that comes out of a pickle.
+        machine runs, and so does a hasher that is unpickled.
     n_jobs : int, default=None
         Number of threads over blocks of samples; None means 1 unless in a `joblib.parallel_config` context, -1 all
         processors.
@@ -43,20 +55,26 @@ class PackedHasher:
     Raises
     ------
     TypeError
-        If `network` is no network.
+        If `network` is not a `Network`.
     ValueError
-        If `target` is unknown or does not run on this machine, or `n_jobs` is no number of threads.
+        If `target` is unknown or does not run on this machine, or `n_jobs` is not a number of threads.
 
     Attributes
     ----------
     network : Network
-        What is computed; put together at every use.
+        The network; assembled from the packed weights at every access.
     bits : int
         Code length.
     input_shape : tuple of int
         `(height, width, channels)` of images, or `(n_features,)`.
     target : str
-        The kernels in use.
+        Name of the kernels in use.
+    weight_bytes : int
+        Size of the packed weights of all convolutions.
+
+    See Also
+    --------
+    load_packed : Load a hasher from a file.
 
     Examples
     --------
@@ -69,11 +87,13 @@ class PackedHasher:
            [1, 0, 0, 1, 0, 0, 1, 0]], dtype=uint8)
     """
 
-    def __init__(self, network, *, target=None, n_jobs=None):
+    n_jobs: int | None
+
+    def __init__(self, network: Network, *, target: str | None = None, n_jobs: int | None = None) -> None:
         if not isinstance(network, Network):
             raise TypeError(
                 f"network must be a skhash.runtime.Network, got {type(network).__name__}. (skhash.load_packed reads "
-                "files, skhash.nn.binary.export_network takes torch modules.)"
+                "files, skhash.nn.binary.export_network converts torch modules.)"
             )
         if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs):
             raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}.")
@@ -81,42 +101,52 @@ class PackedHasher:
         self._target = find_target(target)
         self._ends_real = network.maps()[-1].kind == "real"
         self._bits = network.bits
-        self._weights, self._lock = {}, Lock()
+        self._weights: dict[int, PackedWeights] = {}
+        self._lock = Lock()
         coder = network
         if self._ends_real and _can_pack(network):
             coder = Network(network.input_shape, [*network.operations, Sign(len(network.operations))])
-        first = Plan(coder, self._target, 1, self._weights)  # lays all weights out
-        operations = [without_weights(operation) for operation in coder.operations]
+        first = Plan(coder, self._target, 1, self._weights)  # packs all weights
+        operations = [strip_weights(operation) for operation in coder.operations]
         self._coder = Network(network.input_shape, operations)
         self._network = self._coder
-        if coder is not network:  # two ends of one network, on the same weights
+        if coder is not network:  # one network with two ends, which share the weights
             self._network = Network(network.input_shape, operations[:-1])
-        self._plans, self._singles = {(self._coder, 1): [first]}, {self._network: [], self._coder: []}
+        self._plans: dict[tuple[Network, int], list[Plan]] = {(self._coder, 1): [first]}
+        self._singles: dict[Network, list[tuple[Plan, NDArray[Any], NDArray[Any]]]] = {
+            self._network: [],
+            self._coder: [],
+        }
         images = network.takes_images
         self._sample = (1, *network.input_shape), np.dtype(np.uint8 if images else np.float32), images
 
     @property
-    def network(self):
-        """What is computed."""
+    def network(self) -> Network:
+        """The network, with its weights unpacked."""
         operations = enumerate(self._network.operations)
-        return Network(self.input_shape, [restore(op, self._weights.get(number)) for number, op in operations])
+        return Network(self.input_shape, [unpack_weights(op, self._weights.get(number)) for number, op in operations])
 
     @property
-    def bits(self):
+    def bits(self) -> int:
         """Code length."""
         return self._bits
 
     @property
-    def input_shape(self):
+    def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
         return self._network.input_shape
 
     @property
-    def target(self):
+    def target(self) -> str:
         """Name of the kernels in use."""
         return self._target.name
 
-    def transform(self, X):
+    @property
+    def weight_bytes(self) -> int:
+        """Size of the packed weights of all convolutions."""
+        return sum(weights.tiles.nbytes for weights in self._weights.values())
+
+    def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Compute hash codes.
 
         Parameters
@@ -132,7 +162,7 @@ class PackedHasher:
         """
         return unpack_codes(self.codes(X), self.bits)
 
-    def codes(self, X):
+    def codes(self, X: ArrayLike) -> NDArray[np.uint64]:
         """Compute hash codes as packed words.
 
         Parameters
@@ -143,12 +173,12 @@ class PackedHasher:
         Returns
         -------
         packed : ndarray of uint64 of shape (n, ceil(bits / 64))
-            Little-endian words, unused bits 0: what `HammingIndex` takes.
+            Little-endian words, unused bits 0, as `HammingIndex` accepts them.
         """
         out = self._run(X, self._coder)
         return pack_codes(binarize(out)) if out.dtype == np.float32 else out
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:
         """Compute continuous codes.
 
         Parameters
@@ -166,89 +196,81 @@ class PackedHasher:
             return out
         return 2 * unpack_codes(out, self.bits).astype(np.float32) - 1
 
-    def save(self, path):
-        """Write the network to a file: 1 bit a binary weight, and the codes of a probe batch.
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file: 1 bit per binary weight, and the codes of a probe batch.
 
         Parameters
         ----------
         path : str or path-like
-            The file. What was there before stays until the new file is whole.
+            The file. An existing file stays as it is until the new one is complete.
 
         Raises
         ------
         FileNotFoundError, IsADirectoryError
-            If there is no such folder, or the path is one.
+            If the folder does not exist, or the path is a folder.
         """
-        from skhash.runtime._file import write
+        write(path, self.network, self._probe_codes())
 
-        write(path, self)
+    def explain(self) -> CompiledPlan:
+        """Return how codes of one sample are computed: jobs, kernels, fused operations, buffers and work.
 
-    def profile(self, X, n_rounds=5):
-        """Time each kernel on one sample, alone and again and again: where the time goes.
+        Returns
+        -------
+        plan : CompiledPlan
+            The compiled plan of `codes` and `transform`; printing it shows a table. Where the network ends in real
+            numbers, the plan may have one operation more, the sign that packs the code.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skhash.runtime import BinaryConv, Network, PackedHasher, Sign
+        >>> weight = np.where(np.arange(64).reshape(8, 1, 1, 8) % 3, 1, -1)
+        >>> network = Network((8,), (Sign(0), BinaryConv.from_signs(1, weight), Sign(2)))
+        >>> plan = PackedHasher(network).explain()
+        >>> [(job.name, job.operations) for job in plan.jobs]
+        [('input', ()), ('0 Sign', (0,)), ('1 BinaryConv', (1, 2)), ('output', ())]
+        """
+        plan = self._borrow_plan(self._coder, 1)
+        explanation = plan.explain()
+        self._return_plan(self._coder, plan)
+        return explanation
+
+    def profile(self, X: ArrayLike, n_rounds: int = 5) -> dict[str, float]:
+        """Time each kernel on one sample, repeated in isolation.
 
         Parameters
         ----------
         X : array-like
             At least one sample, as for `transform`.
         n_rounds : int, default=5
-            The best of so many rounds counts.
+            Number of rounds, of which the best counts.
 
         Returns
         -------
         times : dict of str to float
             Microseconds of this thread's CPU time by operation: its number and name. An operation that was fused into
-            an earlier one has no entry.
+            an earlier one does not have an entry.
         """
-        X = self._read(X)[:1]
+        X = read_samples(X, self.input_shape)[:1]
         if not len(X):
-            raise ValueError("X has no sample, but one is needed.")
-        plan = self._take_plan(self._network, 1)
+            raise ValueError("X must have at least one sample, got 0.")
+        plan = self._borrow_plan(self._network, 1)
         times = plan.profile(X, self._new_codes(self._network, 1), n_rounds)
-        self._give_back(self._network, plan)
+        self._return_plan(self._network, plan)
         return times
 
-    @property
-    def weight_bytes(self):
-        """Bytes of the weights of convolutions, as they are laid out in memory."""
-        return sum(laid_out.tiles.nbytes for laid_out in self._weights.values())
+    def _probe_codes(self) -> list[str]:
+        return to_hex(self.codes(probe(self._network)), self.bits)
 
-    def _read(self, X):
-        """Bring samples to C-contiguous arrays of the network's input shape."""
-        X, shape = np.asarray(X), self.input_shape
-        if not self._network.takes_images:
-            if X.ndim != 2 or X.shape[1:] != shape:
-                raise ValueError(f"X has shape {X.shape}, but this hasher takes features of shape (n, {shape[0]}).")
-            if X.dtype.kind not in "fiub":
-                raise ValueError(f"X has dtype {X.dtype}, expected numbers.")
-            with np.errstate(over="ignore"):  # refused below
-                X = np.ascontiguousarray(X, np.float32)
-            if not np.isfinite(X).all():
-                raise ValueError("X contains NaN, infinity or a value too large for dtype('float32').")
-            return X
-        height, width, channels = shape
-        if X.dtype != np.uint8:
-            raise ValueError(f"X has dtype {X.dtype}, but this hasher takes uint8 images with pixels from 0 to 255.")
-        if channels == 1 and X.shape[1:] == (height, width):
-            X = X[..., None]
-        elif X.shape[1:] == (channels, height, width) != shape:
-            X = np.moveaxis(X, 1, 3)
-        if X.shape[1:] != shape:
-            grey = f", (n, {height}, {width})" if channels == 1 else ""
-            raise ValueError(
-                f"X has shape {X.shape}, but this hasher takes images of shape (n, {height}, {width}, {channels})"
-                f"{grey} or (n, {channels}, {height}, {width})."
-            )
-        return np.ascontiguousarray(X)
-
-    def _run(self, X, network):
-        """Codes as the network ends: float32 (n, bits) or packed words."""
+    def _run(self, X: ArrayLike, network: Network) -> NDArray[Any]:
+        """Compute codes as the network ends: float32 (n, bits) or packed words."""
         shape, dtype, images = self._sample
-        if type(X) is np.ndarray and X.dtype is dtype and X.shape == shape and (images or _is_finite(X)):
+        if type(X) is np.ndarray and X.dtype is dtype and X.shape == shape and (images or is_finite(X)):
             return self._run_single(X, network)
-        X = self._read(X)
+        X = read_samples(X, self.input_shape)
         out = self._new_codes(network, len(X))
         size = _BLOCK_IMAGES if network.takes_images else _BLOCK_ROWS
-        n_jobs = 1 if len(X) <= size else min(effective_n_jobs(self.n_jobs), -(-len(X) // size))
+        n_jobs = 1 if len(X) <= size else min(effective_n_jobs(cast("int", self.n_jobs)), -(-len(X) // size))
         if n_jobs == 1:
             self._run_block(X, out, network)
         else:
@@ -258,11 +280,11 @@ class PackedHasher:
             Parallel(n_jobs=n_jobs, require="sharedmem")(run(X[part], out[part], network) for part in parts)
         return out
 
-    def _run_single(self, X, network):
-        """The same for one sample that has been checked, with as little around it as can be."""
+    def _run_single(self, X: NDArray[Any], network: Network) -> NDArray[Any]:
+        """Compute the code of one checked sample with as little overhead as possible."""
         singles = self._singles[network]
         try:
-            plan, source, out = single = singles.pop()  # which no other thread then has
+            plan, source, out = single = singles.pop()  # atomic: no other thread gets this one
         except IndexError:
             plan = Plan(network, self._target, 1, self._weights)
             plan, source, out = single = plan, np.empty_like(X), self._new_codes(network, 1)
@@ -273,53 +295,100 @@ class PackedHasher:
         singles.append(single)
         return codes
 
-    def _new_codes(self, network, n):
+    def _new_codes(self, network: Network, n: int) -> NDArray[Any]:
         if network.maps()[-1].kind == "real":
             return np.empty((n, self.bits), np.float32)
         return np.zeros((n, -(-self.bits // 64)), np.uint64)
 
-    def _run_block(self, X, out, network):
+    def _run_block(self, X: NDArray[Any], out: NDArray[Any], network: Network) -> None:
         start = 0
         for rows in (1,) if network.takes_images else _ROWS:
             stop = start + (len(X) - start) // rows * rows
             if stop > start:
-                plan = self._take_plan(network, rows)
+                plan = self._borrow_plan(network, rows)
                 plan.run(X[start:stop], out[start:stop])
-                self._give_back(network, plan)
+                self._return_plan(network, plan)
             start = stop
 
-    def _take_plan(self, network, rows):
-        """A plan that no other thread uses; they share the weights."""
+    def _borrow_plan(self, network: Network, rows: int) -> Plan:
+        """Return a plan that no other thread uses; all plans share the weights."""
         with self._lock:
             free = self._plans.setdefault((network, rows), [])
             return free.pop() if free else Plan(network, self._target, rows, self._weights)
 
-    def _give_back(self, network, plan):
+    def _return_plan(self, network: Network, plan: Plan) -> None:
         with self._lock:
             self._plans[network, plan.n_rows].append(plan)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {"network": self.network, "n_jobs": self.n_jobs}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["network"], n_jobs=state["n_jobs"])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         sample = " x ".join(map(str, self.input_shape))
         return f"PackedHasher(bits={self.bits}, input={sample}, target={self.target!r})"
 
 
-def _can_pack(network):
-    """Whether a sign at the end leaves all weights as they are, so that the last kernel can pack codes.
+def load_packed(path: str | os.PathLike[str], *, target: str | None = None, n_jobs: int | None = None) -> PackedHasher:
+    """Load a network that `PackedHasher.save` wrote.
 
-    Behind a binary convolution it would become a comparison of integers, for which filters may be negated.
+    Does not need torch and does not run code from the file. The codes of a probe batch are computed, to check that
+    this machine computes the same as the one that wrote the file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    target, n_jobs
+        See `PackedHasher`.
+
+    Returns
+    -------
+    hasher : PackedHasher
+        Ready to `transform`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file does not exist.
+    ValueError
+        If the file is damaged, of another kind, or written by a newer version.
+    RuntimeError
+        If the probe batch's codes differ from those that were saved.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skhash import load_packed
+    >>> from skhash.runtime import BinaryConv, Network, PackedHasher, Sign
+    >>> weight = np.where(np.arange(64).reshape(8, 1, 1, 8) % 3, 1, -1)
+    >>> network = Network((8,), (Sign(0), BinaryConv.from_signs(1, weight), Sign(2)))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     PackedHasher(network).save(f"{folder}/model.skhash")
+    ...     hasher = load_packed(f"{folder}/model.skhash")
+    >>> hasher.bits
+    8
+    """
+    network, expected = read(path)
+    hasher = PackedHasher(network, target=target, n_jobs=n_jobs)
+    found = hasher._probe_codes()
+    if found != expected:
+        raise RuntimeError(
+            f"{path}: self-test failed: the probe batch has codes {' '.join(found)}, expected {' '.join(expected)}. "
+            f"The kernels ({hasher.target}) compute other codes on this machine than where the file was written."
+        )
+    return hasher
+
+
+def _can_pack(network: Network) -> bool:
+    """Check whether a sign at the end leaves all weights unchanged, so that the last kernel can pack codes.
+
+    After a binary convolution it would become a comparison of integers, for which filters may be negated.
     """
     operation = network.operations[-1]
     while isinstance(operation, (Affine, Clip, RPReLU)) and operation.sources[0]:
         operation = network.operations[operation.sources[0] - 1]
     return network.maps()[-1].n_pixels == 1 and isinstance(operation, (GlobalAvgPool, RealConv))
-
-
-def _is_finite(X):
-    """Whether a sum of squares is finite: quicker than to look at every number; large numbers are false alarms."""
-    return math.isfinite(np.vdot(X, X))

@@ -1,34 +1,40 @@
-"""Do two ways to compute codes give the same ones, and how near to a threshold do they come?"""
+"""Comparison of codes that were computed in two ways, and of their distances from the threshold."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["CodeComparison", "compare_codes"]
 
 
 @dataclass(frozen=True, repr=False)
 class CodeComparison:
-    """What `compare_codes` found; printing it gives sentences.
+    """Result of `compare_codes`; printing it shows a summary.
 
     Parameters
     ----------
     n_samples, bits : int
-        How many codes of which length.
+        Number of codes, and their length.
     n_differing_bits, n_differing_codes : int
-        How many bits differ, and how many codes have such bits.
+        Number of bits that differ, and of codes that have such bits.
     n_differing_values : int
-        How many continuous values differ in any way.
+        Number of continuous values that differ at all.
     largest_difference : float
-        Of two continuous values.
+        Largest difference of two continuous values.
     largest_differing : float
-        The largest magnitude that a value has, in either way to compute it, whose bit differs; 0 without any.
+        Largest magnitude of a value, computed in either way, whose bit differs; 0 if no bit does.
     smallest_margin : float
-        The smallest magnitude of an expected value.
+        Smallest magnitude of an expected value.
     near : float
-        What magnitude is small.
+        Magnitude below which a value counts as near to 0.
     n_near : int
-        How many expected values have a smaller one: bits that another order of summation could flip.
+        Number of expected values near to 0: bits that another order of summation could flip.
     """
 
     n_samples: int
@@ -43,13 +49,13 @@ class CodeComparison:
     n_near: int
 
     @property
-    def equal(self):
-        """Whether all codes are the same."""
+    def equal(self) -> bool:
+        """True if all codes are equal."""
         return self.n_differing_bits == 0
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n = self.n_samples * self.bits
-        which = f", none with |z| above {self.largest_differing:.1e}" if self.n_differing_bits else ""
+        which = f", all with |z| <= {self.largest_differing:.1e}" if self.n_differing_bits else ""
         return (
             f"{self.n_differing_bits} of {n} bits differ, in {self.n_differing_codes} of {self.n_samples} codes"
             f"{which}.\n"
@@ -58,7 +64,7 @@ class CodeComparison:
         )
 
 
-def compare_codes(expected, found, *, near=1e-4):
+def compare_codes(expected: ArrayLike, found: ArrayLike, *, near: float = 1e-4) -> CodeComparison:
     """Compare continuous codes that were computed in two ways.
 
     Parameters
@@ -66,23 +72,23 @@ def compare_codes(expected, found, *, near=1e-4):
     expected, found : array-like of shape (n_samples, bits)
         Continuous codes of the same samples; bits are 1 where they are at least 0.
     near : float, default=1e-4
-        Below which magnitude an expected value counts as near to 0.
+        Magnitude below which an expected value counts as near to 0.
 
     Returns
     -------
     comparison : CodeComparison
-        How many bits differ, and how near to 0 values come.
+        Number of differing bits, and how near to 0 the values come.
 
     Raises
     ------
     ValueError
-        If the two have different shapes, or hold NaN.
+        If the two have different shapes, or contain NaN.
 
     Examples
     --------
     >>> from skhash.runtime import compare_codes
     >>> compare_codes([[1.0, -0.5], [2.0, 1e-6]], [[1.0, -0.5], [2.0, -1e-6]])
-    1 of 4 bits differ, in 1 of 2 codes, none with |z| above 1.0e-06.
+    1 of 4 bits differ, in 1 of 2 codes, all with |z| <= 1.0e-06.
     1 of 4 values z differ, by at most 2.0e-06.
     |z| is at least 1.0e-06, and below 1e-04 in 1 of 4 values.
     """
@@ -93,7 +99,7 @@ def compare_codes(expected, found, *, near=1e-4):
             f"{expected.shape} and {found.shape}."
         )
     if np.isnan(expected).any() or np.isnan(found).any():
-        raise ValueError("expected or found holds NaN.")
+        raise ValueError("expected and found must not contain NaN.")
     differ = (expected >= 0) != (found >= 0)
     margins = np.abs(expected)
     distance = np.abs(found.astype(np.float64) - expected)

@@ -7,7 +7,7 @@ from skhash import runtime as rt
 
 
 class NetworkMaker:
-    """Draws operations that fit what there is."""
+    """Draws operations that fit the values so far."""
 
     def __init__(self, seed, features=None, channels=(1, 3, 8, 31, 32, 40, 64)):
         self.rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Samples in any accepted form give the same codes, in any company and on any number of threads."""
+"""Samples in any accepted form give the same codes, in any batch and on any number of threads."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -77,7 +77,7 @@ def test_layouts_of_images(images):
     np.testing.assert_array_equal(hasher.transform(X[::-1])[::-1], codes)
 
 
-def test_grey_images_need_no_channel():
+def test_gray_images_need_no_channel_axis():
     network = Network((4, 4, 1), (Int8Conv(0, np.ones((3, 4, 4, 1))), Affine(1, np.ones(3), -np.arange(3)), Sign(2)))
     X = np.random.default_rng(0).integers(0, 256, size=(6, 4, 4), dtype=np.uint8)
     np.testing.assert_array_equal(PackedHasher(network).transform(X), PackedHasher(network).transform(X[..., None]))
@@ -86,14 +86,14 @@ def test_grey_images_need_no_channel():
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("images", lambda X: X[:, 1:], r"takes images of shape \(n, "),
-        ("images", lambda X: X.astype(float), "has dtype float64, but this hasher takes uint8 images"),
-        ("images", lambda X: X[0], "takes images of shape"),
+        ("images", lambda X: X[:, 1:], r"X must be images of shape \(n, "),
+        ("images", lambda X: X.astype(float), "X must be uint8 images .* got dtype float64"),
+        ("images", lambda X: X[0], "X must be images of shape"),
         ("features", lambda X: X.astype(float) * 1e300, "contains NaN, infinity or a value too large"),
-        ("features", lambda X: X[:, 1:], r"X has shape \(150, 69\), but this hasher takes features of shape \(n, 70\)"),
-        ("features", lambda X: X[0], "takes features of shape"),
+        ("features", lambda X: X[:, 1:], r"X must be features of shape \(n, 70\), got shape \(150, 69\)"),
+        ("features", lambda X: X[0], "X must be features of shape"),
         ("features", lambda X: X * np.nan, "contains NaN"),
-        ("features", lambda X: X.astype(str), "dtype <U32, expected numbers"),
+        ("features", lambda X: X.astype(str), "X must have a numeric dtype, got <U32"),
     ],
 )
 def test_refusal(kind, change, message, request):
@@ -114,7 +114,7 @@ def test_wrong_numbers_of_threads(n_jobs, images):
         PackedHasher(images[0], n_jobs=n_jobs)
 
 
-def test_what_is_no_network():
+def test_an_argument_that_is_not_a_network():
     with pytest.raises(TypeError, match=r"network must be a skhash.runtime.Network, got str.*load_packed"):
         PackedHasher("model.skhash")
 
@@ -170,7 +170,7 @@ def test_profile_times_every_kernel_and_changes_nothing(images):
 @pytest.mark.parametrize("kind", ["images", "features"])
 def test_profile_needs_a_sample(kind, request):
     network, X = request.getfixturevalue(kind)
-    with pytest.raises(ValueError, match="X has no sample"):
+    with pytest.raises(ValueError, match="X must have at least one sample, got 0"):
         PackedHasher(network).profile(X[:0])
 
 
@@ -193,7 +193,7 @@ def test_single_samples_in_any_memory_layout(images, features):
         np.testing.assert_array_equal(hasher.codes(np.flip(mirrored, axis=-1)[3:4]), hasher.codes(X)[3:4])
 
 
-def test_single_features_that_are_no_numbers_or_large(features):
+def test_single_features_that_are_not_finite_or_large(features):
     network, X = features
     hasher, large = PackedHasher(network), X[:2] * np.float32(1e25)
     assert not np.isfinite(np.vdot(large, large))
@@ -209,7 +209,7 @@ def test_single_features_that_are_no_numbers_or_large(features):
 def test_packed_codes_are_the_signs_of_any_last_layer(last):
     rng = np.random.default_rng(0)
     shape, n_out = (4, 4, 3), 24
-    slopes = rng.choice([-0.7, 0.3, 0], size=n_out)  # falling ones: behind a binary layer, filters could be negated
+    slopes = rng.choice([-0.7, 0.3, 0], size=n_out)  # falling ones: after a binary layer, filters could be negated
     operations = [Int8Conv(0, rng.integers(-99, 99, size=(40, 3, 3, 3)), 1, 1), Affine(1, np.full(40, 1e-3)), Sign(2)]
     if last == "mean":
         operations += [BinaryConv.from_signs(3, rng.normal(size=(n_out, 1, 1, 40)))]

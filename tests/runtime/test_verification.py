@@ -34,7 +34,7 @@ def test_equal_codes():
     comparison = compare_codes(z, np.array([[-0.0, -2.0]]))
     assert comparison.equal
     assert comparison.n_differing_values == 1
-    assert "none with" not in repr(comparison)
+    assert "all with" not in repr(comparison)
 
 
 @pytest.mark.parametrize(

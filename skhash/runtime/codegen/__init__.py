@@ -1,1 +1,1 @@
-"""Kernels of vector instructions, generated for a target."""
+"""Generation of kernels of vector instructions for a target, with llvmlite."""

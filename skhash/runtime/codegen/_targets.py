@@ -1,4 +1,6 @@
-"""What the kernels are generated for: how wide vectors are and how bits are counted in them."""
+"""Targets of the kernels: how wide vectors are and how bits are counted in them."""
+
+from __future__ import annotations
 
 import platform
 from contextlib import suppress
@@ -19,20 +21,20 @@ class Target:
     Parameters
     ----------
     name : str
-        What users call it.
+        Name for users.
     lanes : int
-        32-bit lanes of a vector, 8 or 16; shorter hardware vectors are taken several at a time.
+        32-bit lanes of a vector, 8 or 16; LLVM splits vectors that are wider than the processor's.
     counts_in_lanes : bool
         Whether bits are counted in whole lanes (needs an instruction for it) rather than in bytes, which every
-        processor can and which are added up every 31 words.
+        processor can do; counts in bytes are added up every 31 words.
     pixels : int
-        Most pixels of a tile; a tile has `pixels` x 2 vectors of counters, which must fit the registers.
+        Largest number of pixels of a tile; its `pixels` x 2 vectors of sums must fit the registers.
     multiplies_bytes : bool
         Whether there is an instruction for sums of four products of bytes.
     cpu, features : str
-        What LLVM compiles for; "" is this machine.
+        Processor and features that LLVM compiles for; "" is this machine.
     needs : tuple of str
-        Features of the processor without which nothing runs.
+        Features of the processor that the kernels require.
     """
 
     name: str
@@ -42,10 +44,10 @@ class Target:
     multiplies_bytes: bool = False
     cpu: str = ""
     features: str = ""
-    needs: tuple = ()
+    needs: tuple[str, ...] = ()
 
-    def machine(self):
-        """Make LLVM's target machine."""
+    def machine(self) -> binding.TargetMachine:
+        """Return a target machine of LLVM."""
         _initialize()
         here = not self.cpu
         return binding.Target.from_default_triple().create_target_machine(
@@ -67,8 +69,8 @@ _OTHER_TARGETS = (Target("generic", 8, False, 4),)
 
 
 @cache
-def list_targets():
-    """List what this machine can run, the fastest first.
+def list_targets() -> tuple[Target, ...]:
+    """Return the targets that this machine can run, the fastest first.
 
     Returns
     -------
@@ -80,19 +82,19 @@ def list_targets():
     return tuple(target for target in targets if all(features.get(name) for name in target.needs))
 
 
-def find_target(name=None):
-    """Find a target by name; None is the fastest. `ValueError` if this machine cannot run it."""
+def find_target(name: str | None = None) -> Target:
+    """Return a target by name, None for the fastest; `ValueError` if this machine cannot run it."""
     names = [target.name for target in list_targets()]
     if name is None:
         return list_targets()[0]
     if name not in names:
-        raise ValueError(f"target must be None or one that this machine can run ({', '.join(names)}), got {name!r}.")
+        raise ValueError(f"target must be None or one of {names}, which this machine can run; got {name!r}.")
     return list_targets()[names.index(name)]
 
 
 @cache
-def _initialize():
-    with suppress(RuntimeError):  # newer versions of llvmlite do this by themselves, and say so
+def _initialize() -> None:
+    with suppress(RuntimeError):  # newer versions of llvmlite initialize themselves and refuse the call
         binding.initialize()
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()

@@ -1,1 +1,1 @@
-"""From operations to jobs: layout, fusion, lowering, plan."""
+"""The compiler: layout, fusion, lowering of operations to jobs, and the plan that runs them."""

@@ -1,31 +1,67 @@
-"""Which operations one kernel can do: the chain that follows a convolution or pool until its result must be kept."""
+"""Fusion: the operations after a convolution or pool that one kernel computes before it stores anything."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from skhash.runtime.compile._layout import channel_row, padded
+from skhash.runtime.network._convolutions import BinaryConv
 from skhash.runtime.network._elementwise import Add, Affine, Clip, RPReLU, Sign
 from skhash.runtime.network._pools import MaxPool
 from skhash.runtime.network._rounding import NEVER, affine, smallest_positive
 
-__all__ = ["Chain", "Threshold", "follow", "find_threshold", "threshold_row"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from typing import TypeAlias
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.runtime.network._network import Network
+    from skhash.runtime.network._operation import Operation
+
+    Consumers: TypeAlias = dict[int, list[int]]
+
+__all__ = ["CALLER", "FusedOps", "Threshold", "find_threshold", "fuse", "threshold_row"]
+
+CALLER = -1  # number of the consumer of the last value
+
+
+class _Step(NamedTuple):
+    """A step of the epilogue and its rows of numbers by channel."""
+
+    name: str
+    rows: Iterable[ArrayLike]
+
+
+# Operations on single elements that an epilogue can compute, and the step that does it; see `codegen._epilogue`.
+_STEPS: dict[type[Operation], Callable[[Any, int], _Step]] = {
+    Affine: lambda op, n: _Step(
+        "scale" if op.offset is None else "fused" if op.fused else "rounded", op.arrays().values()
+    ),
+    RPReLU: lambda op, n: _Step("rprelu", (op.before, op.slope, op.after)),
+    Clip: lambda op, n: _Step("clip", ([op.low] * n, [op.high] * n)),
+}
+_ELEMENTWISE = tuple(_STEPS)
+_MONOTONE = (Affine, Clip, MaxPool)  # preserve or reverse order, so a sign after them is a comparison of the sum
 
 
 @dataclass
-class Chain:
-    """What a kernel does to its sums.
+class FusedOps:
+    """The operations that a kernel applies to its sums, and the values that it stores.
 
     Parameters
     ----------
     channels : int
-        Of the values.
+        Channels of the values.
     steps : list of str
-        See `_steps`.
+        Steps of the epilogue; see `codegen._epilogue`.
     rows : list of ndarray
-        Their numbers.
-    done : set of int
-        Numbers of the operations that the chain does.
+        Numbers of the steps.
+    fused : set of int
+        Numbers of the fused operations.
     residual : int or None
         The value that is added.
     stored, signed : int or None
@@ -33,95 +69,92 @@ class Chain:
     """
 
     channels: int
-    steps: list = field(default_factory=list)
-    rows: list = field(default_factory=list)
-    done: set = field(default_factory=set)
+    steps: list[str] = field(default_factory=list)
+    rows: list[NDArray[Any]] = field(default_factory=list)
+    fused: set[int] = field(default_factory=set)
     residual: int | None = None
     stored: int | None = None
     signed: int | None = None
 
-    def add(self, step, *rows):
-        """Append a step with its rows, of numbers by channel."""
+    def append_step(self, step: str, *rows: ArrayLike) -> None:
+        """Append a step with its rows of numbers by channel."""
         self.steps.append(step)
         self.rows += [channel_row(np.asarray(row, np.float32), self.channels) for row in rows]
 
-    def parameters(self):
-        """The rows as one array of float32."""
+    def parameters(self) -> NDArray[np.float32]:
+        """Return the rows as one array. Rows of int32 (thresholds) keep their bits."""
         rows = [row.view(np.float32) for row in self.rows]
         return np.stack(rows) if rows else np.zeros((1, padded(self.channels)), np.float32)
 
-    def apply(self, number, operation, value=None):
+    def append(self, number: int, operation: Operation, value: int | None = None) -> None:
         """Append an operation other than `Sign` that reads `value`."""
-        if isinstance(operation, Affine):
-            step = "scale" if operation.offset is None else "fused" if operation.fused else "rounded"
-            self.add(step, *operation.arrays().values())
-        elif isinstance(operation, RPReLU):
-            self.add("rprelu", operation.before, operation.slope, operation.after)
-        elif isinstance(operation, Clip):
-            self.add("clip", *([end] * self.channels for end in (operation.low, operation.high)))
-        else:
-            self.add("add")
+        if isinstance(operation, Add):
+            self.append_step("add")
             self.residual = next((source for source in operation.sources if source != value), value)
-        self.done.add(number)
+        else:
+            step = _STEPS[type(operation)](operation, self.channels)
+            self.append_step(step.name, *step.rows)
+        self.fused.add(number)
 
-    def sign(self, number, operation):
-        """Append the sign, which ends a chain."""
+    def append_sign(self, number: int, operation: Sign) -> None:
+        """Append the sign, which is always the last step."""
         threshold = np.zeros(self.channels, np.float32) if operation.threshold is None else operation.threshold
         self.steps.append("sign")
         self.rows.append(channel_row(threshold, self.channels, np.inf))  # channels that only fill a word: bit 0
-        self.done.add(number)
+        self.fused.add(number)
         self.signed = number + 1
 
 
-def follow(chain, value, network, users, available):
-    """Extend a chain from `value` as far as one kernel goes.
+def fuse(ops: FusedOps, value: int, network: Network, consumers: Consumers, available: Collection[int]) -> None:
+    """Extend fused operations by the consumers of `value`, as far as one kernel can compute them.
 
     Parameters
     ----------
-    chain : Chain
-        What there is already.
+    ops : FusedOps
+        The operations fused so far.
     value : int
-        Its last value.
+        Result of the last one.
     network : Network
-        Where the operations stand.
-    users : dict of int to list of int
-        Numbers of the operations that read each value; negative is the caller.
-    available : set of int
-        Values that can be added.
+        All operations.
+    consumers : dict of int to list of int
+        Numbers of the operations that read each value, `CALLER` for the code.
+    available : collection of int
+        Values that can be added, because they are computed before.
     """
-    while len(users[value]) == 1 and users[value][0] >= 0:
-        number = users[value][0]
+    while len(consumers[value]) == 1 and consumers[value][0] != CALLER:
+        number = consumers[value][0]
         operation = network.operations[number]
-        if not _can_follow(chain, operation, value, available):
+        if not _can_fuse(ops, operation, value, available):
             break
-        chain.apply(number, operation, value)
+        ops.append(number, operation, value)
         value = number + 1
-    readers = [network.operations[number] if number >= 0 else None for number in users[value]]
+    readers = [network.operations[number] if number != CALLER else None for number in consumers[value]]
     if len(readers) != 1 or not isinstance(readers[0], Sign):
-        chain.add("integers" if network.maps()[value].kind == "integer" and not chain.steps else "store")
-        chain.stored = value
-    for number in users[value]:
-        path = number >= 0 and _path_to_sign(number, network, users)
+        ops.append_step("integers" if network.maps()[value].kind == "integer" and not ops.steps else "store")
+        ops.stored = value
+    # Of several consumers one that ends in a sign can still be fused: its bits are stored beside the number.
+    for number in consumers[value]:
+        path = [] if number == CALLER else _path_to_sign(number, network, consumers)
         if path:
             for step in path[:-1]:
-                chain.apply(step, network.operations[step])
-            chain.sign(path[-1], network.operations[path[-1]])
+                ops.append(step, network.operations[step])
+            ops.append_sign(path[-1], cast("Sign", network.operations[path[-1]]))
             return
 
 
-def _can_follow(chain, operation, value, available):
+def _can_fuse(ops: FusedOps, operation: Operation, value: int, available: Collection[int]) -> bool:
     if isinstance(operation, Add):
         others = [source for source in operation.sources if source != value]
-        return chain.residual is None and len(others) == 1 and others[0] in available
-    return isinstance(operation, (Affine, RPReLU, Clip))
+        return ops.residual is None and len(others) == 1 and others[0] in available
+    return isinstance(operation, _ELEMENTWISE)
 
 
-def _path_to_sign(number, network, users):
-    """Operations from `number` to a sign, if nothing else reads what is between."""
+def _path_to_sign(number: int, network: Network, consumers: Consumers) -> list[int]:
+    """Return the operations from `number` to a sign, or nothing if a value between has another consumer."""
     path = [number]
-    while isinstance(network.operations[path[-1]], (Affine, RPReLU, Clip)):
-        following = users[path[-1] + 1]
-        if len(following) != 1 or following[0] < 0:
+    while isinstance(network.operations[path[-1]], _ELEMENTWISE):
+        following = consumers[path[-1] + 1]
+        if len(following) != 1 or following[0] == CALLER:
             return []
         path.append(following[0])
     return path if isinstance(network.operations[path[-1]], Sign) else []
@@ -129,53 +162,67 @@ def _path_to_sign(number, network, users):
 
 @dataclass
 class Threshold:
-    """A convolution, perhaps a max pool, perhaps an affine map, and a sign, as one comparison of integers.
+    """A binary convolution, monotone operations and a sign as one comparison of integers.
 
     Parameters
     ----------
     row : ndarray of int32 of shape (padded channels,)
-        Bit 1 where the sum reaches it.
+        Bit 1 where the sum is at least this.
     factors : ndarray of int8 of shape (channels,)
         -1 where the filter's weights must be negated for that, else 1.
     flips : ndarray of bool of shape (channels,)
-        Where the bit must be flipped in the end, after pooling.
+        Where the bit must be flipped at the end, after pooling.
     pool : MaxPool or None
-        What lies between, as a disjunction of bits.
-    done : list of int
-        Numbers of the operations after the convolution.
+        The max pool among the operations, computed as a disjunction of bits.
+    fused : list of int
+        Numbers of the operations after the convolution, the sign last.
     """
 
-    row: np.ndarray
-    factors: np.ndarray
-    flips: np.ndarray
+    row: NDArray[np.int32]
+    factors: NDArray[np.int8]
+    flips: NDArray[np.bool_]
     pool: MaxPool | None
-    done: list
+    fused: list[int]
 
     @property
-    def value(self):
-        """The value that the bits are."""
-        return self.done[-1] + 1
+    def value(self) -> int:
+        """Number of the value that the bits are."""
+        return self.fused[-1] + 1
 
 
-def find_threshold(network, number, users):
-    """Find out whether what follows binary convolution `number` is one comparison of integers; None if not.
+def find_threshold(network: Network, number: int, consumers: Consumers) -> Threshold | None:
+    """Return the comparison of integers that replaces all operations from a binary convolution to the next sign.
 
-    It is for affine maps and limits, with or without a max pool among them, and a sign. All of these are monotone, so
-    the integer from which on the bit is 1 is found by evaluating them.
+    It exists for affine maps and clips, with or without one max pool among them. All of these are monotone, so the
+    integer from which on the bit is 1 is found by evaluating them.
+
+    Parameters
+    ----------
+    network : Network
+        All operations.
+    number : int
+        Number of the convolution.
+    consumers : dict of int to list of int
+        Numbers of the operations that read each value.
+
+    Returns
+    -------
+    threshold : Threshold or None
+        None if other operations follow, or a value between has another consumer.
     """
     path, value = [], number + 1
     while not path or not isinstance(network.operations[path[-1]], Sign):
-        if len(users[value]) != 1 or users[value][0] < 0:
+        if len(consumers[value]) != 1 or consumers[value][0] == CALLER:
             return None
-        path.append(users[value][0])
+        path.append(consumers[value][0])
         value = path[-1] + 1
-        if not isinstance(network.operations[path[-1]], (Affine, Clip, MaxPool, Sign)):
+        if not isinstance(network.operations[path[-1]], (*_MONOTONE, Sign)):
             return None
     operations = [network.operations[step] for step in path]
     pools = [place for place, operation in enumerate(operations) if isinstance(operation, MaxPool)]
     if len(pools) > 1:
         return None
-    convolution = network.operations[number]
+    convolution = cast("BinaryConv", network.operations[number])
     channels = convolution.shape[0]
     place = pools[0] if pools else len(operations)
     before, after = (_falls(part, channels) for part in (operations[:place], operations[place:]))
@@ -183,14 +230,16 @@ def find_threshold(network, number, users):
     factors = np.where(before, -1, 1).astype(np.int8)
     if not pools:
         return Threshold(row, factors, np.zeros(channels, bool), None, path)
-    # If larger maxima are less likely 1, all bits must be: no sum with the other sign may reach 1 - threshold.
-    opposite = np.minimum(1 - row.astype(np.int64), NEVER)
+    # Kernels can only pool bits by "any of them". Where the function after the pool rises, the bit of the maximum is
+    # 1 if any bit `sum >= row` is. Where it falls, the bit is 1 if the maximum is small: if no sum is too large. For
+    # sums s = -t that means: 1 iff all t >= row, iff no s >= 1 - row; so pool `s >= 1 - row` and flip the result.
+    opposite = np.minimum(1 - row.astype(np.int64), NEVER)  # 1 - ALWAYS does not fit int32
     row[:channels] = np.where(after, opposite[:channels], row[:channels])
-    return Threshold(row, factors, after, operations[place], path)
+    return Threshold(row, factors, after, cast("MaxPool", operations[place]), path)
 
 
-def _falls(operations, channels):
-    """Where affine maps make larger numbers smaller."""
+def _falls(operations: Sequence[Operation], channels: int) -> NDArray[np.bool_]:
+    """Return where the operations reverse order: where an odd number of affine maps has a negative scale."""
     falls = np.zeros(channels, bool)
     for operation in operations:
         if isinstance(operation, Affine):
@@ -198,15 +247,17 @@ def _falls(operations, channels):
     return falls
 
 
-def threshold_row(operations, falls, limit, channels):
-    """Integer thresholds that do what float operations and a sign do, found by evaluating these.
+def threshold_row(
+    operations: Sequence[Operation], falls: NDArray[np.bool_], limit: int, channels: int
+) -> NDArray[np.int32]:
+    """Find integer thresholds that are equivalent to float operations and a sign, by evaluating these.
 
     Parameters
     ----------
-    operations : list of Affine, Clip and Sign
-        What follows the integer sum; others are passed over.
+    operations : sequence of Operation
+        Those after the integer sum: affine maps and clips, others (max pools) are skipped, and a sign.
     falls : ndarray of bool of shape (channels,)
-        Where larger sums make smaller values.
+        Where larger sums lead to smaller values.
     limit : int
         Largest magnitude of a sum.
     channels : int
@@ -215,17 +266,17 @@ def threshold_row(operations, falls, limit, channels):
     Returns
     -------
     row : ndarray of int32 of shape (padded channels,)
-        Bit 1 where the sum, negated where it falls, reaches it.
+        Bit 1 where the sum, negated where `falls`, is at least this.
     """
 
-    def passes(sums):
+    def passes(sums: NDArray[np.int64]) -> NDArray[np.bool_]:
         x = np.where(falls, -sums, sums).astype(np.float32)
         for operation in operations:
             if isinstance(operation, Affine):
                 x = affine(x, operation)
             elif isinstance(operation, Clip):
                 x = np.clip(x, np.float32(operation.low), np.float32(operation.high))
-        threshold = operations[-1].threshold
+        threshold = cast("Sign", operations[-1]).threshold
         return x >= (np.float32(0) if threshold is None else threshold)
 
     return channel_row(smallest_positive(passes, limit, channels), channels, NEVER)

@@ -1,1 +1,1 @@
-"""A network as data, and the same network in plain numpy."""
+"""A network as data, and an interpreter of it in plain numpy."""

@@ -1,65 +1,78 @@
-"""Operations with weights: convolutions, which are linear layers on maps of one pixel."""
+"""Operations with weights: convolutions. Linear layers are convolutions of maps with one pixel."""
+
+from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from skhash.runtime.network._operation import EXACT, Map, Operation, out_size
+from skhash.runtime.network._operation import LARGEST_EXACT, Kind, Map, Operation, window_output
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    from skhash.runtime.network._fields import Converted, Int8s, Reals, Shape, Sources, Words
 
 __all__ = ["BinaryConv", "Int8Conv", "Lookup", "RealConv", "pack_signs"]
 
-PADDING_VALUES = ("zero", "minus", "plus")
+PaddingValue: TypeAlias = Literal["zero", "minus", "plus"]
 
 
-def pack_signs(weight):
-    """Bits of weights of any shape, eight to a byte, the first in the lowest bit; >= 0 is 1."""
+def pack_signs(weight: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the bits of weights of any shape, eight to a byte, the first in the lowest bit; >= 0 is 1."""
     return np.packbits(weight.ravel() >= 0, bitorder="little")
 
 
 @dataclass(frozen=True, eq=False)
 class Lookup(Operation):
-    """Turn pixels into real numbers by a table: any preprocessing, exactly.
+    """Replace pixels by real numbers from a table: any preprocessing of single pixels, exactly.
 
     Parameters
     ----------
     sources : int
         Value to read: pixels.
     table : array-like of float of shape (channels, 256)
-        By channel and pixel.
+        Numbers by channel and pixel.
     """
 
-    sources: int
-    table: np.ndarray
-    _dtypes: ClassVar[dict] = {"table": np.float32}
+    sources: Sources
+    table: Reals
+    _dtypes: ClassVar[dict[str, DTypeLike]] = {"table": np.float32}
 
-    def result(self, source):
-        """Real, as many channels."""
-        self._of_kind(source, "pixels")
+    def result(self, source: Map) -> Map:
+        """Return a real map with as many channels; see `Operation.result`."""
+        self._require_kind(source, "pixels")
         if self.table.shape != (source.channels, 256):
             raise ValueError(f"table has shape {self.table.shape}, expected {(source.channels, 256)}.")
         return Map("real", source.height, source.width, source.channels)
 
 
 class _Conv(Operation):
-    """A convolution with one number a weight."""
+    """A convolution with one number per weight."""
 
-    def _convolved(self, source, kind):
+    weight: Converted[Any, NDArray[Any]]
+    stride: int
+    padding: int
+
+    def _convolved(self, source: Map, kind: Kind) -> Map:
         if self.weight.ndim != 4:
             raise ValueError(f"weight has shape {self.weight.shape}, expected 4 dimensions.")
-        self._check_channels(source, "weight", axis=3)
-        return Map(kind, *out_size(source, self.kernel, self.stride, self.padding), len(self.weight))
+        self._require_channels(source, "weight", axis=3)
+        return Map(kind, *window_output(source, self.kernel, self.stride, self.padding), len(self.weight))
 
     @property
-    def kernel(self):
+    def kernel(self) -> tuple[int, int]:
         """Height and width of the window."""
-        return self.weight.shape[1:3]
+        return self.weight.shape[1], self.weight.shape[2]
 
 
 @dataclass(frozen=True, eq=False)
 class Int8Conv(_Conv):
-    """Convolve pixels minus 128 with int8 weights: exact integers. The first layer.
+    """Convolve pixels minus 128 with int8 weights: exact integers. Meant for the first layer.
 
     Parameters
     ----------
@@ -70,21 +83,21 @@ class Int8Conv(_Conv):
     stride : int, default=1
         Step of the window.
     padding : int, default=0
-        Width of the border, of pixels 128.
+        Width of the border, which consists of pixels 128.
     """
 
-    sources: int
-    weight: np.ndarray
+    sources: Sources
+    weight: Int8s
     stride: int = 1
     padding: int = 0
-    _dtypes: ClassVar[dict] = {"weight": np.int8}
+    _dtypes: ClassVar[dict[str, DTypeLike]] = {"weight": np.int8}
 
-    def result(self, source):
-        """Integers, which float32 must be able to hold."""
+    def result(self, source: Map) -> Map:
+        """Return an integer map, whose elements float32 must be able to represent; see `Operation.result`."""
         sums = np.abs(self.weight.astype(np.int64)).reshape(len(self.weight), -1).sum(axis=1)
-        if sums.max(initial=0) * 128 > EXACT:
-            raise ValueError("the weights are so large that float32 could not hold every sum.")
-        return self._convolved(self._of_kind(source, "pixels"), "integer")
+        if sums.max(initial=0) * 128 > LARGEST_EXACT:
+            raise ValueError("the weights are so large that float32 could not represent every sum.")
+        return self._convolved(self._require_kind(source, "pixels"), "integer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,18 +115,18 @@ class RealConv(_Conv):
     stride : int, default=1
         Step of the window.
     padding : int, default=0
-        Width of the border, of zeros.
+        Width of the border, which consists of zeros.
     """
 
-    sources: int
-    weight: np.ndarray
+    sources: Sources
+    weight: Reals
     stride: int = 1
     padding: int = 0
-    _dtypes: ClassVar[dict] = {"weight": np.float32}
+    _dtypes: ClassVar[dict[str, DTypeLike]] = {"weight": np.float32}
 
-    def result(self, source):
-        """Real."""
-        return self._convolved(self._of_kind(source, "real"), "real")
+    def result(self, source: Map) -> Map:
+        """Return a real map; see `Operation.result`."""
+        return self._convolved(self._require_kind(source, "real"), "real")
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +148,7 @@ class BinaryConv(Operation):
     padding : int, default=0
         Width of the border.
     padding_value : {"zero", "minus", "plus"}, default="zero"
-        What the border is made of: 0, as torch pads, -1 or +1.
+        Value of the border: 0, as torch pads, -1 or +1.
 
     Examples
     --------
@@ -146,17 +159,17 @@ class BinaryConv(Operation):
     (array([5], dtype=uint8), (1, 1, 1, 3), array([ 1, -1,  1], dtype=int8))
     """
 
-    sources: int
-    bits: np.ndarray
-    shape: tuple
+    sources: Sources
+    bits: Words
+    shape: Shape
     stride: int = 1
     padding: int = 0
-    padding_value: str = "zero"
-    _dtypes: ClassVar[dict] = {"bits": np.uint8}
+    padding_value: PaddingValue = "zero"
+    _dtypes: ClassVar[dict[str, DTypeLike]] = {"bits": np.uint8}
 
     @classmethod
-    def from_signs(cls, source, weight, **settings):
-        """Make one from numbers.
+    def from_signs(cls, source: int, weight: ArrayLike, **settings: Any) -> Self:
+        """Build a convolution from numbers.
 
         Parameters
         ----------
@@ -173,37 +186,41 @@ class BinaryConv(Operation):
             With these weights.
         """
         weight = np.asarray(weight)
-        return cls(source, pack_signs(weight), tuple(weight.shape), **settings)
+        return cls(source, pack_signs(weight), weight.shape, **settings)
 
-    def signs(self):
-        """Give the weights as int8 -1 / +1 of shape `shape`."""
+    def signs(self) -> NDArray[np.int8]:
+        """Return the weights as int8 -1 / +1 of shape `shape`."""
         ones = np.unpackbits(self.bits, count=self.n_weights, bitorder="little").view(np.int8)
         return (2 * ones - 1).reshape(self.shape)
 
     @property
-    def n_weights(self):
+    def n_weights(self) -> int:
         """Number of weights, one bit each."""
         return math.prod(self.shape)
 
     @property
-    def kernel(self):
+    def kernel(self) -> tuple[int, int]:
         """Height and width of the window."""
-        return tuple(self.shape[1:3])
+        return self.shape[1], self.shape[2]
 
     @property
-    def limit(self):
+    def limit(self) -> int:
         """Largest magnitude of a sum: the number of weights of a filter."""
         return math.prod(self.shape[1:])
 
-    def result(self, source):
-        """Integers from `-limit` to `limit`."""
-        self._of_kind(source, "sign")
-        if len(self.shape) != 4 or min(self.shape) < 1 or self.limit >= EXACT:
-            raise ValueError(f"shape is {self.shape}, expected four sizes, and fewer than {EXACT} weights a filter.")
+    def result(self, source: Map) -> Map:
+        """Return a map of integers from `-limit` to `limit`; see `Operation.result`."""
+        self._require_kind(source, "sign")
+        if len(self.shape) != 4 or min(self.shape) < 1 or self.limit >= LARGEST_EXACT:
+            raise ValueError(
+                f"shape must be four positive sizes with fewer than {LARGEST_EXACT} weights per filter, "
+                f"got {self.shape}."
+            )
         if source.channels != self.shape[3]:
             raise ValueError(f"shape is {self.shape}, but the source has {source.channels} channels.")
-        if self.padding_value not in PADDING_VALUES:
-            raise ValueError(f"padding_value must be one of {PADDING_VALUES}, got {self.padding_value!r}.")
+        if self.padding_value not in get_args(PaddingValue):
+            raise ValueError(f"padding_value must be one of {get_args(PaddingValue)}, got {self.padding_value!r}.")
+        # A plan strips the weights (None) after it has packed them.
         if self.bits is not None and self.bits.shape != (-(-self.n_weights // 8),):
             raise ValueError(f"bits has shape {self.bits.shape}, expected {(-(-self.n_weights // 8),)}.")
-        return Map("integer", *out_size(source, self.kernel, self.stride, self.padding), self.shape[0])
+        return Map("integer", *window_output(source, self.kernel, self.stride, self.padding), self.shape[0])

@@ -1,8 +1,8 @@
-"""A 1-bit network as data: a list of operations with numpy arrays, and nothing that runs.
+"""A 1-bit network as data: a list of operations with numpy arrays, and no code that runs them.
 
-Converter, file format, plan and reference interpreter share only this. Value 0 is the network's input, value `i` the
-result of operation `i - 1`; operations name their sources by these numbers, so a list of operations is a graph. Values
-are maps `(height, width, channels)` of one of four kinds:
+The exporter, the file format, the plan and the interpreter share only this. Value 0 is the network's input, value `i`
+the result of operation `i - 1`; operations name their sources by these numbers, so a list of operations is a graph.
+Values are maps `(height, width, channels)` of one of four kinds:
 
 | kind | elements |
 |---|---|
@@ -12,14 +12,36 @@ are maps `(height, width, channels)` of one of four kinds:
 | `sign` | -1 or +1, stored as bits: 1 is +1 |
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skhash.runtime.network._convolutions import BinaryConv, Int8Conv, Lookup, RealConv
+from skhash.runtime.network._elementwise import Add, Affine, Clip, Concat, RPReLU, Sign, SignsToReal
 from skhash.runtime.network._operation import Map, Operation
+from skhash.runtime.network._pools import AvgPool, GlobalAvgPool, MaxPool
 
-__all__ = ["Network"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
+    from skhash.runtime.network._fields import Converted
+
+    InputShape = Converted[Iterable[int], tuple[int, ...]]
+    Operations = Converted[Iterable[Operation], tuple[Operation, ...]]
+
+__all__ = ["OPERATIONS", "Network"]
+
+# All kinds of operations, by the name that files store.
+OPERATIONS: dict[str, type[Operation]] = {
+    operation.__name__: operation
+    for operation in (
+        *(Lookup, Int8Conv, RealConv, BinaryConv, Affine, Sign, SignsToReal, RPReLU, Clip, Add, Concat),
+        *(MaxPool, AvgPool, GlobalAvgPool),
+    )
+}
 _LARGEST_SIDE = 2**15
 
 
@@ -32,13 +54,13 @@ class Network:
     input_shape : tuple of int
         `(height, width, channels)` of uint8 images, or `(n_features,)` of float32 vectors.
     operations : tuple of Operation
-        What is computed, in order. The last value is the code: a `sign` map of 1 x 1, or a `real` map, which is
-        flattened in the order (row, column, channel).
+        Operations in the order in which they are computed. The last value is the code: a `sign` map of 1 x 1, or a
+        `real` map, which is flattened in the order (row, column, channel).
 
     Raises
     ------
     ValueError
-        If an operation does not fit its sources; the message says which one and why.
+        If an operation does not fit its sources; the message names the operation and the reason.
 
     Examples
     --------
@@ -50,10 +72,11 @@ class Network:
     8
     """
 
-    input_shape: tuple
-    operations: tuple
+    input_shape: InputShape
+    operations: Operations
+    _maps: list[Map] = field(init=False, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shape = tuple(int(side) for side in self.input_shape)
         if len(shape) not in (1, 3) or not all(1 <= side < _LARGEST_SIDE for side in shape):
             raise ValueError(
@@ -65,35 +88,35 @@ class Network:
         object.__setattr__(self, "_maps", self._check())
         final = self._maps[-1]
         if not self.operations or (final.kind != "real" and (final.kind, final.n_pixels) != ("sign", 1)):
-            raise ValueError(f"The last operation must give a real map, or a sign map of 1 x 1; it gives {final}.")
+            raise ValueError(f"The last operation must return a real map or a sign map of 1 x 1, got {final}.")
 
     @property
-    def takes_images(self):
-        """Whether the input is uint8 images rather than float32 feature vectors."""
+    def takes_images(self) -> bool:
+        """True if the input consists of uint8 images, False if of float32 feature vectors."""
         return len(self.input_shape) == 3
 
     @property
-    def bits(self):
+    def bits(self) -> int:
         """Code length."""
         final = self._maps[-1]
         return final.n_pixels * final.channels
 
-    def maps(self):
-        """Give the kind and shape of every value, the input first.
+    def maps(self) -> list[Map]:
+        """Return the kind and shape of every value, the input first.
 
         Returns
         -------
         maps : list of Map
-            One more than there are operations.
+            One for the input and one for each operation.
         """
         return list(self._maps)
 
-    def _check(self):
-        """The maps; `ValueError` if an operation does not fit its sources."""
+    def _check(self) -> list[Map]:
+        """Compute the maps; `ValueError` if an operation does not fit its sources."""
         maps = [Map("pixels", *self.input_shape) if self.takes_images else Map("real", 1, 1, *self.input_shape)]
         for number, operation in enumerate(self.operations):
             if not isinstance(operation, Operation):
-                raise ValueError(f"operations[{number}] is {operation!r}, expected one of skhash.runtime's operations.")
+                raise ValueError(f"operations[{number}] is {operation!r}, expected an operation of skhash.runtime.")
             name = f"operations[{number}] ({type(operation).__name__})"
             for source in operation.sources:
                 if not 0 <= source <= number:
@@ -104,8 +127,8 @@ class Network:
                 raise ValueError(f"{name}: {error}") from None
         return maps
 
-    def count_parameters(self):
-        """Count what must be stored.
+    def count_parameters(self) -> dict[str, int]:
+        """Count the parameters by how they are stored.
 
         Returns
         -------
@@ -114,8 +137,8 @@ class Network:
         """
         counts = {"binary": 0, "int8": 0, "real": 0}
         for operation in self.operations:
-            for name, array in operation.arrays().items():
-                if name == "bits":
+            for array in operation.arrays().values():
+                if isinstance(operation, BinaryConv):
                     counts["binary"] += operation.n_weights
                 else:
                     counts["int8" if array.dtype == np.int8 else "real"] += array.size

@@ -1,18 +1,33 @@
-"""What every operation has: sources, settings, arrays, and the shape of what it gives."""
+"""The base class of all operations, and the kind and shape of values."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from operator import index
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast
 
 import numpy as np
 
-__all__ = ["EXACT", "Map", "Operation", "out_size"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-EXACT = 2**24  # float32 holds every integer up to here
-_READ = {  # settings by their annotation
-    int: (index, "an integer"),
-    tuple: (lambda values: tuple(map(index, values)), "integers"),
-    float: (float, "a number"),
+    from numpy.typing import DTypeLike, NDArray
+
+    from skhash.runtime.network._fields import Sources
+
+__all__ = ["LARGEST_EXACT", "Map", "Operation", "window_output"]
+
+Kind: TypeAlias = Literal["pixels", "real", "integer", "sign"]
+
+LARGEST_EXACT = 2**24  # float32 holds every integer up to here
+_Reader: TypeAlias = "tuple[Callable[[Any], Any], str]"
+_INTEGERS: _Reader = (lambda values: tuple(map(index, values)), "integers")
+# How settings are read, by the annotation of their field (a string, since annotations are not evaluated).
+_READERS: dict[str, _Reader] = {
+    "int": (index, "an integer"),
+    "float": (float, "a number"),
+    **dict.fromkeys(("Sources", "Pair", "Shape"), _INTEGERS),
 }
 
 
@@ -23,9 +38,9 @@ class Map:
     Parameters
     ----------
     kind : {"pixels", "real", "integer", "sign"}
-        What it consists of; see `Network`.
+        Type of the elements; see `Network`.
     height, width, channels : int
-        How much of it there is.
+        Shape.
 
     Examples
     --------
@@ -34,87 +49,105 @@ class Map:
     sign 7 x 7 x 512
     """
 
-    kind: str
+    kind: Kind
     height: int
     width: int
     channels: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.kind} {self.height} x {self.width} x {self.channels}"
 
     @property
-    def n_pixels(self):
-        """Number of places."""
+    def n_pixels(self) -> int:
+        """Number of positions: `height * width`."""
         return self.height * self.width
 
 
 class Operation:
-    """Base class of what a network consists of; a subclass is a frozen dataclass whose first field is `sources`.
+    """Base class of the operations of a network; a subclass is a frozen dataclass whose first field is `sources`.
 
-    Arrays are converted to the types of `_dtypes`; None stays None. Settings must be of the kinds that they are
-    annotated with, for kernels compute addresses from them.
+    Arrays are converted to the types of `_dtypes`; None stays None. Settings must be of the types that they are
+    annotated with, because kernels compute addresses from them.
     """
 
-    sources: tuple
-    _dtypes: ClassVar[dict] = {}
+    sources: Sources
+    _dtypes: ClassVar[dict[str, DTypeLike]] = {}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if isinstance(self.sources, (int, np.integer)):
             object.__setattr__(self, "sources", (self.sources,))
-        for field in fields(self):
-            kind = tuple if field.name == "sources" else field.type
-            if kind in _READ:
-                object.__setattr__(self, field.name, self._read_setting(field.name, *_READ[kind]))
+        for field in fields(cast("Any", self)):
+            if field.type in _READERS:
+                value = self._read_setting(field.name, *_READERS[cast("str", field.type)])
+                object.__setattr__(self, field.name, value)
         for name, dtype in self._dtypes.items():
             if getattr(self, name) is None:
                 continue
             array = np.asarray(getattr(self, name), dtype=dtype)
             if dtype == np.float32 and np.isnan(array).any():
-                raise ValueError(f"{type(self).__name__}: {name} holds NaN.")
+                raise ValueError(f"{type(self).__name__}: {name} contains NaN.")
             object.__setattr__(self, name, array)
 
-    def _read_setting(self, name, read, expected):
+    def _read_setting(self, name: str, read: Callable[[Any], Any], expected: str) -> Any:
         try:
             return read(getattr(self, name))
         except (TypeError, ValueError):
             message = f"{type(self).__name__}: {name} must be {expected}, got {getattr(self, name)!r}."
             raise TypeError(message) from None
 
-    def arrays(self):
-        """Give the arrays by name, without those that are None."""
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name, without those that are None."""
         return {name: getattr(self, name) for name in self._dtypes if getattr(self, name) is not None}
 
     @classmethod
-    def dtypes(cls):
-        """Give the types of the arrays by name."""
+    def dtypes(cls) -> dict[str, DTypeLike]:
+        """Return the types of the arrays by name."""
         return cls._dtypes
 
-    def settings(self):
-        """Give everything but the arrays by name: numbers, strings and tuples of numbers."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in self._dtypes}
+    def settings(self) -> dict[str, Any]:
+        """Return all fields except the arrays by name: numbers, strings and tuples of numbers."""
+        names = [field.name for field in fields(cast("Any", self))]
+        return {name: getattr(self, name) for name in names if name not in self._dtypes}
 
-    def result(self, *sources):
-        """Give the `Map` of the result from those of the sources, or a `ValueError` that says what does not fit."""
+    # Both catch-alls, so that subclasses may name the sources that they take.
+    def result(self, *sources: Any, **named: Any) -> Map:
+        """Return the `Map` of the result, given those of the sources.
+
+        Parameters
+        ----------
+        *sources, **named : Map
+            One for each source.
+
+        Returns
+        -------
+        result : Map
+            Kind and shape.
+
+        Raises
+        ------
+        ValueError
+            If the operation does not fit the sources; the message says why.
+        """
         raise NotImplementedError
 
     @staticmethod
-    def _of_kind(source, *kinds):
+    def _require_kind(source: Map, *kinds: Kind) -> Map:
         if source.kind not in kinds:
             raise ValueError(f"the source is {source}, expected kind {' or '.join(kinds)}.")
         return source
 
-    def _check_channels(self, source, *names, axis=0):
+    def _require_channels(self, source: Map, *names: str, axis: int = 0) -> None:
         for name in names:
             shape = getattr(self, name).shape
             if len(shape) <= axis or shape[axis] != source.channels:
                 raise ValueError(f"{name} has shape {shape}, but the source has {source.channels} channels.")
 
 
-def out_size(map_, kernel, stride, padding):
-    """Height and width of what a window sweeps out; `ValueError` if it does not fit once."""
+def window_output(map_: Map, kernel: Sequence[int], stride: int, padding: int) -> tuple[int, int]:
+    """Return height and width of the output of a sliding window; `ValueError` if the window does not fit once."""
     if min(kernel) >= 1 and stride >= 1 and 0 <= padding < max(2, *kernel):
         sides = zip((map_.height, map_.width), kernel, strict=True)
-        sizes = [(side + 2 * padding - k) // stride + 1 for side, k in sides]
-        if min(sizes) >= 1:
-            return sizes
-    raise ValueError(f"a window of {kernel} with stride {stride} and padding {padding} does not fit {map_}.")
+        height, width = ((side + 2 * padding - k) // stride + 1 for side, k in sides)
+        if min(height, width) >= 1:
+            return height, width
+    raise ValueError(f"a window of {tuple(kernel)} with stride {stride} and padding {padding} does not fit {map_}.")

@@ -1,15 +1,21 @@
-"""Operations that make one number of many of the same channel."""
+"""Operations that reduce many elements of a channel to one: pooling."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from skhash.runtime.network._operation import Map, Operation, out_size
+from skhash.runtime.network._operation import Map, Operation, window_output
+
+if TYPE_CHECKING:
+    from skhash.runtime.network._fields import Pair, Sources
 
 __all__ = ["AvgPool", "GlobalAvgPool", "MaxPool"]
 
 
 @dataclass(frozen=True, eq=False)
 class MaxPool(Operation):
-    """Give the largest number of each window; what lies outside the map does not count.
+    """Compute the maximum of each window; positions outside the map are ignored.
 
     Parameters
     ----------
@@ -20,25 +26,25 @@ class MaxPool(Operation):
     stride : int, default=2
         Step of the window.
     padding : int, default=0
-        How far the first window begins outside.
+        Number of positions by which the first window starts outside the map; at most half of the window.
     """
 
-    sources: int
-    kernel: tuple = (2, 2)
+    sources: Sources
+    kernel: Pair = (2, 2)  # pyright: ignore[reportAssignmentType]
     stride: int = 2
     padding: int = 0
 
-    def result(self, source):
-        """The source's kind."""
-        self._of_kind(source, "real", "integer")
+    def result(self, source: Map) -> Map:
+        """Return a map of the source's kind; see `Operation.result`."""
+        self._require_kind(source, "real", "integer")
         if self.padding and 2 * self.padding > min(self.kernel):
-            raise ValueError(f"padding {self.padding} is more than half of the window {self.kernel}.")
-        return Map(source.kind, *out_size(source, self.kernel, self.stride, self.padding), source.channels)
+            raise ValueError(f"padding must be <= half of the window {self.kernel}, got {self.padding}.")
+        return Map(source.kind, *window_output(source, self.kernel, self.stride, self.padding), source.channels)
 
 
 @dataclass(frozen=True, eq=False)
 class AvgPool(Operation):
-    """Give the mean of each window: numbers are added row by row in float32, then divided by how many they are.
+    """Compute the mean of each window: elements are added row by row in float32, then divided by their number.
 
     Parameters
     ----------
@@ -49,34 +55,34 @@ class AvgPool(Operation):
     stride : int, default=2
         Step of the window.
     partial : bool, default=False
-        Whether windows may hang over the lower and right border; the mean is that of what lies inside, as with
+        Whether windows may extend beyond the lower and right border; the mean is that of the elements inside, as with
         `ceil_mode` in torch.
     """
 
-    sources: int
-    kernel: tuple = (2, 2)
+    sources: Sources
+    kernel: Pair = (2, 2)  # pyright: ignore[reportAssignmentType]
     stride: int = 2
     partial: bool = False
 
-    def result(self, source):
-        """Real."""
-        self._of_kind(source, "real")
+    def result(self, source: Map) -> Map:
+        """Return a real map; see `Operation.result`."""
+        self._require_kind(source, "real")
         if not self.partial:
-            return Map("real", *out_size(source, self.kernel, self.stride, 0), source.channels)
+            return Map("real", *window_output(source, self.kernel, self.stride, 0), source.channels)
         sides = list(zip((source.height, source.width), self.kernel, strict=True))
         if self.stride < 1 or not all(1 <= k < side + self.stride for side, k in sides):  # torch's own limits
             raise ValueError(f"a window of {self.kernel} with stride {self.stride} does not fit {source}.")
-        # A window must begin inside, however far it hangs over.
-        sizes = [min(-(-max(side - k, 0) // self.stride), (side - 1) // self.stride) + 1 for side, k in sides]
-        return Map("real", *sizes, source.channels)
+        # A window must start inside the map, however far it extends beyond it.
+        height, width = (min(-(-max(side - k, 0) // self.stride), (side - 1) // self.stride) + 1 for side, k in sides)
+        return Map("real", height, width, source.channels)
 
 
 @dataclass(frozen=True, eq=False)
 class GlobalAvgPool(Operation):
-    """Give the mean of each channel of the whole map.
+    """Compute the mean of each channel over the whole map.
 
-    Numbers are added in float32 as torch adds them in maps with channels last, if these are a multiple of 32: from
-    pixel to pixel, row by row, in groups of 16; 16 of these sums in turn; and what is left in the end.
+    The order of the additions in float32 is that of torch for maps with channels last whose number is a multiple of
+    32: pixels are added row by row in groups of 16, then 16 of these sums at a time, then the rest.
 
     Parameters
     ----------
@@ -84,8 +90,8 @@ class GlobalAvgPool(Operation):
         Value to read: real.
     """
 
-    sources: int
+    sources: Sources
 
-    def result(self, source):
-        """Real, 1 x 1."""
-        return Map("real", 1, 1, self._of_kind(source, "real").channels)
+    def result(self, source: Map) -> Map:
+        """Return a real map of 1 x 1; see `Operation.result`."""
+        return Map("real", 1, 1, self._require_kind(source, "real").channels)

@@ -44,7 +44,7 @@ def test_vectors(target):
         e.store(e.larger(a, b), floats)
         e.store(e.splat(e.load(x, F32)), e.at(floats, 1, 4 * n))
         e.store(e.fused(a, b, a), e.at(floats, 2, 4 * n))
-        e.store(e.population(e.load(words, e.ints)), ints)
+        e.store(e.popcount(e.load(words, e.ints)), ints)
         e.store(e.larger(e.load(words, e.ints), e.constant(e.ints, 2**30)), e.at(ints, 1, 4 * n))
         e.store_mask(e.b.fcmp_ordered(">", a, b), bits)
         e.store_mask(e.load_mask(bits), e.at(bits, 1, 4))

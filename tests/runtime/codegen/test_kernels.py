@@ -1,4 +1,4 @@
-"""Kernels are compiled once and for what is asked; a loop of jobs runs in order."""
+"""Kernels are compiled once and for the requested target; a loop of jobs runs in order."""
 
 import re
 

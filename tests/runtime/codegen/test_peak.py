@@ -1,4 +1,4 @@
-"""The roof is a plausible rate."""
+"""The peak popcount throughput is plausible."""
 
 import pytest
 

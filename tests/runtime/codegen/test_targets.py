@@ -1,4 +1,4 @@
-"""Which kernels run here."""
+"""Targets that this machine can run."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_generic_runs_everywhere_and_the_fastest_comes_first():
 
 def test_unknown_targets_are_refused():
     with pytest.raises(
-        ValueError, match=r"target must be None or one that this machine can run \(.*generic\), got 'z80'"
+        ValueError, match=r"target must be None or one of \[.*'generic'\], which this machine can run; got 'z80'"
     ):
         find_target("z80")
 

@@ -1,4 +1,4 @@
-"""What is fused with what, and integer thresholds against torch's batch normalisation."""
+"""Which operations are fused, and integer thresholds against torch's batch normalization."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhash.runtime import Add, Affine, BinaryConv, Clip, MaxPool, Network, RPReLU, Sign
-from skhash.runtime.compile._fusion import Chain, find_threshold, follow, threshold_row
-from skhash.runtime.compile._lowering import CALLER
+from skhash.runtime import Add, Affine, BinaryConv, Clip, MaxPool, Network, PackedHasher, RPReLU, Sign, interpret
+from skhash.runtime.compile._fusion import CALLER, FusedOps, find_threshold, fuse, threshold_row
 from skhash.runtime.network._rounding import NEVER, fused_multiply_add
 
 
 def batch_norm(rng, channels):
-    """A torch batch normalisation in evaluation mode with every odd case, and what it is as an affine map."""
+    """Return a batch normalization of torch in evaluation mode, with every special case."""
     norm = torch.nn.BatchNorm1d(channels).eval()
     weight, bias, mean = rng.normal(size=(3, channels)).astype(np.float32)
     weight[:2], bias[:2] = 0, (-1, 1)
@@ -28,7 +27,7 @@ def batch_norm(rng, channels):
 
 
 def as_affine(norm, fused):
-    """In numpy: torch's elementwise functions do not all round as its batch normalisation does."""
+    """Return it as an affine map, in numpy: torch's elementwise functions round differently from its normalization."""
     weight, bias, mean, var = (
         tensor.detach().numpy() for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var)
     )
@@ -38,7 +37,7 @@ def as_affine(norm, fused):
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), limit=st.sampled_from([1, 27, 288, 4608]))
-def test_thresholds_equal_batch_normalisation_for_every_integer(seed, limit):
+def test_thresholds_equal_batch_normalization_for_every_integer(seed, limit):
     rng = np.random.default_rng(seed)
     norm = batch_norm(rng, 12)
     affine = as_affine(norm, True)
@@ -53,33 +52,33 @@ def test_thresholds_equal_batch_normalisation_for_every_integer(seed, limit):
     assert (row[12:] == NEVER).all()
 
 
-def network_and_users(*operations, n=8):
+def network_and_consumers(*operations, n=8):
     operations = (Sign(0), BinaryConv.from_signs(1, np.ones((n, 1, 1, n))), *operations)
     network = Network((n,), (*operations, *(() if isinstance(operations[-1], Sign) else (Clip(len(operations)),))))
-    users = {value: [] for value in range(len(network.operations) + 1)}
+    consumers = {value: [] for value in range(len(network.operations) + 1)}
     for number, operation in enumerate(network.operations):
         for source in dict.fromkeys(operation.sources):
-            users[source].append(number)
-    users[len(network.operations)].append(CALLER)
-    return network, users
+            consumers[source].append(number)
+    consumers[len(network.operations)].append(CALLER)
+    return network, consumers
 
 
 def ones(source, factor=1):
     return Affine(source, np.full(8, factor), np.zeros(8))
 
 
-def chain_of(*operations, available=()):
-    network, users = network_and_users(*operations)
-    chain = Chain(8)
-    follow(chain, 2, network, users, set(available))
-    return chain
+def fused_ops_of(*operations, available=()):
+    network, consumers = network_and_consumers(*operations)
+    ops = FusedOps(8)
+    fuse(ops, 2, network, consumers, set(available))
+    return ops
 
 
 def test_a_residual_unit_is_one_chain():
     following = BinaryConv.from_signs(5, np.ones((8, 1, 1, 8)))
-    chain = chain_of(ones(2), Add((3, 0)), Sign(4), following, Add((4, 4)), Sign(7), available=[0])
-    assert chain.steps == ["fused", "add", "store", "sign"]
-    assert (chain.residual, chain.stored, chain.signed, chain.done) == (0, 4, 5, {2, 3, 4})
+    ops = fused_ops_of(ones(2), Add((3, 0)), Sign(4), following, Add((4, 4)), Sign(7), available=[0])
+    assert ops.steps == ["fused", "add", "store", "sign"]
+    assert (ops.residual, ops.stored, ops.signed, ops.fused) == (0, 4, 5, {2, 3, 4})
 
 
 @pytest.mark.parametrize(
@@ -98,20 +97,20 @@ def test_a_residual_unit_is_one_chain():
         ([ones(2), ones(3), Sign(4), Add((3, 3)), Sign(6)], ["fused", "store", "fused", "sign"], 3, 5),
     ],
 )
-def test_chains(operations, steps, stored, signed):
-    chain = chain_of(*operations, available=[0])
-    assert (chain.steps, chain.stored, chain.signed) == (steps, stored, signed)
-    assert chain.residual == (0 if "add" in steps else None)
+def test_fused_steps(operations, steps, stored, signed):
+    ops = fused_ops_of(*operations, available=[0])
+    assert (ops.steps, ops.stored, ops.signed) == (steps, stored, signed)
+    assert ops.residual == (0 if "add" in steps else None)
 
 
-def test_a_sum_with_what_is_not_there_yet_waits():
-    assert chain_of(ones(2), Add((3, 0))).steps == ["fused", "store"]
+def test_a_sum_with_a_value_that_is_not_computed_yet_is_not_fused():
+    assert fused_ops_of(ones(2), Add((3, 0))).steps == ["fused", "store"]
 
 
 def test_a_sign_alone_makes_all_channels_that_only_fill_words_zero():
-    chain = chain_of(ones(2), Sign(3, np.full(8, 0.5)))
-    assert chain.parameters().shape == (3, 32)
-    np.testing.assert_array_equal(chain.parameters()[2], [0.5] * 8 + [np.inf] * 24)
+    ops = fused_ops_of(ones(2), Sign(3, np.full(8, 0.5)))
+    assert ops.parameters().shape == (3, 32)
+    np.testing.assert_array_equal(ops.parameters()[2], [0.5] * 8 + [np.inf] * 24)
 
 
 @pytest.mark.parametrize(
@@ -127,20 +126,37 @@ def test_a_sign_alone_makes_all_channels_that_only_fill_words_zero():
     ],
 )
 def test_which_convolutions_only_compare(operations, found):
-    network, users = network_and_users(*operations)
-    threshold = find_threshold(network, 1, users)
+    network, consumers = network_and_consumers(*operations)
+    threshold = find_threshold(network, 1, consumers)
     assert (threshold is not None) == found
     if found:
         assert threshold.value == len(network.operations)
         assert (threshold.pool is not None) == any(isinstance(operation, MaxPool) for operation in operations)
 
 
+@pytest.mark.parametrize("pooled", [False, True])
+def test_two_falling_maps_rise_together(pooled):
+    pool = [MaxPool(3, (1, 1), 1)] if pooled else []
+    value = 3 + len(pool)
+    network, consumers = network_and_consumers(
+        ones(2, -1), *pool, Affine(value, [-2] * 8), Affine(value + 1, [-1] * 8), Affine(value + 2, [1] * 4 + [-1] * 4),
+        Sign(value + 3, np.full(8, 5)),
+    )  # fmt: skip
+    threshold = find_threshold(network, 1, consumers)
+    # -2 x >= 5 for x <= -3, and 2 x >= 5 for x >= 3; before a pool the first map alone decides the filters' sign
+    assert threshold.factors.tolist() == ([-1] * 8 if pooled else [-1] * 4 + [1] * 4)
+    assert threshold.flips.tolist() == ([False] * 4 + [True] * 4 if pooled else [False] * 8)
+    assert threshold.row[:8].tolist() == ([3] * 4 + [-2] * 4 if pooled else [3] * 8)
+    X = np.where(np.arange(256)[:, None] >> np.arange(8) & 1, 1, -1).astype(np.float32)  # all sums from -8 to 8
+    np.testing.assert_array_equal(PackedHasher(network).transform(X), interpret(network, X)[-1].reshape(256, -1))
+
+
 def test_directions_before_and_after_a_pool():
     before, after = np.float32([1, 1, -1, -1, 1, 1, 1, 1]), np.float32([1, -1, 1, -1, 1, 1, 1, 1])
-    network, users = network_and_users(
+    network, consumers = network_and_consumers(
         Affine(2, before), MaxPool(3, (1, 1), 1), Affine(4, after), Sign(5, np.full(8, 2.5))
     )
-    threshold = find_threshold(network, 1, users)
+    threshold = find_threshold(network, 1, consumers)
     assert threshold.factors[:4].tolist() == [1, 1, -1, -1]
     assert threshold.flips[:4].tolist() == [False, True, False, True]
     # x >= 2.5; -x >= 2.5, so no sum may reach -2; the same for negated sums

@@ -1,4 +1,4 @@
-"""Tables and tiles: every offset points where a plain loop says."""
+"""Tables and tiles: every offset is that of a plain loop."""
 
 import numpy as np
 import pytest

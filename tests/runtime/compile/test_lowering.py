@@ -1,4 +1,4 @@
-"""Which jobs a network becomes, and where values lie."""
+"""The jobs of a network, and the buffers of its values."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,17 @@ import pytest
 from skhash import runtime as rt
 from skhash.runtime.codegen._targets import find_target, list_targets
 from skhash.runtime.compile._lower_convolutions import split_pixels
-from skhash.runtime.compile._lowering import Lowering
+from skhash.runtime.compile._lowering import LoweringContext
 
 
 def lower(*operations, shape=(8, 8, 3), n_rows=1, target=None):
-    lowering = Lowering(rt.Network(shape, operations), find_target(target), n_rows, {})
-    lowering.lower()
-    return lowering
+    context = LoweringContext(rt.Network(shape, operations), find_target(target), n_rows, {})
+    context.lower()
+    return context
+
+
+def names(context):
+    return [job.name for job in context.jobs]
 
 
 def conv(source, n_in=32, n_out=32, kernel=3, **settings):
@@ -26,38 +30,38 @@ STEM = (rt.Int8Conv(0, np.ones((32, 3, 3, 3)), 1, 1), rt.Affine(1, np.ones(32), 
 def test_residual_units_are_one_job_each_and_add_in_place():
     unit_1 = (rt.Sign(2), conv(3), rt.Affine(4, np.ones(32)), rt.Add((5, 2)))
     unit_2 = (rt.Sign(6), conv(7), rt.Affine(8, np.ones(32)), rt.Add((9, 6)))
-    lowering = lower(*STEM, *unit_1, *unit_2)
-    assert [name.split()[-1] for name in lowering.names[-3:]] == ["BinaryConv", "BinaryConv", "output"]
-    assert lowering.places[2].address == lowering.places[6].address == lowering.places[10].address
-    assert lowering.places[3].address != lowering.places[7].address
+    context = lower(*STEM, *unit_1, *unit_2)
+    assert [name.split()[-1] for name in names(context)[-3:]] == ["BinaryConv", "BinaryConv", "output"]
+    assert context.views[2].address == context.views[6].address == context.views[10].address
+    assert context.views[3].address != context.views[7].address
 
 
 def test_a_shortcut_that_is_read_later_keeps_its_place():
     unit = (rt.Sign(2), conv(3), rt.Affine(4, np.ones(32)), rt.Add((5, 2)))
-    lowering = lower(*STEM, *unit, rt.Add((6, 2)))
-    assert lowering.places[2].address != lowering.places[6].address
+    context = lower(*STEM, *unit, rt.Add((6, 2)))
+    assert context.views[2].address != context.views[6].address
 
 
-def test_bits_are_all_that_lies_between_plain_layers():
-    lowering = lower(
+def test_between_plain_layers_only_bits_are_stored():
+    context = lower(
         *STEM, rt.Sign(2), conv(3), rt.Affine(4, np.ones(32)), rt.Sign(5), conv(6), rt.Affine(7, np.ones(32))
     )
-    real = [value for value in lowering.places if lowering.maps[value].kind == "real"]
+    real = [value for value in context.views if context.maps[value].kind == "real"]
     assert real == [8]
 
 
 def test_values_that_nobody_reads_do_no_harm():
-    lowering = lower(*STEM, rt.Sign(2), conv(3), rt.Affine(2, np.ones(32)))
-    assert lowering.names[-1] == "output"
+    context = lower(*STEM, rt.Sign(2), conv(3), rt.Affine(2, np.ones(32)))
+    assert names(context)[-1] == "output"
 
 
-def test_a_pool_behind_the_first_layer_needs_rows_only():
+def test_a_pool_after_the_first_layer_needs_rows_only():
     pooled = lower(*STEM, rt.MaxPool(2, (3, 3), 2, 1))
-    assert 2 not in pooled.places
-    assert sum("MaxPool" in name for name in pooled.names) == 4
-    assert sum("Int8Conv" in name and "look" not in name for name in pooled.names) == 8
+    assert 2 not in pooled.views
+    assert sum("MaxPool" in name for name in names(pooled)) == 4
+    assert sum("Int8Conv" in name and "look" not in name for name in names(pooled)) == 8
     kept = lower(*STEM, rt.MaxPool(2, (3, 3), 2, 1), rt.AvgPool(2), rt.Add((3, 4)))
-    assert 2 in kept.places
+    assert 2 in kept.views
 
 
 @pytest.mark.parametrize(
@@ -90,9 +94,9 @@ def test_tiles_cover_all_pixels(n, most):
 
 
 @pytest.mark.parametrize("target", list_targets(), ids=lambda target: target.name)
-def test_plans_share_laid_out_weights(target):
+def test_plans_share_packed_weights(target):
     network, weights = rt.Network((32,), (rt.Sign(0), conv(1, kernel=1), rt.Affine(2, np.ones(32)))), {}
-    first, second = Lowering(network, target, 1, weights), Lowering(network, target, 8, weights)
+    first, second = LoweringContext(network, target, 1, weights), LoweringContext(network, target, 8, weights)
     first.lower()
     tiles = weights[1].tiles
     second.lower()

@@ -1,34 +1,34 @@
-"""Weights that were laid out come back as they were."""
+"""Packed weights are unpacked unchanged."""
 
 import numpy as np
 import pytest
 
 from skhash.runtime import BinaryConv, Int8Conv, RealConv
 from skhash.runtime.compile import _layout as layout
-from skhash.runtime.compile._packed_weights import LaidOut, restore, without_weights
+from skhash.runtime.compile._packed_weights import PackedWeights, strip_weights, unpack_weights
 
 
 @pytest.mark.parametrize("factors", [None, np.int8([1, -1, 1, -1, -1])])
 def test_binary(factors):
     signs = np.random.default_rng(0).choice(np.int8([-1, 1]), size=(5, 3, 3, 7))
     operation = BinaryConv.from_signs(4, signs, stride=2, padding=1, padding_value="plus")
-    empty = without_weights(operation)
+    empty = strip_weights(operation)
     assert empty.arrays() == {}
-    laid_out = signs if factors is None else signs * factors[:, None, None, None]
-    found = restore(empty, LaidOut(layout.tile_binary(laid_out, 32), None, factors))
+    packed = signs if factors is None else signs * factors[:, None, None, None]
+    found = unpack_weights(empty, PackedWeights(layout.tile_binary(packed, 32), None, factors))
     np.testing.assert_array_equal(found.bits, operation.bits)
     assert found.settings() == operation.settings()
 
 
 def test_real():
     operation = RealConv(0, np.random.default_rng(0).normal(size=(5, 3, 3, 7)), 1, 1)
-    empty = without_weights(operation)
+    empty = strip_weights(operation)
     assert empty.weight.strides == (0, 0, 0, 0)
-    found = restore(empty, LaidOut(layout.tile_floats(operation.weight, 16)))
+    found = unpack_weights(empty, PackedWeights(layout.tile_floats(operation.weight, 16)))
     np.testing.assert_array_equal(found.weight, operation.weight)
 
 
 def test_others_keep_theirs():
     operation = Int8Conv(0, np.ones((1, 3, 3, 1)))
-    assert without_weights(operation) is operation
-    assert restore(operation, None) is operation
+    assert strip_weights(operation) is operation
+    assert unpack_weights(operation, None) is operation

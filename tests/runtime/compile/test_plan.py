@@ -1,4 +1,4 @@
-"""Whole networks: every kernel of every target that this machine runs, against the reference interpreter."""
+"""Whole networks: every kernel of every target that this machine runs, against the interpreter."""
 
 import threading
 import time
@@ -63,7 +63,7 @@ def test_means_of_maps_of_all_sizes(target, sides):
 
 
 def test_other_threads_run_meanwhile():
-    """A plan gives the interpreter's lock away for all samples at once; two threads then share nothing but weights."""
+    """A plan releases Python's lock for all samples at once; two threads then share only weights."""
     network = Network((32,), (Sign(0), BinaryConv.from_signs(1, np.ones((32, 1, 1, 32))), Affine(2, np.ones(32))))
     plan = Plan(network, list_targets()[0])
     n = 2**20

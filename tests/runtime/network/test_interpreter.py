@@ -1,4 +1,4 @@
-"""The reference interpreter computes what torch does."""
+"""The interpreter computes the same as torch."""
 
 import numpy as np
 import pytest

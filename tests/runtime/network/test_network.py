@@ -1,4 +1,4 @@
-"""A network is checked when it is made."""
+"""A network is checked when it is created."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_a_real_map_is_flattened():
         ((4, 4), [Sign(0)], "input_shape must be"),
         ((0,), [Sign(0)], "input_shape must be"),
         ((4,), [], "The last operation"),
-        ((4,), [Sign(0), linear(1, 4, 2)], "it gives integer 1 x 1 x 2"),
+        ((4,), [Sign(0), linear(1, 4, 2)], "got integer 1 x 1 x 2"),
         ((4,), [Sign(1)], r"operations\[0\] \(Sign\) reads value 1, expected one from 0 to 0"),
         ((4,), [Sign(0), linear(1, 5, 2), Sign(2)], r"operations\[1\] \(BinaryConv\): shape is"),
         ((4,), ["sign"], r"operations\[0\] is 'sign'"),

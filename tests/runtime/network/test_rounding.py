@@ -14,7 +14,7 @@ NUMBERS = st.floats(-1e6, 1e6, width=32)
 
 
 def rounded(exact):
-    """The nearest float32 of a fraction, of two the one with an even last bit."""
+    """Return the nearest float32 of a fraction, of two equally near ones that with an even last bit."""
     low = np.float32(float(exact))
     candidates = [np.nextafter(low, np.float32(-np.inf)), low, np.nextafter(low, np.float32(np.inf))]
     return min(candidates, key=lambda f: (abs(Fraction(float(f)) - exact), int(f.view(np.int32)) & 1))

@@ -1,7 +1,8 @@
-"""Operations refuse what does not fit, and say why."""
+"""Operations refuse sources that do not fit, and say why."""
 
 import numpy as np
 import pytest
+import torch
 
 from skhash.runtime import (
     Add,
@@ -15,12 +16,15 @@ from skhash.runtime import (
     Lookup,
     Map,
     MaxPool,
+    Network,
+    PackedHasher,
     RealConv,
     RPReLU,
     Sign,
     SignsToReal,
+    interpret,
 )
-from skhash.runtime._operations import OPERATIONS
+from skhash.runtime.network._network import OPERATIONS
 
 PIXELS, REAL, SIGN, INTEGER = (
     Map("pixels", 6, 5, 3),
@@ -66,7 +70,7 @@ def test_result(operation, sources, expected):
     [
         (Lookup(0, np.zeros((256, 3))), [PIXELS], r"table has shape \(256, 3\), expected \(3, 256\)"),
         (Lookup(0, np.zeros((3, 256))), [REAL], "the source is real 6 x 5 x 8, expected kind pixels"),
-        (Int8Conv(0, np.full((1, 400, 400, 3), 127)), [PIXELS], "float32 could not hold"),
+        (Int8Conv(0, np.full((1, 400, 400, 3), 127)), [PIXELS], "float32 could not represent"),
         (Int8Conv(0, np.zeros((4, 3, 3, 1))), [PIXELS], r"weight has shape \(4, 3, 3, 1\), but the source has 3"),
         (RealConv(0, np.zeros((4, 8))), [REAL], "expected 4 dimensions"),
         (RealConv(0, np.zeros((4, 7, 3, 8))), [REAL], r"a window of \(7, 3\).*does not fit"),
@@ -74,16 +78,16 @@ def test_result(operation, sources, expected):
         (binary(padding=3), [SIGN], "padding 3 does not fit"),
         (binary(padding_value="one"), [SIGN], "padding_value must be one of .* got 'one'"),
         (BinaryConv(0, np.zeros(3), (4, 3, 3, 8)), [SIGN], r"bits has shape \(3,\), expected \(36,\)"),
-        (BinaryConv(0, np.zeros(3), (4, 8)), [SIGN], "expected four sizes"),
+        (BinaryConv(0, np.zeros(3), (4, 8)), [SIGN], r"shape must be four positive sizes .* got \(4, 8\)"),
         (binary(), [REAL], "expected kind sign"),
         (Affine(0, ONES, np.ones(1)), [REAL], r"offset has shape \(1,\)"),
         (Sign(0, np.ones(7)), [REAL], r"threshold has shape \(7,\), but the source has 8 channels"),
         (SignsToReal(0), [REAL], "expected kind sign"),
         (RPReLU(0, ONES, np.ones(2), ONES), [REAL], r"slope has shape \(2,\)"),
-        (Clip(0, 1, 0), [REAL], "low must not be above high"),
+        (Clip(0, 1, 0), [REAL], "low must be <= high = 0.0, got 1.0"),
         (Add((0, 1)), [REAL, Map("real", 6, 5, 9)], "expected two real maps of one shape"),
         (Concat((0, 1)), [REAL, Map("real", 6, 6, 8)], "expected real maps of one size"),
-        (MaxPool(0, (2, 2), 2, 2), [REAL], "padding 2 is more than half"),
+        (MaxPool(0, (2, 2), 2, 2), [REAL], r"padding must be <= half of the window \(2, 2\), got 2"),
         (AvgPool(0, (7, 7)), [REAL], "does not fit"),
         (AvgPool(0, (1, 1), 0, partial=True), [REAL], "stride 0 does not fit"),
         (AvgPool(0, (10**9, 1), partial=True), [REAL], "1000000000, 1.*does not fit"),
@@ -95,8 +99,19 @@ def test_refusal(operation, sources, message):
         operation.result(*sources)
 
 
+@pytest.mark.parametrize(("kernel", "padding"), [((2, 2), 1), ((2, 5), 1), ((4, 4), 2)])
+def test_a_max_pool_may_start_half_a_window_outside_as_in_torch(kernel, padding):
+    X = np.random.default_rng(0).integers(0, 256, size=(2, 7, 6, 3), dtype=np.uint8)
+    operations = (Lookup(0, np.arange(3 * 256).reshape(3, 256) - 300), MaxPool(1, kernel, 2, padding))
+    network = Network((7, 6, 3), operations)
+    x = torch.from_numpy(np.moveaxis(interpret(network, X)[1], 3, 1).copy())
+    expected = torch.nn.functional.max_pool2d(x, kernel, 2, padding).numpy()
+    np.testing.assert_array_equal(np.moveaxis(interpret(network, X)[2], 3, 1), expected)
+    np.testing.assert_array_equal(PackedHasher(network).decision_function(X), interpret(network, X)[2].reshape(2, -1))
+
+
 def test_nan_is_refused():
-    with pytest.raises(ValueError, match="Affine: scale holds NaN"):
+    with pytest.raises(ValueError, match="Affine: scale contains NaN"):
         Affine(0, [np.nan])
 
 
