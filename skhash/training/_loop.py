@@ -76,7 +76,7 @@ class Batch:
             )
         return view.to(self.inputs)
 
-    def asked_by(self, criterion):
+    def extra_arguments(self, criterion):
         """Choose what a criterion wants to know beside codes and targets.
 
         Parameters
@@ -89,11 +89,11 @@ class Batch:
         arguments : dict
             Values of those that it has.
         """
-        return {name: self if name == "batch" else getattr(self, name) for name in _asked_by(type(criterion))}
+        return {name: self if name == "batch" else getattr(self, name) for name in _extra_names(type(criterion))}
 
 
 @functools.cache
-def _asked_by(criterion_class):
+def _extra_names(criterion_class):
     parameters = inspect.signature(criterion_class.forward).parameters
     return [name for name in ("rows", "epoch", "generator", "batch") if name in parameters]
 

@@ -259,8 +259,8 @@ def test_a_criterion_is_given_what_it_asks_for():
             pass
 
     batch = Batch(torch.zeros(2, 3), None, np.arange(2), 5, torch.Generator(), 0.1)
-    assert batch.asked_by(Curious()) == {"epoch": 5, "batch": batch, "generator": batch.generator}
-    assert batch.asked_by(Squares()) == {}
+    assert batch.extra_arguments(Curious()) == {"epoch": 5, "batch": batch, "generator": batch.generator}
+    assert batch.extra_arguments(Squares()) == {}
 
 
 def test_a_batch_knows_the_learning_rate_of_its_step():
