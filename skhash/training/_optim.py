@@ -42,20 +42,31 @@ def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weigh
         The optimiser.
     """
     check_option("name", name, tuple(OPTIMIZERS))
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    backbone = {id(p) for p in network.backbone.parameters()}
     loss_ratio = getattr(network.criterion, "lr_ratio", 1.0)
-    loss = {id(p) for p in network.criterion.parameters()} - backbone if loss_ratio != 1 else set()
-    rest = [p for p in parameters if id(p) not in backbone | loss]
-    groups = [{"params": rest, "lr": learning_rate}]
-    if not network.frozen:
-        groups.append({"params": [p for p in parameters if id(p) in backbone], "lr": learning_rate * backbone_lr_ratio})
-    groups.append({"params": [p for p in parameters if id(p) in loss], "lr": learning_rate * loss_ratio})
-    groups = groups[:1] + [group for group in groups[1:] if group["params"]]
+    head, backbone, loss = _split_parameters(network, loss_apart=loss_ratio != 1)
+    groups = [{"params": head, "lr": learning_rate}]
+    for parameters, ratio in ((backbone, backbone_lr_ratio), (loss, loss_ratio)):
+        if parameters:
+            groups.append({"params": parameters, "lr": learning_rate * ratio})
     if weight_decay and (layers := binary_layers(network)):
         latent = {id(layer.weight) for layer in layers}
         groups = [part for group in groups for part in _split_decay(group, latent)]
     return OPTIMIZERS[name](groups, weight_decay=weight_decay)
+
+
+def _split_parameters(network, loss_apart):
+    """Split the parameters that receive a gradient into those of the head, the backbone and the loss.
+
+    Without `loss_apart` those of the loss are with the head. A frozen backbone has none.
+    """
+    backbone = {id(p) for p in network.backbone.parameters()}
+    loss = {id(p) for p in network.criterion.parameters()} if loss_apart else set()
+    parts = {"head": [], "backbone": [], "loss": []}
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            part = "backbone" if id(parameter) in backbone else "loss" if id(parameter) in loss else "head"
+            parts[part].append(parameter)
+    return parts["head"], [] if network.frozen else parts["backbone"], parts["loss"]
 
 
 def _split_decay(group, latent):
