@@ -168,10 +168,14 @@ def test_bad_input():
         count_layers(linear, (4,))
     assert not linear._forward_hooks
     with pytest.raises(
-        ValueError, match=r"one vector per sample, shape \(n, d\); of one sample it gave shape \(1, 5, 2\)"
+        ValueError, match=r"one vector per sample, of shape \(n, d\), got shape \(1, 5, 2\) for one sample"
     ):
         count_layers(linear, (5, 3))
-    with pytest.raises(ValueError, match="real_downsample=True: no convolution has 'downsample' or 'shortcut' in its"):
+    with pytest.raises(
+        ValueError, match=r"real_downsample must be None .* 'downsample' or 'shortcut' in their name, got True"
+    ):
         count_layers(linear, (3,), real_downsample=True)
-    with pytest.raises(ValueError, match="real_head=False: the network has no convolution and no linear layer"):
+    with pytest.raises(
+        ValueError, match=r"real_head must be None .* without convolutions and linear layers, got False"
+    ):
         count_layers(nn.ReLU(), (3,), real_head=False)

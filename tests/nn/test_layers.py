@@ -129,8 +129,8 @@ def test_build_draws_from_its_generator_only():
     assert not torch.equal(first[0][0][0].weight, other[0][0][0].weight)
 
 
-def test_build_refuses_layers_that_nobody_initialises():
-    with pytest.raises(TypeError, match="weight of LayerNorm was not initialised: give its layer `initialize`"):
+def test_build_refuses_layers_that_nobody_initializes():
+    with pytest.raises(TypeError, match=r"weight of LayerNorm was not initialized: .* needs a method `initialize"):
         build(nn.LayerNorm, 64, generator=generator())
 
 
@@ -199,11 +199,11 @@ def test_foreign_backbones_as_module_or_class():
 @pytest.mark.parametrize(
     ("backbone", "shape", "message"),
     [
-        (None, (3, 8, 8), "backbone=None takes features"),
+        (None, (3, 8, 8), r"backbone=None takes features .* got images of shape \(3, 8, 8\); use 'auto'"),
         ("mlp", (3, 8, 8), r"backbone='mlp' takes features .* got inputs of shape \(3, 8, 8\)"),
         ("small_cnn", (10,), r"backbone='small_cnn' takes images, got inputs of shape \(10,\)"),
         (nn.Linear(4, 2), (10,), r"backbone does not take inputs of shape \(10,\)"),
-        (nn.Identity(), (3, 8, 8), r"one vector per sample, shape \(n, d\); for n=2 samples it gave \(2, 3, 8, 8\)"),
+        (nn.Identity(), (3, 8, 8), r"one vector per sample, of shape \(n, d\), got \(2, 3, 8, 8\) for n = 2 samples"),
     ],
 )
 def test_backbones_that_do_not_fit(backbone, shape, message):
