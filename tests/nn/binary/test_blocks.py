@@ -64,7 +64,9 @@ def test_a_block_adds_and_leaves_its_inputs_alone():
 
 
 def test_shortcuts_that_do_not_fit():
-    with pytest.raises(ValueError, match="shortcut='dup' repeats channels, but 6 is no multiple of 4"):
+    with pytest.raises(
+        ValueError, match=r"shortcut='dup' .* must be a multiple of in_channels = 4, got 6; use 'binary'"
+    ):
         make_shortcut("dup", RULE, 4, 6, 1)
     with pytest.raises(ValueError, match=r"shortcut must be one of .* got 'conv'"):
         make_shortcut("conv", RULE, 4, 8, 1)
