@@ -65,7 +65,7 @@ class HashNetwork(nn.Module):
         calls with a generator.
     frozen : bool, default=False
         Whether the backbone stays as it is: no gradient, and evaluation mode even in training, so that its batch
-        normalisation does not drift.
+        normalization does not drift.
     """
 
     def __init__(

@@ -165,7 +165,7 @@ def test_build_has_torchs_own_distribution():
             assert a.std().item() == pytest.approx(b.std().item(), rel=0.05)
             assert a.abs().max().item() == pytest.approx(b.abs().max().item(), rel=0.01)
         else:
-            assert torch.equal(a, b)  # batch normalisation: nothing drawn
+            assert torch.equal(a, b)  # batch normalization: nothing drawn
 
 
 @pytest.mark.parametrize("size", [(28, 28), (8, 8), (7, 9), (1, 1)])
@@ -218,3 +218,18 @@ def test_standardize():
     assert out[:, 0].mean().abs() < 1e-5
     assert out[:, 0].std(correction=0).item() == pytest.approx(1, abs=1e-5)
     assert (out[:, 1] == 0).all()
+
+
+def test_a_feature_that_is_always_zero_stays_zero():
+    features = torch.stack([torch.zeros(20), torch.arange(20.0)], dim=1)
+    out = Standardize((2,)).fit(features)(features)
+    assert (out[:, 0] == 0).all()
+    assert out[:, 1].std(correction=0).item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("layer", [(nn.Linear, 400, 300), (nn.Conv2d, 16, 300, 5)], ids=["linear", "convolution"])
+def test_biases_are_uniform_within_the_inverse_root_of_the_fan_in(layer):
+    bias = build(*layer, generator=generator()).bias
+    assert bias.min().item() == pytest.approx(-1 / 20, rel=0.05)
+    assert bias.max().item() == pytest.approx(1 / 20, rel=0.05)
+    assert bias.abs().max() <= 1 / 20

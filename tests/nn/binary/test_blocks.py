@@ -14,7 +14,7 @@ def draw(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def test_a_layer_is_sign_convolution_normalisation():
+def test_a_layer_is_sign_convolution_normalization():
     layer = binary_layer(RULE, 4, 6, 3, 2, pad="minus").eval()
     x = draw(2, 4, 7, 7)
     convolution = layer[1]
