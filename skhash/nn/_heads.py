@@ -29,6 +29,7 @@ class HashHead(nn.Module):
         Whether the linear layer has a bias, which starts at 0.
     """
 
+    linear: nn.Linear
     balance: nn.Module
 
     def __init__(
@@ -71,6 +72,10 @@ class DeepHead(nn.Module):
         Share of the first hidden layer's values that is dropped in training.
     """
 
+    first: nn.Linear
+    second: nn.Linear
+    linear: nn.Linear
+
     def __init__(self, in_features: int, bits: int, *, dropout: float = 0.5) -> None:
         super().__init__()
         self.first = nn.Linear(in_features, in_features)
@@ -98,6 +103,9 @@ class HiddenHead(nn.Module):
     hidden_features : int, default=1024
         Width of the hidden layer.
     """
+
+    hidden: nn.Sequential
+    linear: nn.Linear
 
     def __init__(self, in_features: int, bits: int, *, hidden_features: int = 1024) -> None:
         super().__init__()

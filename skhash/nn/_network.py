@@ -68,6 +68,11 @@ class HashNetwork(nn.Module):
         normalization does not drift.
     """
 
+    preprocess: nn.Module
+    backbone: nn.Module
+    head: nn.Module
+    criterion: nn.Module
+
     def __init__(
         self,
         backbone: nn.Module,

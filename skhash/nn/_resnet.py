@@ -50,6 +50,9 @@ class ResNet(nn.Module):
     """
 
     out_features: int
+    conv1: nn.Conv2d
+    bn1: nn.BatchNorm2d
+    maxpool: nn.Module
     layer1: nn.Sequential
     layer2: nn.Sequential
     layer3: nn.Sequential

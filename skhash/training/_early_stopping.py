@@ -23,6 +23,9 @@ class EarlyStopping:
         Number of epochs after which it was reached.
     """
 
+    best_score: float
+    best_epoch: int
+
     def __init__(self, patience: int) -> None:
         self.patience = patience
         self.best_score = float("-inf")

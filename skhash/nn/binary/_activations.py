@@ -99,6 +99,9 @@ class RSign(nn.Module):
     [[-1.0, 1.0, 1.0]]
     """
 
+    sign: Sign
+    shift: nn.Parameter
+
     def __init__(self, channels: int, gradient: Gradient = "approx") -> None:
         super().__init__()
         self.sign = Sign(gradient)
@@ -133,6 +136,10 @@ class RPReLU(nn.Module):
     >>> RPReLU(2)(torch.tensor([[-1.0, 1.0]])).tolist()
     [[-0.25, 1.0]]
     """
+
+    shift_in: nn.Parameter
+    slope: nn.Parameter
+    shift_out: nn.Parameter
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,8 @@ class BilinearRule(WeightRule):
     neural network", AAAI 2023.
     """
 
-    clips_latent = False
+    clips_latent: ClassVar[bool] = False
+    scale: nn.Parameter
 
     def __init__(self, out_channels: int, *, rho: float = 1e-4) -> None:
         super().__init__(out_channels)

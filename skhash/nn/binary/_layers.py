@@ -23,13 +23,15 @@ class _BinaryLayer(nn.Module):
 
     # Whether training uses the binary weights or, as in the first of two steps, the latent ones: `binarize_weights_`.
     binarize_weights: bool = True
+    rule: WeightRule
+    weight: nn.Parameter
 
     def __init__(self, weight_rule: str | Callable[[int], WeightRule], *shape: int) -> None:
         super().__init__()
         if isinstance(weight_rule, str):
             check_option("weight_rule", weight_rule, RULES)
             weight_rule = RULES[weight_rule].weights
-        self.rule: WeightRule = weight_rule(shape[0])
+        self.rule = weight_rule(shape[0])
         self.weight = nn.Parameter(torch.empty(shape))
         self.initialize()
 

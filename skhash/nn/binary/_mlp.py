@@ -38,6 +38,8 @@ class BinaryMLP(nn.Module):
     """
 
     takes_pixels: bool = False
+    stem: nn.Sequential
+    blocks: nn.Sequential
     out_features: int
 
     def __init__(

@@ -89,6 +89,8 @@ class BinaryResNet(nn.Module):
         Whether inputs must be pixels in [0, 1] as they are, not standardized ones.
     """
 
+    stem: nn.Sequential
+    blocks: nn.Sequential
     out_features: int
     takes_pixels: bool
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ class IRNetRule(WeightRule):
     (11).
     """
 
-    clips_latent = False
+    clips_latent: ClassVar[bool] = False
     t: float
 
     def __init__(self, out_channels: int) -> None:
@@ -81,8 +82,9 @@ class ReCURule(WeightRule):
     Xu et al., "ReCU: reviving the dead weights in binary neural networks", ICCV 2021.
     """
 
-    clips_latent = False
+    clips_latent: ClassVar[bool] = False
     _TAU_FIRST, _TAU_LAST = 0.85, 0.99
+    scale: nn.Parameter
     tau: float
 
     def __init__(self, out_channels: int) -> None:

@@ -51,6 +51,8 @@ class Int8Stem(nn.Module):
     (torch.Size([2, 4, 14, 14]), True)
     """
 
+    weight: nn.Parameter
+
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, padding: int = 1
     ) -> None:

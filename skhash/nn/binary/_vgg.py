@@ -40,6 +40,7 @@ class BinaryVGG(nn.Module):
         Whether inputs must be pixels in [0, 1] as they are, not standardized ones.
     """
 
+    layers: nn.Sequential
     out_features: int
     takes_pixels: bool
 

@@ -74,7 +74,7 @@ class BiRealRule(WeightRule):
     Liu et al., "Bi-Real Net", ECCV 2018, Eq. (6) to (8).
     """
 
-    init_std = 1e-3
+    init_std: ClassVar[float | None] = 1e-3
 
     def __init__(self, out_channels: int, *, scaled_gradient: bool = True) -> None:
         super().__init__(out_channels)
