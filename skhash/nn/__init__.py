@@ -1,4 +1,7 @@
-"""Building blocks of hashing networks, and how to run them so that a code never depends on its company."""
+"""Building blocks of hashing networks, their costs, and batch-invariant inference.
+
+Batch-invariant means that the code of a sample does not depend on the batch in which it is computed.
+"""
 
 import lazy_loader
 

@@ -10,7 +10,7 @@ from ._float_twin import float_twin as float_twin
 from ._float_twin import fold_batch_norm as fold_batch_norm
 from ._heads import DeepHead as DeepHead
 from ._heads import HashHead as HashHead
-from ._hidden_head import HiddenHead as HiddenHead
+from ._heads import HiddenHead as HiddenHead
 from ._inference import encode as encode
 from ._init import build as build
 from ._init import initialize as initialize

@@ -1,7 +1,11 @@
-"""How much smaller a network with binary layers is than one in full precision, and how much less it computes."""
+"""Memory and multiplications of a network with binary layers, compared with a network in full precision."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from sklearn.utils.validation import check_is_fitted
@@ -18,10 +22,13 @@ from skhash.nn._network_cost import NetworkCost
 from skhash.nn._resnet import RESNETS
 from skhash.utils import Interval, Options, check_option, validate_params
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _BITS = 64
 _IMAGE = (3, 224, 224)
 
-# Figure, what it is called in the table, how it is written, and the unit.
+# Key of the value, its label in the table, its format, and its unit.
 _TABLE = (
     ("real_parameters", "real parameters", ",.0f", 1),
     ("binary_parameters", "binary parameters", ",.0f", 1),
@@ -37,16 +44,16 @@ _TABLE = (
 
 @dataclass(frozen=True, repr=False)
 class EfficiencyReport:
-    """What `efficiency_report` found; printing it gives a table.
+    """Result of `efficiency_report`; its repr is a table.
 
     Parameters
     ----------
     network : NetworkCost
-        What the network costs.
+        Cost of the network.
     reference : NetworkCost
-        What the network costs that it is compared with.
+        Cost of the network that it is compared with.
     measured : MeasuredTime, default=None
-        How long both take, if that was measured.
+        Time of both, if it was measured.
     """
 
     network: NetworkCost
@@ -54,23 +61,23 @@ class EfficiencyReport:
     measured: MeasuredTime | None = None
 
     @property
-    def twin(self):
+    def twin(self) -> NetworkCost:
         """Cost of the network with 32-bit weights and inputs, a `NetworkCost`: a comparison at equal architecture."""
         return self.network.in_full_precision()
 
     @property
-    def memory_ratio(self):
-        """How many times the network's memory the reference takes."""
+    def memory_ratio(self) -> float:
+        """Memory of the reference divided by that of the network."""
         return self.reference.memory_bits / self.network.memory_bits
 
     @property
-    def compute_ratio(self):
-        """How many times the network's multiplications the reference takes, 64 binary ones counted as one."""
+    def compute_ratio(self) -> float:
+        """Multiplications of the reference divided by those of the network, 64 binary ones counted as one."""
         return self.reference.flops / self.network.flops
 
     @property
-    def rows(self):
-        """Figures of the network, of its float twin if it has binary layers, and of the reference, a list of dict."""
+    def rows(self) -> list[dict[str, Any]]:
+        """Values of the network, of its float twin if it has binary layers, and of the reference: a list of dict."""
         costs = [self.network, self.reference]
         if self.network.binary_parameters and self.reference != self.twin:
             costs.insert(1, self.twin)
@@ -79,39 +86,39 @@ class EfficiencyReport:
             {**r.reference.to_dict(), "memory_ratio": r.memory_ratio, "compute_ratio": r.compute_ratio} for r in reports
         ]
 
-    def to_frame(self):
-        """Give the rows as a table.
+    def to_frame(self) -> pd.DataFrame:
+        """Return the rows as a table.
 
         Returns
         -------
         frame : pandas.DataFrame
-            Indexed by the names of the networks.
+            Table indexed by the names of the networks.
         """
         import pandas as pd
 
         return pd.DataFrame(self.rows).set_index("name")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         rows, network = self.rows, self.network
         width = max(13, *(len(row["name"]) for row in rows)) + 2
 
-        def line(label, cells):
+        def line(label: str, cells: Iterable[str]) -> str:
             return f"{label:26}" + "".join(f"{cell:>{width}}" for cell in cells)
 
         lines = [
             f"Cost of a code of {network.bits} bits from one input of {' x '.join(map(str, network.input_shape))}",
             line("", (row["name"] for row in rows)),
             *(line(label, (format(row[key] / unit, form) for row in rows)) for key, label, form, unit in _TABLE),
-            f"Batch normalisation: {network.bn_params} parameters per channel, {network.bn_mults} multiplications per "
-            f"number. Scales of binary filters {'count' if network.count_alpha else 'do not count'}.",
+            f"Batch normalization: {network.bn_params} parameters per channel, {network.bn_mults} multiplications per "
+            f"value. Scales of binary filters {'count' if network.count_alpha else 'do not count'}.",
         ]
         for cost in dict.fromkeys((network, self.reference)):
             if cost.not_counted:
                 lines.append(f"{cost.name}: multiplications of {', '.join(cost.not_counted)} are not counted.")
         return "\n".join([*lines, *self._measured_lines()])
 
-    def _measured_lines(self):
-        """What was measured, beside what the formula says."""
+    def _measured_lines(self) -> list[str]:
+        """Return the lines with the measured times and the ratio of the formula."""
         if self.measured is None:
             return []
         m = self.measured
@@ -141,18 +148,18 @@ class EfficiencyReport:
     prefer_skip_nested_validation=True,
 )
 def efficiency_report(
-    network,
-    reference="auto",
+    network: Any,
+    reference: Any = "auto",
     *,
-    bits=None,
-    input_size=None,
-    bn_params=2,
-    bn_mults=2,
-    count_alpha=False,
-    real_downsample=None,
-    real_head=None,
-    measure=False,
-):
+    bits: int | None = None,
+    input_size: int | tuple[int, ...] | None = None,
+    bn_params: Literal[0, 2, 4] = 2,
+    bn_mults: Literal[0, 1, 2] = 2,
+    count_alpha: bool = False,
+    real_downsample: bool | None = None,
+    real_head: bool | None = None,
+    measure: bool = False,
+) -> EfficiencyReport:
     r"""Compare memory and multiplications of a hashing network with those of one in full precision.
 
     .. math::
@@ -160,61 +167,62 @@ def efficiency_report(
         \text{compute} = m_{real} + m_{binary} / 64
 
     with n parameters and m multiplications per sample. A multiplication is binary if both the weight and the input are
-    -1 or +1. Neither additions nor the memory of activations count. What counts beside convolutions and linear layers
-    differs between papers; the keyword arguments choose.
+    -1 or +1. Additions and the memory of activations do not count. Papers differ in what counts in addition to
+    convolutions and linear layers; the keyword arguments choose.
 
     Parameters
     ----------
     network : hasher, nn.Module or str
-        A fitted deep hasher; a module that gives one vector per sample; or the name of one of the library's backbones,
-        with random weights and a real linear hash head with a bias.
+        A fitted deep hasher; a module that returns one vector per sample; or the name of one of the library's
+        backbones, with random weights and a real linear hash head with a bias.
     reference : {"auto", "twin"}, other str, nn.Module or hasher, default="auto"
-        What to compare with: "resnet18", "resnet34", "resnet50", for images of about 32 pixels the same with "_32", or
-        another backbone's name, with a head as above; a module; a fitted hasher; or "twin", the network itself with
+        Network to compare with: "resnet18", "resnet34", "resnet50", for images of about 32 pixels the same with "_32",
+        or another backbone's name, with a head as above; a module; a fitted hasher; or "twin", the network itself with
         32-bit weights and inputs. "auto" is "resnet50" for images and "twin" for features.
     bits : int, default=None
         Code length of networks given by name; by default that of `network`, or 64.
     input_size : int or tuple of int, default=None
         (channels, height, width) or (n_features,); an int is height and width of images with three channels. By default
-        what a hasher was fitted on, else 224.
+        the shape on which a hasher was fitted, otherwise 224.
     bn_params : {0, 2, 4}, default=2
-        Parameters of a batch normalisation per channel: none, slope and shift, or mean and variance as well.
+        Parameters of a batch normalization per channel: 0 for none, 2 for slope and shift, 4 with mean and variance.
     bn_mults : {0, 1, 2}, default=2
-        Its multiplications per number.
+        Multiplications of a batch normalization per value.
     count_alpha : bool, default=False
         Whether the scales of binary filters count, each as one real parameter and one real multiplication per output.
-        They can be merged into the batch normalisation that follows.
+        They can be merged into the batch normalization that follows.
     real_downsample : bool, default=None
         Whether convolutions on the network's shortcuts (modules with "downsample" or "shortcut" in their name) count as
-        real or as binary ones. None: as what they are.
+        real (True) or as binary (False). None counts them by their own kind.
     real_head : bool, default=None
-        Whether its last linear layer counts as a real or as a binary one. None: as what it is.
+        Whether the network's last linear layer counts as real (True) or as binary (False). None counts it by its own
+        kind.
     measure : bool, default=False
-        Whether to measure, too, how long the network takes on packed words (`skhash.runtime`) and the reference in
+        Whether to measure the time as well: of the network on packed words (`skhash.runtime`) and of the reference in
         torch, for batches of 1 and 32 on one thread of this machine. Takes seconds, with a ResNet for photographs half
-        a minute. The ratio says what is gained on this CPU; one with matrix units, or a GPU, runs the reference faster.
+        a minute. The ratio holds for this CPU; one with matrix units, or a GPU, runs the reference faster.
 
     Returns
     -------
     report : EfficiencyReport
-        Counts of both and of the float twin. Real and binary ones are apart, and there for each layer, so that other
-        conventions can be applied.
+        Counts of both networks and of the float twin. Real and binary counts are separate and available for each layer,
+        so that other conventions can be applied.
 
     Raises
     ------
     ValueError
-        If a name or an option is unknown, if a network does not take such inputs or does not give one vector per
-        sample, if there is no layer that `real_downsample` speaks of, or if a network that is to be measured has a
-        layer that cannot be packed.
+        If a name or an option is unknown, if a network does not take such inputs or does not return one vector per
+        sample, if there is no layer to which `real_downsample` or `real_head` applies, or if a network to be measured
+        has a layer that cannot be packed.
     TypeError
-        If `network` or `reference` is no network.
+        If `network` or `reference` is not a network.
     NotFittedError
         If a hasher is not fitted.
 
     Notes
     -----
-    The 64 are the bits that one XOR and one POPCOUNT take in at a time. This is an accounting rule and says nothing of
-    time. Layers with parameters of a kind that is not known here count as real memory, and the report names them.
+    64 is the number of bits that one XOR and one POPCOUNT process at a time. This is an accounting rule and does not
+    predict time. Layers of an unknown kind count with their parameters as real memory, and the report names them.
 
     References
     ----------
@@ -231,12 +239,14 @@ def efficiency_report(
     """
     convention = {"bn_params": bn_params, "bn_mults": bn_mults, "count_alpha": count_alpha}
 
-    def cost_of(role, what, shape, n_bits, **forced):
-        name, module, shape = _resolve(role, what, shape, n_bits)
+    def cost_of(
+        role: str, value: Any, shape: tuple[int, ...] | None, n_bits: int, **forced: bool | None
+    ) -> tuple[NetworkCost, nn.Module]:
+        name, module, shape = _resolve(role, value, shape, n_bits)
         layers, width = count_costs(module, shape, **forced)
         return NetworkCost(name, shape, width, tuple(layers), **convention), module
 
-    shape = (3, input_size, input_size) if isinstance(input_size, Integral) else input_size
+    shape = input_size if input_size is None or isinstance(input_size, tuple) else (3, input_size, input_size)
     cost, module = cost_of(
         "network", network, shape, bits or _BITS, real_downsample=real_downsample, real_head=real_head
     )
@@ -248,8 +258,9 @@ def efficiency_report(
         if not hasattr(reference, "fit"):
             shape = cost.input_shape
         reference_cost, other = cost_of("reference", reference, shape, bits or cost.bits)
-    if not measure:
+    if other is None or not measure:
         return EfficiencyReport(cost, reference_cost)
+    # The ResNets were counted on the meta device, which holds no values.
     if any(parameter.is_meta for parameter in other.parameters()):
         other = other.to_empty(device="cpu")
         initialize(other, torch.Generator().manual_seed(0))
@@ -257,23 +268,23 @@ def efficiency_report(
     return EfficiencyReport(cost, reference_cost, times)
 
 
-def _resolve(role, what, shape, bits):
-    """Give name, module and input shape of a network."""
-    if isinstance(what, str):
+def _resolve(role: str, value: Any, shape: tuple[int, ...] | None, bits: int) -> tuple[str, nn.Module, tuple[int, ...]]:
+    """Return name, module and input shape of a network."""
+    if isinstance(value, str):
         shape = tuple(shape or _IMAGE)
-        return what, _make(role, what, shape, bits), shape
-    if hasattr(what, "fit"):
-        check_is_fitted(what)
-        hasher = getattr(what, "estimator_", what)
+        return value, _make(role, value, shape, bits), shape
+    if hasattr(value, "fit"):
+        check_is_fitted(value)
+        hasher = getattr(value, "estimator_", value)
         if hasattr(hasher, "module_"):
             return type(hasher).__name__, hasher.module_.encoder, tuple(shape or hasher.input_shape_)
-    if isinstance(what, nn.Module):
-        module = what.encoder if isinstance(what, HashNetwork) else what
-        return type(what).__name__, module, tuple(shape or _IMAGE)
-    raise TypeError(f"{role} must be a deep hasher, an nn.Module or a name, got {type(what).__name__}.")
+    if isinstance(value, nn.Module):
+        module = value.encoder if isinstance(value, HashNetwork) else value
+        return type(value).__name__, module, tuple(shape or _IMAGE)
+    raise TypeError(f"{role} must be a deep hasher, an nn.Module or a name, got {type(value).__name__}.")
 
 
-def _make(role, name, shape, bits):
+def _make(role: str, name: str, shape: tuple[int, ...], bits: int) -> nn.Module:
     """Make a backbone by name, with a hash head."""
     check_option(role, name, (*RESNETS, *BACKBONES))
     generator = torch.Generator().manual_seed(0)
@@ -282,6 +293,7 @@ def _make(role, name, shape, bits):
         return nn.Sequential(backbone, build(HashHead, width, bits, bias=True, generator=generator))
     if len(shape) != 3:
         raise ValueError(f"{role}={name!r} takes images, got inputs of shape {shape}; use 'twin' as reference.")
+    # Counting needs shapes only; a ResNet-50 without values costs no memory and no time.
     with torch.device("meta"):
         backbone = RESNETS[name](shape[0])
         return nn.Sequential(backbone, HashHead(backbone.out_features, bits, bias=True))

@@ -1,4 +1,6 @@
-"""What a binary network is timed against: the same layers in single precision, as fast as torch can have them."""
+"""The float twin of a binary network, against which it is timed: the same layers in single precision, merged."""
+
+from __future__ import annotations
 
 import copy
 from itertools import pairwise
@@ -9,11 +11,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from skhash.nn.binary import BinaryConv2d, BinaryLinear, Int8Stem, RPReLU, RSign, Sign
 
 
-def float_twin(module):
-    """Give a network in single precision with the same layers as a binary one.
+def float_twin(module: nn.Module) -> nn.Module:
+    """Return a network in single precision with the same layers as a binary one.
 
-    Convolutions and linear layers of the same shapes, with new random weights, take the place of binary ones. A ReLU
-    takes the place of each sign, and nothing that of the activations behind the blocks, which would cost time.
+    Convolutions and linear layers of the same shapes, with new random weights, replace the binary ones. A ReLU replaces
+    each sign, and the identity replaces the activations after the blocks, which would cost time.
 
     Parameters
     ----------
@@ -23,7 +25,7 @@ def float_twin(module):
     Returns
     -------
     twin : nn.Module
-        In evaluation mode.
+        Copy in evaluation mode.
 
     Examples
     --------
@@ -35,7 +37,7 @@ def float_twin(module):
     return _twin(copy.deepcopy(module)).eval()
 
 
-def _twin(module):
+def _twin(module: nn.Module) -> nn.Module:
     if isinstance(module, (BinaryConv2d, Int8Stem)):
         geometry = (module.kernel_size, module.stride, module.padding)
         return nn.Conv2d(module.in_channels, module.out_channels, *geometry, bias=False)
@@ -50,19 +52,19 @@ def _twin(module):
     return module
 
 
-def fold_batch_norm(module):
-    """Merge batch normalisation into the convolution or linear layer before it, which is then all that is computed.
+def fold_batch_norm(module: nn.Module) -> nn.Module:
+    """Merge each batch normalization into the convolution or linear layer before it, so that it costs no time.
 
     Parameters
     ----------
     module : nn.Module
-        The network. Layers are merged that follow each other in an `nn.Sequential`, or are called `conv1` and `bn1` and
-        so on, as in `ResNet`.
+        The network. Two layers are merged if they follow each other in an `nn.Sequential`, or if they are named `conv1`
+        and `bn1` and so on, as in `ResNet`.
 
     Returns
     -------
     folded : nn.Module
-        A copy in evaluation mode without gradients.
+        Copy in evaluation mode without gradients.
 
     Examples
     --------
@@ -78,6 +80,7 @@ def fold_batch_norm(module):
     for parent in list(folded.modules()):
         children = [(name, child) for name, child in parent.named_children() if not isinstance(child, nn.Identity)]
         for (name, layer), (norm_name, norm) in pairwise(children):
+            # Elsewhere the order of the submodules need not be the order in which `forward` calls them.
             if not isinstance(parent, nn.Sequential) and name.replace("conv", "bn") != norm_name:
                 continue
             if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):

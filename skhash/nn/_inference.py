@@ -1,31 +1,41 @@
-"""Running a network so that a sample's code is the same alone and in any company.
+"""Batch-invariant inference: a code does not depend on the batch in which it is computed.
 
 Matrix products and convolutions round differently at different batch sizes, enough to flip the sign of a value near
-zero. So every pass has one fixed shape, the last one padded. Features run in double precision on top, where even a
-different split over threads moves nothing that single precision could see; convolutions at eight images do not depend
-on it, and eight small images are also where a CPU is fastest.
+zero. So every pass has one fixed shape, the last one padded. Features run in double precision as well, where even a
+different split over threads changes nothing that single precision can represent; convolutions of eight images do not
+depend on the split, and eight small images are also the batch at which a CPU is fastest.
 """
+
+from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from skhash.inputs import Samples
 
 _FEATURE_ROWS = 64
 _IMAGE_ROWS = 8
-_BLOCK_VALUES = 2**22  # in memory at once, in numbers: 16 or 32 MB
+_BLOCK_VALUES = 2**22  # input values in memory at once: 16 or 32 MB
 
 
-def encode(module, samples):
+def encode(module: nn.Module, samples: Samples) -> Iterator[NDArray[np.floating]]:
     """Run a module over samples in passes of one fixed shape.
 
     Parameters
     ----------
     module : nn.Module
-        With at least one parameter. Left in the mode (training or evaluation) in which it was.
+        Module with at least one parameter. Left in the mode (training or evaluation) in which it was.
     samples : Samples
-        What to run it on.
+        Inputs of the module.
 
     Yields
     ------
@@ -47,15 +57,16 @@ def encode(module, samples):
         yield torch.cat(outputs).numpy()
 
 
-def _pad(part, rows):
-    """Fill up to `rows` rows with zeros."""
+def _pad(part: Tensor, rows: int) -> Tensor:
+    """Append zeros up to `rows` rows."""
     missing = rows - len(part)
     return torch.cat([part, part.new_zeros((missing, *part.shape[1:]))]) if missing else part
 
 
 @contextmanager
-def evaluation_mode(module):
-    """Switch a module to evaluation, and every submodule back to the mode in which it was."""
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
+    """Switch a module to evaluation, and afterwards every submodule back to the mode in which it was."""
+    # Part by part, since `module.train()` would also switch parts that were frozen in evaluation mode.
     training = [part for part in module.modules() if part.training]
     module.eval()
     try:

@@ -1,18 +1,24 @@
-"""Random weights from a generator of our own: building a network must not advance torch's global state."""
+"""Random weights from a given generator: building a network must not advance torch's global state."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
 
+_Module = TypeVar("_Module", bound=nn.Module)
 
-def build(factory, *args, generator, **kwargs):
+
+def build(factory: Callable[..., _Module], *args: Any, generator: torch.Generator, **kwargs: Any) -> _Module:
     """Build one of the library's networks and draw its weights.
 
     Parameters
     ----------
     factory : type or callable
-        Makes an `nn.Module` of linear, convolution and normalisation layers.
+        Makes an `nn.Module` of linear, convolution and normalization layers.
     *args
         Arguments of `factory`.
     generator : torch.Generator
@@ -28,30 +34,34 @@ def build(factory, *args, generator, **kwargs):
     Raises
     ------
     TypeError
-        If a layer is of a kind that `initialize` does not know and does not initialise itself.
+        If a layer is of a kind that `initialize` does not know and has no method `initialize` of its own.
     """
-    # On the meta device the layers' own initialisation computes nothing and draws nothing.
+    # On the meta device the layers' own initialization computes nothing and draws nothing.
     with torch.device("meta"):
         module = factory(*args, **kwargs)
     module.to_empty(device="cpu")
     values = [*module.named_parameters(), *module.named_buffers()]
+    # NaN marks memory that nobody has written: what `to_empty` leaves may look like weights.
     for _, value in values:
         if value.is_floating_point():
             nn.init.constant_(value, math.nan)
     initialize(module, generator)
     for name, value in values:
         if value.isnan().any():
-            raise TypeError(f"{name} of {type(module).__name__} was not initialised: give its layer `initialize`.")
+            raise TypeError(
+                f"{name} of {type(module).__name__} was not initialized: its layer is of a kind that is not known here "
+                "and needs a method `initialize(generator)`."
+            )
     return module
 
 
-def initialize(module, generator):
+def initialize(module: _Module, generator: torch.Generator) -> _Module:
     """Draw the weights of a module's layers: torch's own distributions, from a given generator.
 
     Parameters
     ----------
     module : nn.Module
-        Changed in place. A submodule with a method `initialize(generator)` has the last word on its own layers.
+        Changed in place. A submodule with a method `initialize(generator)` is called last and may overwrite its layers.
     generator : torch.Generator
         Draws the weights.
 
@@ -70,5 +80,5 @@ def initialize(module, generator):
             layer.reset_parameters()
     for layer in module.modules():
         if hasattr(layer, "initialize"):
-            layer.initialize(generator)
+            cast(Any, layer).initialize(generator)
     return module

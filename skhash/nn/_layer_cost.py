@@ -1,23 +1,26 @@
 """Count the parameters and multiplications of a network, layer by layer."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skhash.nn.binary import Int8Stem, RPReLU, RSign, WeightRule
 
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, Int8Stem)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-_BENDS = (nn.PReLU, RPReLU)
-_SHIFTS = (RSign,)  # parameters, but nothing to multiply
+_SLOPES = (nn.PReLU, RPReLU)
+_THRESHOLDS = (RSign,)  # parameters, but no multiplications
 _SHORTCUT_NAMES = ("downsample", "shortcut")
 _NOT_REAL = ("binary_parameters", "binary_macs", "scales", "scaled_elements", "int8_parameters")
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """What one layer costs for one sample, before any convention says what counts.
+    """Cost of one layer for one sample, before a convention chooses what counts.
 
     Parameters
     ----------
@@ -26,7 +29,7 @@ class LayerCost:
     kind : str
         Name of its class.
     real_parameters : int, default=0
-        Parameters that are not binary, without those of batch normalisation and the scales of binary filters.
+        Parameters that are not binary, without those of batch normalization and the scales of binary filters.
     binary_parameters : int, default=0
         Weights of one bit.
     real_macs : int, default=0
@@ -34,15 +37,15 @@ class LayerCost:
     binary_macs : int, default=0
         Multiplications of one bit by one bit.
     norm_channels : int, default=0
-        Channels of a batch normalisation.
+        Channels of a batch normalization.
     norm_elements : int, default=0
-        Numbers that it normalises.
+        Values that it normalizes.
     scales : int, default=0
         Scales of binary filters, one per output channel; 0 for a rule without scales.
     scaled_elements : int, default=0
-        Numbers that are multiplied by them.
+        Values that are multiplied by them.
     int8_parameters : int, default=0
-        Those real parameters that are stored in eight bits.
+        Number of the real parameters that are stored in eight bits.
     counted : bool, default=True
         Whether the multiplications of a layer with parameters were counted: False for a kind of layer that is not known
         here, and for a layer that the forward pass did not call.
@@ -61,13 +64,13 @@ class LayerCost:
     int8_parameters: int = 0
     counted: bool = True
 
-    def in_full_precision(self):
-        """Give the cost of the same layer with real weights and inputs.
+    def in_full_precision(self) -> LayerCost:
+        """Return the cost of the same layer with real weights and inputs.
 
         Returns
         -------
         cost : LayerCost
-            Without binary parameters, binary multiplications and scales.
+            Cost without binary parameters, binary multiplications and scales.
         """
         return replace(
             self,
@@ -77,22 +80,28 @@ class LayerCost:
         )
 
 
-def count_layers(network, input_shape, *, real_downsample=None, real_head=None):
-    """Run a network on one sample of noise and count what each layer costs.
+def count_layers(
+    network: nn.Module,
+    input_shape: tuple[int, ...],
+    *,
+    real_downsample: bool | None = None,
+    real_head: bool | None = None,
+) -> list[LayerCost]:
+    """Run a network on one sample of noise and count the cost of each layer.
 
     Parameters
     ----------
     network : nn.Module
-        Any module. It is run once in evaluation mode, where its parameters are, and left as it was. Without binary
-        layers it may be on the device "meta".
+        Any module. It is run once in evaluation mode, on the device of its parameters, and left as it was. Without
+        binary layers it may be on the device "meta".
     input_shape : tuple of int
         (channels, height, width) of an image or (n_features,).
     real_downsample : bool, default=None
-        Whether convolutions with "downsample" or "shortcut" in their name count as real or as binary ones. None: as
-        what they are.
+        Whether convolutions with "downsample" or "shortcut" in their name count as real (True) or as binary (False).
+        None counts them by their own kind.
     real_head : bool, default=None
-        Whether the linear layer or convolution that is called last counts as a real or as a binary one. None: as what
-        it is.
+        Whether the linear layer or convolution that is called last counts as real (True) or as binary (False). None
+        counts it by its own kind.
 
     Returns
     -------
@@ -103,8 +112,8 @@ def count_layers(network, input_shape, *, real_downsample=None, real_head=None):
     Raises
     ------
     ValueError
-        If the network does not take such inputs or does not give one vector per sample, or if there is no layer that
-        `real_downsample` or `real_head` speaks of.
+        If the network does not take such inputs or does not return one vector per sample, or if there is no layer to
+        which `real_downsample` or `real_head` applies.
 
     Examples
     --------
@@ -117,24 +126,31 @@ def count_layers(network, input_shape, *, real_downsample=None, real_head=None):
     return measure(network, input_shape, real_downsample=real_downsample, real_head=real_head)[0]
 
 
-def measure(network, input_shape, *, real_downsample=None, real_head=None):
-    """Do what `count_layers` does, and give the length of the network's output as well."""
+def measure(
+    network: nn.Module,
+    input_shape: tuple[int, ...],
+    *,
+    real_downsample: bool | None = None,
+    real_head: bool | None = None,
+) -> tuple[list[LayerCost], int]:
+    """Return the result of `count_layers` and the length of the network's output."""
     calls = _Calls(network, input_shape)
-    forced = _forced(network, calls, real_downsample, real_head)
-    seen, costs = set(), []
+    forced = _forced_kinds(network, calls, real_downsample, real_head)
+    seen: set[int] = set()
+    costs: list[LayerCost] = []
     for name, layer in network.named_modules():
         own = {id(p): p.numel() for p in layer.parameters(recurse=False) if id(p) not in seen}
         seen.update(own)
-        # What a rule learns is counted with the layer that it belongs to.
+        # The scales that a rule learns are counted with the layer that it belongs to.
         if isinstance(layer, WeightRule) or not (own or layer in calls.elements):
             continue
         elements = calls.elements.get(layer, 0)
         cost = LayerCost(name, type(layer).__name__, sum(own.values()), counted=layer in calls.elements)
         if isinstance(layer, _NORMS):
             cost = replace(cost, real_parameters=0, norm_channels=layer.num_features, norm_elements=elements)
-        elif isinstance(layer, _BENDS):
+        elif isinstance(layer, _SLOPES):
             cost = replace(cost, real_macs=elements)
-        elif isinstance(layer, _SHIFTS):
+        elif isinstance(layer, _THRESHOLDS):
             cost = replace(cost, counted=True)
         elif _is_weighted(layer):
             weights, kind = own.get(id(layer.weight), 0), forced.get(layer, calls.kind(layer))
@@ -143,38 +159,42 @@ def measure(network, input_shape, *, real_downsample=None, real_head=None):
     return costs, calls.width
 
 
-def _weighted(cost, layer, weights, elements, binary_weights, binary_inputs):
-    """Add what a convolution or linear layer costs."""
-    macs = {"binary_macs" if binary_weights and binary_inputs else "real_macs": elements * layer.weight[0].numel()}
+def _weighted(
+    cost: LayerCost, layer: nn.Module, weights: int, elements: int, binary_weights: bool, binary_inputs: bool
+) -> LayerCost:
+    """Add the cost of a convolution or linear layer."""
+    weight = cast(Tensor, layer.weight)
+    macs = {"binary_macs" if binary_weights and binary_inputs else "real_macs": elements * weight[0].numel()}
     if not binary_weights:
         return replace(cost, **macs, int8_parameters=weights if isinstance(layer, Int8Stem) else 0)
     rule = _rule(layer)
+    # The base class has signs only; a real layer that is counted as binary is given scales, as most rules have them.
     has_scales = rule is None or type(rule).parts is not WeightRule.parts
     return replace(
         cost,
         **macs,
         real_parameters=cost.real_parameters - weights,
         binary_parameters=weights,
-        scales=len(layer.weight) if has_scales else 0,
+        scales=len(weight) if has_scales else 0,
         scaled_elements=elements if has_scales else 0,
     )
 
 
 class _Calls:
-    """What happens when a network is run on one sample of noise.
+    """Record of a network's run on one sample of noise.
 
-    `elements` is the number of elements that each known layer puts out, the layer that is called last at the end;
-    `width` the length of the network's output.
+    `elements` maps each known layer to the number of its output elements, in the order of the last calls; `width` is
+    the length of the network's output.
     """
 
-    def __init__(self, network, input_shape):
-        self.elements = {}
-        self._binary_inputs = {}
-        known = [m for m in network.modules() if isinstance(m, (*_NORMS, *_BENDS)) or _is_weighted(m)]
+    def __init__(self, network: nn.Module, input_shape: tuple[int, ...]) -> None:
+        self.elements: dict[nn.Module, int] = {}
+        self._binary_inputs: dict[nn.Module, bool] = {}
+        known = [m for m in network.modules() if isinstance(m, (*_NORMS, *_SLOPES)) or _is_weighted(m)]
         hooks = [layer.register_forward_hook(self._note) for layer in known]
         modes = [(module, module.training) for module in network.modules()]
         parameter = next(network.parameters(), torch.empty(0))
-        # Of zeros, a layer could make signs by chance.
+        # Noise, since a layer may turn zeros into values that look like signs.
         sample = torch.rand((1, *input_shape), generator=torch.Generator().manual_seed(0)).to(parameter)
         try:
             with torch.no_grad():
@@ -188,41 +208,51 @@ class _Calls:
                 module.training = mode
         if not isinstance(output, torch.Tensor) or output.ndim != 2:
             got = f"shape {tuple(output.shape)}" if isinstance(output, torch.Tensor) else type(output).__name__
-            raise ValueError(f"The network must give one vector per sample, shape (n, d); of one sample it gave {got}.")
-        self.width = output.shape[1]
+            raise ValueError(
+                f"The network must return one vector per sample, of shape (n, d), got {got} for one sample."
+            )
+        self.width: int = output.shape[1]
 
-    def _note(self, layer, inputs, output):
+    def _note(self, layer: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        # Popped and inserted again, so that the layer that is called last comes last.
         self.elements[layer] = self.elements.pop(layer, 0) + output.numel()
         if _rule(layer) is not None:
             signs = bool((inputs[0].abs() == 1).all())
             self._binary_inputs[layer] = signs and self._binary_inputs.get(layer, True)
 
-    def kind(self, layer):
-        """Say whether a layer's weights are binary, and its inputs."""
+    def kind(self, layer: nn.Module) -> tuple[bool, bool]:
+        """Return whether a layer's weights are binary, and whether its inputs are."""
         return _rule(layer) is not None, self._binary_inputs.get(layer, False)
 
 
-def _rule(layer):
+def _rule(layer: nn.Module) -> WeightRule | None:
     return next((child for child in layer.children() if isinstance(child, WeightRule)), None)
 
 
-def _is_weighted(layer):
+def _is_weighted(layer: nn.Module) -> bool:
     return isinstance(layer, _WEIGHTED) or _rule(layer) is not None
 
 
-def _forced(network, calls, real_downsample, real_head):
-    """Say which layers are to count as if weights and inputs were binary, or not, whatever they are."""
-    forced = {}
+def _forced_kinds(
+    network: nn.Module, calls: _Calls, real_downsample: bool | None, real_head: bool | None
+) -> dict[nn.Module, tuple[bool, bool]]:
+    """Return the layers whose kind is prescribed: whether their weights and their inputs count as binary."""
+    forced: dict[nn.Module, tuple[bool, bool]] = {}
     if real_downsample is not None:
         for name, layer in network.named_modules():
             if _is_weighted(layer) and any(word in name for word in _SHORTCUT_NAMES):
-                forced[layer] = (not real_downsample,) * 2
+                forced[layer] = (not real_downsample, not real_downsample)
         if not forced:
             words = " or ".join(map(repr, _SHORTCUT_NAMES))
-            raise ValueError(f"real_downsample={real_downsample}: no convolution has {words} in its name.")
+            raise ValueError(
+                f"real_downsample must be None for a network without convolutions that have {words} in their name, got "
+                f"{real_downsample}."
+            )
     if real_head is not None:
         heads = [layer for layer in calls.elements if _is_weighted(layer)]
         if not heads:
-            raise ValueError(f"real_head={real_head}: the network has no convolution and no linear layer.")
-        forced[heads[-1]] = (not real_head,) * 2
+            raise ValueError(
+                f"real_head must be None for a network without convolutions and linear layers, got {real_head}."
+            )
+        forced[heads[-1]] = (not real_head, not real_head)
     return forced

@@ -1,15 +1,18 @@
-"""The whole hashing model: standardise, backbone, head, and the loss with whatever it learns."""
+"""The whole hashing model: standardization, backbone, head, and the loss with its learned parameters."""
+
+from __future__ import annotations
 
 import inspect
+from typing import Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skhash.nn._dropout import dropout
 
 
 class Standardize(nn.Module):
-    """Subtract the training mean of each channel or feature and divide by its standard deviation.
+    """Layer that subtracts the training mean of each channel or feature and divides by its standard deviation.
 
     Parameters
     ----------
@@ -17,51 +20,69 @@ class Standardize(nn.Module):
         (channels, height, width) or (n_features,).
     """
 
-    def __init__(self, sample_shape):
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, sample_shape: tuple[int, ...]) -> None:
         super().__init__()
         shape = (sample_shape[0],) + (1,) * (len(sample_shape) - 1)
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("std", torch.ones(shape))
 
-    def fit(self, samples):
-        """Take mean and standard deviation from images (n, channels, height, width) or features (n, n_features)."""
+    def fit(self, samples: Tensor) -> Self:
+        """Compute mean and standard deviation of images (n, channels, height, width) or features (n, n_features)."""
         others = tuple(i for i in range(samples.ndim) if i != 1)
         mean = samples.mean(dim=others, dtype=torch.float64)
         self.mean.copy_(mean.reshape(self.mean.shape))
         std = (samples - self.mean).square_().mean(dim=others, dtype=torch.float64).sqrt_()
-        # What is constant but for rounding stays near zero rather than being blown up.
+        # A feature that is constant except for rounding would otherwise become noise of variance 1. `>`, not `>=`: a
+        # feature that is always 0 has both std and noise 0, and must not be divided by 0.
         noise = samples.shape[0] ** 0.5 * torch.finfo(samples.dtype).eps * mean.abs()
         self.std.copy_(torch.where(std > noise, std, 1.0).reshape(self.std.shape))
         return self
 
-    def forward(self, x):
-        """Standardise images or features, as `fit` was given."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardize images or features of the kind that `fit` was given."""
         return (x - self.mean).mul_(1 / self.std)
 
 
 class HashNetwork(nn.Module):
-    """A hashing model.
+    """Hashing model: preprocessing, backbone, head and loss.
 
     Parameters
     ----------
     backbone : nn.Module
         From inputs to feature vectors.
     head : nn.Module
-        From feature vectors to continuous codes. If its `forward` has a parameter `generator`, it is given it.
+        From feature vectors to continuous codes. If its `forward` has a parameter `generator`, that is passed on.
     criterion : nn.Module
-        The loss, called with continuous codes and targets; used in training only. It lives here so that centers and
-        classifiers move and are saved with the model.
+        The loss, called with continuous codes and targets; used in training only. It is part of the model so that
+        centers and classifiers move between devices and are saved with it.
     preprocess : nn.Module, default=None
-        What happens to inputs before the backbone.
+        Layer that is applied to inputs before the backbone.
     dropout : float, default=0.0
-        Share of the values that is dropped in training before the head and, of feature inputs, before the backbone,
-        where a generator is given to draw it.
+        Share of the values that is dropped in training before the head and, of feature inputs, before the backbone, in
+        calls with a generator.
     frozen : bool, default=False
         Whether the backbone stays as it is: no gradient, and evaluation mode even in training, so that its batch
-        normalisation does not drift.
+        normalization does not drift.
     """
 
-    def __init__(self, backbone, head, criterion, preprocess=None, *, dropout=0.0, frozen=False):
+    preprocess: nn.Module
+    backbone: nn.Module
+    head: nn.Module
+    criterion: nn.Module
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        head: nn.Module,
+        criterion: nn.Module,
+        preprocess: nn.Module | None = None,
+        *,
+        dropout: float = 0.0,
+        frozen: bool = False,
+    ) -> None:
         super().__init__()
         self.frozen = frozen
         self.dropout = dropout
@@ -71,7 +92,7 @@ class HashNetwork(nn.Module):
         self.criterion = criterion
         self._head_draws = "generator" in inspect.signature(head.forward).parameters
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """Switch between training and evaluation; a frozen backbone stays in the latter."""
         super().train(mode)
         if self.frozen:
@@ -79,26 +100,26 @@ class HashNetwork(nn.Module):
         return self
 
     @property
-    def encoder(self):
-        """What is needed to compute codes, as one module that shares its parts with this one: all but the loss."""
+    def encoder(self) -> nn.Sequential:
+        """Module that computes codes: all parts except the loss, shared with this module."""
         return nn.Sequential(self.preprocess, self.backbone, self.head)
 
-    def forward(self, x, generator=None):
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Compute continuous codes of inputs `x`; `generator` draws the dropout."""
         return self.hash(self.features(x, generator), generator)
 
-    def features(self, x, generator=None):
-        """Compute the feature vectors of inputs `x` that the head gets, but for the dropout before it."""
+    def features(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Compute the feature vectors of inputs `x`, without the dropout before the head."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             inputs = self.preprocess(x)
             if x.ndim == 2 and not isinstance(self.backbone, nn.Identity):
                 inputs = self._drop(inputs, generator)
             return self.backbone(inputs)
 
-    def hash(self, features, generator=None):
+    def hash(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Compute continuous codes of feature vectors."""
         features = self._drop(features, generator)
         return self.head(features, generator) if self._head_draws else self.head(features)
 
-    def _drop(self, values, generator):
+    def _drop(self, values: Tensor, generator: torch.Generator | None) -> Tensor:
         return dropout(values, self.dropout if self.training else 0.0, generator)

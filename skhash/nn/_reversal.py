@@ -1,17 +1,22 @@
-"""Reversal of a gradient: one optimiser for two that want the opposite.
+"""Gradient reversal: one optimizer for two networks with opposite goals.
 
 Ganin and Lempitsky, "Unsupervised domain adaptation by backpropagation", ICML 2015.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 
 def reverse_gradient(x: Tensor) -> Tensor:
-    """Give the values as they are, and their gradient with the opposite sign.
+    """Return the values as they are, and reverse the sign of their gradient.
 
-    What comes after it descends on a loss, what comes before it ascends: a critic and whom it criticises. As optimisers
-    such as Adam keep their state for every parameter alone, one of them then does what one for either side would do.
+    The layers after it minimize a loss, and the layers before it maximize the same loss: a discriminator and a
+    generator. As optimizers such as Adam keep their state per parameter, one of them does the same as two, one for
+    each side.
 
     Parameters
     ----------
@@ -37,9 +42,9 @@ def reverse_gradient(x: Tensor) -> Tensor:
 
 class _Reversal(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
-        return x.view_as(x)
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)  # a new tensor: autograd ignores a Function that returns its input itself
 
     @staticmethod
-    def backward(ctx, grad):
-        return -grad
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return -grads[0]

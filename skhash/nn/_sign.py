@@ -1,11 +1,15 @@
-"""The sign convention for tensors: z >= 0 is +1, everything else -1, and how gradients pass it."""
+"""The sign convention for tensors: z >= 0 is +1, everything else -1; and its straight-through gradient."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 
 def sign(z: Tensor) -> Tensor:
-    """Give +1 where `z >= 0` and -1 elsewhere; unlike `torch.sign`, never 0.
+    """Return +1 where `z >= 0` and -1 elsewhere; unlike `torch.sign`, never 0.
 
     Parameters
     ----------
@@ -15,7 +19,7 @@ def sign(z: Tensor) -> Tensor:
     Returns
     -------
     codes : Tensor
-        Same shape and dtype; no gradient passes.
+        Same shape and dtype, without gradient.
 
     Examples
     --------
@@ -28,7 +32,7 @@ def sign(z: Tensor) -> Tensor:
 
 
 def sign_ste(z: Tensor) -> Tensor:
-    """Take the sign with the straight-through estimator: the gradient passes as if the sign were the identity.
+    """Return the sign with the straight-through estimator: the gradient passes as if the sign were the identity.
 
     Parameters
     ----------
@@ -38,7 +42,7 @@ def sign_ste(z: Tensor) -> Tensor:
     Returns
     -------
     codes : Tensor
-        -1 or +1.
+        Same shape and dtype, of -1 and +1.
 
     Examples
     --------
@@ -56,9 +60,9 @@ class _SignSTE(torch.autograd.Function):
     """An autograd function, because `z + (sign(z) - z).detach()` is not exactly -1 or +1 in floating point."""
 
     @staticmethod
-    def forward(ctx, z):
+    def forward(ctx: Any, z: Tensor) -> Tensor:
         return sign(z)
 
     @staticmethod
-    def backward(ctx, grad):
-        return grad
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return grads[0]

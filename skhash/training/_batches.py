@@ -1,17 +1,20 @@
-"""Which rows form a batch: each once in random order, or groups of one class."""
+"""Choice of the rows of each batch: every row once in random order, or groups of one class."""
+
+from __future__ import annotations
 
 import math
 
 import torch
+from torch import Tensor
 
 
 class ShuffledBatches:
-    """Every row once in an epoch, in random order.
+    """Batches that contain every row once in an epoch, in random order.
 
     Parameters
     ----------
     batch_size : int
-        Rows in a batch. A last batch of a single row is left out.
+        Rows in a batch. A last batch of a single row is dropped.
 
     Examples
     --------
@@ -24,26 +27,26 @@ class ShuffledBatches:
     3
     """
 
-    def __init__(self, batch_size):
+    def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
 
-    def steps(self, n_samples, epoch):
+    def steps(self, n_samples: int, epoch: int) -> int:
         """Count the batches of an epoch of `n_samples` rows, at least 1."""
         return steps_per_epoch(n_samples, self.batch_size)
 
-    def draw(self, n_samples, targets, epoch, generator):
+    def draw(self, n_samples: int, targets: Tensor | None, epoch: int, generator: torch.Generator) -> list[Tensor]:
         """Draw the batches of an epoch.
 
         Parameters
         ----------
         n_samples : int
-            Training samples.
+            Number of training samples.
         targets : Tensor or None
             Their labels, class indices or multi-hot.
         epoch : int
-            Epochs finished before.
+            Number of epochs finished before.
         generator : torch.Generator
-            Of the CPU.
+            Generator on the CPU.
 
         Returns
         -------
@@ -51,24 +54,29 @@ class ShuffledBatches:
             Rows of each batch.
         """
         order = torch.randperm(n_samples, generator=generator)
-        # A last batch of one row has no batch statistics; over the epochs the order leaves out another row each time.
+        # A batch of one row has no batch statistics. As the order is random, each epoch drops another row.
         return [rows for rows in order.split(self.batch_size) if len(rows) > 1]
 
 
 class GroupedBatches(ShuffledBatches):
-    """From some epoch on, groups of rows of one class: ODH's second stage.
+    """Batches that, from a given epoch on, consist of groups of rows of one class: ODH's second stage.
 
-    Every row is once the anchor of a group, which is drawn from the rows that share a label with it, with repetitions
-    only where these are too few. An epoch so has `group_size` times as many rows.
+    Every row is the anchor of one group, which is drawn from the rows that share a label with it, with repetitions only
+    where there are too few. An epoch therefore has `group_size` times as many rows.
 
     Parameters
     ----------
     batch_size : int
-        Rows in a batch: as many groups as have room in it.
+        Rows in a batch, rounded down to whole groups.
     group_size : int, default=2
-        Rows of a group, of which a batch must hold two: at most half of `batch_size`.
+        Rows of a group, at most half of `batch_size`, so that a batch has two groups or more.
     start : int, default=0
-        Epochs before the first one with groups; until then rows come once each.
+        Number of epochs before the first one with groups; until then every row comes once.
+
+    Raises
+    ------
+    ValueError
+        If `group_size` is more than half of `batch_size`.
 
     Examples
     --------
@@ -79,7 +87,7 @@ class GroupedBatches(ShuffledBatches):
     [True, True, True]
     """
 
-    def __init__(self, batch_size, group_size=2, *, start=0):
+    def __init__(self, batch_size: int, group_size: int = 2, *, start: int = 0) -> None:
         super().__init__(batch_size)
         if 2 * group_size > batch_size:
             raise ValueError(
@@ -89,16 +97,17 @@ class GroupedBatches(ShuffledBatches):
         self.group_size = group_size
         self.start = start
 
-    def steps(self, n_samples, epoch):
+    def steps(self, n_samples: int, epoch: int) -> int:
         """Count the batches of an epoch of `n_samples` rows, at least 1."""
         if epoch < self.start:
             return super().steps(n_samples, epoch)
         return math.ceil(n_samples / self._groups())
 
-    def draw(self, n_samples, targets, epoch, generator):
-        """Draw the batches of an epoch; a group's rows stand together. See `ShuffledBatches.draw`."""
+    def draw(self, n_samples: int, targets: Tensor | None, epoch: int, generator: torch.Generator) -> list[Tensor]:
+        """Draw the batches of an epoch; the rows of a group are adjacent. See `ShuffledBatches.draw`."""
         if epoch < self.start:
             return super().draw(n_samples, targets, epoch, generator)
+        assert targets is not None, "groups need labels"
         targets = targets.cpu()
         anchors = torch.randperm(n_samples, generator=generator)
         if targets.ndim == 1:
@@ -108,26 +117,26 @@ class GroupedBatches(ShuffledBatches):
             groups = []
             for row in anchors.tolist():
                 related = targets @ targets[row] > 0
-                related[row] = True  # even without any label
+                related[row] = True  # a row without any label shares none, not even with itself
                 groups.append(self._draw_group(related.nonzero()[:, 0], generator))
         return [torch.cat(groups[i : i + self._groups()]) for i in range(0, n_samples, self._groups())]
 
-    def _draw_group(self, rows, generator):
+    def _draw_group(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         if len(rows) < self.group_size:
             return rows[torch.randint(len(rows), (self.group_size,), generator=generator)]
         return rows[torch.randperm(len(rows), generator=generator)[: self.group_size]]
 
-    def _groups(self):
+    def _groups(self) -> int:
         return self.batch_size // self.group_size
 
 
-def steps_per_epoch(n_samples, batch_size):
-    """Count the batches of an epoch: all but a last one of a single row.
+def steps_per_epoch(n_samples: int, batch_size: int) -> int:
+    """Count the batches of an epoch: all except a last one of a single row.
 
     Parameters
     ----------
     n_samples : int
-        Training samples.
+        Number of training samples.
     batch_size : int
         Samples in a batch.
 

@@ -1,14 +1,23 @@
-"""Beside gradients, binary networks need batch statistics that fit their last signs; here is how to find and do it."""
+"""Binary layers of a network, and batch statistics that fit their final signs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import nn
 
 from skhash.nn.binary import BinaryConv2d, BinaryLinear
 
+if TYPE_CHECKING:
+    from skhash.inputs import Samples
+
+_Module = TypeVar("_Module", bound=nn.Module)
+
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-def binary_layers(module):
+def binary_layers(module: nn.Module) -> list[BinaryConv2d | BinaryLinear]:
     """List the layers of a module that have one-bit weights.
 
     Parameters
@@ -18,41 +27,44 @@ def binary_layers(module):
 
     Returns
     -------
-    layers : list of nn.Module
-        Its `BinaryConv2d` and `BinaryLinear` layers.
+    layers : list of BinaryConv2d and BinaryLinear
+        The layers, in the order of `module.modules()`.
     """
     return [layer for layer in module.modules() if isinstance(layer, (BinaryConv2d, BinaryLinear))]
 
 
 @torch.no_grad()
-def reestimate_batch_norm(module, samples, *, generator, batch_size=256):
-    """Take the running statistics of all batch normalisations anew, as plain means over the batches of one pass.
+def reestimate_batch_norm(
+    module: _Module, samples: Samples, *, generator: torch.Generator, batch_size: int = 256
+) -> _Module:
+    """Compute the running statistics of all batch normalizations again, as plain means over the batches of one pass.
 
-    When signs flip late in training, moving averages lag behind them.
+    When signs flip late in training, the moving averages are still those of the earlier signs.
 
     Parameters
     ----------
     module : nn.Module
-        Changed in place; left in evaluation mode.
+        Network that is changed in place and left in evaluation mode.
     samples : Samples
         Training samples.
     generator : torch.Generator
-        Shuffles them.
+        Shuffles the samples.
     batch_size : int, default=256
         Samples in a batch, at least 2.
 
     Returns
     -------
     module : nn.Module
-        The same.
+        The same object.
     """
+    # Everything else stays in evaluation mode, so that dropout and the bi-half layer act as they will in inference.
     module.eval()
     norms = [layer for layer in module.modules() if isinstance(layer, _BATCH_NORMS) and layer.track_running_stats]
     momenta = [norm.momentum for norm in norms]
     device = next(module.parameters()).device
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # torch's word for the plain mean
+        norm.momentum = None  # torch's convention for the plain mean
         norm.train()
     for rows in torch.randperm(len(samples), generator=generator).split(batch_size):
         if len(rows) > 1:

@@ -1,7 +1,7 @@
-"""The bridge to scikit-learn's callbacks, which are experimental and exist from 1.9 on.
+"""Adapter for scikit-learn's callbacks, which are experimental and exist from 1.9 on.
 
-All contact with that interface is in this file. Without it the mixin is empty, the decorator does nothing and no task
-ever asks to stop.
+All use of that interface is in this file. Without it the mixin is empty, the decorator does nothing and no task ever
+requests to stop.
 """
 
 try:
@@ -10,10 +10,10 @@ try:
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupport:
-        """Stands in for scikit-learn's mixin."""
+        """Empty replacement of scikit-learn's mixin."""
 
     def with_callbacks(method):
-        """Stand in for scikit-learn's decorator."""
+        """Return the method, in place of scikit-learn's decorator."""
         return method
 
 
@@ -23,13 +23,13 @@ class FitTask:
     Parameters
     ----------
     estimator : object
-        That is being fitted.
+        Estimator that is being fitted.
     X, y : object
-        Its training data, as the user gave them.
+        Its training data, as passed by the user.
     max_epochs : int
-        Planned epochs.
+        Number of planned epochs.
     fitted_state : callable
-        Gives the attributes that make a copy of the estimator a fitted one.
+        Returns the attributes that make a copy of the estimator a fitted one.
     """
 
     def __init__(self, estimator, X, y, max_epochs, fitted_state):
@@ -48,7 +48,7 @@ class FitTask:
             self._epoch.call_on_fit_task_begin(**self._arguments)
 
     def end_epoch(self):
-        """Tell the callbacks that it has ended; True if one of them wants training to stop."""
+        """Tell the callbacks that the epoch has ended; return True if one of them requests to stop the training."""
         if self._epoch is None:
             return False
         return self._epoch.call_on_fit_task_end(**self._arguments, reconstruction_attributes=self._fitted_state)

@@ -1,18 +1,20 @@
-"""Where to compute."""
+"""Resolution of a `device` parameter."""
+
+from __future__ import annotations
 
 import os
 
 import torch
 
 
-def resolve_device(device="auto"):
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
     """Resolve a `device` parameter.
 
     Parameters
     ----------
     device : str or torch.device, default="auto"
         "auto" takes the environment variable `SKHASH_DEVICE` if it is set, else the accelerator that torch finds, else
-        the CPU. Anything else is what `torch.device` takes.
+        the CPU. Any other value is passed to `torch.device`.
 
     Returns
     -------
@@ -22,7 +24,7 @@ def resolve_device(device="auto"):
     Raises
     ------
     ValueError
-        If torch has no such device here.
+        If the device is not available.
 
     Examples
     --------
@@ -32,7 +34,8 @@ def resolve_device(device="auto"):
     """
     if device == "auto":
         device = os.environ.get("SKHASH_DEVICE") or torch.accelerator.current_accelerator(check_available=True) or "cpu"
+    # Allocating is the test: torch.device() also accepts devices that this machine does not have.
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device={device!r} is none that torch has here ({error}); try 'auto' or 'cpu'.") from error
+        raise ValueError(f"device={device!r} is not available: {error}; use 'auto' or 'cpu'.") from error

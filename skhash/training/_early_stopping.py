@@ -1,44 +1,51 @@
-"""Stop when the validation score no longer rises, and give the best weights back."""
+"""Early stopping: stop when the validation score no longer rises, and restore the best weights."""
+
+from __future__ import annotations
 
 import copy
 
+from torch import Tensor, nn
+
 
 class EarlyStopping:
-    """Watch a score that should rise.
+    """Monitor of a score that should rise, with the weights of its best epoch.
 
     Parameters
     ----------
     patience : int
-        Epochs without a better score after which to stop.
+        Number of epochs without a better score after which to stop.
 
     Attributes
     ----------
     best_score : float
         Highest score so far.
     best_epoch : int
-        Epochs that had been run when it was reached.
+        Number of epochs after which it was reached.
     """
 
-    def __init__(self, patience):
+    best_score: float
+    best_epoch: int
+
+    def __init__(self, patience: int) -> None:
         self.patience = patience
         self.best_score = float("-inf")
         self.best_epoch = 0
-        self._best_state = None
+        self._best_state: dict[str, Tensor] | None = None
 
-    def update(self, score, epoch, network):
-        """Take note of a score after `epoch` epochs.
+    def update(self, score: float, epoch: int, network: nn.Module) -> bool:
+        """Record a score after `epoch` epochs, and the network's weights if it is the best so far.
 
         Returns
         -------
         stop : bool
-            Whether patience is at an end.
+            Whether `patience` epochs have passed without a better score.
         """
         if score > self.best_score:
             self.best_score, self.best_epoch = score, epoch
             self._best_state = copy.deepcopy(network.state_dict())
         return epoch - self.best_epoch >= self.patience
 
-    def restore(self, network):
-        """Give the network the weights of the best epoch."""
+    def restore(self, network: nn.Module) -> None:
+        """Load the weights of the best epoch into the network."""
         if self._best_state is not None:
             network.load_state_dict(self._best_state)

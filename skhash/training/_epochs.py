@@ -1,35 +1,58 @@
-"""Epoch after epoch: history, progress, early stopping, and what remains when the user interrupts."""
+"""Run of several epochs: history, progress, early stopping, and the state after an interruption by the user."""
+
+from __future__ import annotations
 
 import copy
 import time
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from tqdm.auto import tqdm
 
 from skhash.nn.binary import set_progress_
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def run_epochs(loop, samples, targets, *, epochs, validate=None, early_stopping=None, describe=None, task, verbose=0):
-    """Train for some epochs.
+    from skhash.inputs import Samples
+    from skhash.training._callbacks import FitTask
+    from skhash.training._early_stopping import EarlyStopping
+    from skhash.training._loop import TrainingLoop
+
+
+def run_epochs(
+    loop: TrainingLoop,
+    samples: Samples,
+    targets: Tensor | None,
+    *,
+    epochs: int,
+    validate: Callable[[], float] | None = None,
+    early_stopping: EarlyStopping | None = None,
+    describe: Callable[[], dict[str, Any]] | None = None,
+    task: FitTask,
+    verbose: int = 0,
+) -> list[dict[str, Any]]:
+    """Train for several epochs.
 
     Parameters
     ----------
     loop : TrainingLoop
-        Does the training.
+        Trains the network for one epoch at a time.
     samples : Samples
         Training samples.
     targets : Tensor or None
         Their labels.
     epochs : int
-        How many at most.
+        Largest number of epochs.
     validate : callable, default=None
-        Gives a score that should rise, after every epoch.
+        Called after every epoch; returns a score that should rise.
     early_stopping : EarlyStopping, default=None
-        Judges these scores; the network ends with the weights of the best epoch.
+        Monitors these scores; the network ends with the weights of the best epoch.
     describe : callable, default=None
-        Gives a dict of whatever is to be known of the network after every epoch.
+        Called after every epoch; returns a dict of further values for the history.
     task : FitTask
-        Hears of every epoch and may ask to stop.
+        Is notified of every epoch and may request to stop.
     verbose : int, default=0
         Positive for a progress bar.
 
@@ -37,16 +60,16 @@ def run_epochs(loop, samples, targets, *, epochs, validate=None, early_stopping=
     -------
     history : list of dict
         Per epoch: "epoch" (from 1), "loss", "learning_rate" (of the head, at the end), "seconds", with `validate`
-        "validation_map", and what `describe` gives.
+        "validation_map", and the values of `describe`.
 
     Raises
     ------
     KeyboardInterrupt
-        If the user interrupts before the first epoch is finished. Later, the network is set back to the end of the
-        last finished epoch and a warning says so.
+        If the user interrupts before the first epoch is finished. Later, the network is set back to the end of the last
+        finished epoch, and a warning names that epoch.
     """
-    history = []
-    finished = None
+    history: list[dict[str, Any]] = []
+    finished: dict[str, Tensor] = {}
     progress = tqdm(total=epochs, unit="epoch", disable=not verbose)
     try:
         for epoch in range(epochs):
@@ -60,10 +83,12 @@ def run_epochs(loop, samples, targets, *, epochs, validate=None, early_stopping=
             stop = False
             if validate is not None:
                 row["validation_map"] = validate()
-                stop = early_stopping.update(row["validation_map"], epoch + 1, loop.network)
+                if early_stopping is not None:
+                    stop = early_stopping.update(row["validation_map"], epoch + 1, loop.network)
             row["seconds"] = time.perf_counter() - start
             state = copy.deepcopy(loop.network.state_dict())
-            finished, history = state, [*history, row]  # together, or an interruption in between would part them
+            # In one statement, since an interruption between two would leave weights and history of different epochs.
+            finished, history = state, [*history, row]
             progress.update()
             progress.set_postfix({key: f"{row[key]:.4f}" for key in ("loss", "validation_map") if key in row})
             if task.end_epoch() or stop:

@@ -1,20 +1,32 @@
-"""One pass over the data: batches, loss, gradient, step. All methods train through here."""
+"""One pass over the data for all methods: batches, loss, gradient, step."""
+
+from __future__ import annotations
 
 import functools
 import inspect
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from skhash.training._batches import ShuffledBatches
+
+if TYPE_CHECKING:
+    from torch.optim.lr_scheduler import LRScheduler
+
+    from skhash.inputs import Samples
+
+Views: TypeAlias = "Callable[[Tensor, torch.Generator], Tensor]"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a method's loss is given.
+    """Argument of a method's loss: a batch and its circumstances.
 
     Parameters
     ----------
@@ -25,25 +37,25 @@ class Batch:
     rows : ndarray of int64
         Positions of the samples in the training set.
     epoch : int
-        Epochs finished before this one.
+        Number of epochs finished before this one.
     generator : torch.Generator
-        For whatever the loss draws.
+        Generator for all random draws of the loss.
     learning_rate : float
-        Of the head, in this step.
+        Learning rate of the head in this step.
     views : tuple of (callable or None, callable or None), default=(None, None)
-        Weak and strong, see `resolve_views`.
+        Weak and strong views, see `resolve_views`.
     """
 
     inputs: Tensor
     targets: Tensor | None
-    rows: np.ndarray
+    rows: NDArray[np.int64]
     epoch: int
     generator: torch.Generator
     learning_rate: float
-    views: tuple = (None, None)
+    views: tuple[Views | None, Views | None] = (None, None)
 
-    def view(self, strength="strong"):
-        """Draw a random view of the inputs.
+    def view(self, strength: Literal["strong", "weak"] = "strong") -> Tensor:
+        """Draw a random view (augmentation) of the inputs.
 
         Parameters
         ----------
@@ -53,14 +65,14 @@ class Batch:
         Returns
         -------
         inputs : Tensor
-            A new one at every call, of the inputs' type of float; the inputs themselves if there are no views.
+            A new view at every call, of the inputs' dtype; the inputs themselves if there are no views.
 
         Raises
         ------
         TypeError
             If the view is not a tensor of floats.
         ValueError
-            If it has other samples, or other channels or features than the inputs.
+            If it differs from the inputs in the number of samples, channels or features.
         """
         draw = self.views[strength == "strong"]
         if draw is None:
@@ -68,82 +80,82 @@ class Batch:
         view = draw(self.inputs, self.generator)
         if not isinstance(view, Tensor) or not view.is_floating_point():
             got = view.dtype if isinstance(view, Tensor) else type(view).__name__
-            raise TypeError(f"views: {draw!r} must give a tensor of floats, got {got}.")
+            raise TypeError(f"views: {draw!r} must return a tensor of floats, got {got}.")
         if view.ndim != self.inputs.ndim or view.shape[:2] != self.inputs.shape[:2]:
             raise ValueError(
-                f"views: {draw!r} must keep the samples and their channels or features, got a view of shape "
-                f"{tuple(view.shape)} of a batch of shape {tuple(self.inputs.shape)}."
+                f"views: {draw!r} must keep the number of samples and of their channels or features, got a view of "
+                f"shape {tuple(view.shape)} of a batch of shape {tuple(self.inputs.shape)}."
             )
         return view.to(self.inputs)
 
-    def asked_by(self, criterion):
-        """Choose what a criterion wants to know beside codes and targets.
+    def extra_arguments(self, criterion: nn.Module) -> dict[str, Any]:
+        """Return the arguments that a criterion accepts in addition to codes and targets.
 
         Parameters
         ----------
         criterion : nn.Module
-            Whose `forward` may have parameters `rows`, `epoch`, `generator` or `batch`, which is all of this.
+            Criterion whose `forward` may have parameters `rows`, `epoch`, `generator` and `batch` (this object).
 
         Returns
         -------
         arguments : dict
-            Values of those that it has.
+            Values of those parameters that it has.
         """
-        return {name: self if name == "batch" else getattr(self, name) for name in _asked_by(type(criterion))}
+        return {name: self if name == "batch" else getattr(self, name) for name in _extra_names(type(criterion))}
 
 
 @functools.cache
-def _asked_by(criterion_class):
+def _extra_names(criterion_class: type[nn.Module]) -> list[str]:
     parameters = inspect.signature(criterion_class.forward).parameters
     return [name for name in ("rows", "epoch", "generator", "batch") if name in parameters]
 
 
 @dataclass
 class TrainingLoop:
-    """Everything that takes part in training; `run_epoch` does it.
+    """Training of one epoch: the network, its loss, and everything that takes part.
 
     Parameters
     ----------
     network : HashNetwork
         Trained in place, on `device`.
     loss : callable
-        `loss(network, batch)` gives a scalar.
+        `loss(network, batch)` returns a scalar.
     optimizer : torch.optim.Optimizer
         Steps after every batch.
     schedule : torch.optim.lr_scheduler.LRScheduler
-        Steps after the optimiser.
+        Steps after the optimizer.
     batch_size : int
         Samples in a batch.
     device : torch.device
-        Where to compute.
+        Device on which to train.
     generator : torch.Generator
-        Shuffles, draws views, and is handed to the loss.
+        Shuffles the rows, draws views, and is passed to the loss.
     max_grad_norm : float, default=None
         Longer gradients are scaled down to this norm.
     views : tuple of (callable or None, callable or None), default=(None, None)
-        What draws weak and strong views of a batch.
+        Weak and strong views of a batch.
     batches : ShuffledBatches, default=None
-        Draws the rows of every batch; None shows every row once in an epoch.
+        Draws the rows of every batch; None draws every row once in an epoch.
     before_step : callable, default=None
-        `before_step(network)` sees the gradients before every step.
+        `before_step(network)` is called before every step, when the gradients are known.
     after_step : callable, default=None
-        `after_step(network)` follows every step, such as `skhash.nn.binary.clip_latent_weights_`.
+        `after_step(network)` is called after every step, such as `skhash.nn.binary.clip_latent_weights_`.
     """
 
-    network: torch.nn.Module
-    loss: object
+    network: nn.Module
+    loss: Callable[[Any, Batch], Tensor]
     optimizer: torch.optim.Optimizer
-    schedule: object
+    schedule: LRScheduler
     batch_size: int
     device: torch.device
     generator: torch.Generator
     max_grad_norm: float | None = None
-    views: tuple = (None, None)
+    views: tuple[Views | None, Views | None] = (None, None)
     batches: ShuffledBatches | None = None
-    before_step: object = None
-    after_step: object = None
+    before_step: Callable[[Any], object] | None = None
+    after_step: Callable[[Any], object] | None = None
 
-    def run_epoch(self, samples, targets, epoch):
+    def run_epoch(self, samples: Samples, targets: Tensor | None, epoch: int) -> float:
         """Train on all batches of an epoch.
 
         Parameters
@@ -153,12 +165,12 @@ class TrainingLoop:
         targets : Tensor or None
             Their labels, on the device.
         epoch : int
-            Epochs finished before.
+            Number of epochs finished before.
 
         Returns
         -------
         loss : float
-            Mean over the batches.
+            Mean loss over the batches.
 
         Raises
         ------
@@ -177,7 +189,7 @@ class TrainingLoop:
             )
         return loss
 
-    def _step(self, samples, targets, rows, epoch):
+    def _step(self, samples: Samples, targets: Tensor | None, rows: Tensor, epoch: int) -> Tensor:
         inputs = samples.batch(rows).to(self.device)
         batch_targets = None if targets is None else targets[rows.to(self.device)]
         learning_rate = self.optimizer.param_groups[0]["lr"]
@@ -194,4 +206,5 @@ class TrainingLoop:
         self.schedule.step()
         if self.after_step is not None:
             self.after_step(self.network)
+        # Still a tensor: `item()` would wait for the device after every batch.
         return loss.detach()

@@ -1,15 +1,23 @@
-"""Optimisers and learning-rate schedules by name."""
+"""Optimizers and learning-rate schedules by name."""
+
+from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch.optim.lr_scheduler import LambdaLR, MultiStepLR, OneCycleLR
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiStepLR, OneCycleLR
 
 from skhash.training._binary import binary_layers
 from skhash.training._recipes import Steps
 from skhash.utils import check_option
 
-OPTIMIZERS = {
+if TYPE_CHECKING:
+    from skhash.nn import HashNetwork
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "rmsprop": torch.optim.RMSprop,
@@ -18,57 +26,90 @@ OPTIMIZERS = {
 SCHEDULES = ("step", "one_cycle", "constant")
 
 
-def make_optimizer(name, network, *, learning_rate, backbone_lr_ratio=1.0, weight_decay=0.0):
-    """Make an optimiser with one group for the backbone and one for the rest: the head and whatever the loss learns.
+def make_optimizer(
+    name: Literal["adam", "adamw", "rmsprop", "sgd"],
+    network: HashNetwork,
+    *,
+    learning_rate: float,
+    backbone_lr_ratio: float = 1.0,
+    weight_decay: float = 0.0,
+) -> torch.optim.Optimizer:
+    """Make an optimizer with one group for the backbone and one for the head and the loss's learned parameters.
 
     Parameters
     ----------
     name : {"adam", "adamw", "rmsprop", "sgd"}
-        SGD has Nesterov momentum 0.9.
+        Name of the optimizer. SGD has Nesterov momentum 0.9.
     network : HashNetwork
-        Whose parameters to optimise, without those of a frozen backbone or without gradient. Its criterion may have an
-        attribute `lr_ratio`: the learning rate of its parameters as a share of the head's.
+        Network whose parameters are optimized, except those of a frozen backbone and those without gradient. If its
+        criterion has an attribute `lr_ratio`, the criterion's parameters have a group of their own, with this share of
+        the head's learning rate.
     learning_rate : float
-        Of the head.
+        Learning rate of the head.
     backbone_lr_ratio : float, default=1.0
         Learning rate of the backbone, as a share of the head's.
     weight_decay : float, default=0.0
-        Weight decay. A network with binary layers has it in real weight matrices only: decay of latent weights changes
-        no sign but how easily they flip.
+        Weight decay. In a network with binary layers it applies to real weight matrices only: decay of latent weights
+        does not change signs but how easily they flip.
 
     Returns
     -------
     optimizer : torch.optim.Optimizer
-        The optimiser.
+        The optimizer.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
     """
     check_option("name", name, tuple(OPTIMIZERS))
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    backbone = {id(p) for p in network.backbone.parameters()}
     loss_ratio = getattr(network.criterion, "lr_ratio", 1.0)
-    loss = {id(p) for p in network.criterion.parameters()} - backbone if loss_ratio != 1 else set()
-    rest = [p for p in parameters if id(p) not in backbone | loss]
-    groups = [{"params": rest, "lr": learning_rate}]
-    if not network.frozen:
-        groups.append({"params": [p for p in parameters if id(p) in backbone], "lr": learning_rate * backbone_lr_ratio})
-    groups.append({"params": [p for p in parameters if id(p) in loss], "lr": learning_rate * loss_ratio})
-    groups = groups[:1] + [group for group in groups[1:] if group["params"]]
+    head, backbone, loss = _split_parameters(network, loss_apart=loss_ratio != 1)
+    groups: list[dict[str, Any]] = [{"params": head, "lr": learning_rate}]
+    for parameters, ratio in ((backbone, backbone_lr_ratio), (loss, loss_ratio)):
+        if parameters:
+            groups.append({"params": parameters, "lr": learning_rate * ratio})
     if weight_decay and (layers := binary_layers(network)):
         latent = {id(layer.weight) for layer in layers}
         groups = [part for group in groups for part in _split_decay(group, latent)]
     return OPTIMIZERS[name](groups, weight_decay=weight_decay)
 
 
-def _split_decay(group, latent):
-    """Split off the parameters that are spared: latent weights, and vectors, which are thresholds, slopes and norms."""
-    parts = {True: [], False: []}
+def _split_parameters(
+    network: HashNetwork, loss_apart: bool
+) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
+    """Split the parameters that receive a gradient into those of the head, the backbone and the loss.
+
+    Without `loss_apart` the parameters of the loss are among those of the head. A frozen backbone's are left out.
+    """
+    backbone = {id(p) for p in network.backbone.parameters()}
+    loss = {id(p) for p in network.criterion.parameters()} if loss_apart else set()
+    parts: dict[str, list[nn.Parameter]] = {"head": [], "backbone": [], "loss": []}
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            part = "backbone" if id(parameter) in backbone else "loss" if id(parameter) in loss else "head"
+            parts[part].append(parameter)
+    return parts["head"], [] if network.frozen else parts["backbone"], parts["loss"]
+
+
+def _split_decay(group: dict[str, Any], latent: set[int]) -> list[dict[str, Any]]:
+    """Split off the parameters without decay: latent weights, and vectors, which are thresholds, slopes and norms."""
+    parts: dict[bool, list[nn.Parameter]] = {True: [], False: []}
     for parameter in group["params"]:
+        # Vectors, also those of shape (1, n) or (n, 1, 1): the longest side has all values.
         spared = id(parameter) in latent or max(parameter.shape, default=1) == parameter.numel()
         parts[spared].append(parameter)
     groups = [{**group, "params": parts[False]}, {**group, "params": parts[True], "weight_decay": 0.0}]
     return [part for part in groups if part["params"]]
 
 
-def make_schedule(name, optimizer, *, epochs, steps_per_epoch):
+def make_schedule(
+    name: Literal["step", "one_cycle", "constant"] | Steps,
+    optimizer: torch.optim.Optimizer,
+    *,
+    epochs: int,
+    steps_per_epoch: int | Sequence[int],
+) -> LRScheduler:
     """Make a learning-rate schedule that is stepped after every batch.
 
     Parameters
@@ -77,19 +118,24 @@ def make_schedule(name, optimizer, *, epochs, steps_per_epoch):
         A tenth of the learning rate after 80 % of the epochs; torch's one-cycle policy with the learning rate as its
         maximum (up to 30 % of the steps, then down along a cosine); a constant learning rate; or other steps.
     optimizer : torch.optim.Optimizer
-        Whose learning rates to change.
+        Optimizer whose learning rates are changed.
     epochs : int
-        Planned epochs.
+        Number of planned epochs.
     steps_per_epoch : int or sequence of int
-        Batches in each; a sequence has one number per epoch.
+        Batches in each epoch; a sequence has one number per epoch.
 
     Returns
     -------
     schedule : torch.optim.lr_scheduler.LRScheduler
         The schedule.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
     """
     per_epoch = [steps_per_epoch] * epochs if isinstance(steps_per_epoch, int) else steps_per_epoch
-    passed = [0, *itertools.accumulate(per_epoch)]  # after so many epochs
+    passed = [0, *itertools.accumulate(per_epoch)]  # passed[k]: batches in the first k epochs
     steps = Steps() if name == "step" else name
     if isinstance(steps, Steps):
         ends = range(steps.every, epochs, steps.every) if steps.every else [round(at * epochs) for at in steps.at]
@@ -97,5 +143,6 @@ def make_schedule(name, optimizer, *, epochs, steps_per_epoch):
     check_option("name", name, SCHEDULES)
     if name == "one_cycle":
         maxima = [group["lr"] for group in optimizer.param_groups]
+        # A single step would have the rate of the schedule's end, which is nearly 0.
         return OneCycleLR(optimizer, max_lr=maxima, total_steps=max(passed[-1], 2))
     return LambdaLR(optimizer, lambda step: 1.0)

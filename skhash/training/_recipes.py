@@ -1,28 +1,31 @@
-"""Published ways to train, written down once: epochs, batches, optimiser, learning rates, schedule, decay."""
+"""Published training settings: epochs, batches, optimizer, learning rates, schedule, decay."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from numbers import Integral
+from typing import Any, Literal
 
 __all__ = ["RECIPES", "Recipe", "Steps", "adapt_to_features", "dropout_for", "epochs_for"]
 
 
 @dataclass(frozen=True)
 class Steps:
-    """A learning rate that falls in steps.
+    """Learning-rate schedule that falls in steps.
 
     Parameters
     ----------
     factor : float, default=0.1
-        What it is multiplied by at each step.
+        Factor by which the learning rate is multiplied at each step, positive.
     at : tuple of float, default=(0.8,)
-        When, as shares of the planned epochs.
+        Times of the steps, as shares of the planned epochs in [0, 1].
     every : int, default=None
-        Epochs between steps; takes the place of `at`.
+        Epochs between steps; replaces `at`.
 
     Raises
     ------
     ValueError
-        If `factor` is not positive, a share is outside of [0, 1], or `every` is no positive integer.
+        If `factor` is not positive, a share is outside of [0, 1], or `every` is not a positive integer.
 
     Examples
     --------
@@ -32,21 +35,21 @@ class Steps:
     """
 
     factor: float = 0.1
-    at: tuple = (0.8,)
+    at: tuple[float, ...] = (0.8,)
     every: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.factor > 0:
             raise ValueError(f"factor must be positive, got {self.factor!r}.")
         if not isinstance(self.at, tuple | list) or not all(0 <= share <= 1 for share in self.at):
-            raise ValueError(f"at must be a tuple of shares of the epochs, from 0 to 1, got {self.at!r}.")
+            raise ValueError(f"at must be a tuple of shares of the epochs in [0, 1], got {self.at!r}.")
         if self.every is not None and not (isinstance(self.every, Integral) and self.every >= 1):
-            raise ValueError(f"every must be an integer of at least 1 or None, got {self.every!r}.")
+            raise ValueError(f"every must be an integer >= 1 or None, got {self.every!r}.")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train; what each field means is told by the parameter of a deep hasher of that name.
+    """Training settings; each field is the default of the deep hashers' parameter of that name.
 
     Parameters
     ----------
@@ -55,9 +58,9 @@ class Recipe:
     batch_size : int, default=128
         Samples in a batch.
     optimizer : {"adam", "adamw", "sgd", "rmsprop"}, default="adam"
-        Optimiser.
+        Optimizer.
     learning_rate : float, default=1e-3
-        Of the head, at its highest.
+        Highest learning rate of the head.
     backbone_lr_ratio : float, default=1.0
         Learning rate of the backbone as a share of the head's.
     schedule : {"step", "one_cycle", "constant"} or Steps, default="step"
@@ -76,50 +79,50 @@ class Recipe:
     64
     """
 
-    max_epochs: int | str = 100
+    max_epochs: int | Literal["auto"] = 100
     batch_size: int = 128
-    optimizer: str = "adam"
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
     learning_rate: float = 1e-3
     backbone_lr_ratio: float = 1.0
-    schedule: str | Steps = "step"
+    schedule: Literal["step", "one_cycle", "constant"] | Steps = "step"
     weight_decay: float = 5e-4
     standardize: bool = False
-    dropout: float | str = 0.0
+    dropout: float | Literal["auto"] = 0.0
 
-    def override(self, estimator):
-        """Give the recipe with those of an estimator's parameters that are not None.
+    def override(self, estimator: object) -> Recipe:
+        """Return the recipe with those parameters of an estimator that are not None.
 
         Parameters
         ----------
         estimator : object
-            With an attribute for each field.
+            Estimator with an attribute for each field.
 
         Returns
         -------
         recipe : Recipe
-            The changed one.
+            The changed recipe.
         """
         given = {field.name: getattr(estimator, field.name) for field in fields(self)}
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
 
-def epochs_for(n_samples, batch_size):
-    """Choose the passes over the training data: about 1,200 batches, in 30 to 100 epochs.
+def epochs_for(n_samples: int, batch_size: int) -> int:
+    """Return the number of epochs for training on features: about 1,200 batches, in 30 to 100 epochs.
 
-    A head on features needs some hundreds of steps however few samples there are, and learns many by heart if it sees
-    them too often.
+    A head on features needs some hundreds of steps even for few samples, and overfits many samples if it sees them too
+    often.
 
     Parameters
     ----------
     n_samples : int
-        Training samples.
+        Number of training samples.
     batch_size : int
         Samples in a batch.
 
     Returns
     -------
     max_epochs : int
-        From 30 to 100.
+        Number of epochs, from 30 to 100.
 
     Examples
     --------
@@ -130,21 +133,21 @@ def epochs_for(n_samples, batch_size):
     return min(max(-(-1200 * batch_size // n_samples), 30), 100)
 
 
-def dropout_for(n_features):
-    """Choose the share of features to drop in training: one half of 1,250 or more, proportionally less of fewer.
+def dropout_for(n_features: int) -> float:
+    """Return the share of features to drop in training: one half of 1,250 or more, proportionally less of fewer.
 
-    A linear head on many features learns the training data by heart unless it has to do without some of them; of few
-    features each is needed.
+    A linear head on many features overfits the training data unless some of them are dropped; of few features each is
+    needed.
 
     Parameters
     ----------
     n_features : int
-        Length of a sample.
+        Number of features.
 
     Returns
     -------
     dropout : float
-        From 0 to 0.5.
+        Share from 0 to 0.5.
 
     Examples
     --------
@@ -155,8 +158,8 @@ def dropout_for(n_features):
     return min(n_features / 2500, 0.5)
 
 
-# methods.md section 13. What a paper's own authors did, as far as it differs, stands with the method.
-RECIPES = {
+# methods.md section 13. Where the settings of a paper's authors differ, they are with the method.
+RECIPES: dict[str, Recipe | tuple[Recipe, Recipe]] = {
     # For features and for images. The former was chosen on parts held out of the training data, of CIFAR-10 as features
     # of a trained network, of Fashion-MNIST's pixels and of digits: `examples/benchmarks/bench_supervised.py`.
     "skhash": (Recipe(max_epochs="auto", standardize=True, dropout="auto"), Recipe()),
@@ -173,18 +176,18 @@ RECIPES = {
 }
 
 
-def adapt_to_features(**changes):
-    """Give the library's own recipe with changes for features.
+def adapt_to_features(**changes: Any) -> tuple[Recipe, Recipe]:
+    """Return the library's own recipe with changes for features.
 
     Parameters
     ----------
     **changes
-        Fields of `Recipe`.
+        Values of fields of `Recipe`.
 
     Returns
     -------
     recipes : tuple of (Recipe, Recipe)
-        For features and for images.
+        Recipes for features and for images.
 
     Examples
     --------
@@ -192,5 +195,7 @@ def adapt_to_features(**changes):
     >>> adapt_to_features(learning_rate=1e-4)[0].learning_rate
     0.0001
     """
-    features, images = RECIPES["skhash"]
+    recipes = RECIPES["skhash"]
+    assert isinstance(recipes, tuple)
+    features, images = recipes
     return replace(features, **changes), images

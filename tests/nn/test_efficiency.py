@@ -94,7 +94,7 @@ def test_golden_costs_of_the_bireal_paper(backbones):
     assert report.reference.memory_bits / 1e6 == pytest.approx(BIREAL_FLOAT_MBIT, rel=0.001)
     assert report.network.memory_bits / 1e6 == pytest.approx(BIREAL_MBIT, rel=0.04)
     assert report.network.flops == pytest.approx(BIREAL_FLOPS, rel=0.04)
-    # The specification's own anchor leaves out batch normalisation and the classifier's bias.
+    # The specification's own anchor leaves out batch normalization and the classifier's bias.
     bare = report_of(backbones["bireal18"], 1000, "resnet18", bias=False, bn_params=0, bn_mults=0)
     assert bare.network.memory_bits / 1e6 == pytest.approx(33.18, abs=0.01)
     assert bare.network.flops == pytest.approx(1.64e8, abs=5e5)
@@ -128,8 +128,8 @@ def test_a_hasher_on_features(fitted):
     # Stem, two binary layers of 512 units, head.
     assert report.network.binary_parameters == report.network.binary_macs == 2 * 512**2
     norms = sum(layer.norm_channels for layer in report.network.layers)
-    learnt = sum(p.numel() for name, p in fitted.module_.encoder.named_parameters() if "rule" not in name)
-    assert report.network.real_parameters + report.network.binary_parameters == learnt
+    learned = sum(p.numel() for name, p in fitted.module_.encoder.named_parameters() if "rule" not in name)
+    assert report.network.real_parameters + report.network.binary_parameters == learned
     assert report.network.not_counted == []
     assert norms >= 3 * 512
     with pytest.raises(ValueError, match=r"reference='resnet50' takes images, got inputs of shape \(64,\); use 'twin'"):

@@ -98,7 +98,7 @@ def test_every_kind_of_layer():
         LayerCost("prelu", "PReLU", 1, real_macs=96),
         # Signs alone have no scales.
         LayerCost("linear", "BinaryLinear", 0, 480, 0, 480),
-        # Its inputs are integers, not signs; its learnt scales are scales.
+        # Its inputs are integers, not signs; its learned scales are scales.
         LayerCost("mixed", "BinaryLinear", 0, 35, 35, 0, scales=7, scaled_elements=7),
         LayerCost("layer_norm", "LayerNorm", 14, counted=False),
         LayerCost("unused", "Linear", 9, counted=False),
@@ -168,10 +168,29 @@ def test_bad_input():
         count_layers(linear, (4,))
     assert not linear._forward_hooks
     with pytest.raises(
-        ValueError, match=r"one vector per sample, shape \(n, d\); of one sample it gave shape \(1, 5, 2\)"
+        ValueError, match=r"one vector per sample, of shape \(n, d\), got shape \(1, 5, 2\) for one sample"
     ):
         count_layers(linear, (5, 3))
-    with pytest.raises(ValueError, match="real_downsample=True: no convolution has 'downsample' or 'shortcut' in its"):
+    with pytest.raises(
+        ValueError, match=r"real_downsample must be None .* 'downsample' or 'shortcut' in their name, got True"
+    ):
         count_layers(linear, (3,), real_downsample=True)
-    with pytest.raises(ValueError, match="real_head=False: the network has no convolution and no linear layer"):
+    with pytest.raises(
+        ValueError, match=r"real_head must be None .* without convolutions and linear layers, got False"
+    ):
         count_layers(nn.ReLU(), (3,), real_head=False)
+
+
+class CalledTwice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = BinaryLinear(4, 4)
+        self.sign = Sign()
+
+    def forward(self, x):
+        return self.layer(self.sign(self.layer(x)))
+
+
+def test_multiplications_are_binary_only_if_the_inputs_of_all_calls_are():
+    (cost,) = count_layers(CalledTwice(), (4,))
+    assert (cost.real_macs, cost.binary_macs, cost.binary_parameters) == (32, 0, 16)

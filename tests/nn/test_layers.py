@@ -129,8 +129,8 @@ def test_build_draws_from_its_generator_only():
     assert not torch.equal(first[0][0][0].weight, other[0][0][0].weight)
 
 
-def test_build_refuses_layers_that_nobody_initialises():
-    with pytest.raises(TypeError, match="weight of LayerNorm was not initialised: give its layer `initialize`"):
+def test_build_refuses_layers_that_nobody_initializes():
+    with pytest.raises(TypeError, match=r"weight of LayerNorm was not initialized: .* needs a method `initialize"):
         build(nn.LayerNorm, 64, generator=generator())
 
 
@@ -165,7 +165,7 @@ def test_build_has_torchs_own_distribution():
             assert a.std().item() == pytest.approx(b.std().item(), rel=0.05)
             assert a.abs().max().item() == pytest.approx(b.abs().max().item(), rel=0.01)
         else:
-            assert torch.equal(a, b)  # batch normalisation: nothing drawn
+            assert torch.equal(a, b)  # batch normalization: nothing drawn
 
 
 @pytest.mark.parametrize("size", [(28, 28), (8, 8), (7, 9), (1, 1)])
@@ -199,11 +199,11 @@ def test_foreign_backbones_as_module_or_class():
 @pytest.mark.parametrize(
     ("backbone", "shape", "message"),
     [
-        (None, (3, 8, 8), "backbone=None takes features"),
+        (None, (3, 8, 8), r"backbone=None takes features .* got images of shape \(3, 8, 8\); use 'auto'"),
         ("mlp", (3, 8, 8), r"backbone='mlp' takes features .* got inputs of shape \(3, 8, 8\)"),
         ("small_cnn", (10,), r"backbone='small_cnn' takes images, got inputs of shape \(10,\)"),
         (nn.Linear(4, 2), (10,), r"backbone does not take inputs of shape \(10,\)"),
-        (nn.Identity(), (3, 8, 8), r"one vector per sample, shape \(n, d\); for n=2 samples it gave \(2, 3, 8, 8\)"),
+        (nn.Identity(), (3, 8, 8), r"one vector per sample, of shape \(n, d\), got \(2, 3, 8, 8\) for n = 2 samples"),
     ],
 )
 def test_backbones_that_do_not_fit(backbone, shape, message):
@@ -218,3 +218,18 @@ def test_standardize():
     assert out[:, 0].mean().abs() < 1e-5
     assert out[:, 0].std(correction=0).item() == pytest.approx(1, abs=1e-5)
     assert (out[:, 1] == 0).all()
+
+
+def test_a_feature_that_is_always_zero_stays_zero():
+    features = torch.stack([torch.zeros(20), torch.arange(20.0)], dim=1)
+    out = Standardize((2,)).fit(features)(features)
+    assert (out[:, 0] == 0).all()
+    assert out[:, 1].std(correction=0).item() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("layer", [(nn.Linear, 400, 300), (nn.Conv2d, 16, 300, 5)], ids=["linear", "convolution"])
+def test_biases_are_uniform_within_the_inverse_root_of_the_fan_in(layer):
+    bias = build(*layer, generator=generator()).bias
+    assert bias.min().item() == pytest.approx(-1 / 20, rel=0.05)
+    assert bias.max().item() == pytest.approx(1 / 20, rel=0.05)
+    assert bias.abs().max() <= 1 / 20

@@ -89,13 +89,13 @@ def test_adapting_changes_the_side_of_features_only():
     ("steps", "message"),
     [
         ({"factor": 0}, "factor must be positive, got 0"),
-        ({"at": 0.5}, "at must be a tuple of shares of the epochs, from 0 to 1, got 0.5"),
+        ({"at": 0.5}, r"at must be a tuple of shares of the epochs in \[0, 1\], got 0.5"),
         ({"at": (0.5, 80)}, r"at must be a tuple .* got \(0.5, 80\)"),
-        ({"every": 0}, "every must be an integer of at least 1 or None, got 0"),
-        ({"every": 2.5}, "every must be an integer of at least 1 or None, got 2.5"),
+        ({"every": 0}, "every must be an integer >= 1 or None, got 0"),
+        ({"every": 2.5}, "every must be an integer >= 1 or None, got 2.5"),
     ],
 )
-def test_steps_that_are_none(steps, message):
+def test_refused_steps(steps, message):
     with pytest.raises(ValueError, match=message):
         Steps(**steps)
 

@@ -118,7 +118,7 @@ def test_views_see_the_batch_and_the_generator():
 )
 def test_what_is_no_view_of_the_batch(change, error, message):
     batch = Batch(torch.zeros(4, 3), None, None, 0, None, 0.1, views=(None, lambda inputs, generator: change(inputs)))
-    with pytest.raises(error, match=rf"views: <.*> must (give|keep) .*{message}"):
+    with pytest.raises(error, match=rf"views: <.*> must (return|keep) .*{message}"):
         batch.view()
 
 
@@ -249,7 +249,7 @@ def test_devices(monkeypatch):
     assert resolve_device("cpu") == torch.device("cpu")
     monkeypatch.setenv("SKHASH_DEVICE", "meta")
     assert resolve_device() == torch.device("meta")
-    with pytest.raises(ValueError, match="device='abacus' is none that torch has here"):
+    with pytest.raises(ValueError, match="device='abacus' is not available: "):
         resolve_device("abacus")
 
 
@@ -259,8 +259,8 @@ def test_a_criterion_is_given_what_it_asks_for():
             pass
 
     batch = Batch(torch.zeros(2, 3), None, np.arange(2), 5, torch.Generator(), 0.1)
-    assert batch.asked_by(Curious()) == {"epoch": 5, "batch": batch, "generator": batch.generator}
-    assert batch.asked_by(Squares()) == {}
+    assert batch.extra_arguments(Curious()) == {"epoch": 5, "batch": batch, "generator": batch.generator}
+    assert batch.extra_arguments(Squares()) == {}
 
 
 def test_a_batch_knows_the_learning_rate_of_its_step():

@@ -1,33 +1,41 @@
-"""What stands before a binary layer and turns real numbers into -1 and +1, and what stands behind it."""
+"""Activations of binary networks: signs before a binary layer, and shifted PReLUs after a block."""
+
+from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from skhash.nn.binary._quantizers import GRADIENTS, binary_sign
+from skhash.nn.binary._quantizers import GRADIENTS, Gradient, binary_sign
 from skhash.utils import check_option
 
 _EDE_FIRST, _EDE_LAST = 0.1, 10.0
 _PRELU_SLOPE = 0.25
 
 
-def per_channel(values, like):
-    """View one value per channel so that it broadcasts over dimension 1 of `like`."""
+def per_channel(values: Tensor, like: Tensor) -> Tensor:
+    """View one value per channel so that it broadcasts along dimension 1 of `like`."""
     return values.view(-1, *(1,) * (like.ndim - 2))
 
 
 class Sign(nn.Module):
-    """Take the sign of activations.
+    """Layer that takes the sign of activations.
 
     Parameters
     ----------
     gradient : {"clip", "strict_clip", "approx", "ede", "identity"}, default="approx"
-        What the backward pass takes for the sign, see `binary_sign`. The sharpness of "ede" grows with the training:
-        see `set_progress`.
+        Surrogate for the sign's derivative in the backward pass, see `binary_sign`. The sharpness of "ede" grows during
+        training: see `set_progress`.
     normalize_gradient : bool, default=False
         Whether, in training, a sample's activations are first divided by their standard deviation. No sign changes, but
         the gradient then reaches the same share of every sample's activations (ReCU).
+
+    Attributes
+    ----------
+    t : float
+        Sharpness of "ede".
 
     Examples
     --------
@@ -37,43 +45,46 @@ class Sign(nn.Module):
     tensor([-1.,  1.,  1.])
     """
 
-    def __init__(self, gradient="approx", *, normalize_gradient=False):
+    t: float
+
+    def __init__(self, gradient: Gradient = "approx", *, normalize_gradient: bool = False) -> None:
         super().__init__()
         check_option("gradient", gradient, GRADIENTS)
-        self.gradient = gradient
+        self.gradient: Gradient = gradient
         self.normalize_gradient = normalize_gradient
         self.t = _EDE_FIRST
 
-    def set_progress(self, fraction):
+    def set_progress(self, fraction: float) -> None:
         """Sharpen "ede": t goes from 0.1 to 10 log-linearly as `fraction` of the training goes from 0 to 1."""
         self.t = ede_sharpness(fraction)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Turn activations of any shape into -1 and +1."""
         if self.normalize_gradient and self.training:
             deviation = x.std(dim=tuple(range(1, x.ndim)), keepdim=True)
+            # Equal activations have deviation 0: 0 / 0 would be NaN, whose sign is -1 instead of +1.
             x = x / deviation.clamp(min=torch.finfo(x.dtype).tiny)
         return binary_sign(x, self.gradient, t=self.t)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """Show the gradient in the module's repr."""
         return f"gradient={self.gradient!r}" + ", normalize_gradient=True" * self.normalize_gradient
 
 
-def ede_sharpness(fraction):
-    """Give IR-Net's t at a fraction of the training."""
+def ede_sharpness(fraction: float) -> float:
+    """Return IR-Net's t at a fraction of the training."""
     return math.exp(math.log(_EDE_FIRST) + fraction * math.log(_EDE_LAST / _EDE_FIRST))
 
 
 class RSign(nn.Module):
-    """Take the sign of activations with a threshold of its own for each channel: sign(x + shift).
+    """Layer that takes the sign of activations with a learned threshold per channel: sign(x + shift).
 
     Parameters
     ----------
     channels : int
         Length of dimension 1 of the activations.
-    gradient : str, default="approx"
-        As of `Sign`.
+    gradient : {"clip", "strict_clip", "approx", "ede", "identity"}, default="approx"
+        Surrogate for the sign's derivative, as for `Sign`.
 
     References
     ----------
@@ -88,23 +99,26 @@ class RSign(nn.Module):
     [[-1.0, 1.0, 1.0]]
     """
 
-    def __init__(self, channels, gradient="approx"):
+    sign: Sign
+    shift: nn.Parameter
+
+    def __init__(self, channels: int, gradient: Gradient = "approx") -> None:
         super().__init__()
         self.sign = Sign(gradient)
         self.shift = nn.Parameter(torch.empty(channels))
         self.initialize()
 
-    def initialize(self, generator=None):
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Set the thresholds to 0."""
         nn.init.zeros_(self.shift)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Turn activations (n, channels, ...) into -1 and +1."""
         return self.sign(x + per_channel(self.shift, x))
 
 
 class RPReLU(nn.Module):
-    r"""Shift, bend and shift back: PReLU(x + shift_in) + shift_out, with values of its own for each channel.
+    r"""Shifted PReLU with learned values per channel: PReLU(x + shift_in) + shift_out.
 
     Parameters
     ----------
@@ -123,42 +137,48 @@ class RPReLU(nn.Module):
     [[-0.25, 1.0]]
     """
 
-    def __init__(self, channels):
+    shift_in: nn.Parameter
+    slope: nn.Parameter
+    shift_out: nn.Parameter
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.shift_in = nn.Parameter(torch.empty(channels))
         self.slope = nn.Parameter(torch.empty(channels))
         self.shift_out = nn.Parameter(torch.empty(channels))
         self.initialize()
 
-    def initialize(self, generator=None):
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Set both shifts to 0 and the slope below zero to 0.25."""
         nn.init.zeros_(self.shift_in)
         nn.init.constant_(self.slope, _PRELU_SLOPE)
         nn.init.zeros_(self.shift_out)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Transform activations (n, channels, ...)."""
         return _RPReLU.apply(x, *(per_channel(p, x) for p in (self.shift_in, self.slope, self.shift_out)))
 
 
 class _RPReLU(torch.autograd.Function):
-    """By hand, because the backward pass of torch's PReLU takes longer than that of a whole small convolution."""
+    """RPReLU with its own backward pass: that of torch's PReLU takes longer than that of a whole small convolution."""
 
     @staticmethod
-    def forward(ctx, x, shift_in, slope, shift_out):
+    def forward(ctx: Any, x: Tensor, shift_in: Tensor, slope: Tensor, shift_out: Tensor) -> Tensor:
         z = x + shift_in
         ctx.save_for_backward(z, slope)
         return torch.prelu(z, slope.flatten()).add_(shift_out)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        (grad,) = grads
         z, slope = ctx.saved_tensors
+        # The gradient where z > 0; the rest, where z <= 0, is the part that passes the slope.
         above = torch.ops.aten.threshold_backward(grad, z, 0)
         below = grad - above
         grad_z = torch.addcmul(above, below, slope)
         others = tuple(i for i in range(z.ndim) if i != 1)
 
-        def total(values):
+        def total(values: Tensor) -> Tensor:
             return values.sum(dim=others).view_as(slope)
 
         return grad_z, total(grad_z), total(below.mul_(z)), total(grad)

@@ -1,17 +1,32 @@
 """Blocks of binary residual networks."""
 
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from skhash.nn.binary._layers import BinaryConv2d
+from skhash.nn.binary._layers import BinaryConv2d, Pad
+from skhash.nn.binary._rules import Rule
 from skhash.utils import check_option
 
+Shortcut: TypeAlias = Literal["dup", "binary", "real"]
 SHORTCUTS = ("dup", "binary", "real")
 
 
-def binary_layer(rule, in_channels, out_channels, kernel_size=3, stride=1, *, pad="zero", binarize_activations=True):
-    """Make the sequence that binary networks repeat: sign, binary convolution, batch normalisation.
+def binary_layer(
+    rule: Rule,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int = 3,
+    stride: int = 1,
+    *,
+    pad: Pad = "zero",
+    binarize_activations: bool = True,
+) -> nn.Sequential:
+    """Make the sequence that binary networks repeat: sign, binary convolution, batch normalization.
 
     Parameters
     ----------
@@ -22,7 +37,7 @@ def binary_layer(rule, in_channels, out_channels, kernel_size=3, stride=1, *, pa
     pad : {"zero", "minus", "plus"}, default="zero"
         Value of the border.
     binarize_activations : bool, default=True
-        Whether there is a sign at all.
+        Whether the first module is a sign, or the identity.
 
     Returns
     -------
@@ -39,50 +54,57 @@ def binary_layer(rule, in_channels, out_channels, kernel_size=3, stride=1, *, pa
 
 
 class Duplicate(nn.Module):
-    """Repeat the channels.
+    """Layer that repeats the channels.
 
     Parameters
     ----------
     times : int
-        How often.
+        Number of repetitions.
     """
 
-    def __init__(self, times):
+    def __init__(self, times: int) -> None:
         super().__init__()
         self.times = times
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Turn (n, channels, height, width) into (n, times * channels, height, width)."""
         return torch.cat([x] * self.times, dim=1)
 
 
 class AveragePool(nn.Module):
-    """Average squares of 2 x 2; at an odd border what is left of them."""
+    """Layer that averages squares of 2 x 2; at an odd border, the part of a square that lies inside."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Halve height and width, rounding up."""
         return F.avg_pool2d(x, 2, ceil_mode=True)
 
 
-def make_shortcut(kind, rule, in_channels, out_channels, stride, **options):
-    """Make the way round a block.
+def make_shortcut(
+    kind: Shortcut, rule: Rule, in_channels: int, out_channels: int, stride: int, **options: Any
+) -> nn.Module:
+    """Make the shortcut around a block.
 
     Parameters
     ----------
     kind : {"dup", "binary", "real"}
-        How channels become more: each is repeated; or through a 1 x 1 convolution, binary or real, and a batch
-        normalisation.
+        How the number of channels grows: each channel is repeated; or a 1 x 1 convolution, binary or real, and a batch
+        normalization.
     rule : Rule
         How a binary convolution is made.
     in_channels, out_channels, stride : int
         Geometry of the block. At stride 2 squares of 2 x 2 are averaged first.
     **options
-        More for `binary_layer`.
+        Further arguments of `binary_layer`.
 
     Returns
     -------
     shortcut : nn.Module
-        The identity, if the block changes no shape.
+        The shortcut; the identity if the block does not change the shape.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is unknown, or if it is "dup" and `out_channels` is not a multiple of `in_channels`.
     """
     check_option("shortcut", kind, SHORTCUTS)
     pool = [AveragePool()] if stride > 1 else []
@@ -94,30 +116,31 @@ def make_shortcut(kind, rule, in_channels, out_channels, stride, **options):
         return nn.Sequential(*pool, nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels))
     if out_channels % in_channels:
         raise ValueError(
-            f"shortcut='dup' repeats channels, but {out_channels} is no multiple of {in_channels}; use 'binary'."
+            f"shortcut='dup' repeats channels: out_channels must be a multiple of in_channels = {in_channels}, got "
+            f"{out_channels}; use 'binary'."
         )
     return nn.Sequential(*pool, Duplicate(out_channels // in_channels))
 
 
 class ResidualBlock(nn.Module):
-    """Layers, a way round them, and an activation behind the sum.
+    """Layers, a shortcut around them, and an activation after the sum.
 
     Parameters
     ----------
     body : nn.Module
         The layers.
     shortcut : nn.Module
-        From the block's inputs to what is added to the body's outputs.
+        Layer whose outputs, for the block's inputs, are added to the body's outputs.
     activation : nn.Module
-        Applied to the sum.
+        Layer that is applied to the sum.
     """
 
-    def __init__(self, body, shortcut, activation):
+    def __init__(self, body: nn.Module, shortcut: nn.Module, activation: nn.Module) -> None:
         super().__init__()
         self.body = body
         self.shortcut = shortcut
         self.activation = activation
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Transform activations."""
         return self.activation(self.body(x).add_(self.shortcut(x)))

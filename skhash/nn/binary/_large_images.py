@@ -1,21 +1,26 @@
 """Binary residual networks for images of about 224 pixels, in the layouts of their papers.
 
-Two choices differ from the papers so that a packed runtime can give the very same codes: the first layer has eight-bit
-weights and the 1 x 1 convolutions of the shortcuts are binary. `stem="float"` and `shortcut="real"` are as published.
+Two choices differ from the papers so that the packed runtime can compute exactly the same codes: the first layer has
+eight-bit weights and the 1 x 1 convolutions of the shortcuts are binary. `stem="float"` and `shortcut="real"` are as
+published.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 from skhash.nn.binary._resnet import BinaryResNet
 
 _WIDTHS = (64, 128, 256, 512)
 
 
-def _resnet(channels, depths, options, **defaults):
+def _resnet(channels: int, depths: tuple[int, ...], options: dict[str, Any], **defaults: Any) -> BinaryResNet:
     layout = {"stem_kernel": 7, "stem_stride": 2, "stem_pool": True, "shortcut": "binary"}
     return BinaryResNet(channels, _WIDTHS, depths, **{**layout, **defaults, **options})
 
 
-def bireal18(channels=3, **options):
-    """Make Bi-Real Net with 18 layers: a shortcut round each of 16 binary convolutions.
+def bireal18(channels: int = 3, **options: Any) -> BinaryResNet:
+    """Make Bi-Real Net with 18 layers: a shortcut around each of 16 binary convolutions.
 
     Parameters
     ----------
@@ -27,7 +32,7 @@ def bireal18(channels=3, **options):
     Returns
     -------
     network : BinaryResNet
-        With 512 features.
+        Network with 512 output features.
 
     References
     ----------
@@ -44,8 +49,8 @@ def bireal18(channels=3, **options):
     return _resnet(channels, (4, 4, 4, 4), options, rule="bireal")
 
 
-def reactnet18(channels=3, **options):
-    """Make the ResNet form of ReActNet: `bireal18` with learnt thresholds and activations.
+def reactnet18(channels: int = 3, **options: Any) -> BinaryResNet:
+    """Make the ResNet form of ReActNet: `bireal18` with learned thresholds and activations.
 
     Parameters
     ----------
@@ -57,7 +62,7 @@ def reactnet18(channels=3, **options):
     Returns
     -------
     network : BinaryResNet
-        With 512 features.
+        Network with 512 output features.
 
     References
     ----------
@@ -66,8 +71,8 @@ def reactnet18(channels=3, **options):
     return _resnet(channels, (4, 4, 4, 4), options, rule="reactnet")
 
 
-def xnor_resnet18(channels=3, **options):
-    """Make XNOR-Net's ResNet with 18 layers: a shortcut round every two binary convolutions.
+def xnor_resnet18(channels: int = 3, **options: Any) -> BinaryResNet:
+    """Make XNOR-Net's ResNet with 18 layers: a shortcut around every two binary convolutions.
 
     Parameters
     ----------
@@ -79,18 +84,18 @@ def xnor_resnet18(channels=3, **options):
     Returns
     -------
     network : BinaryResNet
-        With 512 features.
+        Network with 512 output features.
 
     References
     ----------
     Rastegari et al., "XNOR-Net: ImageNet classification using binary convolutional neural networks", ECCV 2016; without
-    the scales of the activations, which the released code does not have either.
+    the scales of the activations, as in the released code.
     """
     return _resnet(channels, (2, 2, 2, 2), options, rule="xnor", block="basic")
 
 
-def xnor_resnet50(channels=3, **options):
-    """Make XNOR-Net's ResNet with 50 layers, the network of ODH's efficiency figures.
+def xnor_resnet50(channels: int = 3, **options: Any) -> BinaryResNet:
+    """Make XNOR-Net's ResNet with 50 layers, the network for which ODH reports its efficiency.
 
     Parameters
     ----------
@@ -98,13 +103,13 @@ def xnor_resnet50(channels=3, **options):
         Channels of the images.
     **options
         `rule` ("xnor" by default), `pad`, `shortcut` ("binary" by default), `stem` and more, see `BinaryResNet`.
-        `binarize_activations=False` is what ODH's released code trains: only weights are binary, and no runtime could
-        use that.
+        With `binarize_activations=False`, which ODH's released code trains, only weights are binary and no runtime can
+        compute with single bits.
 
     Returns
     -------
     network : BinaryResNet
-        With 2048 features.
+        Network with 2048 output features.
 
     References
     ----------
@@ -119,8 +124,8 @@ def xnor_resnet50(channels=3, **options):
     return _resnet(channels, (3, 4, 6, 3), options, rule="xnor", block="bottleneck")
 
 
-def irnet18(channels=3, **options):
-    """Make IR-Net's ResNet with 18 layers: a shortcut round each convolution, weights standardised.
+def irnet18(channels: int = 3, **options: Any) -> BinaryResNet:
+    """Make IR-Net's ResNet with 18 layers: a shortcut around each convolution, weights standardized.
 
     Parameters
     ----------
@@ -132,7 +137,7 @@ def irnet18(channels=3, **options):
     Returns
     -------
     network : BinaryResNet
-        With 512 features. Its gradients sharpen with the training, see `set_progress_`.
+        Network with 512 output features. Its gradients sharpen during training, see `set_progress_`.
 
     References
     ----------
@@ -141,8 +146,8 @@ def irnet18(channels=3, **options):
     return _resnet(channels, (4, 4, 4, 4), options, rule="irnet")
 
 
-def recu34(channels=3, **options):
-    """Make ReCU's ResNet with 34 layers: a shortcut round each convolution, outlying weights drawn in.
+def recu34(channels: int = 3, **options: Any) -> BinaryResNet:
+    """Make ReCU's ResNet with 34 layers: a shortcut around each convolution, outlying weights clamped.
 
     Parameters
     ----------
@@ -154,7 +159,7 @@ def recu34(channels=3, **options):
     Returns
     -------
     network : BinaryResNet
-        With 512 features. Its clamp widens with the training, see `set_progress_`.
+        Network with 512 output features. Its clamp widens during training, see `set_progress_`.
 
     References
     ----------

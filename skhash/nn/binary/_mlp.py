@@ -1,15 +1,19 @@
 """Binary networks for feature vectors."""
 
-from torch import nn
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from torch import Tensor, nn
 
 from skhash.nn.binary._blocks import ResidualBlock
 from skhash.nn.binary._layers import BinaryLinear
-from skhash.nn.binary._rules import make_rule
+from skhash.nn.binary._rules import Rule, make_rule
 from skhash.utils import check_option
 
 
 class BinaryMLP(nn.Module):
-    """A first linear layer and binary ones, each with a shortcut round it.
+    """Network of a first linear layer and binary ones, each of which has a shortcut around it.
 
     Parameters
     ----------
@@ -20,10 +24,10 @@ class BinaryMLP(nn.Module):
     depth : int
         Binary layers with a shortcut.
     rule : str or Rule, default="reactnet"
-        As of `BinaryResNet`.
+        As for `BinaryResNet`.
     stem : {"real", "binary"}, default="real"
-        First layer: an ordinary linear one; or a binary one on the signs of the normalised features, after which the
-        network holds nearly nothing but bits.
+        First layer: an ordinary linear one; or a binary one on the signs of the normalized features, so that nearly all
+        parameters of the network are bits.
 
     Attributes
     ----------
@@ -33,9 +37,20 @@ class BinaryMLP(nn.Module):
         False.
     """
 
-    takes_pixels = False
+    takes_pixels: bool = False
+    stem: nn.Sequential
+    blocks: nn.Sequential
+    out_features: int
 
-    def __init__(self, in_features, width, depth, *, rule="reactnet", stem="real"):
+    def __init__(
+        self,
+        in_features: int,
+        width: int,
+        depth: int,
+        *,
+        rule: str | Rule = "reactnet",
+        stem: Literal["real", "binary"] = "real",
+    ) -> None:
         super().__init__()
         check_option("stem", stem, ("real", "binary"))
         rule = make_rule(rule)
@@ -48,16 +63,16 @@ class BinaryMLP(nn.Module):
         )
         self.out_features = width
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Turn feature vectors (n, in_features) into others (n, out_features)."""
         return self.blocks(self.stem(x))
 
 
-def _layer(rule, n_in, n_out):
+def _layer(rule: Rule, n_in: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(rule.sign(n_in), BinaryLinear(n_in, n_out, weight_rule=rule.weights), nn.BatchNorm1d(n_out))
 
 
-def binary_mlp(in_features, *, width=512, depth=2, **options):
+def binary_mlp(in_features: int, *, width: int = 512, depth: int = 2, **options: Any) -> BinaryMLP:
     """Make a binary network for feature vectors.
 
     Parameters
@@ -74,7 +89,7 @@ def binary_mlp(in_features, *, width=512, depth=2, **options):
     Returns
     -------
     network : BinaryMLP
-        With `width` features.
+        Network with `width` output features.
 
     Examples
     --------

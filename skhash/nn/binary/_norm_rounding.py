@@ -1,31 +1,39 @@
-"""How this build of torch rounds batch normalisation in evaluation, found out by trying."""
+"""The roundings of batch normalization in evaluation in this build of torch, determined by trial.
+
+torch computes `scale * x + offset`, with `scale` and `offset` derived from weight, bias, mean and variance. Whether a
+product and a sum are rounded once (fused multiply-add) or twice depends on how torch was compiled and on the processor,
+and a difference in the last bit can flip the sign of a value near a threshold.
+"""
+
+from __future__ import annotations
 
 from functools import cache
 from itertools import product
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from skhash.runtime import Affine, Network, interpret
 
-_CHANNELS = 37  # vectors and what is left of them
+_CHANNELS = 37  # not a multiple of a vector register: loops over vectors and over the remainder may round differently
 _POSITIONS = 8
 
 
 @cache
-def norm_rounding():
-    """Find the roundings, of feature vectors and of maps with channels last.
+def norm_rounding() -> dict[str, bool]:
+    """Determine the roundings of batch normalization, of feature vectors and of maps with channels last.
 
     Returns
     -------
     options : dict of str to bool
-        For `skhash.runtime.Affine.from_batch_norm`.
+        Arguments `fused` and `fused_offset` of `skhash.runtime.Affine.from_batch_norm`.
 
     Raises
     ------
     ValueError
-        If it is none of the ways that are known, so that no network could be exported exactly.
+        If torch rounds in another way, so that no network can be exported exactly.
     """
     rng = np.random.default_rng(0)
     mean, bias, weight = rng.normal(size=(3, _CHANNELS)).astype(np.float32)
@@ -35,14 +43,21 @@ def norm_rounding():
     for fused, fused_offset in product((True, False), repeat=2):
         options = {"fused": fused, "fused_offset": fused_offset}
         operation = Affine.from_batch_norm(0, weight, bias, mean, variance, **options)
-        found = interpret(Network((_CHANNELS,), [operation]), X)[-1].reshape(X.shape)
+        found = interpret(Network((_CHANNELS,), (operation,)), X)[-1].reshape(X.shape)
         if all(np.array_equal(found, e) for e in expected):
             return options
-    raise ValueError("this build of torch rounds batch normalisation in a way that the runtime does not know.")
+    raise ValueError("this build of torch rounds batch normalization in a way that the runtime does not support.")
 
 
-def _normalize(kind, X, weight, bias, mean, variance):
-    """What torch makes of rows of numbers."""
+def _normalize(
+    kind: type[nn.BatchNorm1d] | type[nn.BatchNorm2d],
+    X: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    variance: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Compute torch's batch normalization of the rows of `X`."""
     norm = kind(_CHANNELS).eval()
     norm.load_state_dict(
         {
@@ -53,6 +68,7 @@ def _normalize(kind, X, weight, bias, mean, variance):
     )
     x = torch.from_numpy(X)
     if kind is nn.BatchNorm2d:
+        # Channels last, the layout in which the image networks run.
         x = x.view(_POSITIONS, _POSITIONS, 1, _CHANNELS).permute(0, 3, 1, 2)
     with torch.inference_mode():
         y = norm(x)

@@ -1,19 +1,30 @@
-"""Signs in the forward pass, and the slopes that stand in for them in the backward pass."""
+"""Signs in the forward pass, with surrogate gradients (straight-through estimators) in the backward pass.
+
+The derivative of the sign is 0 almost everywhere, so nothing could be learned through it. A surrogate gradient is the
+derivative of a smoother function that resembles the sign.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
 
 import torch
+from torch import Tensor
 
 from skhash.utils import check_option
 
+Gradient: TypeAlias = Literal["clip", "strict_clip", "approx", "ede", "identity"]
 
-def binary_sign(x, gradient="clip", *, t=1.0):
-    r"""Give +1 where `x >= 0` and -1 elsewhere, with a gradient that is that of a smoother function.
+
+def binary_sign(x: Tensor, gradient: Gradient = "clip", *, t: float = 1.0) -> Tensor:
+    r"""Return +1 where `x >= 0` and -1 elsewhere, with the gradient of a smoother function.
 
     Parameters
     ----------
     x : Tensor
         Any shape.
     gradient : {"clip", "strict_clip", "approx", "ede", "identity"}, default="clip"
-        Derivative of the stand-in:
+        Surrogate for the derivative of the sign:
 
         - "clip": 1 where :math:`|x| \le 1`, else 0 (BNN);
         - "strict_clip": 1 where :math:`|x| < 1`, else 0 (XNOR-Net);
@@ -26,7 +37,7 @@ def binary_sign(x, gradient="clip", *, t=1.0):
     Returns
     -------
     signs : Tensor
-        Same shape and dtype, of -1 and +1.
+        Values -1 and +1, of the same shape and dtype.
 
     Raises
     ------
@@ -56,65 +67,62 @@ def binary_sign(x, gradient="clip", *, t=1.0):
     return _FUNCTIONS[gradient].apply(x)
 
 
-def sign_of(x):
-    """Give +1 where `x >= 0` and -1 elsewhere, in two passes over memory."""
+def sign_of(x: Tensor) -> Tensor:
+    """Return +1 where `x >= 0` and -1 elsewhere, in two passes over memory."""
     # copysign alone would take -0.0 for negative; -0.0 + 0.0 is 0.0.
-    return torch.copysign(_one(x), x + 0.0)
-
-
-def _one(x):
-    return torch.ones((), dtype=x.dtype, device=x.device)
+    return torch.copysign(torch.ones((), dtype=x.dtype, device=x.device), x + 0.0)
 
 
 class _Clip(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
         return sign_of(x)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (grad,) = grads
         (x,) = ctx.saved_tensors
-        # aten's hard tanh leaves out its bounds; no number lies between 1 and 1 + eps.
+        # aten's hard tanh has gradient 0 at its bounds. There is no number between 1 and 1 + eps, so this includes 1.
         bound = 1 + torch.finfo(x.dtype).eps
         return torch.ops.aten.hardtanh_backward(grad, x, -bound, bound)
 
 
 class _StrictClip(_Clip):
     @staticmethod
-    def backward(ctx, grad):
-        return torch.ops.aten.hardtanh_backward(grad, ctx.saved_tensors[0], -1, 1)
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return torch.ops.aten.hardtanh_backward(grads[0], ctx.saved_tensors[0], -1, 1)
 
 
 class _Approx(_Clip):
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return x.abs().mul_(-2).add_(2).clamp_(min=0).mul_(grad)
+        return x.abs().mul_(-2).add_(2).clamp_(min=0).mul_(grads[0])
 
 
 class _Identity(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return sign_of(x)
 
     @staticmethod
-    def backward(ctx, grad):
-        return grad
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return grads[0]
 
 
 class _EDE(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, t):
+    def forward(ctx: Any, x: Tensor, t: float) -> Tensor:
         ctx.save_for_backward(x)
         ctx.t = t
         return sign_of(x)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         t, k = ctx.t, max(1 / ctx.t, 1.0)
-        return (x * t).tanh_().square_().mul_(-k * t).add_(k * t).mul_(grad), None
+        return (x * t).tanh_().square_().mul_(-k * t).add_(k * t).mul_(grads[0]), None
 
 
 _FUNCTIONS = {"clip": _Clip, "strict_clip": _StrictClip, "approx": _Approx, "identity": _Identity}

@@ -1,7 +1,11 @@
-"""Binary networks by name, as `backbone=` takes them."""
+"""Binary networks by name, for the parameter `backbone`."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from torch import nn
 
 from skhash.nn.binary._large_images import bireal18, irnet18, reactnet18, recu34, xnor_resnet18, xnor_resnet50
 from skhash.nn.binary._mlp import binary_mlp
@@ -10,25 +14,26 @@ from skhash.nn.binary._vgg import vgg_small
 
 
 class BinaryBackbone(NamedTuple):
-    """How a network is made for some kind of inputs.
+    """Factory of a network and the kind of its inputs.
 
     Parameters
     ----------
     factory : callable
         Makes the network.
-    takes : {"images", "sized images", "features"}
-        What it is told of the inputs: the channels; those and (height, width); or the number of features.
+    takes : {"images", "sized images", "features"}, default="images"
+        Facts about the inputs that the factory needs: the channels; those and (height, width); or the number of
+        features.
     """
 
-    factory: Callable
-    takes: str = "images"
+    factory: Callable[..., nn.Module]
+    takes: Literal["images", "sized images", "features"] = "images"
 
     @property
-    def takes_images(self):
+    def takes_images(self) -> bool:
         """Whether the network takes images."""
         return self.takes != "features"
 
-    def __call__(self, input_shape, integer_pixels=True, **options):
+    def __call__(self, input_shape: tuple[int, ...], integer_pixels: bool = True, **options: Any) -> nn.Module:
         """Make the network.
 
         Parameters
@@ -52,7 +57,7 @@ class BinaryBackbone(NamedTuple):
         return self.factory(input_shape[0], **options)
 
 
-BINARY_BACKBONES = {
+BINARY_BACKBONES: dict[str, BinaryBackbone] = {
     "bireal_tiny": BinaryBackbone(bireal_tiny),
     "bireal_small": BinaryBackbone(bireal_small),
     "bireal18_32": BinaryBackbone(bireal18_32),

@@ -1,52 +1,55 @@
-"""What a published binary network does to weights and activations, by the name of its paper."""
+"""Binarization of weights and activations in published binary networks, by the name of the paper."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from skhash.nn.binary._activations import RPReLU, RSign, Sign
 from skhash.nn.binary._bilinear import BilinearRule
+from skhash.nn.binary._quantizers import Gradient
 from skhash.nn.binary._standardized_rules import IRNetRule, ReCURule
 from skhash.nn.binary._weight_rules import BiRealRule, WeightRule, XNORRule
 from skhash.utils import check_option
 
 
 class Rule(NamedTuple):
-    """Three choices that tell binary networks apart, each a function of a number of channels.
+    """Three choices in which binary networks differ, each a function of a number of channels.
 
     Parameters
     ----------
     weights : callable
         Makes the `WeightRule` of a layer.
     sign : callable
-        Makes what binarises a layer's inputs.
+        Makes the module that binarizes a layer's inputs.
     activation : callable
-        Makes what follows behind a block.
+        Makes the activation after a block.
     """
 
-    weights: Callable
-    sign: Callable
-    activation: Callable
+    weights: Callable[[int], WeightRule]
+    sign: Callable[[int], nn.Module]
+    activation: Callable[[int], nn.Module]
 
 
-def _sign(gradient, **options):
+def _sign(gradient: Gradient, **options: Any) -> Callable[[int], nn.Module]:
     return lambda channels: Sign(gradient, **options)
 
 
-def _hardtanh(channels):
+def _hardtanh(channels: int) -> nn.Module:
     return nn.Hardtanh()
 
 
-def _nothing(channels):
+def _identity(channels: int) -> nn.Module:
     return nn.Identity()
 
 
-RULES = {
+RULES: dict[str, Rule] = {
     "bnn": Rule(WeightRule, _sign("clip"), _hardtanh),
     "xnor": Rule(XNORRule, _sign("strict_clip"), _hardtanh),
-    "bireal": Rule(BiRealRule, _sign("approx"), _nothing),
+    "bireal": Rule(BiRealRule, _sign("approx"), _identity),
     "reactnet": Rule(BiRealRule, RSign, RPReLU),
     "irnet": Rule(IRNetRule, _sign("ede"), _hardtanh),
     "recu": Rule(ReCURule, _sign("approx", normalize_gradient=True), _hardtanh),
@@ -55,7 +58,7 @@ RULES = {
 }
 
 
-def make_rule(rule):
+def make_rule(rule: str | Rule) -> Rule:
     """Resolve a `rule` parameter.
 
     Parameters
@@ -67,6 +70,11 @@ def make_rule(rule):
     -------
     rule : Rule
         The three choices.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
     """
     if isinstance(rule, Rule):
         return rule

@@ -1,13 +1,17 @@
 """Binary residual networks for images of about 28 or 32 pixels.
 
-They are named after Bi-Real Net for its shortcut round every convolution. By default signs and activations are those of
-ReActNet, which trained best in few epochs, and no real convolution is left but the first.
+They are named after Bi-Real Net for its shortcut around every convolution. By default signs and activations are those
+of ReActNet, which trained best in few epochs, and all convolutions except the first are binary.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 from skhash.nn.binary._resnet import BinaryResNet
 
 
-def bireal_tiny(channels=1, *, width=32, stem_stride=2, **options):
+def bireal_tiny(channels: int = 1, *, width: int = 32, stem_stride: int = 2, **options: Any) -> BinaryResNet:
     """Make the smallest network: three stages of two binary convolutions, 0.3 million binary weights.
 
     Parameters
@@ -17,14 +21,14 @@ def bireal_tiny(channels=1, *, width=32, stem_stride=2, **options):
     width : int, default=32
         Channels of the first stage; the others have twice and four times as many.
     stem_stride : int, default=2
-        Step of the first layer. At 1 the network sees more and takes three times as long.
+        Stride of the first layer. At 1 the resolution is twice as high and the network takes three times as long.
     **options
         `rule`, `pad`, `shortcut`, `stem` and more, see `BinaryResNet`.
 
     Returns
     -------
     network : BinaryResNet
-        With 4 * width features.
+        Network with 4 * width output features.
 
     Examples
     --------
@@ -37,7 +41,7 @@ def bireal_tiny(channels=1, *, width=32, stem_stride=2, **options):
     return BinaryResNet(channels, (width, 2 * width, 4 * width), (2, 2, 2), stem_stride=stem_stride, **options)
 
 
-def bireal_small(channels=3, *, width=64, stem_stride=2, **options):
+def bireal_small(channels: int = 3, *, width: int = 64, stem_stride: int = 2, **options: Any) -> BinaryResNet:
     """Make a network twice as wide as `bireal_tiny`: 1.2 million binary weights.
 
     Parameters
@@ -47,14 +51,14 @@ def bireal_small(channels=3, *, width=64, stem_stride=2, **options):
     width : int, default=64
         Channels of the first stage; the others have twice and four times as many.
     stem_stride : int, default=2
-        Step of the first layer.
+        Stride of the first layer.
     **options
         `rule`, `pad`, `shortcut`, `stem` and more, see `BinaryResNet`.
 
     Returns
     -------
     network : BinaryResNet
-        With 4 * width features.
+        Network with 4 * width output features.
 
     Examples
     --------
@@ -66,7 +70,7 @@ def bireal_small(channels=3, *, width=64, stem_stride=2, **options):
     return bireal_tiny(channels, width=width, stem_stride=stem_stride, **options)
 
 
-def bireal18_32(channels=3, *, width=64, stem_stride=1, **options):
+def bireal18_32(channels: int = 3, *, width: int = 64, stem_stride: int = 1, **options: Any) -> BinaryResNet:
     """Make the 18-layer network for small images: 11 million binary weights, hours of training on a CPU.
 
     Parameters
@@ -77,14 +81,14 @@ def bireal18_32(channels=3, *, width=64, stem_stride=1, **options):
         Channels of the first of four stages, each of which has twice as many as the one before. Half the width trains
         four times as fast.
     stem_stride : int, default=1
-        Step of the first layer.
+        Stride of the first layer.
     **options
         `rule`, `pad`, `shortcut`, `stem` and more, see `BinaryResNet`.
 
     Returns
     -------
     network : BinaryResNet
-        With 8 * width features.
+        Network with 8 * width output features.
 
     Examples
     --------

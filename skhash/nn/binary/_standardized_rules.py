@@ -1,9 +1,12 @@
-"""Weight rules that give each filter mean 0 and standard deviation 1 before they take signs."""
+"""Weight rules that standardize each filter to mean 0 and standard deviation 1 before they take signs."""
+
+from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from skhash.nn.binary._activations import ede_sharpness
 from skhash.nn.binary._quantizers import binary_sign, sign_of
@@ -11,12 +14,17 @@ from skhash.nn.binary._weight_rules import WeightRule, filter_mean, per_filter
 
 
 class IRNetRule(WeightRule):
-    """Signs of the standardised filter times a power of two; the gradient sharpens during the training.
+    """Signs of the standardized filter times a power of two; the gradient sharpens during training.
 
     Parameters
     ----------
     out_channels : int
         Number of filters.
+
+    Attributes
+    ----------
+    t : float
+        Sharpness of the gradient.
 
     References
     ----------
@@ -24,83 +32,92 @@ class IRNetRule(WeightRule):
     (11).
     """
 
-    clips_latent = False
+    clips_latent: ClassVar[bool] = False
+    t: float
 
-    def __init__(self, out_channels):
+    def __init__(self, out_channels: int) -> None:
         super().__init__(out_channels)
         self.set_progress(0.0)
 
-    def set_progress(self, fraction):
+    def set_progress(self, fraction: float) -> None:
         """Sharpen the gradient: t goes from 0.1 to 10 log-linearly as `fraction` of the training goes from 0 to 1."""
         self.t = ede_sharpness(fraction)
 
-    def forward(self, weight):
+    def forward(self, weight: Tensor) -> Tensor:
         """Turn latent weights (out_channels, ...) into signs times powers of two."""
         standard = standardized(weight)
         scale = per_filter(_power_of_two(filter_mean(standard.detach().abs())), weight)
         return binary_sign(standard, "ede", t=self.t) * scale
 
     @torch.no_grad()
-    def parts(self, weight):
-        """Give the signs and the scales (out_channels,)."""
+    def parts(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the signs and the scales (out_channels,)."""
         standard = standardized(weight)
         return sign_of(standard), _power_of_two(filter_mean(standard.abs()))
 
 
-def _power_of_two(values):
+def _power_of_two(values: Tensor) -> Tensor:
     return torch.exp2(values.log2().round())
 
 
 class ReCURule(WeightRule):
-    r"""Signs of the standardised filter, whose outliers are drawn in to where they can still change; learnt scales.
+    r"""Signs of the standardized filter, whose outliers are clamped so that they can still flip; learned scales.
 
-    Standardised weights :math:`2 \sqrt 2 (w - \mu) / \sigma` are clamped to :math:`\pm Q`,
+    Standardized weights :math:`2 \sqrt 2 (w - \mu) / \sigma` are clamped to :math:`\pm Q`,
     :math:`Q = -\overline{|w|} \ln(2 - 2 \tau)` over the whole layer, the quantile :math:`\tau` of a Laplace
-    distribution. Beyond it weights have no gradient of their own but take part in the filter's standardisation.
+    distribution. Weights beyond it have no gradient of their own but take part in the standardization of the filter.
 
     Parameters
     ----------
     out_channels : int
         Number of filters.
 
+    Attributes
+    ----------
+    tau : float
+        Quantile to which weights are clamped.
+
     References
     ----------
     Xu et al., "ReCU: reviving the dead weights in binary neural networks", ICCV 2021.
     """
 
-    clips_latent = False
+    clips_latent: ClassVar[bool] = False
     _TAU_FIRST, _TAU_LAST = 0.85, 0.99
+    scale: nn.Parameter
+    tau: float
 
-    def __init__(self, out_channels):
+    def __init__(self, out_channels: int) -> None:
         super().__init__(out_channels)
         self.scale = nn.Parameter(torch.empty(out_channels))
         self.initialize()
         self.set_progress(0.0)
 
-    def initialize(self, generator=None):
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Draw the scales uniformly from [0, 1)."""
         nn.init.uniform_(self.scale, generator=generator)
 
-    def set_progress(self, fraction):
-        """Let tau grow from 0.85 to 0.99, exponentially, as `fraction` of the training goes from 0 to 1."""
+    def set_progress(self, fraction: float) -> None:
+        """Raise tau: it grows exponentially from 0.85 to 0.99 as `fraction` of the training goes from 0 to 1."""
         growth = math.expm1(fraction) / math.expm1(1)
         self.tau = self._TAU_FIRST + (self._TAU_LAST - self._TAU_FIRST) * growth
 
-    def forward(self, weight):
+    def forward(self, weight: Tensor) -> Tensor:
         """Turn latent weights (out_channels, ...) into signs times scales."""
         standard = standardized(weight) * (2 * math.sqrt(2))
+        # Clamping changes no sign. It is there for its derivative, which is 0 beyond the bound.
         bound = -standard.detach().abs().mean() * math.log(2 - 2 * self.tau)
         signs = binary_sign(torch.minimum(torch.maximum(standard, -bound), bound), "identity")
         return signs * per_filter(self.scale, weight)
 
     @torch.no_grad()
-    def parts(self, weight):
-        """Give the signs and the scales (out_channels,)."""
+    def parts(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the signs and the scales (out_channels,)."""
         return sign_of(standardized(weight)), self.scale.detach()
 
 
-def standardized(weight):
-    """Give each filter mean 0 and standard deviation 1 (unbiased)."""
+def standardized(weight: Tensor) -> Tensor:
+    """Standardize each filter to mean 0 and standard deviation 1 (unbiased)."""
     flat = weight.flatten(1)
     flat = flat - flat.mean(dim=1, keepdim=True)
     return (flat / flat.std(dim=1, keepdim=True)).view_as(weight)

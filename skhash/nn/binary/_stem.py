@@ -1,14 +1,18 @@
-"""The first layer, which sees pixels: eight-bit weights on eight-bit pixels, exact in single precision."""
+"""The first layer of an image network: eight-bit weights on eight-bit pixels, exact in single precision."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 _PIXELS = 255
 _MIDDLE = 128
 _LEVELS = 127
 _UNIT = 2.0**-14  # about 1 / (128 * 127): outputs of the order of 1, and a power of two loses no bit
-_EXACT = 2**24
+_EXACT = 2**24  # single precision represents every integer up to here
 
 
 class Int8Stem(nn.Module):
@@ -17,16 +21,16 @@ class Int8Stem(nn.Module):
     Pixels in [0, 1], multiples of 1/255, become integers from -128 to 127; latent weights become integers from -127 to
     127, relative to the largest of their filter. All partial sums are integers below 2^24, which single precision
     represents, so any order of summation gives the same outputs: the sums times 2^-14. The factor by which each
-    filter's weights were divided is left to the batch normalisation behind. The border is 0, the pixel value 128.
+    filter's weights were divided is left to the batch normalization that follows. The border is 0, the pixel value 128.
 
-    The gradient passes the rounding unchanged.
+    The gradient passes the rounding unchanged (straight-through).
 
     Parameters
     ----------
     in_channels, out_channels : int
         Channels of images and outputs.
     kernel_size : int, default=3
-        Height and width of the filters; with `in_channels` at most 1032 values in each filter.
+        Height and width of the filters; a filter has at most 1032 values, over all `in_channels`.
     stride : int, default=1
         Step between positions.
     padding : int, default=1
@@ -35,7 +39,7 @@ class Int8Stem(nn.Module):
     Raises
     ------
     ValueError
-        If filters are so large that sums need not be exact.
+        If filters are so large that sums may not be exact.
 
     Examples
     --------
@@ -47,7 +51,11 @@ class Int8Stem(nn.Module):
     (torch.Size([2, 4, 14, 14]), True)
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size=3, stride=1, padding=1):
+    weight: nn.Parameter
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, padding: int = 1
+    ) -> None:
         super().__init__()
         if in_channels * kernel_size**2 * _MIDDLE * _LEVELS > _EXACT:
             raise ValueError(
@@ -62,21 +70,21 @@ class Int8Stem(nn.Module):
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, kernel_size, kernel_size))
         self.initialize()
 
-    def initialize(self, generator=None):
+    def initialize(self, generator: torch.Generator | None = None) -> None:
         """Draw the latent weights from torch's own distribution."""
         nn.init.kaiming_uniform_(self.weight, a=5**0.5, generator=generator)
 
-    def integer_weights(self):
-        """Give the weights as they are used: integers from -127 to 127, in floating point."""
+    def integer_weights(self) -> Tensor:
+        """Return the weights in use: integers from -127 to 127, in floating point."""
         return _Round.apply(self.weight)
 
-    def forward(self, pixels):
+    def forward(self, pixels: Tensor) -> Tensor:
         """Convolve images (n, in_channels, height, width) with pixels in [0, 1]."""
         integers = (pixels * _PIXELS).round_().sub_(_MIDDLE)
         sums = F.conv2d(integers, self.integer_weights(), stride=self.stride, padding=self.padding)
         return sums * _UNIT
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """Show the geometry in the module's repr."""
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
@@ -86,11 +94,13 @@ class Int8Stem(nn.Module):
 
 class _Round(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, weight):
+    def forward(ctx: Any, weight: Tensor) -> Tensor:
+        # The clamp keeps a filter of zeros at 0 instead of 0 / 0.
         largest = weight.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_(min=torch.finfo(weight.dtype).tiny)
         ctx.save_for_backward(largest)
         return (weight / largest * _LEVELS).round_()
 
     @staticmethod
-    def backward(ctx, grad):
-        return grad * (_LEVELS / ctx.saved_tensors[0])
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        # As if the rounding were the identity and the largest weight a constant.
+        return grads[0] * (_LEVELS / ctx.saved_tensors[0])

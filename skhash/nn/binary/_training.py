@@ -1,19 +1,26 @@
-"""What a trainer does to binary networks between its steps."""
+"""Changes to a binary network between the steps of its training."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
 
 import torch
+from torch import nn
 
 from skhash.nn.binary._layers import BinaryConv2d, BinaryLinear
 
+_Module = TypeVar("_Module", bound=nn.Module)
+
 
 @torch.no_grad()
-def clip_latent_weights_(module):
-    """Bring latent weights back to [-1, 1] where they have no gradient outside; call it after each update.
+def clip_latent_weights_(module: _Module) -> _Module:
+    """Clip latent weights to [-1, 1] where they have no gradient outside; call it after each update.
 
     Parameters
     ----------
     module : nn.Module
-        Whose binary layers to change, in place. Rules with a gradient everywhere are left alone, and layers that train
-        with real weights, see `binarize_weights_`.
+        Network whose binary layers are changed in place. Layers whose rule has a gradient everywhere are left as they
+        are, and so are layers that train with real weights, see `binarize_weights_`.
 
     Returns
     -------
@@ -29,23 +36,24 @@ def clip_latent_weights_(module):
     >>> clip_latent_weights_(layer).weight.tolist()
     [[0.5, -1.0]]
     """
+    # Beyond 1 the gradient is 0, so momentum or weight decay alone would decide whether a weight ever comes back.
     for layer in module.modules():
         if isinstance(layer, (BinaryConv2d, BinaryLinear)) and layer.binarize_weights and layer.rule.clips_latent:
             layer.weight.clamp_(-1, 1)
     return module
 
 
-def binarize_weights_(module, binary=True):
+def binarize_weights_(module: _Module, binary: bool = True) -> _Module:
     """Choose whether binary layers train with binary weights, or with their latent ones while inputs are binary.
 
-    ReActNet was trained so in two steps, real weights first. In evaluation weights are binary, whatever is chosen.
+    ReActNet was trained in these two steps, real weights first. In evaluation weights are always binary.
 
     Parameters
     ----------
     module : nn.Module
-        Whose binary layers to tell, in place.
+        Network whose binary layers are changed in place.
     binary : bool, default=True
-        Whether weights are binary.
+        Whether weights are binary in training.
 
     Returns
     -------
@@ -72,15 +80,15 @@ def binarize_weights_(module, binary=True):
     return module
 
 
-def set_progress_(module, fraction):
-    """Tell quantisers and weight rules that change during the training how much of it is over.
+def set_progress_(module: _Module, fraction: float) -> _Module:
+    """Set the progress of the training, on which some quantizers and weight rules depend.
 
     Parameters
     ----------
     module : nn.Module
-        Whose parts to tell, in place: those with a method `set_progress(fraction)`.
+        Network that is changed in place: all parts that have a method `set_progress(fraction)`.
     fraction : float
-        From 0, the beginning, to 1, the end.
+        Finished share of the training, from 0 to 1.
 
     Returns
     -------
@@ -90,7 +98,7 @@ def set_progress_(module, fraction):
     Raises
     ------
     ValueError
-        If `fraction` is outside.
+        If `fraction` is outside of [0, 1].
 
     Examples
     --------
@@ -102,5 +110,5 @@ def set_progress_(module, fraction):
         raise ValueError(f"fraction must be in [0, 1], got {fraction}.")
     for part in module.modules():
         if hasattr(part, "set_progress"):
-            part.set_progress(fraction)
+            cast(Any, part).set_progress(fraction)
     return module

@@ -1,17 +1,21 @@
 """A network without shortcuts: between its layers there are only bits."""
 
-import torch
-from torch import nn
+from __future__ import annotations
 
-from skhash.nn.binary._layers import BinaryConv2d
-from skhash.nn.binary._resnet import make_stem
-from skhash.nn.binary._rules import make_rule
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skhash.nn.binary._layers import BinaryConv2d, Pad
+from skhash.nn.binary._resnet import Stem, make_stem
+from skhash.nn.binary._rules import Rule, make_rule
 
 
 class BinaryVGG(nn.Module):
-    """Six 3 x 3 convolutions, the first on pixels and five binary ones; every second is followed by a 2 x 2 maximum.
+    """Network of six 3 x 3 convolutions, the first on pixels and five binary; 2 x 2 max pooling after every second.
 
-    Its features are -1 and +1, at all positions of the last map: what stands behind may be binary, too.
+    Its features are -1 and +1, at all positions of the last map, so that a binary layer may follow.
 
     Parameters
     ----------
@@ -22,26 +26,39 @@ class BinaryVGG(nn.Module):
     width : int, default=128
         Channels of the first two convolutions; the others have twice and four times as many.
     rule : str or Rule, default="bnn"
-        As of `BinaryResNet`.
+        As for `BinaryResNet`.
     pad : {"zero", "minus", "plus"}, default="zero"
         Border of the binary convolutions.
     stem : {"int8", "float"}, default="int8"
-        As of `BinaryResNet`.
+        As for `BinaryResNet`.
 
     Attributes
     ----------
     out_features : int
         Length of the feature vectors.
     takes_pixels : bool
-        Whether inputs are to be pixels in [0, 1] as they are, rather than standardised ones.
+        Whether inputs must be pixels in [0, 1] as they are, not standardized ones.
     """
 
-    def __init__(self, channels, image_size, *, width=128, rule="bnn", pad="zero", stem="int8"):
+    layers: nn.Sequential
+    out_features: int
+    takes_pixels: bool
+
+    def __init__(
+        self,
+        channels: int,
+        image_size: int | tuple[int, int],
+        *,
+        width: int = 128,
+        rule: str | Rule = "bnn",
+        pad: Pad = "zero",
+        stem: Stem = "int8",
+    ) -> None:
         super().__init__()
         rule = make_rule(rule)
         rows, columns = (image_size, image_size) if isinstance(image_size, int) else image_size
         if min(rows, columns) < 8:
-            raise ValueError(f"image_size must be at least 8 pixels, got {rows} x {columns}: three maxima halve it.")
+            raise ValueError(f"image_size must be at least 8 pixels, got {rows} x {columns}: three poolings halve it.")
         self.takes_pixels = stem == "int8"
         layers = [make_stem(stem, channels, width), rule.activation(width)]
         n_in = width
@@ -57,13 +74,13 @@ class BinaryVGG(nn.Module):
         self.layers = nn.Sequential(*layers, rule.sign(n_in), nn.Flatten())
         self.out_features = n_in * (rows // 8) * (columns // 8)
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Tensor:
         """Turn images (n, channels, height, width) into features (n, out_features), of -1 and +1."""
         return self.layers(images.contiguous(memory_format=torch.channels_last))
 
 
-def vgg_small(channels=3, image_size=32, **options):
-    """Make VGG-small, all binary but for the first layer: 4.6 million binary weights.
+def vgg_small(channels: int = 3, image_size: int | tuple[int, int] = 32, **options: Any) -> BinaryVGG:
+    """Make VGG-small, all binary except the first layer: 4.6 million binary weights.
 
     Parameters
     ----------
@@ -77,7 +94,7 @@ def vgg_small(channels=3, image_size=32, **options):
     Returns
     -------
     network : BinaryVGG
-        With 8192 features, of -1 and +1, for images of 32 pixels.
+        Network with 8192 output features, of -1 and +1, for images of 32 pixels.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""Random views (augmentations) of images and features."""
+"""Random views (augmentations) of images and features; see `skhash.training`."""

@@ -1,9 +1,12 @@
-"""Images in another light: brightness, contrast, saturation and hue."""
+"""Random changes of color: brightness, contrast, saturation and hue."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
 
 import torch
+from torch import Tensor
 
 from skhash.training.views._image_operation import ImageOperation, uniform
 from skhash.training.views._random_grayscale import to_gray
@@ -16,17 +19,17 @@ _STRENGTH = [Interval(Real, 0, None, closed="left")]
 class ColorJitter(ImageOperation):
     """Change brightness, contrast, saturation and hue, in a random order that all images of a batch share.
 
-    Black is 0 and white is 1 if all pixels are in between, or else they are the least and the greatest pixel; results
-    are cut off there. Saturation and hue change only where there are three channels, red, green and blue.
+    Black is 0 and white is 1 if all pixels are in between; otherwise they are the smallest and the largest pixel.
+    Results are clipped to this range. Saturation and hue change only images with three channels: red, green and blue.
 
     Parameters
     ----------
     brightness : float, default=0.4
         Images are multiplied by a number that is uniform in [1 - brightness, 1 + brightness], at least 0.
     contrast : float, default=0.4
-        Differences to the image's mean brightness are multiplied by such a number.
+        Differences to the image's mean brightness are multiplied by such a number, drawn for contrast.
     saturation : float, default=0.4
-        Differences to the gray image are multiplied by such a number.
+        Differences to the gray image are multiplied by such a number, drawn for saturation.
     hue : float, default=0.1
         The hue turns by a share of the full circle that is uniform in [-hue, hue], at most 0.5.
     p : float, default=0.7
@@ -56,7 +59,7 @@ class ColorJitter(ImageOperation):
         "hue": [Interval(Real, 0, 0.5, closed="both")],
     }
 
-    def _apply(self, images, generator):
+    def _apply(self, images: Tensor, generator: torch.Generator) -> Tensor:
         black, white = pixel_range(images)
         names = ("brightness", "contrast", "saturation", "hue") if images.shape[1] == 3 else ("brightness", "contrast")
         names = [name for name in names if getattr(self, name) > 0]
@@ -64,7 +67,7 @@ class ColorJitter(ImageOperation):
             images = self._change(names[k], images, black, generator).clamp_(black, white)
         return images
 
-    def _change(self, name, images, black, generator):
+    def _change(self, name: str, images: Tensor, black: float, generator: torch.Generator) -> Tensor:
         strength = getattr(self, name)
         if name == "hue":
             return turn_hue(images, uniform(images, -strength, strength, generator))
@@ -75,15 +78,15 @@ class ColorJitter(ImageOperation):
         return torch.lerp(gray if name == "saturation" else gray.mean((2, 3), keepdim=True), images, factor)
 
 
-def pixel_range(images):
-    """Find black and white, which are 0 and 1 unless there are pixels outside of these."""
+def pixel_range(images: Tensor) -> tuple[float, float]:
+    """Return the values of black and white, which are 0 and 1 unless there are pixels outside of this range."""
     low, high = (value.item() for value in torch.aminmax(images))
-    rounding = 1e-3  # of a crop, for one
+    rounding = 1e-3  # for example of the interpolation of a crop
     return (0.0, 1.0) if -rounding <= low and high <= 1 + rounding else (low, high)
 
 
-def turn_hue(images, turn):
-    """Turn the hue of colours by a share of the full circle in [-0.5, 0.5], (n, 1, 1, 1); value and chroma stay."""
+def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
+    """Rotate hues by a share of the full circle in [-0.5, 0.5], (n, 1, 1, 1); value and chroma stay the same."""
     red, green, blue = images.split(1, 1)
     high = torch.maximum(torch.maximum(red, green), blue)
     chroma = high - torch.minimum(torch.minimum(red, green), blue)
@@ -95,4 +98,5 @@ def turn_hue(images, turn):
     channel = torch.tensor([0.0, 2.0, 4.0]).to(images)[:, None, None]
     way = (hue + 6 * turn - channel).abs_()  # up to 8, to each channel; a full circle is 6
     distance = torch.minimum(way, (6 - way).abs_())
+    # A channel is at its maximum within 1 of its own hue and at its minimum from 2 on, with a linear slope between.
     return high - distance.sub_(1).clamp_(0, 1).mul_(chroma)

@@ -1,10 +1,15 @@
-"""Random views of images: crop, flip, colours and blur in a row."""
+"""Random views (augmentations) of images: crop, flip, colors and blur one after the other."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
+from torch import Tensor
+
 from skhash.training.views._color_jitter import ColorJitter
 from skhash.training.views._gaussian_blur import GaussianBlur
-from skhash.training.views._image_operation import PROBABILITY, check_images, check_strength
+from skhash.training.views._image_operation import PROBABILITY, ImageOperation, check_images, check_strength
 from skhash.training.views._random_flip import RandomFlip
 from skhash.training.views._random_grayscale import RandomGrayscale
 from skhash.training.views._random_resized_crop import RandomResizedCrop
@@ -15,9 +20,10 @@ _PROBABILITIES = ("crop", "flip", "jitter", "grayscale", "blur")
 
 @dataclass(frozen=True)
 class ImageViews:
-    """Crop, mirror, recolour and blur every image at random.
+    """Crop, mirror, recolor and blur images at random.
 
-    The defaults are those of [1]_, for photographs. Mirrored digits or letters are others: ``ImageViews(flip=0)``.
+    The defaults are those of [1]_, for photographs. Mirroring changes digits and letters: use ``ImageViews(flip=0)``
+    for them.
 
     Parameters
     ----------
@@ -26,17 +32,17 @@ class ImageViews:
     flip : float, default=0.5
         Probability to be mirrored (`RandomFlip`).
     jitter : float, default=0.7
-        Probability to get other colours (`ColorJitter`).
+        Probability to get other colors (`ColorJitter`).
     grayscale : float, default=0.2
-        Probability to lose the colours (`RandomGrayscale`).
+        Probability to become gray (`RandomGrayscale`).
     blur : float, default=0.5
         Probability to be blurred (`GaussianBlur`).
     crop_scale : tuple of (float, float), default=(0.5, 1.0)
         Smallest and largest area of a crop as a share of the image's.
     jitter_strength : tuple of four floats, default=(0.4, 0.4, 0.4, 0.1)
-        Greatest change of brightness, contrast, saturation and hue.
+        Largest change of brightness, contrast, saturation and hue.
     blur_kernel : int, default=3
-        Pixels that a blurred pixel is averaged of in each direction, odd.
+        Number of pixels that are averaged in each direction, odd.
     blur_sigma : tuple of (float, float), default=(0.1, 2.0)
         Smallest and largest standard deviation of the blur in pixels.
 
@@ -70,12 +76,12 @@ class ImageViews:
     jitter: float = 0.7
     grayscale: float = 0.2
     blur: float = 0.5
-    crop_scale: tuple = (0.5, 1.0)
-    jitter_strength: tuple = (0.4, 0.4, 0.4, 0.1)
+    crop_scale: tuple[float, float] = (0.5, 1.0)
+    jitter_strength: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1)
     blur_kernel: int = 3
-    blur_sigma: tuple = (0.1, 2.0)
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         probabilities = {name: getattr(self, name) for name in _PROBABILITIES}
         check_values(type(self).__name__, probabilities, dict.fromkeys(_PROBABILITIES, PROBABILITY))
         if not isinstance(self.jitter_strength, tuple | list) or len(self.jitter_strength) != 4:
@@ -83,9 +89,9 @@ class ImageViews:
                 "jitter_strength of ImageViews must be a tuple (brightness, contrast, saturation, hue), got "
                 f"{self.jitter_strength!r}."
             )
-        self._operations()  # which refuse what else is wrong
+        self._operations()  # the operations check the other values
 
-    def _operations(self):
+    def _operations(self) -> list[ImageOperation]:
         return [
             RandomResizedCrop(self.crop_scale, p=self.crop),
             RandomFlip(self.flip),
@@ -94,38 +100,43 @@ class ImageViews:
             GaussianBlur(self.blur_kernel, self.blur_sigma, p=self.blur),
         ]
 
-    def __call__(self, images, generator):
-        """Give a random view of every image.
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw a random view of every image.
 
         Parameters
         ----------
         images : Tensor of shape (n, channels, height, width)
             Floats, on any device.
         generator : torch.Generator
-            On the CPU.
+            Generator on the CPU.
 
         Returns
         -------
         views : Tensor of the same shape
             New tensor.
+
+        Raises
+        ------
+        ValueError
+            If the batch does not consist of images of floats.
         """
         check_images(self, images)
         for operation in self._operations():
             images = operation(images, generator)
         return images
 
-    def weaker(self, factor=0.5):
+    def weaker(self, factor: float = 0.5) -> ImageViews:
         """Make the same views with lower probabilities.
 
         Parameters
         ----------
         factor : float, default=0.5
-            What the probabilities are multiplied by, in [0, 1].
+            Factor by which the probabilities are multiplied, in [0, 1].
 
         Returns
         -------
         views : ImageViews
-            New ones.
+            New views.
         """
         check_strength(factor)
         return replace(self, **{name: factor * getattr(self, name) for name in _PROBABILITIES})

@@ -1,4 +1,6 @@
-"""Images shifted by some pixels, and mirrored."""
+"""Random shift and mirroring of images."""
+
+from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
@@ -6,6 +8,7 @@ from numbers import Integral
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from skhash.training.views._image_operation import PROBABILITY, check_images, check_strength
 from skhash.utils import Interval, check_values
@@ -13,7 +16,7 @@ from skhash.utils import Interval, check_values
 
 @dataclass(frozen=True)
 class RandomCropFlip:
-    """Shift every image by up to some pixels and mirror some: light views, for supervised training.
+    """Shift every image by a few pixels and mirror some images: light views, for supervised training.
 
     Parameters
     ----------
@@ -34,24 +37,29 @@ class RandomCropFlip:
     padding: int = 2
     flip: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         constraints = {"padding": [Interval(Integral, 0, None, closed="left")], "flip": PROBABILITY}
         check_values(type(self).__name__, vars(self), constraints)
 
-    def __call__(self, images, generator):
-        """Give a random view of every image.
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw a random view of every image.
 
         Parameters
         ----------
         images : Tensor of shape (n, channels, height, width)
-            On any device.
+            Floats, on any device.
         generator : torch.Generator
-            On the CPU.
+            Generator on the CPU.
 
         Returns
         -------
         views : Tensor of the same shape
             New tensor.
+
+        Raises
+        ------
+        ValueError
+            If the batch does not consist of images of floats.
         """
         check_images(self, images)
         n, _, height, width = images.shape
@@ -66,18 +74,18 @@ class RandomCropFlip:
         views = padded[sample, :, rows[:, :, None].to(images.device), columns[:, None, :].to(images.device)]
         return views.permute(0, 3, 1, 2).contiguous()
 
-    def weaker(self, factor=0.5):
+    def weaker(self, factor: float = 0.5) -> RandomCropFlip:
         """Make the same views with less shift and fewer mirrored images.
 
         Parameters
         ----------
         factor : float, default=0.5
-            What the padding, rounded up to whole pixels, and the probability are multiplied by, in [0, 1].
+            Factor by which the padding, rounded up to whole pixels, and the probability are multiplied, in [0, 1].
 
         Returns
         -------
         views : RandomCropFlip
-            New ones.
+            New views.
         """
         check_strength(factor)
         return replace(self, padding=math.ceil(self.padding * factor), flip=self.flip * factor)

@@ -1,13 +1,18 @@
-"""Mirrored images."""
+"""Random mirroring of images."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 from skhash.training.views._image_operation import ImageOperation
 
 
 @dataclass(frozen=True)
 class RandomFlip(ImageOperation):
-    """Mirror left and right.
+    """Mirror images left and right.
 
     Parameters
     ----------
@@ -24,5 +29,5 @@ class RandomFlip(ImageOperation):
 
     p: float = 0.5
 
-    def _apply(self, images, generator):
+    def _apply(self, images: Tensor, generator: torch.Generator) -> Tensor:
         return images.flip(3)

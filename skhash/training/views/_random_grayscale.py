@@ -1,18 +1,23 @@
-"""Colour images without colour."""
+"""Random conversion of color images to gray."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 from skhash.training.views._image_operation import ImageOperation
 
 
 @dataclass(frozen=True)
 class RandomGrayscale(ImageOperation):
-    """Replace red, green and blue by the brightness; images that have not three channels stay as they are.
+    """Replace red, green and blue by the brightness; images without three channels stay as they are.
 
     Parameters
     ----------
     p : float, default=0.2
-        Probability of an image to lose its colour, in [0, 1].
+        Probability of an image to become gray, in [0, 1].
 
     Examples
     --------
@@ -25,12 +30,12 @@ class RandomGrayscale(ImageOperation):
 
     p: float = 0.2
 
-    def _apply(self, images, generator):
+    def _apply(self, images: Tensor, generator: torch.Generator) -> Tensor:
         return to_gray(images).expand_as(images) if images.shape[1] == 3 else images
 
 
-def to_gray(images):
-    """Weight red, green and blue as ITU-R BT.601 does, or average other channels: (n, 1, height, width)."""
+def to_gray(images: Tensor) -> Tensor:
+    """Weight red, green and blue as in ITU-R BT.601, or average other channels: (n, 1, height, width)."""
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
     red, green, blue = images.split(1, 1)

@@ -1,4 +1,6 @@
-"""Random parts of images, brought back to the size of the whole."""
+"""Random crops of images, resized to the size of the image."""
+
+from __future__ import annotations
 
 import math
 from dataclasses import dataclass
@@ -6,6 +8,7 @@ from numbers import Real
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from skhash.training.views._image_operation import ImageOperation, check_range, uniform
 from skhash.utils import Interval
@@ -13,17 +16,17 @@ from skhash.utils import Interval
 
 @dataclass(frozen=True)
 class RandomResizedCrop(ImageOperation):
-    """Cut a random rectangle out of every image, and enlarge it to the size of the image.
+    """Crop a random rectangle of every image and enlarge it to the size of the image.
 
-    Rectangles begin anywhere, between pixels too, and are read by bilinear interpolation.
+    Rectangles may begin between pixels and are read by bilinear interpolation.
 
     Parameters
     ----------
     scale : tuple of (float, float), default=(0.5, 1.0)
         Smallest and largest area as a share of the image's, in (0, 1]; the area is uniform in between.
     ratio : tuple of (float, float), default=(3/4, 4/3)
-        Smallest and largest width, in heights; its logarithm is uniform in between. A rectangle that would not fit into
-        the image gets the nearest ratio that does.
+        Smallest and largest ratio of width to height, positive; its logarithm is uniform in between. A rectangle that
+        would not fit into the image gets the nearest ratio that fits.
     p : float, default=1.0
         Probability of an image to be cropped, in [0, 1].
 
@@ -37,23 +40,25 @@ class RandomResizedCrop(ImageOperation):
     (torch.Size([1, 1, 8, 8]), 0.5)
     """
 
-    scale: tuple = (0.5, 1.0)
-    ratio: tuple = (3 / 4, 4 / 3)
+    scale: tuple[float, float] = (0.5, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
     p: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         check_range(type(self).__name__, "scale", self.scale, Interval(Real, 0, 1, closed="right"))
         check_range(type(self).__name__, "ratio", self.ratio, Interval(Real, 0, None, closed="neither"))
 
-    def _apply(self, images, generator):
+    def _apply(self, images: Tensor, generator: torch.Generator) -> Tensor:
         return crop_and_resize(images, *self._draw(images, generator))
 
-    def _draw(self, images, generator):
+    def _draw(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Draw left, top, width and height of a rectangle for every image, as shares of the image's."""
         image_height, image_width = images.shape[2:]
         area = uniform(images, *self.scale, generator)
         log_ratio = uniform(images, math.log(self.ratio[0]), math.log(self.ratio[1]), generator)
+        # As shares of the image's sides, width^2 = area * ratio and height^2 = area / ratio; both fit, at most 1, where
+        # the ratio is in [area, 1 / area].
         ratio = torch.minimum(torch.maximum(log_ratio.exp() * (image_height / image_width), area), 1 / area)
         width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
         left = uniform(images, 0, 1, generator) * (1 - width)
@@ -61,8 +66,8 @@ class RandomResizedCrop(ImageOperation):
         return left, top, width, height
 
 
-def crop_and_resize(images, left, top, width, height):
-    """Bring a rectangle of every image to the size of the images; all numbers are shares of the image's sides."""
+def crop_and_resize(images: Tensor, left: Tensor, top: Tensor, width: Tensor, height: Tensor) -> Tensor:
+    """Resize a rectangle of every image to the size of the images; rectangles are in shares of the image's sides."""
     columns = _pixel_centers(left, width, images.shape[3])
     rows = _pixel_centers(top, height, images.shape[2])
     grid = torch.stack(
@@ -71,9 +76,9 @@ def crop_and_resize(images, left, top, width, height):
     return F.grid_sample(images, grid, mode="bilinear", align_corners=False)
 
 
-def _pixel_centers(start, length, size):
-    """Say where a rectangle's pixels are read, with -1 and 1 at the edges of the image."""
+def _pixel_centers(start: Tensor, length: Tensor, size: int) -> Tensor:
+    """Return the positions at which a rectangle's pixels are read, with -1 and 1 at the edges of the image."""
     centers = (torch.arange(size, dtype=start.dtype, device=start.device) + 0.5) / size
     positions = start.flatten()[:, None] + length.flatten()[:, None] * centers
-    # Beyond the centers of the outermost pixels, these pixels go on.
+    # Beyond the centers of the outermost pixels, these pixels are repeated; grid_sample would blend them with zeros.
     return 2 * positions.clamp(0.5 / size, 1 - 0.5 / size) - 1

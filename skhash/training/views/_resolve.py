@@ -1,29 +1,42 @@
-"""What the parameter `views` of the deep hashers may be, and the two functions that it stands for."""
+"""Resolution of the parameter `views` of the deep hashers to weak and strong views."""
+
+from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, cast
 
 import torch
+from torch import Tensor
 
 from skhash.training.views._feature_views import FeatureViews
 from skhash.training.views._image_views import ImageViews
 from skhash.training.views._sample_views import SampleViews
 
-_TAKEN = (
+_BatchViews: TypeAlias = "Callable[[Tensor, torch.Generator], Tensor]"
+
+_ACCEPTED = (
     'views must be "auto", None, a callable of a batch and a generator or of one sample, or a pair (weak, strong) of '
     "such callables"
 )
 
 
-def resolve_views(views, sample_shape, *, wanted):
-    """Find the weak and the strong views that the parameter `views` stands for.
+def resolve_views(
+    views: Literal["auto"] | Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | None,
+    sample_shape: tuple[int, ...],
+    *,
+    wanted: bool,
+) -> tuple[_BatchViews | None, _BatchViews | None]:
+    """Resolve the parameter `views` to weak and strong views (augmentations).
 
     Parameters
     ----------
     views : "auto", None, callable or tuple of (callable, callable)
-        "auto" is `FeatureViews()` or `ImageViews()` where views are wanted, and nothing where not. A callable gives the
-        strong views; its method `weaker()` makes the weak ones, which are the same if it has none. A pair is weak and
-        strong. A callable gets a batch and a generator if it must have two arguments, or if its second one is called
-        `generator`; any other gets one sample at a time (`SampleViews`). Of an `nn.Module`, `forward` is looked at.
+        "auto" is `FeatureViews()` or `ImageViews()` if views are wanted, otherwise None. A callable draws the strong
+        views; its method `weaker()` makes the weak ones, which are the same if it has no such method. A pair is weak
+        and strong. A callable is called with a batch and a generator if it requires two arguments, or if its second one
+        is named `generator`; any other is called with one sample at a time (`SampleViews`). For an `nn.Module`, the
+        signature is that of its `forward`.
     sample_shape : tuple of int
         (n_features,) of features, (channels, height, width) of images.
     wanted : bool
@@ -32,15 +45,14 @@ def resolve_views(views, sample_shape, *, wanted):
     Returns
     -------
     weak, strong : callable or None
-        `weak(batch, generator)` gives a new batch, and so does `strong`; both are None if there are no views.
+        `weak(batch, generator)` returns a new batch, and so does `strong`; both are None without views.
 
     Raises
     ------
     ValueError
-        If `views` is another string, or a tuple that is no pair.
+        If `views` is another string, or a tuple that is not a pair.
     TypeError
-        If it is neither callable nor one of the others, or if a callable takes neither a batch and a generator nor a
-        sample.
+        If `views` is of another type, or if a callable takes neither a batch and a generator nor a sample.
 
     Examples
     --------
@@ -56,7 +68,7 @@ def resolve_views(views, sample_shape, *, wanted):
         return None, None
     if isinstance(views, tuple | list):
         if len(views) != 2:
-            raise ValueError(f"{_TAKEN}, got {len(views)} values.")
+            raise ValueError(f"{_ACCEPTED}, got {len(views)} values.")
         weak, strong = views
         return _of_batches(weak), _of_batches(strong)
     strong = _of_batches(views)
@@ -64,21 +76,21 @@ def resolve_views(views, sample_shape, *, wanted):
     return (_of_batches(weaker()) if callable(weaker) else strong), strong
 
 
-def _of_batches(views):
-    """Make sure that a callable takes a batch and a generator."""
+def _of_batches(views: Any) -> _BatchViews:
+    """Return a callable of a batch and a generator."""
     if isinstance(views, str):
-        raise ValueError(f"{_TAKEN}, got {views!r}.")
+        raise ValueError(f"{_ACCEPTED}, got {views!r}.")
     if isinstance(views, type):
-        raise TypeError(f"{_TAKEN}, got the class {views.__name__}: make an object of it.")
+        raise TypeError(f"{_ACCEPTED}, got the class {views.__name__}: pass an instance of it.")
     if not callable(views):
-        raise TypeError(f"{_TAKEN}, got {views!r}.")
-    return views if _takes_generator(views) else SampleViews(views)
+        raise TypeError(f"{_ACCEPTED}, got {views!r}.")
+    return cast(_BatchViews, views) if _takes_generator(views) else SampleViews(views)
 
 
-def _takes_generator(views):
+def _takes_generator(views: Callable[..., Any]) -> bool:
     try:
         signature = inspect.signature(views.forward if isinstance(views, torch.nn.Module) else views)
-    except ValueError:  # some functions written in C do not say what they take
+    except ValueError:  # some functions written in C have no signature
         return False
     positional = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p for p in positional if p.default is p.empty]
@@ -86,5 +98,5 @@ def _takes_generator(views):
     try:
         signature.bind(*[None] * (2 if takes_generator else 1))
     except TypeError:
-        raise TypeError(f"{_TAKEN}, got {views!r}, which takes {signature}.") from None
+        raise TypeError(f"{_ACCEPTED}, got {views!r}, which takes {signature}.") from None
     return takes_generator

@@ -1,24 +1,28 @@
-"""Views by a function of one sample."""
+"""Views (augmentations) by a function of one sample."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
 class SampleViews:
-    """Give views by a function of one sample, such as a transform of torchvision, which is called for each by itself.
+    """Views by a function of one sample, such as a transform of torchvision, which is called for each sample.
 
-    What such a function draws usually comes from a global random state. `fit` of a deep hasher seeds torch's by
-    `random_state` and restores it afterwards; those of NumPy and of Python's `random` are left alone, so that views
-    which draw from them differ between fits.
+    Such a function usually draws from a global random state. `fit` of a deep hasher seeds torch's by `random_state` and
+    restores it afterwards. It does not touch those of NumPy and of Python's `random`, so that views which draw from
+    them differ between fits.
 
     Parameters
     ----------
     transform : callable
-        Takes a tensor of shape (channels, height, width) or (n_features,) and gives one with as many channels or
-        features.
+        Takes a tensor of shape (channels, height, width) or (n_features,) and returns one with the same number of
+        channels or features.
 
     Examples
     --------
@@ -30,15 +34,15 @@ class SampleViews:
             [3., 2.]])
     """
 
-    transform: Callable
+    transform: Callable[[Tensor], Any]
 
-    def __call__(self, batch, generator=None):
-        """Give a view of every sample.
+    def __call__(self, batch: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw a view of every sample.
 
         Parameters
         ----------
         batch : Tensor of shape (n, channels, height, width) or (n, n_features)
-            Samples.
+            Batch of samples.
         generator : torch.Generator, default=None
             Not used.
 
@@ -50,21 +54,21 @@ class SampleViews:
         Raises
         ------
         TypeError
-            If the function gives something other than a tensor.
+            If the function does not return a tensor.
         ValueError
-            If its results differ in shape, or have other channels or features than the samples.
+            If its results differ in shape, or in the number of channels or features from the samples.
         """
         views = [self.transform(sample) for sample in batch]
         for view in views:
             if not isinstance(view, torch.Tensor):
-                raise TypeError(f"views: {self.transform!r} must give tensors, got {type(view).__name__}.")
+                raise TypeError(f"views: {self.transform!r} must return tensors, got {type(view).__name__}.")
         shapes = sorted({tuple(view.shape) for view in views})
         if len(shapes) > 1:
-            raise ValueError(f"views: {self.transform!r} must give views of one shape, got {shapes} in one batch.")
+            raise ValueError(f"views: {self.transform!r} must return views of one shape, got {shapes} in one batch.")
         sample_shape = tuple(batch.shape[1:])
         if len(shapes[0]) != len(sample_shape) or shapes[0][0] != sample_shape[0]:
             raise ValueError(
-                f"views: {self.transform!r} must keep the channels or features of a sample, got a view of shape "
-                f"{shapes[0]} of a sample of shape {sample_shape}."
+                f"views: {self.transform!r} must keep the number of channels or features of a sample, got a view of "
+                f"shape {shapes[0]} of a sample of shape {sample_shape}."
             )
         return torch.stack(views)

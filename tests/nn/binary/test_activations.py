@@ -28,7 +28,7 @@ def test_ede_sharpens_from_a_tenth_to_ten():
     assert sharpness == pytest.approx([0.1, 0.1, 10**-0.5, 1.0, 10.0])
 
 
-def test_a_normalised_gradient_divides_by_each_samples_deviation_in_training_only():
+def test_a_normalized_gradient_divides_by_each_samples_deviation_in_training_only():
     x = draw(4, 3, 5, 5) * torch.tensor([0.1, 1.0, 5.0, 20.0])[:, None, None, None]
     x.requires_grad_()
     upstream = draw(4, 3, 5, 5, seed=1)
@@ -94,3 +94,11 @@ def test_new_activations_are_neutral():
 def test_unknown_gradient():
     with pytest.raises(ValueError, match=r"gradient must be one of .* got 'swish'"):
         Sign("swish")
+
+
+def test_a_sample_of_zeros_has_positive_signs_and_a_gradient_in_training():
+    x = torch.zeros((2, 3), requires_grad=True)
+    out = Sign("approx", normalize_gradient=True)(x)
+    assert out.tolist() == [[1.0] * 3] * 2
+    out.sum().backward()
+    assert not x.grad.isnan().any()

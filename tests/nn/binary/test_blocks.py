@@ -14,7 +14,7 @@ def draw(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def test_a_layer_is_sign_convolution_normalisation():
+def test_a_layer_is_sign_convolution_normalization():
     layer = binary_layer(RULE, 4, 6, 3, 2, pad="minus").eval()
     x = draw(2, 4, 7, 7)
     convolution = layer[1]
@@ -64,7 +64,9 @@ def test_a_block_adds_and_leaves_its_inputs_alone():
 
 
 def test_shortcuts_that_do_not_fit():
-    with pytest.raises(ValueError, match="shortcut='dup' repeats channels, but 6 is no multiple of 4"):
+    with pytest.raises(
+        ValueError, match=r"shortcut='dup' .* must be a multiple of in_channels = 4, got 6; use 'binary'"
+    ):
         make_shortcut("dup", RULE, 4, 6, 1)
     with pytest.raises(ValueError, match=r"shortcut must be one of .* got 'conv'"):
         make_shortcut("conv", RULE, 4, 8, 1)

@@ -59,7 +59,7 @@ def test_irnets_gradient_is_that_of_a_hyperbolic_tangent(fraction):
     torch.testing.assert_close(leaf.grad, slopes(stand_in, weight), atol=1e-6, rtol=1e-5)
 
 
-def test_recu_draws_its_scales_and_gives_the_signs_of_the_centred_filter():
+def test_recu_draws_its_scales_and_gives_the_signs_of_the_centered_filter():
     weight = draw(50, 3, 3, 3) + 0.3
     rule = ReCURule(50)
     assert 0 <= rule.scale.min() < 0.2

@@ -47,17 +47,17 @@ def test_xnor_equals_a_loop(shape):
     out, got = rule(weight), gradient(rule, weight, upstream)
     c, n = shape[1], weight[0].numel()
     for i in range(shape[0]):
-        centred = weight[i] - weight[i].sum(dim=0) / c
-        alpha = sum(min(abs(v), 1.0) for v in centred.flatten().tolist()) / n
-        signs = torch.where(centred >= 0, 1.0, -1.0).double()
+        centered = weight[i] - weight[i].sum(dim=0) / c
+        alpha = sum(min(abs(v), 1.0) for v in centered.flatten().tolist()) / n
+        signs = torch.where(centered >= 0, 1.0, -1.0).double()
         torch.testing.assert_close(out[i], alpha * signs)
         mean = (signs * upstream[i]).sum() / n
-        expected = (alpha * upstream[i] * (centred.abs() <= 1) + signs * mean) * (1 - 1 / c) * n
+        expected = (alpha * upstream[i] * (centered.abs() <= 1) + signs * mean) * (1 - 1 / c) * n
         torch.testing.assert_close(got[i], expected)
 
 
 def test_xnor_golden():
-    # Centred: 0.5, -0.5; alpha 0.5; mean of sign times gradient (1 - 2) / 2; times (1 - 1/2) * 2 elements.
+    # Centered: 0.5, -0.5; alpha 0.5; mean of sign times gradient (1 - 2) / 2; times (1 - 1/2) * 2 elements.
     weight = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
     assert XNORRule(1)(weight).tolist() == [[0.5, -0.5]]
     assert gradient(XNORRule(1), weight, torch.tensor([[1.0, 2.0]])).tolist() == [[0.0, 1.5]]
@@ -68,3 +68,9 @@ def test_the_scale_of_bireal_passes_no_gradient():
     weight = torch.full((1, 4), 0.5, dtype=torch.float64)
     upstream = torch.tensor([[1.0, 0.0, 0.0, 0.0]], dtype=torch.float64)
     assert gradient(BiRealRule(1), weight, upstream).tolist() == [[0.5, 0, 0, 0]]
+
+
+def test_xnors_gradient_includes_centered_weights_of_magnitude_one():
+    # Centered: 1, -1; alpha 1; mean of sign times gradient (1 - 2) / 2; times (1 - 1/2) * 2 elements.
+    weight = torch.tensor([[2.0, 0.0]], dtype=torch.float64)
+    assert gradient(XNORRule(1), weight, torch.tensor([[1.0, 2.0]])).tolist() == [[0.5, 2.5]]

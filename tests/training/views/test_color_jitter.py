@@ -48,7 +48,7 @@ def test_each_change_is_a_factor_for_every_image(name, center):
 def test_hue_like_pythons():
     images = torch.rand(40, 3, 3, 3, generator=seeded(), dtype=torch.float64)
     images[0], images[1] = 0.5, images[1, :1]  # gray
-    images[2] = torch.eye(3)[:, :, None]  # pure colours
+    images[2] = torch.eye(3)[:, :, None]  # pure colors
     images[3, 1] = images[3, 0]  # two channels alike
     turns = torch.linspace(-0.5, 0.5, 40, dtype=torch.float64)
     views = turn_hue(images, turns[:, None, None, None])

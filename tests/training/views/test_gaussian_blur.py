@@ -28,7 +28,7 @@ def blurred(image, sigma, kernel):
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 9])
-def test_every_pixel_is_an_average_of_its_neighbours(kernel):
+def test_every_pixel_is_an_average_of_its_neighbors(kernel):
     images = torch.rand(3, 2, 4, 6, generator=seeded(), dtype=torch.float64)
     sigma = torch.tensor([0.1, 1.0, 2.0], dtype=torch.float64)
     views = blur(images, sigma[:, None, None, None], kernel)
@@ -40,7 +40,7 @@ def test_every_image_has_a_width_of_its_own_in_the_range():
     point = torch.zeros(300, 1, 9, 9, dtype=torch.float64)
     point[:, :, 4, 4] = 1
     views = GaussianBlur(kernel=9, sigma=(0.5, 1), p=1)(point, seeded())
-    # Of neighbours in a row, weights fall by exp(-1 / (2 sigma^2)).
+    # Of neighbors in a row, weights fall by exp(-1 / (2 sigma^2)).
     sigma = (-0.5 / (views[:, 0, 4, 5] / views[:, 0, 4, 4]).log()).sqrt()
     assert 0.5 <= sigma.min() < 0.51
     assert 0.99 < sigma.max() <= 1

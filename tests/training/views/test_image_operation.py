@@ -89,7 +89,7 @@ def test_operations_are_values(operation):
 @by_name
 @pytest.mark.parametrize("batch", [torch.zeros(4, 8), torch.zeros(4, 3, 8, 8, dtype=torch.uint8)])
 def test_what_is_no_batch_of_images_in_floats(operation, batch):
-    with pytest.raises(ValueError, match=r"views: \w+ takes images \(n, .*\) in floats, got a batch of shape"):
+    with pytest.raises(ValueError, match=r"views: \w+ takes images \(n, .*\) of floats, got a batch of shape"):
         operation(batch, seeded())
 
 

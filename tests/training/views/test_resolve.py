@@ -87,7 +87,7 @@ def test_a_pair_is_weak_and_strong():
         ((of_batch,), ValueError, r"or a pair \(weak, strong\) of such callables, got 1 values"),
         ((None, of_batch), TypeError, "got None"),
         (3, TypeError, "got 3"),
-        (RandomCropFlip, TypeError, "got the class RandomCropFlip: make an object of it"),
+        (RandomCropFlip, TypeError, "got the class RandomCropFlip: pass an instance of it"),
         (with_option, TypeError, r"got <function with_option.*>, which takes \(batch, generator, strength\)"),
         (lambda: None, TypeError, r"which takes \(\)"),
         (lambda batch, *, generator: None, TypeError, r"which takes \(batch, \*, generator\)"),

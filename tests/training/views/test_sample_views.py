@@ -22,20 +22,22 @@ def test_every_sample_is_given_alone():
 
 def test_views_of_one_batch_have_one_shape():
     calls = iter(range(4))
-    with pytest.raises(ValueError, match=r"must give views of one shape, got \[\(1,\), \(2,\)\] in one batch"):
+    with pytest.raises(ValueError, match=r"must return views of one shape, got \[\(1,\), \(2,\)\] in one batch"):
         SampleViews(lambda sample: sample[: 1 + next(calls) % 2])(torch.zeros(4, 2))
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (4, 3, 8, 8)])
 def test_channels_and_features_stay(shape):
-    with pytest.raises(ValueError, match=r"views: .* must keep the channels or features of a sample, got a view"):
+    with pytest.raises(
+        ValueError, match=r"views: .* must keep the number of channels or features of a sample, got a view"
+    ):
         SampleViews(lambda sample: sample[1:])(torch.zeros(shape))
 
 
 def test_views_are_tensors():
-    with pytest.raises(TypeError, match=r"views: <.*> must give tensors, got list"):
+    with pytest.raises(TypeError, match=r"views: <.*> must return tensors, got list"):
         SampleViews(torch.Tensor.tolist)(torch.zeros(4, 2))
-    with pytest.raises(TypeError, match=r"views: <.*> must give tensors, got NoneType"):
+    with pytest.raises(TypeError, match=r"views: <.*> must return tensors, got NoneType"):
         SampleViews(lambda sample: None)(torch.zeros(4, 2))
 
 
