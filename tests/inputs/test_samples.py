@@ -59,6 +59,21 @@ def test_integer_features_are_not_scaled():
     assert Samples(np.array([[3, 4]])).batch(range(1)).tolist() == [[3.0, 4.0]]
 
 
+@pytest.mark.parametrize("rows", [range(2), [0, 1]], ids=["range", "list"])
+def test_byte_swapped_memory(rows):
+    data = np.arange(4.0).reshape(2, 2)
+    assert Samples(data.astype(data.dtype.newbyteorder("S"))).batch(rows).tolist() == data.tolist()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "I", "F"])
+def test_gray_modes_of_pil_have_one_channel(mode):
+    image_module = pytest.importorskip("PIL.Image")
+    image = image_module.fromarray(PIXELS[0]).convert("L").convert(mode)
+    samples = read_images([image, image])
+    assert tuple(samples.sample_shape) == (1, 5, 7)
+    assert samples.batch(range(2)).shape == (2, 1, 5, 7)
+
+
 def test_a_subset_takes_its_rows():
     samples = Samples(np.arange(20.0).reshape(10, 2))
     subset = SampleSubset(samples, np.array([7, 2, 5]))

@@ -22,6 +22,7 @@ def test_multi_hot_labels():
         labels = read_labels(form)
         assert labels.multilabel
         assert labels.multi_hot().tolist() == y.tolist()
+        assert labels.codes.dtype == np.uint8
         assert labels.classes.tolist() == [0, 1, 2]
 
 

@@ -155,6 +155,15 @@ def test_seeds_and_generators():
     assert from_generator.random_state is None
 
 
+def test_draws_follow_the_rows_of_each_class_in_order():
+    y = labels_of(3, 20)
+    split = retrieval_split(range(60), y, n_query=4, n_train=5, random_state=7)
+    rng = np.random.RandomState(7)
+    shuffled = [rng.permutation(np.flatnonzero(y == c)) for c in range(3)]
+    np.testing.assert_array_equal(split.query, np.sort(np.concatenate([rows[:4] for rows in shuffled])))
+    np.testing.assert_array_equal(split.train, np.sort(np.concatenate([rows[4:9] for rows in shuffled])))
+
+
 def test_picks_are_uniform():
     y = np.zeros(6, dtype=int)
     picks = [retrieval_split(range(6), y, n_query=1, n_train=1, random_state=s).query[0] for s in range(600)]
