@@ -2,11 +2,11 @@
 What do good codes look like?
 =============================
 
-Three looks at the codes themselves, no search needed: distances within and between classes, the share of ones in each
-bit, and a map.
+This example shows three views of the codes themselves, without a search: distances within and between classes, the
+share of ones in each bit, and a map.
 
-Codes of 32 bits that never saw a label (:class:`skhash.ITQHasher`) are compared with those of a network that was
-trained with them (:class:`skhash.OrthoHasher`), on digits that neither was fitted on.
+Codes of 32 bits from an unsupervised hasher (:class:`skhash.ITQHasher`) are compared with those of a network that was
+trained with labels (:class:`skhash.OrthoHasher`), on digits that were not used to fit either of them.
 """
 
 # %%
@@ -27,10 +27,11 @@ hashers = [
 ]
 
 # %%
-# Do distances tell classes apart?
-# --------------------------------
-# Pairs of one class should be close, others far; the arrow from the one mean to the other is the *separability*. What
-# lies under both histograms is where a radius errs. Different classes cannot be much farther apart than half the bits.
+# Do distances separate the classes?
+# ----------------------------------
+# Pairs of one class should be close, other pairs far apart; the arrow between the two means is the *separability*. In
+# the overlap of the histograms, a search within a radius makes errors. On average, different classes cannot be much
+# farther apart than half of the bits.
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
 for hasher, ax in zip(hashers, axes, strict=True):
     DistanceHistogramDisplay.from_estimator(hasher, X, y, ax=ax)
@@ -39,8 +40,9 @@ for hasher, ax in zip(hashers, axes, strict=True):
 # %%
 # Are the bits balanced?
 # ----------------------
-# A bit that is 1 for half of the codes can tell the most. ITQ's are nearly so, as it centers the data. Those of the
-# network follow the target codes of its ten classes, in which a bit may be 1 for six classes and 0 for four.
+# A bit that is 1 for half of the codes carries the most information. The bits of ITQ are nearly balanced, because it
+# centers the data. The bits of the network follow the target codes of its ten classes, in which a bit may be 1 for six
+# classes and 0 for four.
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.5), sharey=True, layout="constrained")
 for hasher, ax in zip(hashers, axes, strict=True):
     BitBalanceDisplay.from_estimator(hasher, X, ax=ax)
@@ -49,8 +51,9 @@ for hasher, ax in zip(hashers, axes, strict=True):
 # %%
 # A map
 # -----
-# t-SNE draws codes of a small Hamming distance near each other. Each class has a colour and a marker. How large a group
-# is and how far from the next means little; that a class is in one piece, and not mixed with others, means much.
+# t-SNE places codes with a small Hamming distance near each other. Each class has a color and a marker. The size of a
+# group and its distance to the next one mean little. What matters is whether a class forms one group that is not mixed
+# with others.
 for hasher in hashers:
     CodeEmbeddingDisplay.from_estimator(hasher, X, y, random_state=0)
 plt.show()

@@ -2,18 +2,19 @@
 A first image search
 ====================
 
-Images in, binary codes out, and the nearest images back: five queries with their ten nearest neighbours.
+From images to binary codes, and from a query to the nearest images: five queries with their ten nearest neighbors.
 
-The images are Fashion-MNIST's, 28 x 28 pixels of ten kinds of clothes, or scikit-learn's digits where Fashion-MNIST is
-neither on the disk nor can be downloaded. :class:`skhash.OrthoHasher` trains a small convolutional network on 5,000 of
-them, so that a code of 64 bits says what an image shows; :class:`skhash.HammingIndex` searches the codes of the other
-69,000 or so.
+The images come from Fashion-MNIST, 28 x 28 pixels of ten kinds of clothes, or are scikit-learn's digits if
+Fashion-MNIST is neither on the disk nor can be downloaded. :class:`skhash.OrthoHasher` trains a small convolutional
+network on 5,000 of them, so that a code of 64 bits represents the content of an image. :class:`skhash.HammingIndex`
+searches the codes of the database of 69,000 images.
 """
 
 # %%
 # Data
 # ----
-# One hundred queries and five hundred training images of each class are drawn; all but the queries are the database.
+# One hundred queries and five hundred training images of each class are drawn. All images except the queries are the
+# database.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -28,11 +29,11 @@ try:
     split = retrieval_split(images, labels, protocol="cifar10-1", random_state=0)
     views = RandomCropFlip()
 except OSError as error:
-    print(f"Fashion-MNIST is not here, so scikit-learn's digits have to do. ({error})")
+    print(f"Fashion-MNIST is not available, so scikit-learn's digits are used. ({error})")
     images, labels = load_digits().images, load_digits().target
     names = [str(digit) for digit in range(10)]
     split = retrieval_split(images, labels, n_query=20, n_train=60, random_state=0)
-    views = None  # a mirrored digit is another one
+    views = None  # a mirrored digit is not the same digit
 print(split)
 
 # %%
@@ -55,9 +56,9 @@ query_codes = hasher.transform(images[split.query])
 print(f"mAP@all: {index.score(query_codes, labels[split.query]):.4f}")
 
 # %%
-# Look
-# ----
-# A green frame marks a neighbour of the query's class, a red one any other; the number is the Hamming distance.
+# Results
+# -------
+# A green frame marks a neighbor of the query's class, a red frame any other; the number is the Hamming distance.
 rows = np.random.default_rng(5).choice(len(split.query), size=5, replace=False)
 distances, ids = index.kneighbors(query_codes[rows])
 

@@ -1,17 +1,17 @@
 """
-Does the lower-bound ratio rank methods, too?
-=============================================
+Can the lower-bound ratio also rank methods?
+============================================
 
-The *lower-bound ratio* bounds average precision from below, without a search: the least distance between class centers
-over the largest distance of a code from its own center. Its authors propose it for the selection of one model's
-settings (:ref:`sphx_glr_auto_examples_plot_model_selection.py`). Does it also compare different methods?
+The *lower-bound ratio* yields a lower bound of average precision without a search. It is the smallest distance between
+class centers, divided by the largest distance of a code from its own center. Its authors propose it to select the
+settings of one model (:ref:`sphx_glr_auto_examples_plot_model_selection.py`). Can it also compare different methods?
 """
 
 # %%
 # Settings
 # --------
-# Four methods at four code lengths, on scikit-learn's digits. The ratio leaves out the tenth of the distances that is
-# worst; without that, single digits decide.
+# Four methods at four code lengths, on scikit-learn's digits. The ratio leaves out the largest tenth of the distances;
+# otherwise single digits determine it.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -32,7 +32,7 @@ methods = {
 # %%
 # All settings
 # ------------
-# Each method on its own first: the numbers beside the points are bits, the rank correlation is Spearman's.
+# First, each method on its own: the numbers at the points are the bits, the rank correlation is Spearman's.
 fitted = {
     method: {str(hasher.bits): hasher.fit(X_train, y_train) for hasher in hashers}
     for method, hashers in methods.items()
@@ -43,9 +43,9 @@ for method, hashers in fitted.items():
     MapAgainstLowerBoundDisplay.from_estimator(hashers, X_test, y_test, name=method, ax=ax, **options)
 
 # %%
-# And all together. The ratio sorts good settings from bad ones across methods, too, but is no judge of every pair: more
-# bits of :class:`skhash.PCAHasher`, which come from directions of ever less variance, lower mAP and yet may raise the
-# ratio.
+# Then all methods together. The ratio also separates good settings from bad ones across methods, but not every pair is
+# ranked correctly: additional bits of :class:`skhash.PCAHasher`, which come from directions of decreasing variance,
+# lower mAP and may still raise the ratio.
 everything = [hasher for hashers in fitted.values() for hasher in hashers.values()]
 MapAgainstLowerBoundDisplay.from_estimator(everything, X_test, y_test, name="all methods", **options)
 plt.show()

@@ -2,21 +2,21 @@
 Model selection without a search
 ================================
 
-Can a cheap figure choose the model that mean average precision would choose?
+Can a cheap score select the same model as mean average precision?
 
-Mean average precision compares every query with the whole database. The *lower-bound ratio* looks at each code once: it
-is the least distance between the centers of two classes over the largest distance of a code from its own center, and
-average precision cannot fall below a bound that grows with it. Its authors propose it for tuning and selection (Zhu et
-al., "A lower bound of hash codes' performance", NeurIPS 2022, appendix C.1). Here both score a grid of
-:class:`skhash.OrthoHasher` on scikit-learn's digits, and the two rankings are compared.
+Mean average precision compares every query with the whole database. The *lower-bound ratio* reads each code once: it is
+the smallest distance between the centers of two classes, divided by the largest distance of a code from its own center.
+Average precision cannot fall below a bound that grows with this ratio. Its authors propose it for tuning and model
+selection (Zhu et al., "A lower bound of hash codes' performance", NeurIPS 2022, appendix C.1). Here both score a grid
+of :class:`skhash.OrthoHasher` on scikit-learn's digits, and the two rankings are compared.
 """
 
 # %%
 # A grid, scored both ways
 # ------------------------
-# One half of the digits trains, the other validates. mAP searches the validation part with itself, every digit left out
-# of its own ranking. The ratio leaves out 0.1 % of the distances as outliers, which is none of 899 codes, so that the
-# worst digit decides; a second one, which leaves out 5 %, is scored beside it.
+# One half of the digits is used for training, the other for validation. For mAP, each digit of the validation part is a
+# query, and the other digits are its database. The ratio leaves out 0.1 % of the distances as outliers. For 899 codes,
+# this is less than one distance, so the worst digit determines the ratio. A second ratio leaves out 5 %.
 from time import perf_counter
 
 import matplotlib.pyplot as plt
@@ -42,8 +42,8 @@ scores = {name: search.cv_results_[f"mean_test_{name}"] for name in scoring}
 # %%
 # How well the ratio ranks
 # ------------------------
-# Rank correlations say how alike two rankings are, 1 being the same. What counts in the end is the mAP of the model
-# that is chosen.
+# Rank correlations measure the similarity of two rankings; 1 means that they are equal. Most important is the mAP of
+# the selected model.
 mean_ap = scores.pop("mAP")
 bits = np.asarray(search.cv_results_["param_bits"], dtype=int)
 print(f"{len(mean_ap)} models, mAP from {mean_ap.min():.3f} to {mean_ap.max():.3f}")
@@ -56,10 +56,10 @@ for name, ratio in scores.items():
     print(f"  its choice has mAP {mean_ap[choice]:.3f}, rank {1 + (mean_ap > mean_ap[choice]).sum()} of {len(mean_ap)}")
 
 # %%
-# What it costs
-# -------------
-# Validation codes of the last model, repeated with a tenth of the bits flipped to make larger sets of different codes.
-# Ten times the codes are ten times the work for the ratio, and a hundred times for a search.
+# Computing time
+# --------------
+# The validation codes of the last model are repeated, with a tenth of the bits flipped, to obtain larger sets of
+# different codes. Ten times as many codes require ten times the work for the ratio, and a hundred times for a search.
 train, validation = next(split.split(X, y))
 hasher = OrthoHasher(**search.cv_results_["params"][-1], random_state=0).fit(X[train], y[train])
 random = np.random.default_rng(0)
@@ -74,9 +74,9 @@ for times in (1, 10, 40):
     print(f"{len(codes):6} codes: mAP {1000 * (between - start):7.1f} ms, ratio {1000 * (end - between):5.1f} ms")
 
 # %%
-# Look
-# ----
-# One dot per model; larger dots trained longer.
+# Both scores of each model
+# -------------------------
+# Each dot is a model; larger dots mean more epochs.
 epochs = np.asarray(search.cv_results_["param_max_epochs"], dtype=float)
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
 for ax, (name, ratio) in zip(axes, scores.items(), strict=True):
@@ -90,10 +90,10 @@ axes[0].legend(loc="lower right", markerscale=0.7)
 plt.show()
 
 # %%
-# The ratio tells good models from bad ones, but does not settle close calls: its choice is near the best mAP, and not
-# always the best. With 99.9 % it hangs on single digits. Repeated with five random states, Spearman's correlation was
-# 0.63 to 0.83, and 0.92 to 0.94 with 95 %, a share that was found by looking at these very digits; the choices were
-# among the best four of 27 models, and with 95 % among the best three.
+# The ratio separates good models from bad ones, but does not decide between similar ones: the mAP of its choice is near
+# the best, but not always the best. With 99.9 % of the distances, it depends on single digits. In five repetitions with
+# different random states, Spearman's correlation was 0.63 to 0.83, and 0.92 to 0.94 with 95 %, a share that was chosen
+# on these digits. The selected models were among the best four of 27, and with 95 % among the best three.
 #
-# And a search of some thousand codes takes milliseconds here: there, let mAP choose. The ratio pays for itself with
-# hundreds of thousands of codes, or after every epoch.
+# A search of some thousand codes takes only milliseconds here; in such cases, select by mAP. The ratio is useful with
+# hundreds of thousands of codes, or if it is computed after every epoch.

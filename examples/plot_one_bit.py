@@ -1,19 +1,19 @@
 """
-How do codes come together when weights are single bits?
-========================================================
+How do codes converge when weights are single bits?
+===================================================
 
-Codes of a network with one-bit weights and activations come to the centers of their classes more slowly than those of a
-network in full precision, and stay farther apart within a class. One-bit deep hashing
-(:class:`skhash.OneBitDeepHasher`) lets the centers move: classes that are alike get centers that are, and centers come
-to where codes can follow. Here is what that looks like, epoch after epoch, on the images of the digits.
+Codes of a network with one-bit weights and activations converge to the centers of their classes more slowly than those
+of a network in full precision, and stay farther apart within a class. One-bit deep hashing
+(:class:`skhash.OneBitDeepHasher`) lets the centers move: similar classes get similar centers, and centers move to
+positions that the codes can reach. This example shows the process, epoch by epoch, on the images of the digits.
 """
 
 # %%
-# Three trainings
-# ---------------
-# By one method, with one bit and in full precision, and with centers that stay where they start and that move. Rows of
-# ``history_`` tell how far codes are from the center of their class and from each other within a class, and how far
-# centers moved since the epoch before.
+# Three training runs
+# -------------------
+# All by the same method: in full precision and with one bit, and with fixed and with moving centers. Rows of
+# ``history_`` contain the distance of codes from the center of their class, their distance from each other within a
+# class, and how far the centers moved since the previous epoch.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -39,8 +39,9 @@ hashers = {
 # %%
 # Distances over the epochs
 # -------------------------
-# Within a class distances grow at first, when codes leave the one code that a new network gives to everything, and
-# shrink then: the two stages of the method follow these two. The vertical line is where the second one begins.
+# A new network maps all images to nearly the same code. Distances within a class therefore grow at first, and shrink
+# afterwards. The two stages of the method correspond to these two phases. The vertical line marks the start of the
+# second stage.
 figure, axes = plt.subplots(1, 3, figsize=(13, 4), sharey=True, layout="constrained")
 for (name, hasher), ax in zip(hashers.items(), axes, strict=True):
     TrainingHistoryDisplay.from_estimator(hasher, name="", ax=ax)
@@ -50,15 +51,15 @@ for (name, hasher), ax in zip(hashers.items(), axes, strict=True):
 # %%
 # Does the search find the right images?
 # --------------------------------------
-# Single bits cost some of the mAP. What moving centers bring back is, on so few images, no more than two seeds differ
-# by; on Fashion-MNIST it is two points (``examples/benchmarks/bench_one_bit.py``).
+# One-bit weights lower the mAP. With so few images, the gain from moving centers is not larger than the difference
+# between two seeds; on Fashion-MNIST it is two points (``examples/benchmarks/bench_one_bit.py``).
 for name, hasher in hashers.items():
     index = HammingIndex().fit(hasher.transform(X_train), y_train)
     print(f"{name}: mAP {index.score(hasher.transform(X_test), y_test):.3f}")
 
 # %%
-# What the bits save
-# ------------------
-# By the rule of the papers, which is no measurement of time: :doc:`/user_guide/efficiency`.
+# Savings in memory and operations
+# --------------------------------
+# They are computed by the rule of the papers and are not measured times: :doc:`/user_guide/efficiency`.
 print(hashers["1 bit, centers move"].efficiency_report("twin"))
 plt.show()

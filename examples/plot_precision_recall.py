@@ -2,8 +2,8 @@
 Rank or radius?
 ===============
 
-Two ways to search by Hamming distance: take the K nearest codes, or take all codes within a radius. How precise is
-either, and how much does it find?
+There are two ways to search by Hamming distance: return the K nearest codes, or all codes within a radius. What are the
+precision and the recall of each?
 
 Three hashers of 32 bits are compared on scikit-learn's digits: random projections (LSH), rotated principal components
 (ITQ), and a network that was trained with the labels (:class:`skhash.OrthoHasher`).
@@ -12,7 +12,7 @@ Three hashers of 32 bits are compared on scikit-learn's digits: random projectio
 # %%
 # Data and hashers
 # ----------------
-# 300 digits are queries; the other 1,497 train the hashers, and are searched.
+# 300 digits are queries. The other 1,497 are used to fit the hashers and are also the database.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -32,9 +32,9 @@ sides = X_query, y_query, X_database, y_database
 # %%
 # The K nearest
 # -------------
-# Precision falls with K, at the latest where K exceeds the 150 items or so that a query has of its class. Chance level
-# is the precision of a random ranking. Codes of 32 bits tie often; ``ties="expected"`` averages over all orders of a
-# tie.
+# Precision decreases with K, at the latest when K exceeds the number of items of the query's class, about 150. The
+# chance level is the precision of a random ranking. Ties are frequent with 32 bits; ``ties="expected"`` averages over
+# all orders of the tied items.
 figure, ax = plt.subplots(layout="constrained")
 for number, hasher in enumerate(hashers):
     PrecisionAtKDisplay.from_estimator(
@@ -45,9 +45,10 @@ ax.set_title("Precision of the K nearest")
 # %%
 # Precision over recall
 # ---------------------
-# The same retrievals, over the share of the relevant items that was found. At the left the ranks grow one by one; at
-# the right the radius, a dot each, begins at 0. A query with nothing within the radius counts 0 (``empty_ball="zero"``,
-# the default), which is why those curves begin low: few queries have a code of the database at distance 0.
+# The same searches, over the share of relevant items that is retrieved. On the left, the number of results increases
+# one by one. On the right, each dot is a radius, starting at 0. A query without any code within the radius counts as 0
+# (``empty_ball="zero"``, the default). These curves therefore start low: few queries have a database code at
+# distance 0.
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.5), sharey=True, layout="constrained")
 for ax, by, mark in zip(axes, ("rank", "radius"), (100, 4), strict=True):
     for hasher in hashers:
@@ -57,5 +58,6 @@ axes[1].legend(loc="lower center")
 plt.show()
 
 # %%
-# One radius is not one trade-off: within 4 bits, LSH finds more than ITQ, at less precision, because its codes of
-# different digits are closer together. One number of results means the same to all.
+# The same radius is not the same trade-off for all hashers: within 4 bits, LSH retrieves more than ITQ with a lower
+# precision, because its codes of different digits are closer together. A number of results is comparable across
+# hashers.

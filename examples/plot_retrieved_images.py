@@ -1,15 +1,17 @@
 """
-What does a search get wrong?
-=============================
+Which errors does a search make?
+================================
 
-A figure says how often a search errs; pictures say when. Digits are searched with two kinds of codes of 16 bits.
+A score measures how often a search fails; pictures show in which cases. Digits are searched with two kinds of 16-bit
+codes.
 """
 
 # %%
 # Search
 # ------
-# One query of each class; all other digits but the 300 held out are searched. A solid green frame and a tick mark what
-# has the query's label, a dashed red frame and a cross what has not; the numbers are Hamming distances.
+# The queries are five of the 300 digits that are held out, each of another class; all other digits are the database. A
+# solid green frame and a check mark indicate images with the query's label, a dashed red frame and a cross all others.
+# The numbers are Hamming distances.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -27,17 +29,17 @@ pictures = {"images": digits.images[query], "database_images": images, "rows": r
 # %%
 # Random projections
 # ------------------
-# :class:`skhash.LSHHasher` knows nothing of digits: what has the same ink in the same places has the same bits. And 16
-# bits of that kind collide: for four of the five queries all ten found have the query's very code, whatever digit they
-# are. At one distance, the order of the database decides.
+# :class:`skhash.LSHHasher` is not trained: digits with ink in the same places have the same bits. Such codes of 16 bits
+# collide: for four of the five queries, all ten results have exactly the query's code, although some are other digits.
+# At equal distances, results are in the order of the database.
 hasher = LSHHasher(bits=16, random_state=0).fit(X)
 RetrievedImagesDisplay.from_estimator(hasher, X_query, y_query, X, y, **pictures)
 
 # %%
 # A trained network
 # -----------------
-# :class:`skhash.OrthoHasher` spends the same 16 bits on what tells digits apart: those of one class are within a bit or
-# two, whatever their handwriting, and a mistake can be understood.
+# :class:`skhash.OrthoHasher` uses the same 16 bits to separate the classes: digits of one class differ by one or two
+# bits, independently of the handwriting, and the errors are plausible.
 hasher = OrthoHasher(bits=16, max_epochs=30, random_state=0).fit(X, y)
 RetrievedImagesDisplay.from_estimator(hasher, X_query, y_query, X, y, **pictures)
 plt.show()

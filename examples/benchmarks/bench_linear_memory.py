@@ -2,11 +2,11 @@
 Memory of the linear hashers
 ============================
 
-How much memory do `fit` and `transform` take beside the data, and how long? A million samples of 512 single-precision
-features lie in a temporary file of 2 GB and are given as an array in memory and as a memory-mapped one; codes have 64
-bits. Every case runs in a process of its own, whose anonymous memory (`RssAnon` in `/proc`, Linux only) is read all the
-time from outside. Pages of a memory-mapped file do not count: they are the system's cache, and given up when
-memory is short. The codes, 64 MB, do count for `transform`::
+How much memory do `fit` and `transform` need in addition to the data, and how much time? A million samples of 512
+single-precision features are stored in a temporary file of 2 GB and passed as an array in memory and as a memory-mapped
+one; codes have 64 bits. Every case runs in a process of its own, whose anonymous memory (`RssAnon` in `/proc`, Linux
+only) is read continuously from another process. Pages of a memory-mapped file do not count: they belong to the system's
+cache, which releases them when memory is short. The codes, 64 MB, do count for `transform`::
 
     python examples/benchmarks/bench_linear_memory.py            # a quarter of an hour on two busy cores
     python examples/benchmarks/bench_linear_memory.py --quick    # a tenth of the samples
@@ -29,7 +29,7 @@ BITS = 64
 
 
 def anonymous_memory(pid):
-    """Read how much memory of a process is no file's, in bytes."""
+    """Return the anonymous memory of a process (memory that is not backed by a file), in bytes."""
     with open(f"/proc/{pid}/status") as status:
         return 1024 * next(int(line.split()[1]) for line in status if line.startswith("RssAnon"))
 
@@ -47,7 +47,7 @@ def write_features(path, n):
 
 
 def run(name, path, mapped, phase, results):
-    """Fit and transform; say in `phase` which of them is running."""
+    """Fit and transform; store in `phase` which of them is running."""
     X = np.load(path, mmap_mode="r" if mapped else None)
     hasher = getattr(skhash, name)(BITS)
     hasher.fit(X[:2000]).transform(X[:2000])  # imports, threads and their buffers
@@ -61,7 +61,7 @@ def run(name, path, mapped, phase, results):
 
 
 def measure(name, path, mapped):
-    """Give seconds and extra bytes of both phases."""
+    """Yield seconds and additional bytes of both phases."""
     context = multiprocessing.get_context("spawn")
     phase = context.Value("i", 0)
     receive, send = context.Pipe(duplex=False)
@@ -73,11 +73,11 @@ def measure(name, path, mapped):
         try:
             peaks[number] = max(peaks[number], anonymous_memory(process.pid))
         except (FileNotFoundError, ProcessLookupError, StopIteration):
-            break  # it has just ended
+            break  # the process has just ended
         time.sleep(0.002)
     process.join()
     if process.exitcode:
-        raise RuntimeError(f"{name} failed.")
+        raise RuntimeError(f"The process of {name} failed with exit code {process.exitcode}.")
     for peak in peaks[1:]:
         before, seconds = receive.recv()
         yield seconds, peak - before
@@ -94,7 +94,7 @@ def main():
         path = Path(folder) / "X.npy"
         write_features(path, n)
         size = path.stat().st_size / 2**20
-        print(f"{n:,} x {N_FEATURES} float32, {size:,.0f} MB; {BITS} bits; seconds and extra MB")
+        print(f"{n:,} x {N_FEATURES} float32, {size:,.0f} MB; {BITS} bits; seconds and additional MB")
         print(f"{'':16s}{'input':>9s}" + "".join(f"{phase:>22s}" for phase in PHASES))
         for name in arguments.methods:
             for mapped in (False, True):

@@ -2,19 +2,19 @@
 Mean average precision: counting against sorting
 ================================================
 
-How much sooner is mAP@all known than by the evaluator that deep hashing papers use, which sorts the whole database for
-each query; and how does that compare with a mere search? By default 10,000 queries against 59,000 codes of 64 bits, ten
-classes, as in CIFAR-10's protocols; one thread, CPU time of the thread. The rivals:
+How much faster is mAP@all than with the evaluation code of deep hashing papers, which sorts the whole database for each
+query, and how does this compare with a plain search? By default 10,000 queries against 59,000 codes of 64 bits, ten
+classes, as in CIFAR-10's protocols; one thread, CPU time of the thread. The alternatives:
 
 argsort, float
     The usual code: inner products of -1/+1 codes in numpy, one `argsort` per query, precisions at the relevant ranks.
 argsort, popcount
-    The same with packed codes, `np.bitwise_count` and a stable `argsort` of small integers: what numpy can do.
+    The same with packed codes, `np.bitwise_count` and a stable `argsort` of small integers: the fastest numpy version.
 scan
-    `HammingIndex(algorithm="brute").kneighbors(queries, k)`: what a search for the 10, 100 nearest takes.
+    `HammingIndex(algorithm="brute").kneighbors(queries, k)`: a search for the 10 or 100 nearest codes.
 
-The sorting rivals get a tenth of the queries in each of ten rounds, in turn with the others, which do all of them in
-every round; of these the best round counts. All figures must agree where the definitions do. Three minutes::
+The sorting alternatives process a tenth of the queries in each of ten rounds, in turn with the others, which process
+all queries in every round; the best of these rounds counts. Scores with equal definitions must agree. Three minutes::
 
     python examples/benchmarks/bench_metrics.py
     python examples/benchmarks/bench_metrics.py --quick      # 1,000 queries: 20 seconds
@@ -35,13 +35,13 @@ BITS, CLASSES, FLIPPED, ROUNDS = 64, 10, 0.2, 10
 
 
 def make_codes(n, centers, rng):
-    """Draw labels, and bits around the centers of the classes."""
+    """Draw labels, and codes around the centers of the classes."""
     labels = rng.integers(0, CLASSES, n)
     return (centers[labels] ^ (rng.random((n, BITS)) < FLIPPED)).astype(np.uint8), labels
 
 
 def argsort_float(queries, database, query_labels, labels):
-    """Sum the average precisions, as the literature's code does."""
+    """Return the sum of the average precisions, computed as in the code of the literature."""
     total = 0.0
     for query, label in zip(queries, query_labels, strict=True):
         distance = 0.5 * (BITS - query @ database.T)
@@ -52,7 +52,7 @@ def argsort_float(queries, database, query_labels, labels):
 
 
 def argsort_popcount(queries, database, query_labels, labels):
-    """Sum the average precisions by a stable sort of small integers."""
+    """Return the sum of the average precisions, computed by a stable sort of small integers."""
     total = 0.0
     for query, label in zip(queries, query_labels, strict=True):
         order = np.argsort(np.bitwise_count(database ^ query), kind="stable")
@@ -62,7 +62,7 @@ def argsort_popcount(queries, database, query_labels, labels):
 
 
 def main():
-    """Time all in turn and print the ratios."""
+    """Time all alternatives in turn and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="1,000 queries")
     parser.add_argument("--queries", type=int, default=10_000)
@@ -91,7 +91,7 @@ def main():
         ),
     }
 
-    for contestant in contestants.values():  # compiles
+    for contestant in contestants.values():  # the first call compiles
         contestant()
     seconds = dict.fromkeys(contestants, np.inf) | dict.fromkeys(sorting, 0.0)
     sums = dict.fromkeys(sorting, 0.0)
@@ -123,7 +123,7 @@ def main():
                 contestant()
                 peak = tracemalloc.get_traced_memory()[1] / 2**20
                 tracemalloc.stop()
-                print(f"working_memory={megabytes} MiB: {name} allocates {peak:.0f} MiB at most")
+                print(f"working_memory={megabytes} MiB: the peak allocation of {name} is {peak:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -1,36 +1,37 @@
 """
-One-bit deep hashing and its rivals on the same binary network
-==============================================================
+One-bit deep hashing and other methods on the same binary network
+=================================================================
 
 Fashion-MNIST and CIFAR-10 from pixels, 64 bits, protocol "cifar10-1" (1,000 queries, 5,000 training images, the rest in
-the database), mAP@all with expected ties. All rows but the last train a network of one shape for as many epochs, by one
-schedule and with the same random crops and flips: `bireal_tiny` on Fashion-MNIST, `bireal_small` on CIFAR-10. Rows:
+the database), mAP@all with expected ties. All rows except the last train a network of one shape for the same number of
+epochs, with one schedule and the same random crops and flips: `bireal_tiny` on Fashion-MNIST, `bireal_small` on
+CIFAR-10. Rows:
 
 float
     OrthoHash on the float twin: the same layers with real weights, and hard tanh in place of signs.
 HashNet, GreedyHash, CSQ, OrthoHash
     These methods on the binary network.
 ODH fixed, ODH one stage, ODH
-    `OneBitDeepHasher` with centers that stay where they start; without the second stage; as it is. Seconds contain the
-    warm-up of the classifier. Codes of the last are computed in torch, too, and compared with those on packed words.
+    `OneBitDeepHasher` with fixed centers; without the second stage; with its defaults. Seconds include the warm-up of
+    the classifier. Codes of the last one are also computed in torch and compared with those of packed words.
 ODH labels
-    Without distillation: what moving centers alone are worth.
+    Without distillation: the effect of moving centers alone.
 ODH paper
-    With ``recipe="paper"``, its views and 700 epochs after 100 of warm-up, or `--epochs` after a seventh of them: only
-    when asked for, as it takes more than two hours on Fashion-MNIST.
+    With ``recipe="paper"``, its views and 700 epochs after 100 epochs of warm-up, or `--epochs` after a seventh of
+    them. It runs only on request, because it takes more than two hours on Fashion-MNIST.
 
-Each run is a line in a cache, so runs can be split over processes, and a table is printed of all that there are. About
-two minutes a run on one core::
+Each run is a line in a cache, so runs can be distributed over processes. The table contains all runs of the cache.
+About two minutes for a run on one core::
 
     OMP_NUM_THREADS=1 python examples/benchmarks/bench_one_bit.py --dataset fashion --seeds 0 1 2
     python examples/benchmarks/bench_one_bit.py --dataset fashion --rows "ODH paper" --epochs 350 --seeds 0
     python examples/benchmarks/bench_one_bit.py --print
 
-Our own runs, on one core of an AMD EPYC (Zen 5), are beside this file: `--print --cache
+Our own runs, on one core of an AMD EPYC (Zen 5), are stored next to this file: `--print --cache
 examples/benchmarks/one_bit_runs.jsonl`.
 
-`--validation` trains on 4,000 of the training images and scores the other 1,000 against each other: all choices were
-made there, none on queries or database.
+`--validation` trains on 4,000 of the training images and scores the other 1,000 against each other. All choices were
+made on these scores, none on queries or database.
 """
 
 import argparse
@@ -71,7 +72,7 @@ PAPER = "ODH paper"
 
 
 def float_twin(make, channels):
-    """Make the network with real weights and a hard tanh where the binary one has bits and signs."""
+    """Build the float twin: real weights and hard tanh in place of binary weights and signs."""
     network = make(channels)
     for parent in list(network.modules()):
         for name, layer in list(parent.named_children()):
@@ -84,12 +85,12 @@ def float_twin(make, channels):
 
 
 def usual_epochs(dataset, row):
-    """How long a row trains unless told otherwise."""
+    """Return the default number of epochs of a row."""
     return 700 if row == PAPER else DATA[dataset]["epochs"]
 
 
 def make_hasher(dataset, row, seed, epochs, **changes):
-    """Make the hasher of a row."""
+    """Build the hasher of a row."""
     data = DATA[dataset]
     if row == PAPER:
         plan = {"recipe": "paper", "max_epochs": epochs, "warm_up_epochs": max(epochs // 7, 1)}
@@ -116,13 +117,13 @@ def make_hasher(dataset, row, seed, epochs, **changes):
 
 
 def load(dataset, seed):
-    """Give images, labels and the split of a seed."""
+    """Return images, labels and the split of a seed."""
     X, y = DATA[dataset]["fetch"](return_X_y=True)
     return X, y, retrieval_split(X, y, protocol="cifar10-1", duplicates="ignore", random_state=seed)
 
 
 def measure(dataset, row, seed, epochs, *, validation=False, **changes):
-    """Train and search once."""
+    """Train and search once; return the results of the run."""
     X, y, split = load(dataset, seed)
     train = split.train
     if validation:
@@ -140,7 +141,7 @@ def measure(dataset, row, seed, epochs, *, validation=False, **changes):
         return result | {"map": float(score)}
     codes = hasher.transform(X)
     result["map"] = search(codes, y, split)
-    if row == "ODH":  # its codes come from packed words
+    if row == "ODH":  # its codes are computed with packed words
         in_torch = copy.copy(hasher)
         in_torch.inference_ = "torch"
         others = in_torch.transform(X)
@@ -149,13 +150,13 @@ def measure(dataset, row, seed, epochs, *, validation=False, **changes):
 
 
 def search(codes, y, split):
-    """Give the mAP of the queries in the database."""
+    """Return the mAP of the queries in the database."""
     query, database = split.query, split.database
     return float(mean_average_precision(codes[query], codes[database], y[query], y[database], ties="expected"))
 
 
 def print_table(runs):
-    """Print means and standard deviations over the seeds that there are."""
+    """Print means and standard deviations over the available seeds."""
     cells = {}
     for run in runs:
         name = run["row"]
@@ -180,12 +181,12 @@ def print_table(runs):
 
 
 def mean_map(runs):
-    """Mean mAP of some runs."""
+    """Return the mean mAP of some runs."""
     return np.mean([run["map"] for run in runs])
 
 
 def summary(runs):
-    """A cell of the table."""
+    """Return a cell of the table."""
     if not runs:
         return "-"
     maps, cpu = np.array([run["map"] for run in runs]), np.mean([run["cpu_seconds"] for run in runs])
@@ -193,15 +194,15 @@ def summary(runs):
 
 
 def main():
-    """Do the runs that the cache lacks and print the table."""
+    """Execute the runs that the cache lacks and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--dataset", nargs="+", choices=list(DATA), default=list(DATA))
     parser.add_argument("--rows", nargs="+", choices=[*ROWS, PAPER], default=list(ROWS))
-    parser.add_argument("--epochs", type=int, help="in place of 25 (Fashion-MNIST), 10 (CIFAR-10) and 700 (ODH paper)")
+    parser.add_argument("--epochs", type=int, help="instead of 25 (Fashion-MNIST), 10 (CIFAR-10) and 700 (ODH paper)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--cache", type=Path, default=Path("one_bit_runs.jsonl"))
     parser.add_argument("--validation", action="store_true")
-    parser.add_argument("--print", action="store_true", help="run nothing")
+    parser.add_argument("--print", action="store_true", help="only print the table")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     wanted = [(d, row, seed) for seed in arguments.seeds for d in arguments.dataset for row in arguments.rows]
@@ -218,7 +219,7 @@ def main():
 
 
 def read(cache):
-    """Read the runs that were done."""
+    """Return the runs of the cache."""
     return [json.loads(line) for line in cache.read_text().splitlines()] if cache.exists() else []
 
 

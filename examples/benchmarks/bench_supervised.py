@@ -2,19 +2,19 @@
 All supervised methods on one set of features
 =============================================
 
-Every supervised hasher, trained and searched on the same terms: CIFAR-10 as 1,280 features of a frozen network
+Every supervised hasher, trained and evaluated under the same conditions: CIFAR-10 as 1,280 features of a frozen network
 (`cifar10_features.py`), protocol "cifar10-1" (1,000 queries, 5,000 training samples, 59,000 in the database), mAP@all
-with expected ties, mean over the seeds of split and training. Nothing is chosen on queries or database. Three tables:
+with expected ties, mean over the seeds of split and training. No choice was made on queries or database. Three tables:
 
 equal
     All methods by one recipe: linear head, raw features, Adam 1e-3, batches of 128, 30 epochs, weight decay 5e-4, and a
-    learning rate that is constant, or a tenth in the last fifth of the epochs (`--schedule step`). Beside them what the
-    methods' own public loss code reached on these terms, for which no schedule is told.
+    learning rate that is constant, or a tenth in the last fifth of the epochs (`--schedule step`). In parentheses, the
+    results of the methods' own public loss code under these conditions, for which no schedule is reported.
 defaults
-    All methods as they come: `Method(bits=...)`.
+    All methods with their default parameters: `Method(bits=...)`.
 lower-bound
-    The six methods of LBHash's table 2, plain and within `LowerBoundHasher`, at 16 and 32 bits, by the defaults; and
-    the rank correlation of mAP with the lower-bound ratio of the training codes over all of them.
+    The six methods of LBHash's table 2, plain and within `LowerBoundHasher`, at 16 and 32 bits, with default
+    parameters; and the rank correlation of mAP with the lower-bound ratio of the training codes over all of them.
 
 ::
 
@@ -37,7 +37,7 @@ from skhash.metrics import lower_bound_ratio, mean_average_precision
 from skhash.training import Recipe
 
 EQUAL = Recipe(max_epochs=30)
-# What the methods' public code reached on equal terms, at 16 / 32 / 64 bits.
+# mAP of the methods' public code under equal conditions, at 16 / 32 / 64 bits.
 PUBLIC = {
     "CEHasher": (0.352, 0.387, 0.408),
     "OrthoHasher": (0.448, 0.481, 0.485),
@@ -50,7 +50,7 @@ PUBLIC = {
     "DTSHHasher": (0.482, 0.522, 0.529),
     "DBDHHasher": (0.100, 0.100, 0.100),
 }
-# The public code's settings where they are not our defaults.
+# Settings of the public code that differ from our defaults.
 AS_PUBLIC = {
     "CEHasher": {"balance": "batch_norm"},
     "OrthoHasher": {"margin": 0.2},
@@ -68,7 +68,7 @@ TABLE_2 = ["HashNetHasher", "DBDHHasher", "DSDHHasher", "DCHHasher", "GreedyHash
 
 
 def measure(make, name, bits, seeds, X, y):
-    """Fit and search for every seed; give the mAPs, the lower-bound ratios of the training codes, and the seconds."""
+    """Fit and search for every seed; return mAPs, lower-bound ratios of the training codes, and mean seconds."""
     scores, ratios, start = [], [], time.perf_counter()
     for seed in seeds:
         split = retrieval_split(y[:, None], y, protocol="cifar10-1", duplicates="ignore", random_state=seed)
@@ -83,7 +83,7 @@ def measure(make, name, bits, seeds, X, y):
 
 
 def table(title, names, make, bits, seeds, X, y, reference=None):
-    """Measure a method for each number of bits and print a line."""
+    """Measure each method for each number of bits and print one line per method."""
     print(f"\n{title}; seeds {seeds}\n{'':24s}" + "".join(f"{b:>22d} bits" for b in bits), flush=True)
     for name in names:
         cells = []
@@ -96,7 +96,7 @@ def table(title, names, make, bits, seeds, X, y, reference=None):
 
 
 def make_equal(schedule):
-    """Say how to make a method on the equal terms."""
+    """Return a function that builds a method under the equal conditions."""
 
     def make(name, bits, seed):
         method = getattr(skhash, name.partition(",")[0])
@@ -106,17 +106,17 @@ def make_equal(schedule):
 
 
 def make_default(name, bits, seed):
-    """Make a method as it comes."""
+    """Build a method with its default parameters."""
     return getattr(skhash, name)(bits, random_state=seed)
 
 
 def make_lifted(name, bits, seed):
-    """Make a method within LBHash's surrogate."""
+    """Build a method within LBHash's surrogate."""
     return skhash.LowerBoundHasher(make_default(name, bits, seed))
 
 
 def compare_lower_bound(bits, seeds, X, y, methods):
-    """Print plain methods beside those with LBHash's surrogate."""
+    """Print the results of plain methods and of those with LBHash's surrogate."""
     print(f"\nlower-bound; seeds {seeds}: plain -> within LowerBoundHasher, and the gain in points of mAP", flush=True)
     points, gains = [], []
     for name in methods:
@@ -136,15 +136,15 @@ def compare_lower_bound(bits, seeds, X, y, methods):
 
 
 def main():
-    """Print the tables that were asked for."""
+    """Print the requested tables."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("tables", nargs="+", choices=["equal", "defaults", "lower-bound"])
     parser.add_argument("--bits", type=int, nargs="+", default=None, choices=[16, 32, 64])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=None)
-    parser.add_argument("--schedule", choices=["constant", "step"], default="constant", help="of the equal terms")
-    parser.add_argument("--threads", type=int, default=1, help="of torch; small batches gain nothing from more")
-    parser.add_argument("--plot", help="file for the picture of mAP against the lower-bound ratio")
+    parser.add_argument("--schedule", choices=["constant", "step"], default="constant", help="of the table 'equal'")
+    parser.add_argument("--threads", type=int, default=1, help="of torch; small batches do not benefit from more")
+    parser.add_argument("--plot", help="file for the plot of mAP against the lower-bound ratio")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     warnings.filterwarnings("ignore", message="Two of the")  # centers of few random bits may coincide
@@ -152,7 +152,7 @@ def main():
     run = arguments.seeds, X, y
     bits = arguments.bits or [16, 32, 64]
     if "equal" in arguments.tables:
-        title = f"equal terms, schedule {arguments.schedule!r} (public code)"
+        title = f"equal conditions, schedule {arguments.schedule!r} (public code)"
         table(title, arguments.methods or PUBLIC, make_equal(arguments.schedule), bits, *run, reference=PUBLIC)
     if "defaults" in arguments.tables:
         table("defaults", arguments.methods or ALL, make_default, bits, *run)

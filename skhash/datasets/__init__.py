@@ -1,4 +1,4 @@
-"""Image data sets, retrieval splits with a leakage guard."""
+"""Loaders of image data sets, and retrieval splits with a leakage guard."""
 
 import lazy_loader
 

@@ -1,15 +1,34 @@
-"""CIFAR-10: 60,000 colour photographs of ten kinds of things, from any of the layouts in which people keep it."""
+"""CIFAR-10: 60,000 color photographs of ten classes, from any of its usual layouts."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from skhash.datasets._batch_pickle import read_batch
-from skhash.datasets._cifar_files import check_batch, join_batches, parse_records, read_member, read_members
-from skhash.datasets._image_files import read_class_folders, read_jpeg_npz
-from skhash.datasets._parts import FETCH_CONSTRAINTS, SUBSETS, join_parts
-from skhash.datasets._sources import Source, locate
+from skhash.datasets._loader_common import FETCH_CONSTRAINTS, SUBSETS, join_parts
+from skhash.datasets.files._cifar_files import (
+    check_batch,
+    join_batches,
+    parse_pickle,
+    parse_records,
+    read_archive_files,
+    read_required_file,
+)
+from skhash.datasets.files._image_files import read_class_folders, read_jpeg_npz
+from skhash.datasets.files._sources import Source, locate
 from skhash.utils import validate_params
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from sklearn.utils import Bunch
+
+    _Batch = tuple[NDArray[np.uint8], NDArray[Any]]
+    _Parts = dict[str, _Batch]
 
 __all__ = ["fetch_cifar10"]
 
@@ -29,13 +48,35 @@ _SOURCE = Source(
     url="https://www.cs.toronto.edu/~kriz/",
 )
 
-_DESCR = """{title}: colour photographs, 32 x 32, 10 classes of equal size, 50,000 for training and 10,000 for testing.
+_DESCR = """{title}: color photographs, 32 x 32, 10 classes of equal size, 50,000 for training and 10,000 for testing.
 A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. Read from {layout}."""
 
 
+@overload
+def fetch_cifar10(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    subset: Literal["all", "train", "test"] = "all",
+    download: bool = True,
+    return_X_y: Literal[False] = False,
+) -> Bunch: ...
+@overload
+def fetch_cifar10(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    subset: Literal["all", "train", "test"] = "all",
+    download: bool = True,
+    return_X_y: Literal[True],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
 @validate_params(FETCH_CONSTRAINTS, prefer_skip_nested_validation=True)
-def fetch_cifar10(*, data_home=None, subset="all", download=True, return_X_y=False):
-    """Load CIFAR-10, from your own copy in any usual layout or from its authors' site.
+def fetch_cifar10(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    subset: Literal["all", "train", "test"] = "all",
+    download: bool = True,
+    return_X_y: bool = False,
+) -> Bunch | tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Load CIFAR-10 from a local copy in any usual layout, or from its authors' site.
 
     =================   ==================
     Classes                             10
@@ -44,27 +85,27 @@ def fetch_cifar10(*, data_home=None, subset="all", download=True, return_X_y=Fal
     Images              32 x 32 x 3, uint8
     =================   ==================
 
-    It is looked for in `data_home`, in the folder that the environment variable `SKHASH_DATA` names and in the cache
-    (`~/.cache/skhash`), and in each of them in a folder `cifar10`, in one of these layouts; the first that is there is
-    taken:
+    The data set is searched in `data_home`, in the folder of the environment variable `SKHASH_DATA` and in the cache
+    (`~/.cache/skhash`), and in the sub-folder `cifar10` of each of them. The first of these layouts that is found is
+    read:
 
     1. the Python batches: `cifar-10-batches-py/data_batch_1` ... `data_batch_5`, `test_batch`;
     2. the binary batches: `cifar-10-batches-bin/data_batch_1.bin` and so on;
-    3. the archive of the Python batches, `cifar-10-python.tar.gz`, which is what is downloaded;
+    3. the archive of the Python batches, `cifar-10-python.tar.gz`, which is also the file that is downloaded;
     4. class folders of image files: `train/airplane/*.png`, `test/airplane/*.png` and so on (needs Pillow);
-    5. `cifar10_jpeg.npz`, a copy as JPEG files (needs Pillow). Its pixels differ from the original's: figures made with
-       it should say "CIFAR-10 (JPEG copy)", as `DESCR` does.
+    5. `cifar10_jpeg.npz`, a copy as JPEG files (needs Pillow). Its pixels differ from the original ones: scores that
+       are computed from it should be labeled "CIFAR-10 (JPEG copy)", as in `DESCR`.
 
-    The batches are pickles, but reading them never runs what is in them.
+    The Python batches are pickles, but no code in them is executed.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The first folder to look in, and the one to download into; None downloads into the cache.
+        The first folder to search, and the target of the download. None downloads into the cache.
     subset : {"all", "train", "test"}, default="all"
-        Which images; "all" gives the 50,000 training images first, then the 10,000 test images.
+        The images to return; "all" returns the 50,000 training images first, then the 10,000 test images.
     download : bool, default=True
-        Whether to download the archive (170 MB) if CIFAR-10 is nowhere to be found. Its checksum is verified.
+        Whether to download the archive (170 MB) if CIFAR-10 is not found. Its checksum is verified.
     return_X_y : bool, default=False
         Whether to return `(images, target)` instead of a `Bunch`.
 
@@ -74,17 +115,17 @@ def fetch_cifar10(*, data_home=None, subset="all", download=True, return_X_y=Fal
         With these fields, in the order of the files (layouts 4 and 5: sorted by class):
 
         images : ndarray of uint8 of shape (n_samples, 32, 32, 3)
-            Red, green and blue.
+            The images; the channels are red, green and blue.
         target : ndarray of int64 of shape (n_samples,)
             Classes 0 to 9.
         target_names : list of str
-            What the classes are called.
+            Names of the classes.
         is_test : ndarray of bool of shape (n_samples,)
-            Which images belong to the standard test part.
+            True for images of the standard test part.
         DESCR : str
-            A description, with the layout.
+            A description that names the layout.
         source : str
-            Where the data were read from.
+            Folder or file from which the data were read.
 
     (images, target) : tuple
         If `return_X_y` is True.
@@ -92,7 +133,7 @@ def fetch_cifar10(*, data_home=None, subset="all", download=True, return_X_y=Fal
     Raises
     ------
     FileNotFoundError
-        If it is nowhere and cannot be downloaded; the message lists the places and the names.
+        If the data set is not found and cannot be downloaded; the message lists the places and the names.
     ValueError
         If a file is damaged.
 
@@ -123,15 +164,15 @@ def fetch_cifar10(*, data_home=None, subset="all", download=True, return_X_y=Fal
 
 @dataclass(frozen=True)
 class _Copy:
-    """A copy that was found: `read(path, parts)` gives `{part: (images, labels)}`."""
+    """A copy of the data set; `read(path, parts)` returns `{part: (images, labels)}`."""
 
     layout: str
     path: Path
-    read: Callable
+    read: Callable[[Path, Sequence[str]], _Parts]
 
 
-def _find_copy(folder):
-    """The copy of CIFAR-10 in a folder, or None."""
+def _find_copy(folder: Path) -> _Copy | None:
+    """Return the copy of CIFAR-10 in a folder, or None."""
     for base in (folder / "cifar-10-batches-py", folder):
         if any((base / name).is_file() for name in (*_BATCHES["train"], *_BATCHES["test"])):
             return _Copy("the Python batches", base, _read_python_batches)
@@ -147,36 +188,36 @@ def _find_copy(folder):
     return None
 
 
-def _read_python_batches(path, parts):
-    return _read_batches(parts, lambda name: _parse_pickle(*read_member(path / name, "CIFAR-10")))
+def _read_python_batches(path: Path, parts: Sequence[str]) -> _Parts:
+    return _read_batches(parts, lambda name: _parse_python(*read_required_file(path / name, "CIFAR-10")))
 
 
-def _read_binary_batches(path, parts):
-    return _read_batches(parts, lambda name: _parse_binary(*read_member(path / f"{name}.bin", "CIFAR-10")))
+def _read_binary_batches(path: Path, parts: Sequence[str]) -> _Parts:
+    return _read_batches(parts, lambda name: _parse_binary(*read_required_file(path / f"{name}.bin", "CIFAR-10")))
 
 
-def _read_archive(path, parts):
+def _read_archive(path: Path, parts: Sequence[str]) -> _Parts:
     names = [name for part in parts for name in _BATCHES[part]]
-    found = read_members(path, "cifar-10-batches-py", names, _SOURCE.url + _ARCHIVE)
-    return _read_batches(parts, lambda name: _parse_pickle(found[name], f"{name} in {path}"))
+    found = read_archive_files(path, "cifar-10-batches-py", names, _SOURCE.url + _ARCHIVE)
+    return _read_batches(parts, lambda name: _parse_python(found[name], f"{name} in {path}"))
 
 
-def _read_folders(path, parts):
+def _read_folders(path: Path, parts: Sequence[str]) -> _Parts:
     return {part: read_class_folders(path / part, _CLASSES) for part in parts}
 
 
-def _read_npz(path, parts):
+def _read_npz(path: Path, parts: Sequence[str]) -> _Parts:
     return read_jpeg_npz(path, _CLASSES, parts)
 
 
-def _read_batches(parts, read):
+def _read_batches(parts: Sequence[str], read: Callable[[str], _Batch]) -> _Parts:
     return {part: join_batches([read(name) for name in _BATCHES[part]]) for part in parts}
 
 
-def _parse_pickle(data, name):
-    return check_batch(*read_batch(data, name), name, n_rows=_BATCH_ROWS, n_classes=len(_CLASSES))
+def _parse_python(data: bytes, name: object) -> _Batch:
+    return check_batch(*parse_pickle(data, name), name, n_rows=_BATCH_ROWS, n_classes=len(_CLASSES))
 
 
-def _parse_binary(data, name):
+def _parse_binary(data: bytes, name: object) -> _Batch:
     pixels, labels = parse_records(data, name, n_rows=_BATCH_ROWS, n_labels=1)
     return check_batch(pixels, labels[:, 0], name, n_rows=_BATCH_ROWS, n_classes=len(_CLASSES))

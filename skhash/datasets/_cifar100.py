@@ -1,19 +1,38 @@
-"""CIFAR-100: 60,000 colour photographs of a hundred kinds of things, which belong to twenty superclasses."""
+"""CIFAR-100: 60,000 color photographs of a hundred classes in twenty superclasses."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from skhash.datasets._batch_pickle import read_batch
-from skhash.datasets._cifar_files import check_batch, join_batches, parse_records, read_member, read_members
-from skhash.datasets._parts import FETCH_CONSTRAINTS, SUBSETS, join_parts
-from skhash.datasets._safe_pickle import read_pickle
-from skhash.datasets._sources import Source, locate
+from skhash.datasets._loader_common import FETCH_CONSTRAINTS, SUBSETS, join_parts
+from skhash.datasets.files._cifar_files import (
+    check_batch,
+    join_batches,
+    parse_pickle,
+    parse_records,
+    read_archive_files,
+    read_required_file,
+)
+from skhash.datasets.files._safe_pickle import read_pickle
+from skhash.datasets.files._sources import Source, locate
 from skhash.utils import StrOptions, validate_params
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from sklearn.utils import Bunch
+
+    _Batch = tuple[NDArray[np.uint8], NDArray[Any]]
+    _Parts = dict[str, _Batch]
 
 __all__ = ["fetch_cifar100"]
 
-_N_CLASSES = {"coarse": 20, "fine": 100}  # in the order in which a binary record holds them
+_N_CLASSES = {"coarse": 20, "fine": 100}  # in the order of the columns of a binary record
 _ROWS = {"train": 50_000, "test": 10_000}
 _ARCHIVE = "cifar-100-python.tar.gz"
 _SHA256 = {_ARCHIVE: "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"}
@@ -28,17 +47,42 @@ _SOURCE = Source(
     url="https://www.cs.toronto.edu/~kriz/",
 )
 
-_DESCR = """CIFAR-100: colour photographs, 32 x 32, 100 classes of equal size in 20 superclasses, 50,000 for training
+_DESCR = """CIFAR-100: color photographs, 32 x 32, 100 classes of equal size in 20 superclasses, 50,000 for training
 and 10,000 for testing; labels are the {labels} ones. A. Krizhevsky, "Learning Multiple Layers of Features from Tiny
 Images", 2009. Read from {layout}."""
 
 
+@overload
+def fetch_cifar100(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    subset: Literal["all", "train", "test"] = "all",
+    labels: Literal["fine", "coarse"] = "fine",
+    download: bool = True,
+    return_X_y: Literal[False] = False,
+) -> Bunch: ...
+@overload
+def fetch_cifar100(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    subset: Literal["all", "train", "test"] = "all",
+    labels: Literal["fine", "coarse"] = "fine",
+    download: bool = True,
+    return_X_y: Literal[True],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
 @validate_params(
     {**FETCH_CONSTRAINTS, "labels": [StrOptions(set(_N_CLASSES))]},
     prefer_skip_nested_validation=True,
 )
-def fetch_cifar100(*, data_home=None, subset="all", labels="fine", download=True, return_X_y=False):
-    """Load CIFAR-100, from your own copy or from its authors' site.
+def fetch_cifar100(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    subset: Literal["all", "train", "test"] = "all",
+    labels: Literal["fine", "coarse"] = "fine",
+    download: bool = True,
+    return_X_y: bool = False,
+) -> Bunch | tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Load CIFAR-100 from a local copy or from its authors' site.
 
     =================   ==================
     Classes                            100
@@ -48,26 +92,26 @@ def fetch_cifar100(*, data_home=None, subset="all", labels="fine", download=True
     Images              32 x 32 x 3, uint8
     =================   ==================
 
-    It is looked for in `data_home`, in the folder that the environment variable `SKHASH_DATA` names and in the cache
-    (`~/.cache/skhash`), and in each of them in a folder `cifar100`, in one of these layouts; the first that is there is
-    taken:
+    The data set is searched in `data_home`, in the folder of the environment variable `SKHASH_DATA` and in the cache
+    (`~/.cache/skhash`), and in the sub-folder `cifar100` of each of them. The first of these layouts that is found is
+    read:
 
     1. the Python files: `cifar-100-python/train`, `test` and `meta`;
     2. the binary files: `cifar-100-binary/train.bin`, `test.bin`, `fine_label_names.txt` and `coarse_label_names.txt`;
-    3. the archive of the Python files, `cifar-100-python.tar.gz`, which is what is downloaded.
+    3. the archive of the Python files, `cifar-100-python.tar.gz`, which is also the file that is downloaded.
 
-    The Python files are pickles, but reading them never runs what is in them.
+    The Python files are pickles, but no code in them is executed.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The first folder to look in, and the one to download into; None downloads into the cache.
+        The first folder to search, and the target of the download. None downloads into the cache.
     subset : {"all", "train", "test"}, default="all"
-        Which images; "all" gives the 50,000 training images first, then the 10,000 test images.
+        The images to return; "all" returns the 50,000 training images first, then the 10,000 test images.
     labels : {"fine", "coarse"}, default="fine"
         Whether `target` holds the 100 classes or the 20 superclasses.
     download : bool, default=True
-        Whether to download the archive (169 MB) if CIFAR-100 is nowhere to be found. Its checksum is verified.
+        Whether to download the archive (169 MB) if CIFAR-100 is not found. Its checksum is verified.
     return_X_y : bool, default=False
         Whether to return `(images, target)` instead of a `Bunch`.
 
@@ -77,17 +121,17 @@ def fetch_cifar100(*, data_home=None, subset="all", labels="fine", download=True
         With these fields, in the order of the files:
 
         images : ndarray of uint8 of shape (n_samples, 32, 32, 3)
-            Red, green and blue.
+            The images; the channels are red, green and blue.
         target : ndarray of int64 of shape (n_samples,)
             Classes 0 to 99, or superclasses 0 to 19.
         target_names : list of str
-            What they are called.
+            Their names.
         is_test : ndarray of bool of shape (n_samples,)
-            Which images belong to the standard test part.
+            True for images of the standard test part.
         DESCR : str
-            A description, with the layout.
+            A description that names the layout.
         source : str
-            Where the data were read from.
+            Folder or file from which the data were read.
 
     (images, target) : tuple
         If `return_X_y` is True.
@@ -95,7 +139,7 @@ def fetch_cifar100(*, data_home=None, subset="all", labels="fine", download=True
     Raises
     ------
     FileNotFoundError
-        If it is nowhere and cannot be downloaded; the message lists the places and the names.
+        If the data set is not found and cannot be downloaded; the message lists the places and the names.
     ValueError
         If a file is damaged.
 
@@ -115,7 +159,9 @@ def fetch_cifar100(*, data_home=None, subset="all", labels="fine", download=True
     copy = locate(_SOURCE, _find_copy, data_home=data_home, download=download, files=_SHA256)
     parts, names = copy.read(copy.path, SUBSETS[subset], labels)
     if len(names) != _N_CLASSES[labels]:
-        raise ValueError(f"{copy.path} names {len(names)} {labels} classes; expected {_N_CLASSES[labels]}.")
+        raise ValueError(
+            f"{copy.path} holds the names of {len(names)} {labels} classes; expected {_N_CLASSES[labels]}."
+        )
     data = join_parts(
         {part: join_batches([batch]) for part, batch in parts.items()},
         target_names=names,
@@ -127,15 +173,15 @@ def fetch_cifar100(*, data_home=None, subset="all", labels="fine", download=True
 
 @dataclass(frozen=True)
 class _Copy:
-    """A copy that was found: `read(path, parts, labels)` gives `{part: (images, labels)}` and the names of classes."""
+    """A copy of the data set; `read(path, parts, labels)` returns `{part: (images, labels)}` and the class names."""
 
     layout: str
     path: Path
-    read: Callable
+    read: Callable[[Path, Sequence[str], str], tuple[_Parts, list[str]]]
 
 
-def _find_copy(folder):
-    """The copy of CIFAR-100 in a folder, or None."""
+def _find_copy(folder: Path) -> _Copy | None:
+    """Return the copy of CIFAR-100 in a folder, or None."""
     for base in (folder / "cifar-100-python", folder):
         if any((base / name).is_file() for name in ("train", "test", "meta")):
             return _Copy("the Python files", base, _read_python)
@@ -147,21 +193,23 @@ def _find_copy(folder):
     return None
 
 
-def _read_python(path, parts, labels):
-    return _parse_pickles(lambda name: read_member(path / name, "CIFAR-100"), parts, labels)
+def _read_python(path: Path, parts: Sequence[str], labels: str) -> tuple[_Parts, list[str]]:
+    return _parse_pickles(lambda name: read_required_file(path / name, "CIFAR-100"), parts, labels)
 
 
-def _read_archive(path, parts, labels):
-    found = read_members(path, "cifar-100-python", [*parts, "meta"], _SOURCE.url + _ARCHIVE)
+def _read_archive(path: Path, parts: Sequence[str], labels: str) -> tuple[_Parts, list[str]]:
+    found = read_archive_files(path, "cifar-100-python", [*parts, "meta"], _SOURCE.url + _ARCHIVE)
     return _parse_pickles(lambda name: (found[name], f"{name} in {path}"), parts, labels)
 
 
-def _parse_pickles(read, parts, labels):
-    """Batches and names of classes; `read` gives the content and the name of a file."""
+def _parse_pickles(
+    read: Callable[[str], tuple[bytes, object]], parts: Sequence[str], labels: str
+) -> tuple[_Parts, list[str]]:
+    """Return batches and class names; `read` returns the content and the name of a file."""
     batches = {}
     for part in parts:
         data, name = read(part)
-        pixels, numbers = read_batch(data, name, title="CIFAR-100", labels=f"{labels}_labels")
+        pixels, numbers = parse_pickle(data, name, title="CIFAR-100", labels=f"{labels}_labels")
         batches[part] = check_batch(pixels, numbers, name, n_rows=_ROWS[part], n_classes=_N_CLASSES[labels])
     key = f"{labels}_label_names"
     names = read_pickle(
@@ -173,12 +221,12 @@ def _parse_pickles(read, parts, labels):
     return batches, names
 
 
-def _read_binary(path, parts, labels):
+def _read_binary(path: Path, parts: Sequence[str], labels: str) -> tuple[_Parts, list[str]]:
     batches = {}
     for part in parts:
-        data, name = read_member(path / f"{part}.bin", "CIFAR-100")
+        data, name = read_required_file(path / f"{part}.bin", "CIFAR-100")
         pixels, numbers = parse_records(data, name, n_rows=_ROWS[part], n_labels=len(_N_CLASSES))
         column = numbers[:, list(_N_CLASSES).index(labels)]
         batches[part] = check_batch(pixels, column, name, n_rows=_ROWS[part], n_classes=_N_CLASSES[labels])
-    names, _ = read_member(path / f"{labels}_label_names.txt", "CIFAR-100")
+    names, _ = read_required_file(path / f"{labels}_label_names.txt", "CIFAR-100")
     return batches, names.decode("utf-8").split()

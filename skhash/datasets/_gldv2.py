@@ -1,15 +1,24 @@
-"""Google Landmarks v2: retrieval of landmarks, by its lists of queries, index and training images."""
+"""Google Landmarks v2: retrieval of landmarks, from its lists of queries, index and training images."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from skhash.datasets._parts import LOAD_CONSTRAINTS
-from skhash.datasets._sources import Source, locate
-from skhash.datasets._split import POSITIONS_STAY, RetrievalSplit, guard
-from skhash.datasets._text_files import read_columns
+from skhash.datasets._loader_common import LOAD_CONSTRAINTS
+from skhash.datasets.files._sources import Source, locate
+from skhash.datasets.files._text_files import read_columns
+from skhash.datasets.splits._split import COPIES_STAY, RetrievalSplit, handle_copies
 from skhash.utils import StrOptions, validate_params
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
 
 __all__ = ["load_gldv2"]
 
@@ -21,7 +30,7 @@ _SOURCE = Source(
     title="Google Landmarks v2",
     folders=("gldv2", "GLDv2", "google-landmark", "google-landmarks-v2"),
     expected=f"{_SOLUTION}, {_INDEX} and {_TRAIN} (also in sub-folders metadata, ground_truth, test, index and train)",
-    no_download="lists and images (hundreds of gigabytes) are told of in the repository cvdfoundation/google-landmark",
+    no_download="the repository cvdfoundation/google-landmark describes lists and images (hundreds of gigabytes)",
 )
 
 _DESCR = """Google Landmarks v2: photographs of landmarks; {usage} queries of the retrieval task, version 2.1.
@@ -33,7 +42,13 @@ Recognition and Retrieval", CVPR 2020."""
     {**LOAD_CONSTRAINTS, "usage": [StrOptions(set(_USAGES))], "train": ["boolean"]},
     prefer_skip_nested_validation=True,
 )
-def load_gldv2(*, data_home=None, image_folder=None, usage="all", train=True):
+def load_gldv2(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    image_folder: str | os.PathLike[str] | None = None,
+    usage: Literal["all", "public", "private"] = "all",
+    train: bool = True,
+) -> Bunch:
     """Load queries, index and ground truth of Google Landmarks v2.
 
     =================   ==========================================
@@ -43,22 +58,21 @@ def load_gldv2(*, data_home=None, image_folder=None, usage="all", train=True):
     =================   ==========================================
 
     The lists `retrieval_solution_v2.1.csv` (columns id, images, Usage), `index.csv` (id) and `train_clean.csv`
-    (landmark_id, images) are looked for in `data_home`, in the folder that the environment variable `SKHASH_DATA` names
-    and in the cache (`~/.cache/skhash`), in each of them in a folder `gldv2`, and there in the sub-folders `metadata`,
+    (landmark_id, images) are searched in `data_home`, in the folder of the environment variable `SKHASH_DATA` and in
+    the cache (`~/.cache/skhash`), in the sub-folder `gldv2` of each of them, and there in the sub-folders `metadata`,
     `ground_truth`, `test`, `index` and `train`. Nothing is downloaded.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The first folder to look in.
+        The first folder to search.
     image_folder : str or path-like, default=None
-        The folder in which `test`, `index` and `train` hold the images; None means the folder where the lists were
-        found.
+        The folder whose sub-folders `test`, `index` and `train` hold the images; None uses the folder of the lists.
     usage : {"all", "public", "private"}, default="all"
-        Which queries: those of the public and the private leader board, or of one of them. Queries that the file
-        marks "Ignored" are left out.
+        The queries to return: those of the public and the private leaderboard, or of one of them. Queries that the
+        file marks as "Ignored" are left out.
     train : bool, default=True
-        Whether to read the list of training images, too.
+        Whether to read the list of training images.
 
     Returns
     -------
@@ -67,30 +81,29 @@ def load_gldv2(*, data_home=None, image_folder=None, usage="all", train=True):
 
         filenames : ndarray of str objects of shape (n_samples,)
             Names of the image files: queries, index and training images, one after the other. The image
-            `0123456789abcdef` of the index is `index/0/1/2/0123456789abcdef.jpg`. Whether the files are there is not
-            looked at.
+            `0123456789abcdef` of the index is `index/0/1/2/0123456789abcdef.jpg`. The files need not exist.
         target : ndarray of int64 of shape (n_samples,)
-            Landmark of the training images; -1 for the others, which have no label of their own.
+            Landmark of the training images; -1 for the others, which have no landmark label.
         query_ids : list of str
             Ids of the queries.
         index_ids : list of str
             Ids of the index images.
         ground_truth : list of ndarray of int64
             For each query, positions in `index_ids` of the images that show its landmark, ascending, as
-            `skhash.metrics.gldv2_map` takes them.
+            `skhash.metrics.gldv2_map` expects them.
         split : RetrievalSplit
-            Rows of `filenames`, with R = 100.
+            Rows of `filenames`; R is 100.
         DESCR : str
             A description.
         source : str
-            Where the lists were read from.
+            Folder or file from which the lists were read.
 
     Raises
     ------
     FileNotFoundError
-        If the lists are nowhere; the message lists the places and the names.
+        If the lists are not found; the message lists the places and the names.
     ValueError
-        If a list is missing or not of this form, or names an image that is not in the index.
+        If a list is missing or malformed, or names an image that is not in the index.
 
     Warns
     -----
@@ -112,7 +125,9 @@ def load_gldv2(*, data_home=None, image_folder=None, usage="all", train=True):
     folder = locate(_SOURCE, lambda folder: folder if _find(folder, _SOLUTION) else None, data_home=data_home)
     index_ids = _read_index(_require(folder, _INDEX))
     query_ids, ground_truth = _read_solution(_require(folder, _SOLUTION), index_ids, _USAGES[usage])
-    train_ids, landmarks = _read_train(_require(folder, _TRAIN, " (or use train=False)")) if train else ([], [])
+    train_ids, landmarks = (
+        _read_train(_require(folder, _TRAIN, "; use train=False to load queries and index only")) if train else ([], [])
+    )
     first_train = len(query_ids) + len(index_ids)
     split = RetrievalSplit(
         query=range(len(query_ids)),
@@ -130,45 +145,47 @@ def load_gldv2(*, data_home=None, image_folder=None, usage="all", train=True):
         query_ids=query_ids,
         index_ids=index_ids,
         ground_truth=ground_truth,
-        split=guard(np.array(query_ids + index_ids + train_ids), split, "warn", remedy=POSITIONS_STAY),
+        split=handle_copies(np.array(query_ids + index_ids + train_ids), split, "warn", remedy=COPIES_STAY),
         DESCR=_DESCR.format(usage="public and private" if usage == "all" else usage),
         source=str(folder),
     )
 
 
-def _find(folder, name):
-    """Path of a list in the folder or one of its usual sub-folders, or None."""
+def _find(folder: Path, name: str) -> Path | None:
+    """Return the path of a list in the folder or one of its usual sub-folders, or None."""
     paths = (folder / sub_folder / name for sub_folder in _FOLDERS)
     return next((path for path in paths if path.is_file()), None)
 
 
-def _require(folder, name, advice=""):
-    """Path of a list that must be there."""
+def _require(folder: Path, name: str, advice: str = "") -> Path:
+    """Return the path of a list that must exist."""
     path = _find(folder, name)
     if path is None:
-        raise ValueError(f"{name} is neither in {folder} nor in its sub-folders {', '.join(_FOLDERS[1:])}{advice}.")
+        raise ValueError(f"{name} is missing in {folder} and in its sub-folders {', '.join(_FOLDERS[1:])}{advice}.")
     return path
 
 
-def _locate_image(folder, image):
+def _locate_image(folder: Path, image: str) -> str:
     return f"{folder}/{image[0]}/{image[1]}/{image[2]}/{image}.jpg"
 
 
-def _check_id(path, number, image):
+def _check_id(path: Path, number: int, image: str) -> str:
     if len(image) < 3 or not image.isalnum():
-        raise ValueError(f"{path}, line {number}: {image!r} is no id of an image.")
+        raise ValueError(f"{path}, line {number}: {image!r} is not an image id; expected at least 3 letters or digits.")
     return image
 
 
-def _read_index(path):
+def _read_index(path: Path) -> list[str]:
     ids = [_check_id(path, number, image) for number, (image,) in read_columns(path, ["id"])]
     if len(set(ids)) < len(ids):
-        raise ValueError(f"{path} names {len(ids) - len(set(ids))} images twice.")
+        raise ValueError(f"{path} holds {len(ids) - len(set(ids))} repeated ids; expected each image once.")
     return ids
 
 
-def _read_solution(path, index_ids, usages):
-    """Ids of the queries, and positions in the index of the images of each."""
+def _read_solution(
+    path: Path, index_ids: Sequence[str], usages: Sequence[str]
+) -> tuple[list[str], list[NDArray[np.int64]]]:
+    """Return the ids of the queries, and for each the positions of its images in the index."""
     position = {image: row for row, image in enumerate(index_ids)}
     solution = {}
     for number, (query, images, usage) in read_columns(path, ["id", "images", "Usage"]):
@@ -177,20 +194,21 @@ def _read_solution(path, index_ids, usages):
         if usage not in usages:
             continue
         if query in solution:
-            raise ValueError(f"{path}, line {number}: the query {query} is there twice.")
+            raise ValueError(f"{path}, line {number}: the query {query} is repeated; expected each query once.")
         unknown = [image for image in images.split() if image not in position]
         if unknown or not images:
-            what = f"{len(unknown)} images that are not in {_INDEX}, such as {unknown[0]!r}" if unknown else "no image"
+            what = f"{len(unknown)} images that are not in {_INDEX}, such as {unknown[0]!r}" if unknown else "no images"
             raise ValueError(f"{path}, line {number}: the query {query} has {what}.")
         solution[_check_id(path, number, query)] = np.unique([position[image] for image in images.split()])
     if not solution:
-        raise ValueError(f"{path} holds no query with Usage {' or '.join(usages)}.")
+        raise ValueError(f"{path} holds no queries with Usage {' or '.join(usages)}.")
     return list(solution), [rows.astype(np.int64) for rows in solution.values()]
 
 
-def _read_train(path):
-    """Ids and landmarks of the training images."""
-    ids, landmarks = [], []
+def _read_train(path: Path) -> tuple[list[str], list[int]]:
+    """Return the ids and landmarks of the training images."""
+    ids: list[str] = []
+    landmarks: list[int] = []
     for number, (landmark, images) in read_columns(path, ["landmark_id", "images"]):
         if not landmark.isdecimal():
             raise ValueError(f"{path}, line {number}: landmark_id is {landmark!r}; expected an integer.")

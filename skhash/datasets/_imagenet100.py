@@ -1,13 +1,20 @@
-"""ImageNet100: a hundred classes of ImageNet, by the image lists of HashNet."""
+"""ImageNet100: a hundred classes of ImageNet, from the image lists of HashNet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from skhash.datasets._image_lists import LISTS_EXPECTED, find_lists, join_image_folder, read_image_lists
-from skhash.datasets._parts import LOAD_CONSTRAINTS
-from skhash.datasets._sources import Source, locate
-from skhash.datasets._split import DUPLICATES, guard
+from skhash.datasets._loader_common import LOAD_CONSTRAINTS
+from skhash.datasets.files._image_lists import LISTS_EXPECTED, has_image_lists, join_image_folder, read_image_lists
+from skhash.datasets.files._sources import Source, locate
+from skhash.datasets.splits._split import DUPLICATES, handle_copies
 from skhash.utils import StrOptions, validate_params
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = ["load_imagenet100"]
 
@@ -18,8 +25,8 @@ _SOURCE = Source(
     folders=("imagenet100", "imagenet", "ImageNet100"),
     expected=f"the image lists {LISTS_EXPECTED}",
     no_download=(
-        "the lists are in the repositories thuml/HashNet and swuxyj/DeepHash-pytorch, the images are given out by "
-        "ImageNet to those who accept its terms"
+        "the lists are in the repositories thuml/HashNet and swuxyj/DeepHash-pytorch, ImageNet "
+        "provides the images to users who accept its terms"
     ),
 )
 
@@ -31,7 +38,12 @@ _DESCR = """ImageNet100: photographs of 100 classes of ImageNet, chosen by Z. Ca
     {**LOAD_CONSTRAINTS, "duplicates": [StrOptions(DUPLICATES)]},
     prefer_skip_nested_validation=True,
 )
-def load_imagenet100(*, data_home=None, image_folder=None, duplicates="warn"):
+def load_imagenet100(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    image_folder: str | os.PathLike[str] | None = None,
+    duplicates: Literal["warn", "drop", "ignore"] = "warn",
+) -> Bunch:
     """Load the published split of ImageNet100 from HashNet's image lists.
 
     =================   =======================================
@@ -41,22 +53,22 @@ def load_imagenet100(*, data_home=None, image_folder=None, duplicates="warn"):
     Database            128,503, with the training images
     =================   =======================================
 
-    The lists `train.txt`, `test.txt` and `database.txt` are looked for in `data_home`, in the folder that the
-    environment variable `SKHASH_DATA` names and in the cache (`~/.cache/skhash`), and in each of them in a folder
-    `imagenet100` or `imagenet`. A line is the name of an image and 100 columns, one of them 1 and the others 0; or a
-    name and the number of the class. Nothing is downloaded.
+    The lists `train.txt`, `test.txt` and `database.txt` are searched in `data_home`, in the folder of the environment
+    variable `SKHASH_DATA` and in the cache (`~/.cache/skhash`), and in a sub-folder `imagenet100` or `imagenet` of each
+    of them. A line holds the name of an image and 100 columns, one of them 1 and the others 0; or a name and the number
+    of the class. Nothing is downloaded.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The first folder to look in.
+        The first folder to search.
     image_folder : str or path-like, default=None
-        Where the images are; None means where the lists are. Names that are relative in the lists are below it. Of
-        names that are absolute (HashNet's lists have those of their authors' machine), it replaces the folder that they
-        all share; with None, they stay.
+        Folder of the images; None uses the folder of the lists. Relative names in the lists are joined to it. For
+        absolute names (HashNet's lists hold those of their authors' machine), it replaces their common folder; None
+        keeps them.
     duplicates : {"warn", "drop", "ignore"}, default="warn"
-        What to do about images that are in `test.txt` and also in another list: warn, leave them out of the training
-        set and the database, or do not look.
+        How to handle images that are in `test.txt` and also in another list: "warn" keeps them and warns, "drop" leaves
+        them out of the training set and the database, "ignore" skips the search for them.
 
     Returns
     -------
@@ -65,22 +77,22 @@ def load_imagenet100(*, data_home=None, image_folder=None, duplicates="warn"):
 
         filenames : ndarray of str of shape (n_samples,)
             Names of the image files: first `test.txt`, then the images of `database.txt` and `train.txt`, each once.
-            Whether the files are there is not looked at.
+            The files need not exist.
         target : ndarray of int64 of shape (n_samples,)
-            Classes 0 to 99. The lists do not say what they are called.
+            Classes 0 to 99. The lists do not contain class names.
         split : RetrievalSplit
-            The lists, with R = 1000.
+            The split of the lists; R is 1000.
         DESCR : str
             A description.
         source : str
-            Where the lists were read from.
+            Folder or file from which the lists were read.
 
     Raises
     ------
     FileNotFoundError
-        If there are no lists; the message lists the places and the names.
+        If the lists are not found; the message lists the places and the names.
     ValueError
-        If a list is missing, or a line of it is not of this form.
+        If a list is missing or malformed.
 
     Warns
     -----
@@ -89,7 +101,7 @@ def load_imagenet100(*, data_home=None, image_folder=None, duplicates="warn"):
 
     See Also
     --------
-    retrieval_split : With the protocols "imagenet100" and "imagenet100-lbhash", for images without lists.
+    retrieval_split : Draws a split by the protocols "imagenet100" and "imagenet100-lbhash", without lists.
 
     References
     ----------
@@ -103,17 +115,17 @@ def load_imagenet100(*, data_home=None, image_folder=None, duplicates="warn"):
     RetrievalSplit(protocol='imagenet100', query=5000, train=13000, database=128503, R=1000)
     >>> X_train, y_train = data.split.take("train", data.filenames, data.target)  # doctest: +SKIP
     """
-    folder = locate(_SOURCE, lambda folder: folder if find_lists(folder) else None, data_home=data_home)
+    folder = locate(_SOURCE, lambda folder: folder if has_image_lists(folder) else None, data_home=data_home)
     names, labels, split = read_image_lists(folder, _N_CLASSES, "imagenet100", class_numbers=True)
     wrong = np.flatnonzero(labels.sum(axis=1) != 1)
     if len(wrong):
         raise ValueError(
-            f"{names[wrong[0]]} has {labels[wrong[0]].sum()} classes in the lists of {folder}; expected one."
+            f"{names[wrong[0]]} has {labels[wrong[0]].sum()} classes in the lists of {folder}; expected 1."
         )
     return Bunch(
         filenames=join_image_folder(names, folder, image_folder),
         target=labels.argmax(axis=1).astype(np.int64),
-        split=guard(names, split, duplicates),
+        split=handle_copies(names, split, duplicates),
         DESCR=_DESCR,
         source=str(folder),
     )

@@ -1,16 +1,33 @@
-"""NUS-WIDE: photographs with several labels each, of which the 21 most frequent are used for retrieval."""
+"""NUS-WIDE: photographs with several labels each; retrieval uses the 21 most frequent labels."""
+
+from __future__ import annotations
 
 from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from skhash.datasets._image_lists import LISTS_EXPECTED, find_lists, join_image_folder, read_image_lists, refuse_counts
-from skhash.datasets._parts import LOAD_CONSTRAINTS
-from skhash.datasets._sources import Source, locate
-from skhash.datasets._split import DUPLICATES, guard, retrieval_split
-from skhash.datasets._text_files import digits_to_matrix, read_lines
+from skhash.datasets._loader_common import LOAD_CONSTRAINTS
+from skhash.datasets.files._image_lists import (
+    LISTS_EXPECTED,
+    has_image_lists,
+    join_image_folder,
+    read_image_lists,
+    refuse_counts,
+)
+from skhash.datasets.files._sources import Source, locate
+from skhash.datasets.files._text_files import digits_to_matrix, read_lines
+from skhash.datasets.splits._split import DUPLICATES, handle_copies, retrieval_split
 from skhash.utils import Interval, StrOptions, validate_params
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from skhash.utils import RandomStateLike
 
 __all__ = ["load_nuswide21"]
 
@@ -24,7 +41,7 @@ _SOURCE = Source(
         f"the image lists {LISTS_EXPECTED}, or the original files Groundtruth/AllLabels/Labels_*.txt and "
         "ImageList/Imagelist.txt"
     ),
-    no_download="the links of its authors are dead, and the images belong to the users of Flickr",
+    no_download="its authors' links are dead, and the images belong to the users of Flickr",
 )
 
 _DESCR = """NUS-WIDE-21: photographs from Flickr with at least one of the 21 most frequent of 81 concepts. T.-S. Chua
@@ -43,8 +60,14 @@ and others, "NUS-WIDE: A Real-World Web Image Database from National University 
     prefer_skip_nested_validation=True,
 )
 def load_nuswide21(
-    *, data_home=None, image_folder=None, n_query=None, n_train=None, duplicates="warn", random_state=None
-):
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    image_folder: str | os.PathLike[str] | None = None,
+    n_query: int | None = None,
+    n_train: int | None = None,
+    duplicates: Literal["warn", "drop", "ignore"] = "warn",
+    random_state: RandomStateLike = None,
+) -> Bunch:
     """Load NUS-WIDE with its 21 most frequent concepts: a published split, or one drawn from the original files.
 
     =================   ================================================
@@ -55,34 +78,34 @@ def load_nuswide21(
     Database            193,734, with the training images
     =================   ================================================
 
-    It is looked for in `data_home`, in the folder that the environment variable `SKHASH_DATA` names and in the cache
-    (`~/.cache/skhash`), and in each of them in a folder `nuswide21`, `nuswide_21`, `nus_wide` or `NUS-WIDE`, in one of
-    these layouts; the first that is there is taken. Nothing is downloaded.
+    The data set is searched in `data_home`, in the folder of the environment variable `SKHASH_DATA` and in the cache
+    (`~/.cache/skhash`), and in a sub-folder `nuswide21`, `nuswide_21`, `nus_wide` or `NUS-WIDE` of each
+    of them. The first of these layouts that is found is read. Nothing is downloaded.
 
-    1. Image lists as those of HashNet and DeepHash-pytorch, a published split: `train.txt`, `test.txt` and
-       `database.txt`. A line is the name of an image and 21 columns of 0 or 1.
+    1. Image lists in the format of HashNet and DeepHash-pytorch, a published split: `train.txt`, `test.txt` and
+       `database.txt`. A line holds the name of an image and 21 columns of 0 or 1.
     2. The original files, from which a split is drawn: `ImageList/Imagelist.txt`, the names of 269,648 images, and
        `Groundtruth/AllLabels/Labels_<concept>.txt` for each of the 81 concepts, a line of 0 or 1 for every image. The
-       21 concepts that most images have are kept, in alphabetical order (the first of equally frequent ones), and the
-       images that have at least one of them.
+       21 most frequent concepts are used, in alphabetical order (of equally frequent ones, those that come first), and
+       the images that have at least one of them.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The first folder to look in.
+        The first folder to search.
     image_folder : str or path-like, default=None
-        Where the images are; None means where the lists are, or a folder `Flickr` beside the original files. Names that
-        are relative in the lists are below it. Of names that are absolute (those of another machine), it replaces the
-        folder that they all share; with None, they stay.
+        Folder of the images; None uses the folder of the lists, or the sub-folder `Flickr` of the original files.
+        Relative names in the lists are joined to it. For absolute names (those of another machine), it replaces their
+        common folder; None keeps them.
     n_query : int, default=None
-        Queries per label, if the split is drawn. None is the protocol's number, 100.
+        Number of queries per label, if the split is drawn. None uses the protocol's number, 100.
     n_train : int, default=None
-        Training images per label, if the split is drawn. None is the protocol's number, 500.
+        Number of training images per label, if the split is drawn. None uses the protocol's number, 500.
     duplicates : {"warn", "drop", "ignore"}, default="warn"
-        What to do about queries of which the training set or the database holds the same file name: warn, leave those
-        images out, or do not look.
+        How to handle images of the training set or the database that have the file name of a query: "warn" keeps them
+        and warns, "drop" leaves them out, "ignore" skips the search for them.
     random_state : int, RandomState instance or None, default=None
-        Draws the split. Give an integer, and report it: it is part of the protocol. Published lists do not need it.
+        Seed of the draw. Pass an integer and report it: it is part of the protocol. Not used for published lists.
 
     Returns
     -------
@@ -91,38 +114,39 @@ def load_nuswide21(
 
         filenames : ndarray of str of shape (n_samples,)
             Names of the image files, in the order of the original list, or of `test.txt`, `database.txt` and
-            `train.txt`. Whether the files are there is not looked at.
+            `train.txt`. The files need not exist.
         target : ndarray of uint8 of shape (n_samples, 21)
-            1 where the image has the label.
+            1 if the image has the label.
         target_names : list of str, or None
-            What the labels are called; image lists do not say that.
+            Names of the labels; None for image lists, which do not contain them.
         split : RetrievalSplit
-            The lists or what was drawn, with R = 5000.
+            The split of the lists, or the drawn one; R is 5000.
         DESCR : str
-            A description, with the layout.
+            A description that names the layout.
         source : str
-            Where the data were read from.
+            Folder or file from which the data were read.
 
     Raises
     ------
     FileNotFoundError
-        If it is nowhere; the message lists the places and the names.
+        If the data set is not found; the message lists the places and the names.
     ValueError
-        If a file is missing or not of this form, or a label has too few images for the counts.
+        If a file is missing or malformed, or if a label has too few images for the counts.
 
     Warns
     -----
     LeakageWarning
-        If there are such queries and `duplicates="warn"`.
+        If there are such images and `duplicates="warn"`.
 
     See Also
     --------
-    retrieval_split : With the protocol "nuswide21", for features and labels from elsewhere.
+    retrieval_split : Draws a split by the protocol "nuswide21" for other features and labels.
 
     Notes
     -----
-    The split is drawn as DeepHash-pytorch's was: images in random order, each for the first of its labels that still
-    needs training images or, after these, queries. Published copies differ in the number of images.
+    The split is drawn as in DeepHash-pytorch: the images are visited in random order, and each is assigned to the first
+    of its labels that still needs training images or, after these, queries. Published copies differ in the number of
+    images.
 
     References
     ----------
@@ -157,23 +181,23 @@ def load_nuswide21(
         filenames=join_image_folder(names, images, image_folder),
         target=labels,
         target_names=concepts,
-        split=guard(names, split, duplicates),
+        split=handle_copies(names, split, duplicates),
         DESCR=_DESCR.format(layout="image lists" if layout == "lists" else "the original files"),
         source=str(folder),
     )
 
 
-def _find_layout(folder):
-    """Layout and folder of a copy of NUS-WIDE, or None."""
-    if find_lists(folder):
+def _find_layout(folder: Path) -> tuple[str, Path] | None:
+    """Return layout and folder of a copy of NUS-WIDE, or None."""
+    if has_image_lists(folder):
         return "lists", folder
     if (folder / "Groundtruth" / "AllLabels").is_dir():
         return "original", folder
     return None
 
 
-def _read_original(folder):
-    """Names, labels and concepts of the images that have one of the most frequent concepts."""
+def _read_original(folder: Path) -> tuple[NDArray[np.str_], NDArray[np.uint8], list[str]]:
+    """Return names and labels of the images with one of the most frequent concepts, and the names of these."""
     names = [line.strip().replace("\\", "/") for line in read_lines(folder / "ImageList" / "Imagelist.txt")]
     files = sorted((folder / "Groundtruth" / "AllLabels").glob("Labels_*.txt"))
     if len(files) != _N_CONCEPTS:
@@ -188,11 +212,11 @@ def _read_original(folder):
     return np.array(names)[rows], np.ascontiguousarray(labels[rows]), [concepts[column] for column in kept]
 
 
-def _read_concept(path, n_images):
-    """The 0 and 1 of one concept as a string."""
+def _read_concept(path: Path, n_images: int) -> str:
+    """Return the column of one concept as a string of 0 and 1."""
     lines = [line.strip() for line in read_lines(path)]
     if len(lines) != n_images:
-        raise ValueError(f"{path} holds {len(lines)} lines; expected {n_images}, as many as Imagelist.txt.")
+        raise ValueError(f"{path} holds {len(lines)} lines; expected {n_images}, the number of lines of Imagelist.txt.")
     wrong = [number for number, line in enumerate(lines, start=1) if line not in ("0", "1")]
     if wrong:
         raise ValueError(f"{path}, line {wrong[0]}: expected 0 or 1, got {lines[wrong[0] - 1]!r}.")

@@ -1,4 +1,4 @@
-"""Input adapters: whatever people keep images and features in, as samples that give batches of tensors."""
+"""Input adapters: arrays, image files, PIL images and torch Datasets as samples that return batches of tensors."""
 
 import lazy_loader
 

@@ -1,7 +1,7 @@
+from ._images import read_images as read_images
 from ._samples import DatasetSamples as DatasetSamples
 from ._samples import ImageFiles as ImageFiles
 from ._samples import Samples as Samples
 from ._samples import SampleSubset as SampleSubset
-from ._samples import read_images as read_images
 
 __all__ = ["DatasetSamples", "ImageFiles", "SampleSubset", "Samples", "read_images"]

@@ -1,4 +1,4 @@
-"""Helpers that every room may use: parameter validation, optional imports, labels, discovery."""
+"""Helpers for all packages: parameter validation, optional imports, labels, files, threads, discovery."""
 
 import lazy_loader
 

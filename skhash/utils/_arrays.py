@@ -1,4 +1,4 @@
-"""Views of arrays, as kernels take them."""
+"""Views of arrays for kernels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     Parameters
     ----------
     array : ndarray
-        Any array, of a subclass such as `numpy.memmap`, too.
+        Any array, including those of a subclass such as `numpy.memmap`.
 
     Returns
     -------

@@ -1,18 +1,21 @@
-"""Find the estimators of the library, so that a sweep over all of them cannot miss a new one."""
+"""Find all estimators of the library, so that tests of all of them include a new one."""
+
+from __future__ import annotations
 
 import inspect
 from importlib import import_module
+from typing import Any
 
 from sklearn.base import BaseEstimator
 
 
-def all_estimators():
-    """List every public estimator of skhash.
+def all_estimators() -> list[tuple[str, type[Any]]]:
+    """Return every public estimator of skhash.
 
     Returns
     -------
     estimators : list of (str, type)
-        Sorted by name.
+        Names and classes, sorted by name.
 
     Examples
     --------
@@ -25,13 +28,13 @@ def all_estimators():
     return sorted((name, thing) for name, thing in found if inspect.isclass(thing) and issubclass(thing, BaseEstimator))
 
 
-def all_hashers():
-    """List every public hasher: the estimators whose `transform` gives binary codes.
+def all_hashers() -> list[tuple[str, type[Any]]]:
+    """Return every public hasher: the estimators whose `transform` returns binary codes.
 
     Returns
     -------
     hashers : list of (str, type)
-        Sorted by name.
+        Names and classes, sorted by name.
 
     Examples
     --------
@@ -39,6 +42,6 @@ def all_hashers():
     >>> [name for name, _ in all_hashers() if name.startswith("L")]
     ['LSHHasher', 'LowerBoundHasher']
     """
-    from skhash.base import BaseHasher
+    from skhash.base import BaseHasher  # at the top it would be circular: base itself imports utils
 
     return [(name, thing) for name, thing in all_estimators() if issubclass(thing, BaseHasher)]

@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole: a reader never sees half of one, whatever happens to the writer."""
+"""Atomic replacement of files: a reader never sees a partly written file, even if the writer is interrupted."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import BinaryIO
 
 @contextmanager
 def atomic_replace(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Write a file that takes the place of `path` when the block ends without an error.
+    """Write a file that replaces `path` when the block ends without an error.
 
-    The bytes reach the disk before the name does, and the name before the block ends. If the block raises, `path`
-    stays as it was and the temporary file beside it is removed.
+    The content is flushed to the disk before the file is renamed, and the new name before the block ends. If the block
+    raises, `path` is unchanged and the temporary file in the same folder is removed.
 
     Parameters
     ----------
     path : path-like
-        The file to replace or to create. Its folder must exist.
+        The file to replace or create. Its folder must exist.
 
     Yields
     ------
     file : binary file
-        To be written.
+        The temporary file, open for writing.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def atomic_replace(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:
-    """Flush the names in a folder to the disk, where the system can (Windows does so by itself).
+    """Flush the names in a folder to the disk. On Windows, which does this itself, do nothing.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
     Raises
     ------
     OSError
-        If the system refuses.
+        If the folder cannot be opened or flushed.
     """
     if os.name != "nt":
         handle = os.open(folder, os.O_RDONLY)

@@ -1,29 +1,32 @@
-"""Imports that a user may not have, with an error that says how to get them."""
+"""Imports of optional dependencies, with an error message that names the extra to install."""
+
+from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 
-def import_optional(module, *, extra, purpose):
+def import_optional(module: str, *, extra: str, purpose: str) -> Any:
     """Import an optional dependency.
 
     Parameters
     ----------
     module : str
-        What to import, for instance `"PIL.Image"`.
+        Name of the module, for instance `"PIL.Image"`.
     extra : str
         The extra of `scikit-hash` that installs it.
     purpose : str
-        What needs it, as the subject of a sentence: `"Reading image files"`.
+        The operation that needs it, as the subject of a sentence: `"Reading image files"`.
 
     Returns
     -------
-    module
+    module : module
         The imported module.
 
     Raises
     ------
     ImportError
-        If it is not installed or does not load; the message names the extra.
+        If it is not installed or cannot be loaded; the message names the extra.
     """
     try:
         return import_module(module)

@@ -1,4 +1,4 @@
-"""Attributes of an estimator that an error must not change."""
+"""Restore the attributes of an estimator after an error."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def restore_on_error(estimator: object, names: Collection[str] | None = None) -> Iterator[None]:
-    """Put the attributes of an object back if the block raises, an interruption included.
+    """Restore the attributes of an object if the block raises, including KeyboardInterrupt.
 
     Parameters
     ----------
     estimator : object
-        Changed in the block.
+        The object that the block changes.
     names : collection of str, default=None
-        Attributes to put back, or to remove if they were missing; None means all of them.
+        Attributes to restore, or to remove if they did not exist; None means all of them.
 
     Yields
     ------
@@ -25,7 +25,7 @@ def restore_on_error(estimator: object, names: Collection[str] | None = None) ->
     Raises
     ------
     BaseException
-        What the block raised.
+        The exception of the block.
     """
     state = vars(estimator)
     before = {name: value for name, value in state.items() if names is None or name in names}

@@ -1,24 +1,28 @@
-"""Parameters that a class takes over from its base, without repeating them."""
+"""Signatures of classes that pass parameters on to their base class."""
+
+from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 
-def inherit_parameters(init, base_init):
-    """Give an `__init__` that collects `**kwargs` for its base a signature that names them.
+def inherit_parameters(init: Callable[..., None], base_init: Callable[..., None]) -> Callable[..., None]:
+    """Return an `__init__` whose signature names the parameters that it collects as `**kwargs` for its base class.
 
     Parameters
     ----------
     init : callable
-        `__init__(self, own, *, parameters, **kwargs)`, which hands `kwargs` on to `base_init`.
+        `__init__(self, own, *, parameters, **kwargs)`, which passes `kwargs` on to `base_init`.
     base_init : callable
-        The `__init__` of the base.
+        The `__init__` of the base class.
 
     Returns
     -------
     init : callable
-        The same, with the base's keyword-only parameters in place of `**kwargs`: what scikit-learn's `get_params`, help
-        and editors read. Unchanged if it collects nothing.
+        The same function with the keyword-only parameters of the base class in place of `**kwargs`. scikit-learn's
+        `get_params` and `help` read this signature. Unchanged if `init` has no `**kwargs`.
     """
     parameters = inspect.signature(init).parameters
     own = {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
@@ -29,11 +33,14 @@ def inherit_parameters(init, base_init):
     names = [name for name in (*own, *inherited) if name != "self"]
 
     @functools.wraps(init)
-    def wrapped(self, *args, **kwargs):
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
         unknown = kwargs.keys() - set(names)
         if unknown:
-            raise TypeError(f"{type(self).__name__} has no parameter {min(unknown)!r}; it takes {', '.join(names)}.")
+            raise TypeError(
+                f"{type(self).__name__} got an unknown parameter {min(unknown)!r}; expected one of {', '.join(names)}."
+            )
         init(self, *args, **kwargs)
 
-    wrapped.__signature__ = inspect.Signature([*own.values(), *inherited.values()])
+    signature = inspect.Signature([*own.values(), *inherited.values()])
+    wrapped.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]  # read by inspect
     return wrapped

@@ -13,22 +13,22 @@ Result = TypeVar("Result")
 def map_threads(function: Callable[[Item], Result], items: Iterable[Item], n_jobs: int) -> list[Result]:
     """Call a function with each item, in threads.
 
-    A pool of the standard library starts in a fraction of the time that joblib's takes, which matters for searches of
-    a few microseconds. `joblib.effective_n_jobs` still says how many threads there are.
+    A thread pool of the standard library starts in a fraction of the time of joblib's, which matters for searches of a
+    few microseconds. Callers still resolve `n_jobs` by `joblib.effective_n_jobs`.
 
     Parameters
     ----------
     function : callable
-        Takes one item. It should release the GIL.
+        Function of one item. It should release the GIL.
     items : iterable
-        Its arguments.
+        The arguments of the calls.
     n_jobs : int
-        Number of threads, at least 1. With 1 no thread is started.
+        Number of threads, at least 1. With 1, no thread is started.
 
     Returns
     -------
     results : list
-        What the function returned, in the order of the items.
+        The results of the calls, in the order of the items.
     """
     if n_jobs == 1:
         return [function(item) for item in items]

@@ -1,4 +1,4 @@
-"""Types of what the public functions take, for annotations. Importing them loads nothing."""
+"""Types of the arguments of public functions, for annotations. Importing them loads no other package."""
 
 from __future__ import annotations
 

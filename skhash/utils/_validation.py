@@ -1,28 +1,40 @@
-"""The one door to scikit-learn's parameter validation, which is still private there (scikit-learn#34001)."""
+"""All access to scikit-learn's parameter validation, which is still private there (scikit-learn#34001)."""
 
-from sklearn.base import _fit_context as fit_context
-from sklearn.utils._param_validation import (
-    Interval,
-    Options,
-    StrOptions,
-    validate_parameter_constraints,
-    validate_params,
-)
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
+
+if TYPE_CHECKING:
+    Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+    # scikit-learn has no annotations. These declarations keep the signature of a decorated function for type checkers.
+    def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Decorated], Decorated]: ...
+
+    def validate_params(
+        parameter_constraints: Mapping[str, Any], *, prefer_skip_nested_validation: bool
+    ) -> Callable[[Decorated], Decorated]: ...
+
+else:
+    from sklearn.base import _fit_context as fit_context
+    from sklearn.utils._param_validation import validate_params
 
 __all__ = ["Interval", "Options", "StrOptions", "check_option", "check_values", "fit_context", "validate_params"]
 
 
-def check_option(name, value, accepted):
-    """Refuse an unknown option of a function that is called too often for `validate_params`.
+def check_option(name: str, value: object, accepted: Collection[Any]) -> None:
+    """Raise an error for an unknown option of a function that is called too often for `validate_params`.
 
     Parameters
     ----------
     name : str
-        The argument.
+        Name of the argument.
     value : object
-        What was given.
+        The value that was passed.
     accepted : collection
-        What is accepted.
+        The accepted values.
 
     Raises
     ------
@@ -33,17 +45,17 @@ def check_option(name, value, accepted):
         raise ValueError(f"{name} must be one of {list(accepted)}, got {value!r}.")
 
 
-def check_values(owner, values, constraints):
-    """Refuse values that are no parameters of an estimator, in the words that are used for those.
+def check_values(owner: str, values: Mapping[str, Any], constraints: Mapping[str, Any]) -> None:
+    """Check values that are not parameters of an estimator, with the error messages of scikit-learn's validation.
 
     Parameters
     ----------
     owner : str
-        Whose values they are.
+        Name of the object to which the values belong, for the message.
     values : dict
-        What was given, by name.
+        The values, by name.
     constraints : dict
-        What is accepted, by name, as in `_parameter_constraints`.
+        The constraints, by name, as in `_parameter_constraints`.
 
     Raises
     ------

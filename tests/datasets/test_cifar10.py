@@ -138,9 +138,7 @@ def test_download(made_up, tmp_path, monkeypatch):
     archive = tmp_path / "site" / "cifar-10-python.tar.gz"
     write_archive(archive, made_up)
     monkeypatch.setattr(_cifar10, "_SOURCE", replace(_cifar10._SOURCE, url=archive.parent.as_uri() + "/"))
-    with pytest.raises(
-        FileNotFoundError, match=r"failed: .*tar.gz has sha256 .* but 6d958be074577803d1.* was expected"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"failed: .*tar.gz has sha256 .* expected 6d958be074577803d1"):
         fetch_cifar10()
     monkeypatch.setattr(_cifar10, "_SHA256", {archive.name: hashlib.sha256(archive.read_bytes()).hexdigest()})
     data = fetch_cifar10()
@@ -166,7 +164,7 @@ def damage_batch(tmp_path, change):
         (lambda batch: batch | {"labels": [0.5] * 10}, "holds labels other than"),
         (lambda batch: batch | {"labels": [1] * 9}, r"labels of shape \(9,\); expected \(10, 3072\) and \(10,\)"),
         (lambda batch: batch | {"data": batch["data"][:9]}, r"holds pixels of shape \(9, 3072\)"),
-        (lambda batch: [], "is no batch of CIFAR-10"),
+        (lambda batch: [], "is not a valid batch of CIFAR-10"),
     ],
 )
 def test_damaged_python_batches(made_up, tmp_path, change, message):
@@ -180,7 +178,7 @@ def test_damaged_python_batches(made_up, tmp_path, change, message):
 def test_missing_batch(made_up, tmp_path):
     write_binary_batches(tmp_path, made_up)
     (tmp_path / "data_batch_2.bin").unlink()
-    with pytest.raises(ValueError, match=r"data_batch_2.bin is missing, though other files are there"):
+    with pytest.raises(ValueError, match=r"data_batch_2.bin is missing, although other files exist"):
         fetch_cifar10(data_home=tmp_path, download=False)
 
 
@@ -189,7 +187,7 @@ def test_truncated_binary_batch(made_up, tmp_path):
     path = tmp_path / "test_batch.bin"
     path.write_bytes(path.read_bytes()[:-3073])
     with pytest.raises(
-        ValueError, match=r"test_batch.bin holds 27657 bytes; expected 30730, that is 10 records of 3073"
+        ValueError, match=r"test_batch.bin has a size of 27657 bytes; expected 30730 .10 records of 3073 bytes"
     ):
         fetch_cifar10(data_home=tmp_path, download=False)
 
@@ -230,7 +228,7 @@ def test_damaged_image_file(made_up, tmp_path, image, message):
         fetch_cifar10(data_home=tmp_path, download=False)
 
 
-def test_grey_image_files_become_colour(made_up, tmp_path):
+def test_gray_image_files_become_color(made_up, tmp_path):
     write_class_folders(tmp_path, made_up)
     Image.fromarray(made_up[0][0, :, :, 0]).save(tmp_path / "test" / "airplane" / "000.png")
     images, _ = fetch_cifar10(data_home=tmp_path, subset="test", download=False, return_X_y=True)

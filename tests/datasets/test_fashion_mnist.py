@@ -87,7 +87,9 @@ def test_download(folder, tmp_path, monkeypatch):
 
 
 def test_download_verifies_the_published_checksums(folder):
-    with pytest.raises(FileNotFoundError, match=r"failed: .*train-images-idx3-ubyte.gz has sha256 .* 3aede38d61863908"):
+    with pytest.raises(
+        FileNotFoundError, match=r"failed: .*train-images-idx3-ubyte.gz has sha256 .* expected 3aede38d61863908"
+    ):
         fetch_fashion_mnist()
 
 
@@ -106,7 +108,7 @@ def test_download_verifies_the_published_checksums(folder):
         (
             "train-labels-idx1",
             lambda data: gzip.compress(idx(np.zeros(29, np.uint8))),
-            "holds 29 labels; expected 30, as many as images",
+            "holds 29 labels; expected 30, the number of images",
         ),
         (
             "train-labels-idx1",

@@ -65,7 +65,7 @@ def test_without_training_images_and_in_one_folder(home):
     assert repr(data.split) == "RetrievalSplit(protocol='gldv2', query=3, train=0, database=6, R=100)"
     assert data.filenames[3] == "/photos/index/0/1/2/0123456789abcdef.jpg"
     with pytest.raises(
-        ValueError, match=r"train_clean.csv is neither in .* nor in its sub-folders metadata, .* .or use train=False"
+        ValueError, match=r"train_clean.csv is missing in .* and in its sub-folders metadata, .*; use train=False"
     ):
         load_gldv2(data_home=home)
 
@@ -82,7 +82,9 @@ def test_the_metric_takes_the_ground_truth(home, files):
 def test_queries_in_the_index(home, files):
     solution = [*SOLUTION, (INDEX[2], INDEX[0], "Public"), (TRAIN[1][1], INDEX[0], "Public")]
     write(files / "ground_truth" / "retrieval_solution_v2.1.csv", "id,images,Usage", solution)
-    message = r"2 rows .* \(2 distinct of 5 queries\): row 7 = query 3 \('fedcba9876543210'\).*the ground truth counts"
+    message = (
+        r"2 rows .* \(2 distinct of 5 queries\): row 7 = query 3 \('fedcba9876543210'\).*the ground truth refers to"
+    )
     with pytest.warns(LeakageWarning, match=message) as caught:
         data = load_gldv2(data_home=home)
     assert caught[0].filename == __file__
@@ -96,12 +98,12 @@ def test_queries_in_the_index(home, files):
             ("eee0", "ffffffffffffffff", "Public"),
             "line 6: the query eee0 has 1 images that are not in index.csv, such as 'f",
         ),
-        (("eee0", "", "Private"), "line 6: the query eee0 has no image"),
+        (("eee0", "", "Private"), "line 6: the query eee0 has no images"),
         (("eee0", INDEX[0], "Secret"), "line 6: Usage is 'Secret'; expected Public, Private or Ignored"),
-        ((SOLUTION[0][0], INDEX[0], "Public"), "line 6: the query aaa0000000000001 is there twice"),
+        ((SOLUTION[0][0], INDEX[0], "Public"), "line 6: the query aaa0000000000001 is repeated"),
         (("eee0", INDEX[0]), "line 6: expected 3 fields, got 2"),
-        (("e", INDEX[0], "Public"), "line 6: 'e' is no id of an image"),
-        (("../../x", INDEX[0], "Public"), "line 6: '../../x' is no id of an image"),
+        (("e", INDEX[0], "Public"), "line 6: 'e' is not an image id"),
+        (("../../x", INDEX[0], "Public"), "line 6: '../../x' is not an image id"),
     ],
 )
 def test_damaged_solution(home, files, row, message):
@@ -113,21 +115,26 @@ def test_damaged_solution(home, files, row, message):
 @pytest.mark.parametrize(
     ("name", "header", "rows", "message"),
     [
-        ("metadata/index.csv", "id", [(INDEX[0],)] + [(image,) for image in INDEX], "index.csv names 1 images twice"),
+        ("metadata/index.csv", "id", [(INDEX[0],)] + [(image,) for image in INDEX], "index.csv holds 1 repeated ids"),
         ("metadata/index.csv", "image", [(INDEX[0],)], r"index.csv has the columns \['image'\]; expected \['id'\]"),
-        ("metadata/index.csv", "id", [("a b",)], "index.csv, line 2: 'a b' is no id of an image"),
+        ("metadata/index.csv", "id", [("a b",)], "index.csv, line 2: 'a b' is not an image id"),
         (
             "metadata/train_clean.csv",
             "landmark_id,images",
             [("x", "abc")],
             "train_clean.csv, line 2: landmark_id is 'x'",
         ),
-        ("metadata/train_clean.csv", "landmark_id,images", [("1", "abc d")], "train_clean.csv, line 2: 'd' is no id"),
+        (
+            "metadata/train_clean.csv",
+            "landmark_id,images",
+            [("1", "abc d")],
+            "train_clean.csv, line 2: 'd' is not an image id",
+        ),
         (
             "ground_truth/retrieval_solution_v2.1.csv",
             "id,images,Usage",
             [],
-            "holds no query with Usage Public or Private",
+            "holds no queries with Usage Public or Private",
         ),
     ],
 )

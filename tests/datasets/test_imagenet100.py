@@ -52,7 +52,7 @@ def test_queries_in_other_lists(home, write_lists):
     write_lists(home, lists)
     message = (
         r"4 rows of .* are identical to a query \(4 distinct of 5 queries\): row 45 = query 1 \('val_image/1.JPEG'\), "
-        r".*, \.\.\.\. .* duplicates='drop' leaves them out"
+        r".*, \.\.\.\. .* use duplicates='drop' to leave them out"
     )
     with pytest.warns(LeakageWarning, match=message) as caught:
         warned = load_imagenet100(data_home=home)
@@ -73,7 +73,7 @@ def test_queries_in_other_lists(home, write_lists):
 def test_one_class_each(home, write_lists, columns, n):
     lists = made_up()
     write_lists(home, lists | {"train": [("x.JPEG", columns)]})
-    with pytest.raises(ValueError, match=rf"x.JPEG has {n} classes in the lists of .*; expected one"):
+    with pytest.raises(ValueError, match=rf"x.JPEG has {n} classes in the lists of .*; expected 1"):
         load_imagenet100(data_home=home)
 
 
@@ -81,10 +81,10 @@ def test_nowhere(home):
     with pytest.raises(FileNotFoundError) as caught:
         load_imagenet100(data_home=home)
     assert str(caught.value) == (
-        f"ImageNet100 was not found. Looked in\n  {home} (data_home)\n  {home.parent / 'xdg' / 'skhash'} (cache)\n"
+        f"ImageNet100 was not found. Searched\n  {home} (data_home)\n  {home.parent / 'xdg' / 'skhash'} (cache)\n"
         "and their sub-folders imagenet100, imagenet, ImageNet100, for the image lists train.txt, test.txt and "
         "database.txt.\nIt is not downloaded: the lists are in the repositories thuml/HashNet and "
-        "swuxyj/DeepHash-pytorch, the images are given out by ImageNet to those who accept its terms.\n"
+        "swuxyj/DeepHash-pytorch, ImageNet provides the images to users who accept its terms.\n"
         "Pass the folder that holds the files as data_home= or in the environment variable SKHASH_DATA."
     )
 

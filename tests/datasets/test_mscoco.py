@@ -85,14 +85,14 @@ def test_lists_whose_database_holds_the_queries(home, write_lists):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"categories": CATEGORIES[1:]}, r"val2014.json names 79 categories; expected 80, the same in all files"),
+        ({"categories": CATEGORIES[1:]}, r"val2014.json holds 79 categories; expected 80, the same in all files"),
         (
             {"categories": [*CATEGORIES[1:], {"id": 1, "name": "else"}]},
-            r"val2014.json names 80 categories; .* the same",
+            r"val2014.json holds 80 categories; .* the same",
         ),
         (
             {"annotations": [{"image_id": -5, "category_id": 1}]},
-            r"val2014.json annotates image -5 with category 1, which",
+            r"val2014.json annotates image -5 with category 1; expected ids",
         ),
         (
             {"annotations": [{"image_id": -5}]},
@@ -116,7 +116,9 @@ def test_truncated_and_missing_annotations(home, annotations):
     with pytest.raises(ValueError, match=r"instances_train2014.json could not be read \(JSONDecodeError"):
         load_mscoco(data_home=home)
     path.unlink()
-    with pytest.raises(ValueError, match=r"instances_train2014.json is missing, though other files are there"):
+    with pytest.raises(
+        ValueError, match=r"instances_train2014.json is missing, although other files of the data set exist"
+    ):
         load_mscoco(data_home=home)
 
 

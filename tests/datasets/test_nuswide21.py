@@ -90,9 +90,7 @@ def test_lists(home, write_lists, sub_folder):
     assert data.target_names is None
     assert data.DESCR.endswith("Read from\nimage lists.")
     write_lists(home / sub_folder, {"test": [("x", [1])]})
-    with pytest.raises(
-        ValueError, match=r"test.txt, line 1: expected a name and then 21 columns of 0 or 1 but got 'x 1'"
-    ):
+    with pytest.raises(ValueError, match=r"test.txt, line 1: expected a name, then 21 columns of 0 or 1; got 'x 1'"):
         load_nuswide21(data_home=home)
 
 
@@ -113,7 +111,7 @@ def test_queries_in_the_database_list(home, write_lists):
         (lambda path: path.unlink(), "AllLabels holds 80 files Labels_.*; expected 81"),
         (
             lambda path: path.write_text("0\n" * 399),
-            r"Labels_c07.txt holds 399 lines; expected 400, as many as Imagelist",
+            r"Labels_c07.txt holds 399 lines; expected 400, the number of lines of Imagelist",
         ),
         (lambda path: path.write_text("0\n" * 401), "Labels_c07.txt holds 401 lines; expected 400"),
         (lambda path: path.write_text("0\n" * 399 + "2\n"), "Labels_c07.txt, line 400: expected 0 or 1, got '2'"),
@@ -128,5 +126,5 @@ def test_damaged_original_files(home, original, damage, message):
 
 
 def test_nowhere(home):
-    with pytest.raises(FileNotFoundError, match=r"NUS-WIDE was not found(.|\n)*Imagelist.txt(.|\n)*links .* are dead"):
+    with pytest.raises(FileNotFoundError, match=r"NUS-WIDE was not found(.|\n)*Imagelist.txt(.|\n)*links are dead"):
         load_nuswide21(data_home=home)

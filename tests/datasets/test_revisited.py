@@ -79,7 +79,7 @@ def test_the_metric_takes_the_ground_truth(home):
 def test_queries_in_the_database(home):
     write(home, content(imlist=[*DATABASE[:-1], QUERIES[1]]))
     with pytest.warns(
-        LeakageWarning, match=r"1 rows .*row 9 = query 1 \('query_000026'\).*the ground truth counts"
+        LeakageWarning, match=r"1 rows .*row 9 = query 1 \('query_000026'\).*the ground truth refers to"
     ) as caught:
         load_revisited("roxford5k", data_home=home)
     assert caught[0].filename == __file__
@@ -95,7 +95,7 @@ class Attack:
 
 def test_nothing_in_the_pickle_is_run(home, tmp_path):
     write(home, content(more=Attack(tmp_path / "hacked")))
-    message = r"gnd_roxford5k.pkl is no ground truth of a revisited benchmark \(UnpicklingError: it asks for"
+    message = r"gnd_roxford5k.pkl is not a valid ground truth file of a revisited benchmark \(UnpicklingError: it ref"
     with pytest.raises(ValueError, match=message):
         load_revisited("roxford5k", data_home=home)
     assert not (tmp_path / "hacked").exists()
@@ -108,21 +108,23 @@ def changed(**changes):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (changed(easy=[8]), "'easy' of query 0 names rows from 8 to 8 of a database of 8"),
-        (changed(junk=[-1, 2]), "'junk' of query 0 names rows from -1 to 2"),
+        (changed(easy=[8]), "'easy' of query 0 holds rows from 8 to 8, expected rows of a database of 8"),
+        (changed(junk=[-1, 2]), "'junk' of query 0 holds rows from -1 to 2"),
         (changed(hard=[0.5]), "'hard' of query 0 must be a list of integers, got dtype float64"),
         (changed(hard=[[1]]), r"'hard' of query 0 must be a list of integers, got .*shape \(1, 1\)"),
         (changed(bbx=[1, 2, 3]), "ValueError: cannot reshape"),
         (content(gnd=content()["gnd"][:1]), "gnd has 1 entries for 2 queries"),
-        (content(imlist=[1, 2]), "qimlist and imlist must be lists of names"),
-        (content(qimlist=[]), "qimlist and imlist must be lists of names"),
+        (content(imlist=[1, 2]), "qimlist and imlist must be lists of strings"),
+        (content(qimlist=[]), "qimlist and imlist must be lists of strings"),
         ({"imlist": DATABASE, "qimlist": QUERIES}, "KeyError: 'gnd'"),
         ({**content(), "gnd": [{"bbx": BOXES[0]}] * 2}, "KeyError: 'easy'"),
     ],
 )
 def test_damage(home, data, message):
     write(home, data)
-    with pytest.raises(ValueError, match=rf"gnd_roxford5k.pkl is no ground truth .*{message}.*expected a pickled dict"):
+    with pytest.raises(
+        ValueError, match=rf"gnd_roxford5k.pkl is not a valid ground truth .*{message}.*expected a pickled dict"
+    ):
         load_revisited("roxford5k", data_home=home)
 
 

@@ -36,7 +36,7 @@ def test_every_form_of_the_same_images_gives_the_same_batch(tmp_path):
         np.testing.assert_array_equal(samples.batch(range(1, 3)).numpy(), channels_first[1:3] / np.float32(255))
 
 
-def test_grey_images_and_floats():
+def test_gray_images_and_floats():
     samples = read_images(PIXELS[..., 0])
     assert tuple(samples.sample_shape) == (1, 5, 7)
     floats = PIXELS[..., 0] * 3.5 - 9
@@ -59,6 +59,21 @@ def test_integer_features_are_not_scaled():
     assert Samples(np.array([[3, 4]])).batch(range(1)).tolist() == [[3.0, 4.0]]
 
 
+@pytest.mark.parametrize("rows", [range(2), [0, 1]], ids=["range", "list"])
+def test_byte_swapped_memory(rows):
+    data = np.arange(4.0).reshape(2, 2)
+    assert Samples(data.astype(data.dtype.newbyteorder("S"))).batch(rows).tolist() == data.tolist()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "I", "F"])
+def test_gray_modes_of_pil_have_one_channel(mode):
+    image_module = pytest.importorskip("PIL.Image")
+    image = image_module.fromarray(PIXELS[0]).convert("L").convert(mode)
+    samples = read_images([image, image])
+    assert tuple(samples.sample_shape) == (1, 5, 7)
+    assert samples.batch(range(2)).shape == (2, 1, 5, 7)
+
+
 def test_a_subset_takes_its_rows():
     samples = Samples(np.arange(20.0).reshape(10, 2))
     subset = SampleSubset(samples, np.array([7, 2, 5]))
@@ -72,15 +87,15 @@ def test_files_are_resized_to_the_first_or_to_the_fitted_shape(tmp_path):
     assert isinstance(read_images(images), ImageFiles)
     assert read_images(images).batch(range(2)).shape == (2, 3, 5, 7)
     assert read_images(images, (1, 4, 4)).batch(range(2)).shape == (2, 1, 4, 4)
-    grey = [images[0].convert("L")]
-    assert tuple(read_images(grey).sample_shape) == (1, 5, 7)
+    gray = [images[0].convert("L")]
+    assert tuple(read_images(gray).sample_shape) == (1, 5, 7)
 
 
-def test_a_file_that_is_no_image(tmp_path):
+def test_a_file_that_is_not_an_image(tmp_path):
     pytest.importorskip("PIL.Image")
     path = tmp_path / "notes.txt"
     path.write_text("not an image")
-    with pytest.raises(ValueError, match=r"notes.txt' is no image file"):
+    with pytest.raises(ValueError, match=r"notes.txt' is not an image file"):
         read_images([path])
 
 
@@ -96,7 +111,7 @@ def test_lists_of_arrays_and_series_of_paths(tmp_path):
         torch.testing.assert_close(read_images(form).batch(range(6)), expected)
     with pytest.raises(ValueError, match=r"X is a list of arrays of shapes \[\(5, 7, 3\), \(5, 8, 3\)\]"):
         read_images([np.zeros((5, 7, 3)), np.zeros((5, 8, 3))])
-    with pytest.raises(ValueError, match=r"X\[1\] is NoneType; a list of images holds paths or PIL images"):
+    with pytest.raises(ValueError, match=r"X\[1\] is NoneType; expected a path or a PIL image"):
         read_images([paths[0], None])
 
 
@@ -116,8 +131,8 @@ def test_datasets_of_pil_images_or_channels_last():
     expected = read_images(PIXELS).batch(range(6))
     for items in ([image_module.fromarray(pixels) for pixels in PIXELS], list(PIXELS)):
         torch.testing.assert_close(read_images(Items(items)).batch(range(6)), expected)
-    grey = Items([image_module.fromarray(pixels[..., 0]) for pixels in PIXELS])
-    assert tuple(read_images(grey).sample_shape) == (1, 5, 7)
+    gray = Items([image_module.fromarray(pixels[..., 0]) for pixels in PIXELS])
+    assert tuple(read_images(gray).sample_shape) == (1, 5, 7)
     with pytest.raises(ValueError, match=r"Item 1 of the Dataset has shape \(3, 4, 7\), expected \(3, 5, 7\)"):
         read_images(Items([PIXELS[0], PIXELS[1][:4]])).batch(range(2))
 
@@ -164,7 +179,7 @@ def test_dataset_labels_from_items_or_from_the_attribute():
 @pytest.mark.parametrize(
     ("X", "shape", "message"),
     [
-        (np.zeros((2, 5, 7, 2)), None, r"X has shape \(2, 5, 7, 2\); images are taken as \(n, height, width\)"),
+        (np.zeros((2, 5, 7, 2)), None, r"X has shape \(2, 5, 7, 2\); expected images of shape \(n, height, width\)"),
         (np.zeros((2, 2, 5, 7, 3)), None, r"X has shape \(2, 2, 5, 7, 3\)"),
         (np.zeros((2, 5, 7)), (1, 28, 28), r"samples of shape \(1, 5, 7\), but \(1, 28, 28\) was seen in fit"),
         (np.zeros((2, 5, 7)), (64,), r"samples of shape \(1, 5, 7\), but \(64,\) was seen in fit"),

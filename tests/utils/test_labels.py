@@ -22,6 +22,7 @@ def test_multi_hot_labels():
         labels = read_labels(form)
         assert labels.multilabel
         assert labels.multi_hot().tolist() == y.tolist()
+        assert labels.codes.dtype == np.uint8
         assert labels.classes.tolist() == [0, 1, 2]
 
 
@@ -31,18 +32,18 @@ def test_known_classes():
     assert labels.multi_hot().tolist() == [[0, 1, 0]]
     with pytest.raises(ValueError, match=r"y holds classes \['z'\] that are not among \['a', 'b'\]"):
         read_labels(["a", "z"], classes=["a", "b"])
-    with pytest.raises(ValueError, match="y has 3 label columns, but 2 classes are known"):
+    with pytest.raises(ValueError, match="y has 3 label columns, expected 2: one for each known class"):
         read_labels([[1, 0, 1], [0, 1, 0]], classes=[0, 1])
 
 
 @pytest.mark.parametrize("y", [[0.5, 1.5], [[1, 2], [3, 4]], [[0.5, 1.0], [1.0, 2.0]]])
-def test_what_is_no_label(y):
+def test_values_that_are_not_labels(y):
     assert not are_labels(y)
     with pytest.raises(ValueError, match="Unknown label type: target is"):
         read_labels(y, name="target")
 
 
-def test_none_is_no_label():
+def test_none_is_not_a_label():
     assert not are_labels(None)
     assert are_labels([0, 1])
 

@@ -36,7 +36,9 @@ def test_scikit_learn_reads_and_sets_all_of_them():
 
 
 def test_unknown_and_repeated_arguments_are_refused():
-    with pytest.raises(TypeError, match=r"Child has no parameter 'wait'; it takes bits, weight, rate, seed\."):
+    with pytest.raises(
+        TypeError, match=r"Child got an unknown parameter 'wait'; expected one of bits, weight, rate, seed\."
+    ):
         Child(wait=1.0)
     with pytest.raises(TypeError, match="multiple values for argument 'bits'"):
         Child(16, bits=16)

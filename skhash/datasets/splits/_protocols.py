@@ -1,13 +1,17 @@
-"""The retrieval protocols of the literature, written down once.
+"""The retrieval protocols of the literature, defined in one place.
 
-A protocol says how many samples (of each class, as a rule) become queries and training samples, whether the training
-samples stay in the database, and the depth R of mAP@R. Papers that name only the data set differ in all three; figures
-made under different protocols cannot be compared.
+A protocol defines how many samples (usually of each class) become queries and training samples, whether the training
+samples stay in the database, and the depth R of mAP@R. Papers that name only the data set differ in all three, and
+scores under different protocols cannot be compared.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from types import MappingProxyType
+from typing import Literal
 
 from skhash.utils import check_option
 
@@ -18,27 +22,29 @@ PER = ("class", "label", "data set")
 
 @dataclass(frozen=True)
 class RetrievalProtocol:
-    """How to divide a data set into queries, training set and database.
+    """Rule that divides a data set into queries, training set and database.
 
     Parameters
     ----------
     name : str
-        What to call it.
+        Name of the protocol.
     n_query : int or "test"
-        Queries, per class as a rule (see `per`), drawn at random; "test" takes the data set's own test part as queries.
+        Number of queries, drawn at random; per class unless `per` says otherwise. "test" uses the data set's own test
+        part as queries.
     n_train : int or "all"
-        Training samples, counted alike and drawn at random; "all" trains on the whole database.
+        Number of training samples, counted in the same way and drawn at random; "all" trains on the whole database.
     n_validation : int, default=0
-        Validation samples, counted alike, which are neither queries nor in the database.
+        Number of validation samples, counted in the same way. They are neither queries nor in the database.
     train_in_database : bool, default=True
-        Whether the training samples are searched too. That raises mAP: part of what is found was trained on.
+        Whether the training samples are part of the database. This raises mAP, because some of the results were seen
+        in training.
     R : int, default=None
-        How many results per query count in mAP@R; None counts the whole ranking.
+        Number of results per query that mAP@R counts; None counts the whole ranking.
     used_by : str, default=""
-        Where it comes from.
+        The papers that use it.
     per : {"class", "label", "data set"}, default="class"
-        What the counts are of: of each class, of each column of a multi-hot matrix (a sample counts for one of its
-        labels), or of the whole data set.
+        Unit of the counts: each class, each column of a multi-hot matrix (a sample counts for one of its labels), or
+        the whole data set.
 
     Examples
     --------
@@ -48,15 +54,15 @@ class RetrievalProtocol:
     """
 
     name: str
-    n_query: int | str
-    n_train: int | str
+    n_query: int | Literal["test"]
+    n_train: int | Literal["all"]
     n_validation: int = 0
     train_in_database: bool = True
     R: int | None = None
     used_by: str = ""
-    per: str = "class"
+    per: Literal["class", "label", "data set"] = "class"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_option("per", self.per, PER)
         counts = {"n_query": ("test", 1), "n_train": ("all", 1), "n_validation": (None, 0)}
         for name, (word, least) in counts.items():
@@ -93,4 +99,4 @@ _TABLE = (
     RetrievalProtocol("mscoco", 5000, 10000, R=5000, per="data set", used_by="HashNet, OrthoHash, SDC"),
 )
 
-PROTOCOLS = MappingProxyType({protocol.name: protocol for protocol in _TABLE})
+PROTOCOLS: Mapping[str, RetrievalProtocol] = MappingProxyType({protocol.name: protocol for protocol in _TABLE})

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from skhash.datasets._sources import Source, locate
+from skhash.datasets.files._sources import Source, locate
 
 
 @pytest.fixture
@@ -85,13 +85,13 @@ def test_what_is_said_when_it_is_nowhere(find, tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         find(tmp_path / "home")
     assert str(caught.value) == (
-        f"The X set was not found. Looked in\n"
+        f"The X set was not found. Searched\n"
         f"  {tmp_path / 'home'} (data_home)\n"
         f"  {tmp_path / 'env'} (environment variable SKHASH_DATA)\n"
         f"  {tmp_path / 'system'} (system package)\n"
         f"  {tmp_path / 'xdg' / 'skhash'} (cache)\n"
         "and their sub-folders x-set, XSet, for x.bin.\n"
-        "Downloading was switched off (download=False).\n"
+        "Downloads are turned off (download=False).\n"
         "Pass the folder that holds the files as data_home= or in the environment variable SKHASH_DATA, install the "
         f"package x, or use download=True on a machine with internet ({(tmp_path / 'site').as_uri()}/)."
     )
@@ -99,10 +99,10 @@ def test_what_is_said_when_it_is_nowhere(find, tmp_path):
 
 def test_what_is_said_when_the_download_fails(find, tmp_path):
     target = re.escape(str(tmp_path / "xdg" / "skhash" / "x-set"))
-    with pytest.raises(FileNotFoundError, match=f"Downloading it to {target} failed: .* has sha256 .* was expected"):
+    with pytest.raises(FileNotFoundError, match=f"The download to {target} failed: .* has sha256 .* expected"):
         find(download=True, content=b"something else")
     (tmp_path / "site" / "x.bin").unlink()
-    with pytest.raises(FileNotFoundError, match=f"Downloading it to {target} failed: .*x.bin"):
+    with pytest.raises(FileNotFoundError, match=f"The download to {target} failed: .*x.bin"):
         find(download=True)
 
 
@@ -113,7 +113,7 @@ def test_what_is_said_of_a_source_that_is_never_downloaded(source, tmp_path, mon
     with pytest.raises(FileNotFoundError) as caught:
         locate(offline, lambda folder: None, data_home=tmp_path, download=True)
     assert str(caught.value) == (
-        f"The Y set was not found. Looked in\n  {tmp_path} (data_home)\n  {tmp_path / 'xdg' / 'skhash'} (cache)\n"
+        f"The Y set was not found. Searched\n  {tmp_path} (data_home)\n  {tmp_path / 'xdg' / 'skhash'} (cache)\n"
         "and their sub-folders y-set, for y.bin.\n"
         "It is not downloaded: it is lost.\n"
         "Pass the folder that holds the files as data_home= or in the environment variable SKHASH_DATA."

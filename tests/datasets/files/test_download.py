@@ -5,7 +5,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from skhash.datasets._download import download
+from skhash.datasets.files._download import download
 
 CONTENT = bytes(range(256)) * 5000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -46,7 +46,7 @@ def test_an_old_file_is_replaced(tmp_path):
 
 
 def test_a_wrong_checksum_leaves_nothing(server, tmp_path):
-    with pytest.raises(OSError, match=f"data.bin has sha256 {SHA256}, but {'0' * 64} was expected"):
+    with pytest.raises(OSError, match=f"data.bin has sha256 {SHA256}, expected {'0' * 64}"):
         download(f"{server}/data.bin", tmp_path / "cache" / "data.bin", "0" * 64)
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -70,6 +70,6 @@ class BreakingHandler(QuietHandler):
 
 def test_a_broken_connection_leaves_nothing(server, tmp_path, monkeypatch):
     monkeypatch.setattr(QuietHandler, "do_GET", BreakingHandler.do_GET)
-    with pytest.raises(OSError, match=r"data.bin broke off: IncompleteRead"):
+    with pytest.raises(OSError, match=r"data.bin was interrupted: IncompleteRead"):
         download(f"{server}/data.bin", tmp_path / "cache" / "data.bin", SHA256)
     assert list((tmp_path / "cache").iterdir()) == []

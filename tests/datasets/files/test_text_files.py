@@ -1,6 +1,6 @@
 import pytest
 
-from skhash.datasets._text_files import digits_to_matrix, read_columns, read_lines
+from skhash.datasets.files._text_files import digits_to_matrix, read_columns, read_lines
 
 
 def test_lines(tmp_path):

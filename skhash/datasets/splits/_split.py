@@ -1,47 +1,55 @@
 """Retrieval splits: queries, training set and database by a named protocol, guarded against leakage."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass, replace
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from skhash.datasets._draw import draw_parts
-from skhash.datasets._leakage import LeakageWarning, describe_copies, find_copies
-from skhash.datasets._protocols import PROTOCOLS, RetrievalProtocol
+from skhash.datasets.splits._draw import draw_parts
+from skhash.datasets.splits._leakage import LeakageWarning, describe_copies, find_copies
+from skhash.datasets.splits._protocols import PROTOCOLS, RetrievalProtocol
 from skhash.utils import Interval, StrOptions, local_random_state, read_labels, validate_params
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.utils import RandomStateLike
 
 __all__ = ["RetrievalSplit", "retrieval_split"]
 
 DUPLICATES = {"warn", "drop", "ignore"}
-POSITIONS_STAY = "they stay, as the ground truth counts positions in the database"
+COPIES_STAY = "they are kept, because the ground truth refers to positions in the database"
 _PARTS = ("query", "train", "database", "validation")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class RetrievalSplit:
     """Row numbers of the parts of a retrieval experiment.
 
     Parameters
     ----------
     query : array-like of int of shape (n_query,)
-        What is searched for.
+        The queries.
     train : array-like of int of shape (n_train,)
-        What the hasher learns from.
+        The training set.
     database : array-like of int of shape (n_database,)
-        What is searched. It may contain the training rows, never the queries.
+        The samples that are searched. They may include the training rows, but never the queries.
     validation : array-like of int of shape (n_validation,), default=()
-        What choices are made on, where the protocol sets rows aside for that.
+        Samples for model selection, if the protocol reserves any.
     protocol : str, default="custom"
-        The protocol's name, with every deviation from it.
+        Name of the protocol, with every deviation from it.
     R : int, default=None
-        How many results per query count in mAP@R; None counts the whole ranking.
+        Number of results per query that mAP@R counts; None counts the whole ranking.
     random_state : int, default=None
-        The seed of the draw, where it was one integer: the seed is part of the protocol.
+        Seed of the draw, if it was an integer: the seed is part of the protocol.
 
     See Also
     --------
-    retrieval_split : Make one by a protocol.
+    retrieval_split : Draw a split by a protocol.
 
     Examples
     --------
@@ -53,43 +61,56 @@ class RetrievalSplit:
     ['b.png', 'c.png']
     """
 
-    query: np.ndarray
-    train: np.ndarray
-    database: np.ndarray
-    validation: np.ndarray = ()
-    protocol: str = "custom"
-    R: int | None = None
-    random_state: int | None = None
+    query: NDArray[np.int64]
+    train: NDArray[np.int64]
+    database: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    protocol: str
+    R: int | None
+    random_state: int | None
 
-    def __post_init__(self):
-        for part in _PARTS:
-            rows = np.asarray(getattr(self, part))
-            if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-                raise ValueError(
-                    f"{part} must hold row numbers, 1-D and integer, got dtype {rows.dtype} and shape {rows.shape}."
-                )
-            object.__setattr__(self, part, rows.astype(np.int64))
+    def __init__(
+        self,
+        query: ArrayLike,
+        train: ArrayLike,
+        database: ArrayLike,
+        validation: ArrayLike = (),
+        protocol: str = "custom",
+        R: int | None = None,
+        random_state: int | None = None,
+    ) -> None:
+        # Written out, because the parts may be given as any array-like and are stored as int64.
+        parts = zip(_PARTS, (query, train, database, validation), strict=True)
+        fields = {part: _check_rows(part, rows) for part, rows in parts}
+        for name, value in {**fields, "protocol": protocol, "R": R, "random_state": random_state}.items():
+            object.__setattr__(self, name, value)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         counts = [f"{part}={len(getattr(self, part))}" for part in _PARTS if part != "validation"]
         if len(self.validation):
             counts.append(f"validation={len(self.validation)}")
         return f"RetrievalSplit(protocol={self.protocol!r}, {', '.join(counts)}, R={self.R})"
 
-    def take(self, part, *collections):
-        """Pick the rows of one part from arrays, DataFrames, tensors or lists.
+    def take(self, part: Literal["query", "train", "database", "validation"], *collections: Any) -> Any:
+        """Return the rows of one part of arrays, DataFrames, tensors or lists.
 
         Parameters
         ----------
         part : {"query", "train", "database", "validation"}
-            Which part.
+            The part.
         *collections : array, DataFrame, tensor or sequence
-            Whatever has one entry per sample.
+            Collections with one entry per sample.
 
         Returns
         -------
         taken : object or list of objects
-            Of the same kind as what was given (a list for any sequence); a list of them if several were given.
+            The rows, in a collection of the same type (a list for any sequence); a list of such results if several
+            collections are passed.
+
+        Raises
+        ------
+        ValueError
+            If `part` is unknown or no collection is passed.
 
         Examples
         --------
@@ -103,7 +124,9 @@ class RetrievalSplit:
         if part not in _PARTS:
             raise ValueError(f"part must be one of {list(_PARTS)}, got {part!r}.")
         if not collections:
-            raise ValueError("take needs something to take from: split.take('train', X) or split.take('train', X, y).")
+            raise ValueError(
+                "take needs at least one collection, got none: use split.take('train', X) or split.take('train', X, y)."
+            )
         taken = [_take_rows(collection, getattr(self, part)) for collection in collections]
         return taken[0] if len(taken) == 1 else taken
 
@@ -122,27 +145,28 @@ class RetrievalSplit:
     prefer_skip_nested_validation=True,
 )
 def retrieval_split(
-    X,
-    y,
+    X: Any,
+    y: ArrayLike,
     *,
-    protocol="cifar10-1",
-    n_query=None,
-    n_train=None,
-    n_validation=None,
-    train_in_database=None,
-    is_test=None,
-    duplicates="warn",
-    random_state=None,
-):
+    protocol: str | RetrievalProtocol = "cifar10-1",
+    n_query: int | Literal["test"] | None = None,
+    n_train: int | Literal["all"] | None = None,
+    n_validation: int | None = None,
+    train_in_database: bool | None = None,
+    is_test: ArrayLike | None = None,
+    duplicates: Literal["warn", "drop", "ignore"] = "warn",
+    random_state: RandomStateLike = None,
+) -> RetrievalSplit:
     """Divide a data set into queries, training set and database.
 
-    The samples of each class are shuffled; its first `n_query` become queries, the next `n_validation` validation
-    samples, the next `n_train` training samples, and what is left is the database, with or without the training
-    samples. Counts are **per class**, but for the last two of these protocols:
+    The samples of each class are shuffled. The first `n_query` become queries, the next `n_validation` validation
+    samples, the next `n_train` training samples. The remaining ones are the database, with or without the training
+    samples. Counts are **per class**, except for the last two of these protocols:
 
     ==================== ========= ======== ========== =========== ==== =================================
-    protocol             queries   training validation training in R    on CIFAR-10 (or what it is for):
-                                                       database         queries / training / database
+    protocol             queries   training validation training in R    on CIFAR-10 (or on the data set
+                                                       database         in the name): queries / training
+                                                                        / database
     ==================== ========= ======== ========== =========== ==== =================================
     "lbhash"             100       500      0          no          all  1,000 / 5,000 / 54,000
     "cifar10-1"          100       500      0          yes         all  1,000 / 5,000 / 59,000
@@ -158,36 +182,36 @@ def retrieval_split(
     "mscoco"             5000      10000    0          yes         5000 5,000 / 10,000 / 117,218
     ==================== ========= ======== ========== =========== ==== =================================
 
-    "nuswide21" is for multi-hot labels and counts **per label**: the samples are gone through in random order, and each
-    goes to the first of its labels that still needs training samples or, after these, queries. "mscoco" counts samples
-    of the **whole data set**, whatever their labels.
+    "nuswide21" is for multi-hot labels and counts **per label**: the samples are visited in random order, and each is
+    assigned to the first of its labels that still needs training samples or, after these, queries. "mscoco" counts
+    samples of the **whole data set**, independently of their labels.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, ...)
-        Features, images, or a list of anything; only its length and the identity of its rows matter.
+        Features, images, or any list. Only its length and, for the leakage guard, equal rows matter.
     y : array-like of shape (n_samples,) or (n_samples, n_labels)
-        Class labels, integers or strings. A multi-hot matrix will do where nothing is drawn per class: for "nuswide21",
-        "mscoco" and "cifar10-2".
+        Class labels, integers or strings. A multi-hot matrix is accepted if nothing is drawn per class: for
+        "nuswide21", "mscoco" and "cifar10-2".
     protocol : str or RetrievalProtocol, default="cifar10-1"
         A name from the table, or a protocol of your own.
     n_query : int or "test", default=None
-        Queries, counted as the protocol does (per class, as a rule); "test" takes the rows where `is_test`. None is the
-        protocol's number, here and below.
+        Number of queries, in the unit of the protocol (usually per class); "test" uses the rows where `is_test` is
+        True. Here and below, None uses the protocol's number.
     n_train : int or "all", default=None
-        Training samples, counted alike; "all" trains on the whole database.
+        Number of training samples, in the same unit; "all" trains on the whole database.
     n_validation : int, default=None
-        Validation samples, counted alike.
+        Number of validation samples, in the same unit.
     train_in_database : bool, default=None
         Whether the training samples stay in the database.
     is_test : array-like of bool of shape (n_samples,), default=None
-        The data set's own test part. Needed by `n_query="test"` (protocols "cifar10-2", "imagenet100"), else not looked
-        at.
+        The data set's own test part. Required by `n_query="test"` (protocols "cifar10-2", "imagenet100"), otherwise
+        ignored.
     duplicates : {"warn", "drop", "ignore"}, default="warn"
-        What to do about rows of the training set, the validation set and the database that are identical to a query:
-        warn, leave them out, or do not look. See `check_leakage`.
+        How to handle rows of the training set, the validation set and the database that are identical to a query:
+        "warn" keeps them and warns, "drop" leaves them out, "ignore" skips the search for them. See `check_leakage`.
     random_state : int, RandomState instance or None, default=None
-        Draws the samples. Give an integer, and report it: it is part of the protocol.
+        Seed of the draw. Pass an integer and report it: it is part of the protocol.
 
     Returns
     -------
@@ -197,8 +221,8 @@ def retrieval_split(
     Raises
     ------
     ValueError
-        If a class or label has too few samples for the counts (the message names it), `y` is multi-hot where classes
-        are needed, or `is_test` is missing.
+        If a class or label has too few samples for the counts (the message names it), if `y` is multi-hot but the
+        protocol needs classes, or if `is_test` is missing.
 
     Warns
     -----
@@ -207,13 +231,14 @@ def retrieval_split(
 
     See Also
     --------
-    check_leakage : The guard alone, for splits from elsewhere.
+    check_leakage : The guard alone, for other splits.
 
     Notes
     -----
-    `skhash.datasets.PROTOCOLS` says who uses which protocol. Those that count per class are for data sets of one label
-    per sample and classes of equal size; the counts apply to every class of other data, too. Published lists of
-    ImageNet100, NUS-WIDE and MS-COCO are read by `load_imagenet100`, `load_nuswide21` and `load_mscoco`.
+    `skhash.datasets.PROTOCOLS` names the papers that use each protocol. Those that count per class are meant for data
+    sets with one label per sample and classes of equal size; on other data, the counts apply to every class, too.
+    Published lists of ImageNet100, NUS-WIDE and MS-COCO are read by `load_imagenet100`, `load_nuswide21` and
+    `load_mscoco`.
 
     Examples
     --------
@@ -242,15 +267,18 @@ def retrieval_split(
         R=plan.R,
         random_state=int(random_state) if isinstance(random_state, Integral) else None,
     )
-    return guard(X, split, duplicates)
+    return handle_copies(X, split, duplicates)
 
 
-def guard(X, split, duplicates, remedy="duplicates='drop' leaves them out"):
-    """Warn of rows that are identical to a query, or give the split without them, or do not look.
+def handle_copies(
+    X: Any, split: RetrievalSplit, duplicates: str, remedy: str = "use duplicates='drop' to leave them out"
+) -> RetrievalSplit:
+    """Warn about rows that are identical to a query, or return the split without them, or skip the search for them.
 
-    To be called by a public function with `validate_params`, so that the warning is about the line that called that.
+    Call it directly from a public function with `validate_params`: the warning then points to the caller of that
+    function.
     """
-    copies = np.empty((0, 2)) if duplicates == "ignore" else find_copies(X, split)
+    copies = np.empty((0, 2), dtype=np.int64) if duplicates == "ignore" else find_copies(X, split)
     if len(copies) == 0:
         return split
     if duplicates == "drop":
@@ -259,23 +287,33 @@ def guard(X, split, duplicates, remedy="duplicates='drop' leaves them out"):
     return split
 
 
-def _make_plan(protocol, **wanted):
-    """The protocol with the user's deviations, which go into its name."""
+def _make_plan(protocol: str | RetrievalProtocol, **wanted: Any) -> RetrievalProtocol:
+    """Return the protocol with the user's deviations, which become part of its name."""
     plan = PROTOCOLS[protocol] if isinstance(protocol, str) else protocol
     changes = {key: value for key, value in wanted.items() if value is not None and value != getattr(plan, key)}
     name = ", ".join([plan.name, *(f"{key}={value!r}" for key, value in changes.items())])
     return replace(plan, **changes, name=name)
 
 
-def _without(split, rows):
-    """The split with these rows left out of everything but the queries."""
+def _check_rows(part: str, rows: ArrayLike) -> NDArray[np.int64]:
+    """Check the row numbers of a part and return them as int64."""
+    array = np.asarray(rows)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(
+            f"{part} must be a 1-D array of integer row numbers, got dtype {array.dtype} and shape {array.shape}."
+        )
+    return array.astype(np.int64)
+
+
+def _without(split: RetrievalSplit, rows: NDArray[np.int64]) -> RetrievalSplit:
+    """Return the split without these rows in any part except the queries."""
     others = {part: getattr(split, part) for part in _PARTS if part != "query"}
     kept = {part: members[~np.isin(members, rows)] for part, members in others.items()}
     return replace(split, **kept, protocol=f"{split.protocol}, {len(np.unique(rows))} copies of queries dropped")
 
 
-def _take_rows(collection, rows):
-    """Rows of an array, a DataFrame, a tensor or any sequence."""
+def _take_rows(collection: Any, rows: NDArray[np.int64]) -> Any:
+    """Return rows of an array, a DataFrame, a tensor or any sequence."""
     if hasattr(collection, "iloc"):
         return collection.iloc[rows]
     if hasattr(collection, "shape"):

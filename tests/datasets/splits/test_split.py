@@ -88,7 +88,7 @@ def test_the_whole_data_set_is_too_small():
 
 def test_an_empty_database():
     plan = RetrievalProtocol("all gone", 1, 1, train_in_database=False, per="label")
-    with pytest.raises(ValueError, match="Protocol 'all gone' leaves nothing to search: the database is empty"):
+    with pytest.raises(ValueError, match="Protocol 'all gone' leaves the database empty"):
         retrieval_split(range(4), np.eye(2, dtype=int)[[0, 1, 0, 1]], protocol=plan)
 
 
@@ -153,6 +153,15 @@ def test_seeds_and_generators():
     from_generator = retrieval_split(range(200), y, n_query=5, n_train=5, random_state=np.random.RandomState(0))
     np.testing.assert_array_equal(from_generator.query, first.query)
     assert from_generator.random_state is None
+
+
+def test_draws_follow_the_rows_of_each_class_in_order():
+    y = labels_of(3, 20)
+    split = retrieval_split(range(60), y, n_query=4, n_train=5, random_state=7)
+    rng = np.random.RandomState(7)
+    shuffled = [rng.permutation(np.flatnonzero(y == c)) for c in range(3)]
+    np.testing.assert_array_equal(split.query, np.sort(np.concatenate([rows[:4] for rows in shuffled])))
+    np.testing.assert_array_equal(split.train, np.sort(np.concatenate([rows[4:9] for rows in shuffled])))
 
 
 def test_picks_are_uniform():
@@ -232,15 +241,18 @@ def test_the_least_that_will_do():
         ({"protocol": "cifar"}, "The 'protocol' parameter of retrieval_split must be .*'lbhash'"),
         ({"n_query": 0}, "The 'n_query' parameter of retrieval_split must be an int in the range"),
         ({"duplicates": "keep"}, "The 'duplicates' parameter"),
-        ({"n_query": 1, "n_train": "all", "train_in_database": False}, "train_in_database=False would leave it empty"),
+        (
+            {"n_query": 1, "n_train": "all", "train_in_database": False},
+            "train_in_database must be True if n_train='all', got False",
+        ),
         (
             {"protocol": "cifar10-2"},
-            "Protocol 'cifar10-2' takes the data set's own test part as queries: give is_test=",
+            "is_test is required: protocol 'cifar10-2' uses the data set's own test part as queries",
         ),
         ({"protocol": "cifar10-2", "is_test": [1, 0] * 6}, r"must be a bool array of shape \(12,\), got dtype int64"),
         ({"protocol": "cifar10-2", "is_test": [True]}, r"got dtype bool and shape \(1,\)"),
-        ({"protocol": "cifar10-2", "is_test": [False] * 12}, "is_test marks 0 of 12 rows"),
-        ({"protocol": "cifar10-2", "is_test": [True] * 12}, "is_test marks 12 of 12 rows"),
+        ({"protocol": "cifar10-2", "is_test": [False] * 12}, "is_test is True for 0 of 12 rows"),
+        ({"protocol": "cifar10-2", "is_test": [True] * 12}, "is_test is True for 12 of 12 rows"),
         (
             {"protocol": "cifar10-2", "is_test": [True] * 4 + [False] * 8, "n_train": 3},
             "Class 2 has 2 samples outside is_test",
@@ -285,13 +297,13 @@ def test_take_says_what_it_takes():
     split = RetrievalSplit(query=[0], train=[1], database=[1])
     with pytest.raises(ValueError, match=r"part must be one of \['query', 'train', 'database', 'validation'\]"):
         split.take("test", [1, 2])
-    with pytest.raises(ValueError, match="take needs something to take from"):
+    with pytest.raises(ValueError, match="take needs at least one collection, got none"):
         split.take("train")
 
 
 @pytest.mark.parametrize("rows", [[True, False], [0.5], [[0, 1]]])
 def test_parts_are_row_numbers(rows):
-    with pytest.raises(ValueError, match="train must hold row numbers, 1-D and integer, got dtype"):
+    with pytest.raises(ValueError, match="train must be a 1-D array of integer row numbers, got dtype"):
         RetrievalSplit(query=[0], train=rows, database=[1])
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skhash.datasets._safe_pickle import read_pickle
+from skhash.datasets.files._safe_pickle import read_pickle
 
 
 def read(data, build=lambda content: content):
@@ -55,7 +55,9 @@ class Attack:
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 def test_nothing_is_run(tmp_path, protocol):
     data = pickle.dumps([1, {"a": Attack(os.mkdir, str(tmp_path / "hacked"))}], protocol=protocol)
-    with pytest.raises(ValueError, match=r"x.pkl is no list of things \(UnpicklingError: it asks for \w+.mkdir, which"):
+    with pytest.raises(
+        ValueError, match=r"x.pkl is not a valid list of things \(UnpicklingError: it refers to \w+.mkdir, which"
+    ):
         read(data)
     assert not (tmp_path / "hacked").exists()
     pickle.loads(data)
@@ -65,26 +67,28 @@ def test_nothing_is_run(tmp_path, protocol):
 @pytest.mark.parametrize(
     ("thing", "message"),
     [
-        (OrderedDict(), "it asks for collections.OrderedDict"),
+        (OrderedDict(), "it refers to collections.OrderedDict"),
         ({1, 2}, "set"),
-        (np.array(["a"]), "an array has type 'U1', which holds no numbers"),
+        (np.array(["a"]), "an array has type 'U1', expected integers or floating-point numbers"),
         (np.array([None]), "an array has type 'O8'"),
-        (np.dtype("i8"), "it holds _DTypeState, which is neither text nor numbers"),
+        (np.dtype("i8"), "it holds _DTypeState, expected text and numbers only"),
         (Attack(np.ndarray, (1,), "O"), "TypeError"),
     ],
 )
 def test_other_things_are_refused(thing, message):
-    with pytest.raises(ValueError, match=f"x.pkl is no list of things .*{message}.*; expected a pickled list"):
+    with pytest.raises(ValueError, match=f"x.pkl is not a valid list of things .*{message}.*; expected a pickled list"):
         read(pickle.dumps([thing], protocol=4))
 
 
 def test_a_list_inside_itself():
     endless = []
     endless.append(endless)
-    with pytest.raises(ValueError, match=r"x.pkl is no list of things \(RecursionError"):
+    with pytest.raises(ValueError, match=r"x.pkl is not a valid list of things \(RecursionError"):
         read(pickle.dumps(endless))
 
 
 def test_what_building_says():
-    with pytest.raises(ValueError, match=r"x.pkl is no list of things \(KeyError: 'b'\); expected a pickled list"):
+    with pytest.raises(
+        ValueError, match=r"x.pkl is not a valid list of things \(KeyError: 'b'\); expected a pickled list"
+    ):
         read(pickle.dumps({"a": 1}), lambda content: content["b"])

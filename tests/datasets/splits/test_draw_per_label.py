@@ -52,8 +52,8 @@ def test_a_label_without_enough_samples_is_named():
     y[4:, 2] = 1
     message = (
         "Label 1 has 4 samples, of which 3 could be drawn for the part 'train', but protocol 'nuswide21, n_query=1, "
-        "n_train=5' needs 5 there. Each sample counts for one label only (n_query=1, n_validation=0, n_train=5). Give "
-        "your own counts per label: n_query=..., n_train=..."
+        "n_train=5' needs 5 there. Each sample counts for one label only (n_query=1, n_validation=0, n_train=5). Pass "
+        "smaller counts per label: n_query=..., n_train=..."
     )
     # With this seed one of the four samples of label 1 is drawn for label 0.
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -1,17 +1,25 @@
-"""Read 32 x 32 colour images from class folders of image files, or from the `.npz` of JPEG files."""
+"""Read 32 x 32 color images from class folders of image files, or from the `.npz` file of JPEG images."""
+
+from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skhash.utils import import_optional
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
-def read_class_folders(folder, classes):
-    """Images (n, 32, 32, 3) and labels of `folder/<class>/*.png`, class by class, in the order of the file names."""
+def read_class_folders(folder: Path, classes: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return images (n, 32, 32, 3) and labels of `folder/<class>/*.png`, by class, sorted by file name."""
     images, labels = [], []
     for label, name in enumerate(classes):
         paths = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in _SUFFIXES)
@@ -22,8 +30,10 @@ def read_class_folders(folder, classes):
     return np.stack(images), np.array(labels)
 
 
-def read_jpeg_npz(path, classes, parts):
-    """Images and labels of each part ("train", "test") of the JPEG copy, in the order of the file."""
+def read_jpeg_npz(
+    path: Path, classes: Sequence[str], parts: Iterable[str]
+) -> dict[str, tuple[NDArray[np.uint8], NDArray[Any]]]:
+    """Return images and labels of each part ("train", "test") of the JPEG copy, in the order of the file."""
     try:
         with open(path, "rb") as stream, np.load(stream) as file:
             blob, end, y, is_test, names = (file[key] for key in ("blob", "end", "y", "test", "classes"))
@@ -40,16 +50,16 @@ def read_jpeg_npz(path, classes, parts):
         )
     if y.max() >= len(classes):
         raise ValueError(f"{path} holds labels from {y.min()} to {y.max()}; expected 0 to {len(classes) - 1}.")
-    start, blob, loaded = np.r_[0, end[:-1]], memoryview(blob), {}
+    start, content, loaded = np.r_[0, end[:-1]], memoryview(blob), {}
     for part in parts:
         rows = np.flatnonzero(is_test == (part == "test"))
-        images = [_decode(io.BytesIO(blob[start[row] : end[row]]), f"image {row} of {path}") for row in rows]
+        images = [_decode(io.BytesIO(content[start[row] : end[row]]), f"image {row} of {path}") for row in rows]
         loaded[part] = np.stack(images), y[rows]
     return loaded
 
 
-def _decode(file, name):
-    """One image file as an array of shape (32, 32, 3)."""
+def _decode(file: Path | io.BytesIO, name: object) -> NDArray[np.uint8]:
+    """Return one image file as an array of shape (32, 32, 3)."""
     Image = import_optional("PIL.Image", extra="vision", purpose="Reading image files")
     try:
         with Image.open(file) as image:

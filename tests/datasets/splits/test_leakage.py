@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from skhash.datasets import LeakageWarning, RetrievalSplit, _leakage, check_leakage
+from skhash.datasets import LeakageWarning, RetrievalSplit, check_leakage
+from skhash.datasets.splits import _leakage
 
 
 def copies_by_loops(X, split):

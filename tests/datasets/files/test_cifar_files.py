@@ -6,7 +6,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from skhash.datasets._batch_pickle import read_batch
+from skhash.datasets.files._cifar_files import parse_pickle
 
 
 def python2_batch(pixels, labels):
@@ -32,7 +32,7 @@ LABELS = [3, 0, 9, 1]
 
 
 def test_the_original_format():
-    pixels, labels = read_batch(python2_batch(PIXELS, LABELS), "data_batch_1")
+    pixels, labels = parse_pickle(python2_batch(PIXELS, LABELS), "data_batch_1")
     np.testing.assert_array_equal(pixels, PIXELS)
     np.testing.assert_array_equal(labels, LABELS)
 
@@ -40,7 +40,7 @@ def test_the_original_format():
 @pytest.mark.parametrize("protocol", [2, 3, 4])
 @pytest.mark.parametrize("pixels", [PIXELS, np.asfortranarray(PIXELS)])
 def test_written_by_python_3(protocol, pixels):
-    found, labels = read_batch(pickle.dumps({"data": pixels, "labels": LABELS}, protocol=protocol), "data_batch_1")
+    found, labels = parse_pickle(pickle.dumps({"data": pixels, "labels": LABELS}, protocol=protocol), "data_batch_1")
     np.testing.assert_array_equal(found, PIXELS)
     np.testing.assert_array_equal(labels, LABELS)
 
@@ -57,8 +57,10 @@ class Attack:
 def test_nothing_in_a_pickle_is_run(tmp_path, protocol):
     attack = {"data": PIXELS, "labels": LABELS, "more": Attack(os.mkdir, str(tmp_path / "hacked"))}
     data = pickle.dumps(attack, protocol=protocol)
-    with pytest.raises(ValueError, match=r"data_batch_1 is no batch of CIFAR-10 \(UnpicklingError: it asks for"):
-        read_batch(data, "data_batch_1")
+    with pytest.raises(
+        ValueError, match=r"data_batch_1 is not a valid batch of CIFAR-10 \(UnpicklingError: it refers to"
+    ):
+        parse_pickle(data, "data_batch_1")
     assert not (tmp_path / "hacked").exists()
     pickle.loads(data)
     assert (tmp_path / "hacked").exists()
@@ -66,8 +68,8 @@ def test_nothing_in_a_pickle_is_run(tmp_path, protocol):
 
 @pytest.mark.parametrize("thing", [OrderedDict(), np.load, np.float64(3), print, Attack(np.ndarray, (1,), "O")])
 def test_other_names_are_refused(thing):
-    with pytest.raises(ValueError, match="is no batch of CIFAR-10"):
-        read_batch(pickle.dumps({"data": thing, "labels": LABELS}, protocol=2), "data_batch_1")
+    with pytest.raises(ValueError, match="is not a valid batch of CIFAR-10"):
+        parse_pickle(pickle.dumps({"data": thing, "labels": LABELS}, protocol=2), "data_batch_1")
 
 
 @pytest.mark.parametrize(
@@ -89,5 +91,5 @@ def test_other_names_are_refused(thing):
     ],
 )
 def test_damage_is_named(data, message):
-    with pytest.raises(ValueError, match=f"data_batch_1 is no batch of CIFAR-10 .*{message}"):
-        read_batch(data, "data_batch_1")
+    with pytest.raises(ValueError, match=f"data_batch_1 is not a valid batch of CIFAR-10 .*{message}"):
+        parse_pickle(data, "data_batch_1")

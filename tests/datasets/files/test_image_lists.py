@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skhash.datasets._image_lists import find_lists, join_image_folder, read_image_lists, refuse_counts
+from skhash.datasets.files._image_lists import has_image_lists, join_image_folder, read_image_lists, refuse_counts
 
 A, B, C = [1, 0, 0], [0, 1, 1], [0, 0, 0]
 
@@ -13,7 +13,7 @@ def test_rows_and_labels(home, write_lists):
         "train": [("d/3.jpg", A), ("t/1.jpg", B)],
     }
     write_lists(home, lists)
-    assert find_lists(home)
+    assert has_image_lists(home)
     names, labels, split = read_image_lists(home, 3, "mscoco")
     assert names.tolist() == ["q/1.jpg", "q/2.jpg", "d/1.jpg", "d/2.jpg", "d/3.jpg", "t/1.jpg"]
     assert labels.tolist() == [A, B, B, C, A, B]
@@ -64,17 +64,13 @@ def test_bad_lines(home, write_lists, line):
     write_lists(home, {"test": [("x", A)], "database": [("y", A)], "train": [("y", A)]})
     (home / "train.txt").write_text(f"y 1 0 0\n{line}\nz 1 0 0\n")
     for class_numbers in (False, True):
-        with pytest.raises(
-            ValueError, match=r"train.txt, line 2: expected a name and then 3 columns of 0 or 1.*but got"
-        ):
+        with pytest.raises(ValueError, match=r"train.txt, line 2: expected a name, then 3 columns of 0 or 1.*; got"):
             read_image_lists(home, 3, "mscoco", class_numbers=class_numbers)
 
 
 def test_a_class_number_is_no_label_of_several(home, write_lists):
     write_lists(home, {"test": [("x", [2])], "database": [("y", A)], "train": [("y", A)]})
-    with pytest.raises(
-        ValueError, match=r"test.txt, line 1: expected a name and then 3 columns of 0 or 1 but got 'x 2'"
-    ):
+    with pytest.raises(ValueError, match=r"test.txt, line 1: expected a name, then 3 columns of 0 or 1; got 'x 2'"):
         read_image_lists(home, 3, "mscoco")
 
 
@@ -86,19 +82,19 @@ def test_long_lines_are_shortened(home, write_lists):
 
 def test_bad_lists(home, write_lists):
     write_lists(home, {"test": [("x", A)], "database": [("y", A), ("z", B)], "train": [("z", A)]})
-    with pytest.raises(ValueError, match=r"z has other labels in train.txt than before, in .*home"):
+    with pytest.raises(ValueError, match=r"home.train.txt has other labels for z than an earlier line"):
         read_image_lists(home, 3, "mscoco")
     (home / "train.txt").write_text("\n")
-    with pytest.raises(ValueError, match=r"train.txt names no image"):
+    with pytest.raises(ValueError, match=r"train.txt is empty; expected the name of an image"):
         read_image_lists(home, 3, "mscoco")
     (home / "train.txt").write_bytes(b"\xff\xfe 0 1 0\n")
-    with pytest.raises(ValueError, match=r"train.txt is no text file"):
+    with pytest.raises(ValueError, match=r"train.txt is not a UTF-8 text file"):
         read_image_lists(home, 3, "mscoco")
     (home / "train.txt").unlink()
-    with pytest.raises(ValueError, match=r"train.txt is missing, though other files are there"):
+    with pytest.raises(ValueError, match=r"train.txt is missing, although other files of the data set exist"):
         read_image_lists(home, 3, "mscoco")
     (home / "database.txt").unlink()
-    assert not find_lists(home)
+    assert not has_image_lists(home)
 
 
 def test_image_folder(tmp_path, monkeypatch):
@@ -119,5 +115,7 @@ def test_image_folder_in_place_of_another_machine_s():
 
 def test_counts_are_refused_where_lists_are_a_split():
     refuse_counts("folder", n_query=None, n_train=None)
-    with pytest.raises(ValueError, match=r"n_train=5 was given, but the image lists in folder are a split already"):
+    with pytest.raises(
+        ValueError, match=r"n_train=5 cannot be used, because the image lists in folder define the split"
+    ):
         refuse_counts("folder", n_query=None, n_train=5)

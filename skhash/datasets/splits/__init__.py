@@ -1,0 +1,1 @@
+"""Retrieval splits: protocols, how samples are drawn, the leakage guard."""
