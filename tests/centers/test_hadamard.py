@@ -43,6 +43,18 @@ def test_more_classes_get_balanced_codes_and_the_best_draw():
     assert min_distance(centers) == min(distances(centers)) >= 1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_codes_are_redrawn_until_all_are_more_than_a_quarter_of_the_bits_apart(seed):
+    random_state, best, best_distance, n_draws = np.random.RandomState(seed), None, -1, 0
+    while n_draws < 20 and not best_distance > 4:
+        order = random_state.random_sample((4, 16)).argsort(axis=1)
+        centers = np.concatenate([hadamard_centers(32, 16), np.where(order < 8, -1, 1)])
+        n_draws += 1
+        if min(distances(centers)) > best_distance:
+            best, best_distance = centers, min(distances(centers))
+    np.testing.assert_array_equal(hadamard_centers(36, 16, random_state=seed), best)
+
+
 def test_very_many_classes_are_drawn_once():
     centers = hadamard_centers(9000, 64, random_state=0)
     assert centers.shape == (9000, 64)
