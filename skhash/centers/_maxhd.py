@@ -6,7 +6,7 @@ from skhash.centers._bernoulli import bernoulli_centers
 from skhash.centers._checks import NoCentersError, checked
 from skhash.utils import local_random_state
 
-_FIRST, _LAST = 61, 20  # thresholds on the normalised distance, in percent: integers do not drift
+_FIRST, _LAST = 61, 20  # thresholds on the normalized distance, in percent: integers do not drift
 _PATIENCE = 10_000
 _DRAWS = 512
 _MAX_WORK = 2**37  # bits compared

@@ -1,6 +1,6 @@
 """Rows of Paley's Hadamard matrices, from the squares of a finite field.
 
-R. E. A. C. Paley, "On orthogonal matrices", Journal of Mathematics and Physics 12, 1933. Both are normalised: the first
+R. E. A. C. Paley, "On orthogonal matrices", Journal of Mathematics and Physics 12, 1933. Both are normalized: the first
 row and the first column are +1.
 """
 

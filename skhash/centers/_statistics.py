@@ -34,7 +34,7 @@ def distinct_columns(centers):
 
 
 def class_centers(codes, targets, n_classes):
-    """Find the center of every class: the bitwise majority of its codes, which minimises the summed Hamming distance.
+    """Find the center of every class: the bitwise majority of its codes, which minimizes the summed Hamming distance.
 
     Parameters
     ----------
