@@ -1,7 +1,10 @@
-"""What every hasher shares: continuous codes, their bits, and a vote of the nearest training codes."""
+"""Base class of all hashers: continuous codes, their bits, and prediction by a vote of the nearest training codes."""
+
+from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -11,14 +14,26 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from skhash.codes import binarize
 from skhash.utils import Interval, are_labels
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.index import HammingIndex
+    from skhash.utils import SamplesLike
+
 __all__ = ["BaseHasher"]
 
 
-def was_given_labels(hasher):
-    """Hold before `fit` (so that `predict` asks to be fitted) and after a `fit` with labels."""
+def was_given_labels(hasher: Any) -> bool:
+    """Return True before `fit` (so that `predict` raises NotFittedError) and after a `fit` with labels.
+
+    After a `fit` without labels, raise AttributeError, from which `available_if` makes the message of `predict`.
+    """
     if getattr(hasher, "label_index_", True) is None:
         raise AttributeError(
-            f"{type(hasher).__name__} was fitted without class labels, so it cannot predict any; use fit(X, y)."
+            f"{type(hasher).__name__} was fitted without class labels, so it cannot predict; use fit(X, y)."
         )
     return True
 
@@ -27,66 +42,71 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
     """Base class of all hashers.
 
     A subclass implements `fit`, which ends with `_remember_labels`; `_validate`, which checks new samples; and
-    `_project`, which yields their continuous codes. `decision_function`, `transform` and `predict` follow from these.
+    `_project`, which yields their continuous codes. The methods `decision_function`, `transform` and `predict` are
+    derived from these.
 
     Warning: this class should not be used directly. Use derived classes instead.
     """
 
-    _parameter_constraints: dict = {"bits": [Interval(Integral, 1, None, closed="left")]}
+    _parameter_constraints: dict[str, Any] = {"bits": [Interval(Integral, 1, None, closed="left")]}
+
+    bits: int
+    label_index_: HammingIndex | None
+    classes_: Any
 
     @abstractmethod
-    def fit(self, X, y=None):
+    def fit(self, X: SamplesLike, y: ArrayLike | None = None) -> Self:
         """Learn the hash function."""
 
     @abstractmethod
-    def _validate(self, X):
-        """Check samples against those seen in `fit` and bring them to what `_project` takes."""
+    def _validate(self, X: Any) -> Any:
+        """Check samples against those seen in `fit` and convert them to the input of `_project`."""
 
     @abstractmethod
-    def _project(self, samples):
+    def _project(self, samples: Any) -> Iterator[NDArray[Any]]:
         """Yield blocks of continuous codes of validated samples, ndarrays of shape (rows, bits), in order."""
 
-    def decision_function(self, X):
+    def decision_function(self, X: SamplesLike) -> NDArray[np.floating[Any]]:
         """Compute continuous codes: the values whose signs are the bits.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Features, or whatever else the hasher was fitted on.
+            Features, or any other input of the kind that was passed to `fit`.
 
         Returns
         -------
         z : ndarray of float of shape (n_samples, bits)
-            Bit `k` is 1 where `z[:, k] >= 0`; a large magnitude is a sure bit.
+            Bit `k` is 1 where `z[:, k] >= 0`; the larger the magnitude, the more certain the bit.
         """
         check_is_fitted(self)
         samples = self._validate(X)
         return _gather(self._project(samples), len(samples))
 
-    def transform(self, X):
+    def transform(self, X: SamplesLike) -> NDArray[np.uint8]:
         """Compute hash codes.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Features, or whatever else the hasher was fitted on.
+            Features, or any other input of the kind that was passed to `fit`.
 
         Returns
         -------
         codes : ndarray of uint8 of shape (n_samples, bits)
-            Bits, 0 or 1. A sample's code does not depend on the samples beside it.
+            Bits, 0 or 1. The code of a sample does not depend on the other samples.
         """
         check_is_fitted(self)
         return self._encode(self._validate(X))
 
     @available_if(was_given_labels)
-    def predict(self, X):
+    def predict(self, X: SamplesLike) -> NDArray[Any]:
         """Predict class labels by a vote of the nearest training codes.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Features, or whatever else the hasher was fitted on.
+            Features, or any other input of the kind that was passed to `fit`.
 
         Returns
         -------
@@ -94,14 +114,15 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             One label per sample, or a multi-hot matrix if `fit` was given one. See `HammingIndex.predict`.
         """
         check_is_fitted(self)
+        assert self.label_index_ is not None  # else `available_if` has hidden this method
         return self.label_index_.predict(self._encode(self._validate(X)))
 
-    def _encode(self, samples):
+    def _encode(self, samples: Any) -> NDArray[np.uint8]:
         """Compute the codes of validated samples, block by block."""
-        return _gather(map(binarize, self._project(samples)), len(samples))
+        return _gather((binarize(z) for z in self._project(samples)), len(samples))
 
-    def _remember_labels(self, samples, y):
-        """Keep the codes of validated samples with their labels for `predict`; a `y` of no labels is ignored."""
+    def _remember_labels(self, samples: Any, y: Any) -> None:
+        """Store the codes of validated samples with their labels for `predict`; ignore a `y` that is not labels."""
         self._n_features_out = self.bits
         self.label_index_ = None
         vars(self).pop("classes_", None)
@@ -113,18 +134,18 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             self.label_index_ = HammingIndex().fit(self._encode(samples), y)
             self.classes_ = self.label_index_.classes_
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
 
 
-def _gather(blocks, n_rows):
-    """Fill one array with consecutive blocks of rows; a list of them would need twice the memory."""
+def _gather(blocks: Iterable[NDArray[Any]], n_rows: int) -> NDArray[Any]:
+    """Copy consecutive blocks of rows into one array; concatenating a list of them would need twice the memory."""
     gathered, start = None, 0
     for block in blocks:
         if gathered is None:
             gathered = np.empty((n_rows, block.shape[1]), block.dtype)
         gathered[start : start + len(block)] = block
         start += len(block)
-    return gathered
+    return cast("NDArray[Any]", gathered)  # `_validate` raises if there are no samples, so there is a block

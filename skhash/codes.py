@@ -1,4 +1,4 @@
-"""Hash codes in all their forms, and the one sign convention: a continuous code `z >= 0` is bit 1, anything else bit 0.
+"""Hash codes in all their forms, and the sign convention: a continuous code `z >= 0` is bit 1, any other value bit 0.
 
 The forms, for `n` codes of `bits` bits:
 
@@ -8,17 +8,29 @@ form           shape and dtype              meaning
 bits           (n, bits), integer or bool   one bit per column: 0 / 1, or -1 / +1 with +1 as bit 1; floats of just
                                             these values too
 packed words   (n, ceil(bits / 64)) uint64  bit `k` of a code is bit `k % 64` of word `k // 64`; padding bits are zero
-packed bytes   (n, ceil(bits / 8)) uint8    the same bits, byte by byte, little-endian; must be announced by `bits=`
-bitarrays      list of `bitarray`           one per code, all of one length
+packed bytes   (n, ceil(bits / 8)) uint8    the same bits, byte by byte, little-endian; `bits=` must be passed
+bitarrays      list of `bitarray`           one per code, all of the same length
 hex strings    list of str                  the packed bytes, two hexadecimal digits each
 ============== ============================ =========================================================================
 
-The form is told by the type, never guessed from the values: uint64 is packed words, any other integer one bit per
-column. Nothing here needs torch or numba.
+The dtype decides the form, which is never guessed from the values: uint64 is packed words, any other integer one bit
+per column. This module needs neither torch nor numba.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeGuard, cast, overload
 
 import numpy as np
 from bitarray import bitarray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
+
+    from skhash.utils import CodesLike
 
 __all__ = [
     "as_packed",
@@ -38,27 +50,31 @@ _ACCEPTED = (
 )
 
 
-def binarize(z, threshold=0.0):
-    """Turn continuous codes into bits: 1 where `z >= threshold`, else 0.
+@overload
+def binarize(z: Tensor, threshold: float = 0.0) -> Tensor: ...
+@overload
+def binarize(z: ArrayLike, threshold: float = 0.0) -> NDArray[np.uint8]: ...
+def binarize(z: Any, threshold: float = 0.0) -> Tensor | NDArray[np.uint8]:
+    """Convert continuous codes to bits: 1 where `z >= threshold`, else 0.
 
-    Exactly on the threshold counts as 1, so that there is never a third symbol, unlike `numpy.sign` and `torch.sign`.
+    A value equal to the threshold is 1, so that there is never a third symbol, unlike in `numpy.sign` and `torch.sign`.
 
     Parameters
     ----------
     z : array-like or torch.Tensor
         Continuous codes, of any shape.
     threshold : float, default=0.0
-        Smallest value that is bit 1.
+        Smallest value that becomes bit 1.
 
     Returns
     -------
     bits : ndarray of uint8 or torch.Tensor of torch.uint8
-        Same shape as `z`; a tensor, on the same device, if `z` is one.
+        Same shape as `z`; a tensor on the same device if `z` is a tensor.
 
     Raises
     ------
     ValueError
-        If `z` contains NaN, which is neither side of a threshold.
+        If `z` contains NaN, which is on neither side of a threshold.
 
     Examples
     --------
@@ -67,21 +83,21 @@ def binarize(z, threshold=0.0):
     array([[0, 1, 1]], dtype=uint8)
     """
     is_tensor = hasattr(z, "detach")
-    z = z.detach() if is_tensor else np.asarray(z)
-    is_float = z.dtype.is_floating_point if is_tensor else z.dtype.kind == "f"
-    if is_float and bool((z != z).any()):
-        raise ValueError("z contains NaN: a continuous code must be a number to have a sign.")
-    bits = z >= threshold
+    values: Any = z.detach() if is_tensor else np.asarray(z)
+    is_float = values.dtype.is_floating_point if is_tensor else values.dtype.kind == "f"
+    if is_float and bool((values != values).any()):
+        raise ValueError("z contains NaN, which has no sign; continuous codes must be numbers.")
+    bits = values >= threshold
     return bits.byte() if is_tensor else bits.astype(np.uint8)
 
 
-def pack_codes(codes):
+def pack_codes(codes: ArrayLike) -> NDArray[np.uint64]:
     """Pack codes with one bit per column into little-endian 64-bit words.
 
     Parameters
     ----------
     codes : array-like of shape (n, bits)
-        0 / 1, -1 / +1 or bool.
+        Entries 0 / 1, -1 / +1 or bool.
 
     Returns
     -------
@@ -102,13 +118,13 @@ def pack_codes(codes):
     return _pack_bits(_as_bits(_as_array(codes)))
 
 
-def unpack_codes(packed, bits=None):
+def unpack_codes(packed: ArrayLike, bits: int | None = None) -> NDArray[np.uint8]:
     """Unpack 64-bit words into one bit per column.
 
     Parameters
     ----------
     packed : array-like of uint64 of shape (n, n_words)
-        As `pack_codes` makes them.
+        Packed words, as returned by `pack_codes`.
     bits : int, default=None
         Code length; None means all `64 * n_words` bits.
 
@@ -128,33 +144,33 @@ def unpack_codes(packed, bits=None):
     packed = _as_array(packed)
     if packed.dtype != np.uint64:
         raise TypeError(f"packed must have dtype uint64, got {packed.dtype}.")
-    packed, bits = as_packed(packed, bits)
-    as_bytes = np.ascontiguousarray(packed, dtype="<u8").view(np.uint8)
+    words, bits = as_packed(packed, bits)
+    as_bytes = np.ascontiguousarray(words, dtype="<u8").view(np.uint8)
     return np.unpackbits(as_bytes, axis=1, count=bits, bitorder="little")
 
 
-def as_packed(codes, bits=None):
-    """Bring codes in any form to packed words.
+def as_packed(codes: CodesLike, bits: int | None = None) -> tuple[NDArray[np.uint64], int]:
+    """Convert codes in any form to packed words.
 
     Parameters
     ----------
     codes : array-like or list of bitarray
-        Any form of the module's table but hex strings (for these: `from_hex`).
+        Any form of the table in this module except hex strings (for these, see `from_hex`).
     bits : int, default=None
-        Code length. Must be given for packed bytes; for packed words None means 64 per word; for the other forms it
-        is only checked.
+        Code length. Required for packed bytes; for packed words None means 64 per word; for the other forms it is only
+        checked.
 
     Returns
     -------
     packed : ndarray of uint64 of shape (n, ceil(bits / 64))
-        C-contiguous, native byte order; a view of `codes` where it already had this form.
+        C-contiguous, native byte order; shares memory with `codes` if they already have this form.
     bits : int
         Code length.
 
     Raises
     ------
     ValueError
-        If the values are no codes, or the width fits no form; both widths are named.
+        If the values are not codes, or the width does not fit the form; the message names both widths.
 
     Examples
     --------
@@ -168,32 +184,32 @@ def as_packed(codes, bits=None):
     if bits is not None:
         _check_bits(bits)
     if isinstance(codes, bitarray) or _is_bitarray_list(codes):
-        codes = from_bitarray(codes)
-    codes = _as_array(codes)
-    width = codes.shape[1]
-    if codes.dtype == np.uint64:
+        codes = from_bitarray(cast("Sequence[bitarray]", codes))  # raises for a single bitarray
+    array = _as_array(codes)
+    width: int = array.shape[1]
+    if array.dtype == np.uint64:
         bits = 64 * width if bits is None else int(bits)
         if width != -(-bits // 64):
             raise ValueError(
                 f"Packed codes have {width} words of 64 bits, but bits={bits} needs {-(-bits // 64)}. "
-                "(uint64 always means packed words; cast one-bit-per-column codes to uint8.)"
+                "(uint64 always means packed words; cast codes with one bit per column to uint8.)"
             )
-        return _check_padding(np.ascontiguousarray(codes, dtype=np.uint64), bits), bits
-    if codes.dtype == np.uint8 and bits is not None and width != bits and width == -(-int(bits) // 8):
-        return _check_padding(_bytes_to_words(codes), int(bits)), int(bits)
+        return _check_padding(np.ascontiguousarray(array, dtype=np.uint64), bits), bits
+    if array.dtype == np.uint8 and bits is not None and width != bits and width == -(-int(bits) // 8):
+        return _check_padding(_bytes_to_words(array), int(bits)), int(bits)
     if bits is not None and width != bits:
-        packed_too = f", or {-(-int(bits) // 8)} as packed bytes" if codes.dtype == np.uint8 else ""
+        packed_too = f", or {-(-int(bits) // 8)} as packed bytes" if array.dtype == np.uint8 else ""
         raise ValueError(f"codes have {width} columns, but bits={bits} needs {bits} columns{packed_too}.")
-    return _pack_bits(_as_bits(codes)), width
+    return _pack_bits(_as_bits(array)), width
 
 
-def to_bitarray(codes, bits=None):
+def to_bitarray(codes: CodesLike, bits: int | None = None) -> list[bitarray]:
     """Convert codes to a list of `bitarray`, bit 0 first.
 
     Parameters
     ----------
-    codes : array-like
-        Codes in any form that `as_packed` takes.
+    codes : array-like or list of bitarray
+        Codes in any form that `as_packed` accepts.
     bits : int, default=None
         Code length, as in `as_packed`.
 
@@ -210,25 +226,32 @@ def to_bitarray(codes, bits=None):
     """
     packed, bits = as_packed(codes, bits)
     out = []
-    for row in _words_to_bytes(packed, bits):
+    for row in _words_to_bytes(packed, bits):  # frombytes appends whole bytes; the slice drops the padding bits
         code = bitarray(endian="little")
         code.frombytes(row.tobytes())
         out.append(code[:bits])
     return out
 
 
-def from_bitarray(bitarrays):
+def from_bitarray(bitarrays: Sequence[bitarray]) -> NDArray[np.uint8]:
     """Convert bitarrays to one bit per column.
 
     Parameters
     ----------
     bitarrays : list of bitarray
-        All of one length; either endianness.
+        All of the same length; either endianness.
 
     Returns
     -------
     codes : ndarray of uint8 of shape (n, bits)
         Column `k` is element `k` of each bitarray.
+
+    Raises
+    ------
+    TypeError
+        If `bitarrays` is not a non-empty list of bitarray.
+    ValueError
+        If the lengths differ.
 
     Examples
     --------
@@ -242,26 +265,26 @@ def from_bitarray(bitarrays):
         raise TypeError(f"bitarrays must be a non-empty list of bitarray, got {type(bitarrays).__name__}.")
     lengths = sorted({len(code) for code in bitarrays})
     if len(lengths) > 1:
-        raise ValueError(f"bitarrays must all have one length, got lengths {lengths[0]} to {lengths[-1]}.")
-    # One byte (0 or 1) per bit whatever the endianness of the bitarray.
+        raise ValueError(f"bitarrays must all have the same length, got lengths {lengths[0]} to {lengths[-1]}.")
+    # `unpack` writes one byte (0 or 1) per bit for either endianness, while the raw buffer depends on it.
     joined = b"".join(code.unpack() for code in bitarrays)
     return np.frombuffer(joined, dtype=np.uint8).reshape(len(bitarrays), lengths[0]).copy()
 
 
-def to_hex(codes, bits=None):
-    """Write codes as hexadecimal strings, for URLs, file names and databases.
+def to_hex(codes: CodesLike, bits: int | None = None) -> list[str]:
+    """Convert codes to hexadecimal strings, for URLs, file names and databases.
 
     Parameters
     ----------
-    codes : array-like
-        Codes in any form that `as_packed` takes.
+    codes : array-like or list of bitarray
+        Codes in any form that `as_packed` accepts.
     bits : int, default=None
         Code length, as in `as_packed`.
 
     Returns
     -------
     strings : list of str
-        `2 * ceil(bits / 8)` digits each: the packed bytes in order, bit 0 the lowest of the first byte.
+        `2 * ceil(bits / 8)` digits each: the packed bytes in order; bit 0 is the lowest bit of the first byte.
 
     Examples
     --------
@@ -273,8 +296,8 @@ def to_hex(codes, bits=None):
     return [row.tobytes().hex() for row in _words_to_bytes(packed, bits)]
 
 
-def from_hex(strings, bits):
-    """Read codes that `to_hex` wrote.
+def from_hex(strings: Sequence[str], bits: int) -> NDArray[np.uint8]:
+    """Read codes that `to_hex` has written.
 
     Parameters
     ----------
@@ -287,6 +310,13 @@ def from_hex(strings, bits):
     -------
     codes : ndarray of uint8 of shape (n, bits)
         Bits, 0 or 1.
+
+    Raises
+    ------
+    TypeError
+        If `strings` is a single string.
+    ValueError
+        If a string has another length or other characters, or sets padding bits.
 
     Examples
     --------
@@ -305,18 +335,18 @@ def from_hex(strings, bits):
     return unpack_codes(_check_padding(_bytes_to_words(as_bytes), bits), bits)
 
 
-def _check_bits(bits):
-    """Refuse a code length that is none."""
+def _check_bits(bits: object) -> None:
+    """Check that a code length is a positive integer."""
     if not isinstance(bits, (int, np.integer)) or isinstance(bits, bool) or bits < 1:
         raise ValueError(f"bits must be a positive integer, got {bits!r}.")
 
 
-def _is_bitarray_list(codes):
+def _is_bitarray_list(codes: object) -> TypeGuard[Sequence[bitarray]]:
     return isinstance(codes, (list, tuple)) and len(codes) > 0 and all(isinstance(code, bitarray) for code in codes)
 
 
-def _as_array(codes):
-    """Anything array-like as a 2-D array of a type that codes can have."""
+def _as_array(codes: Any) -> NDArray[Any]:
+    """Convert an array-like to a 2-D array of a dtype that codes can have."""
     if hasattr(codes, "detach"):
         codes = codes.detach().cpu()
     codes = np.asarray(codes)
@@ -327,31 +357,31 @@ def _as_array(codes):
         )
     if codes.dtype.kind not in "buif":
         raise ValueError(f"codes have dtype {codes.dtype}; accepted: {_ACCEPTED}.")
-    if not codes.dtype.isnative:  # uint64 is told by comparing types, which byte order would spoil
+    if not codes.dtype.isnative:  # a big-endian uint64 is not equal to np.uint64, by which packed words are recognized
         codes = codes.astype(codes.dtype.newbyteorder("="))
     if codes.shape[1] == 0:
         raise ValueError(f"codes have 0 columns (shape={codes.shape}); at least 1 bit is needed.")
     return codes
 
 
-def _as_bits(codes):
-    """Check one-bit-per-column codes and give them as bool."""
+def _as_bits(codes: NDArray[Any]) -> NDArray[np.bool_]:
+    """Check codes with one bit per column and return them as bool."""
     if codes.dtype == bool:
         return codes
     if codes.dtype == np.uint64:
-        raise TypeError("uint64 codes are packed already; cast one-bit-per-column codes to uint8.")
+        raise TypeError("uint64 codes are packed already; cast codes with one bit per column to uint8.")
     if codes.size == 0:
         return codes.astype(bool)
     low, high = codes.min(), codes.max()
     is_one = codes == 1
-    rest = low if low != 1 else 0
+    rest = low if low != 1 else 0  # the value of bit 0; codes of ones only have none
     if high <= 1 and rest in (0, -1) and bool((is_one | (codes == rest)).all()):
         return is_one
     raise ValueError(_describe_values(codes, low, high))
 
 
-def _describe_values(codes, low, high):
-    """Say what is wrong with values that are no codes, in the words of the likeliest mistake."""
+def _describe_values(codes: NDArray[Any], low: Any, high: Any) -> str:
+    """Return an error message for values that are not codes, according to the most likely mistake."""
     if codes.dtype.kind == "f" and not bool(np.isfinite(codes).all()):
         return f"codes contain NaN or inf; accepted: {_ACCEPTED}."
     if codes.dtype.kind == "f" and bool((codes != np.rint(codes)).any()):
@@ -361,32 +391,32 @@ def _describe_values(codes, low, high):
         )
     if low >= -1 and high <= 1:
         return (
-            "codes mix 0/1 with -1/+1: a 0 among -1/+1 is what sign(0) gives in numpy and torch; "
-            "use skhash.codes.binarize(z), which knows two symbols."
+            "codes mix 0/1 with -1/+1: a 0 among -1/+1 is what sign(0) returns in numpy and torch; "
+            "use skhash.codes.binarize(z), which returns only two symbols."
         )
     packed = " Packed bytes need bits=, the code length." if codes.dtype == np.uint8 else ""
     return f"codes have values from {low} to {high}; accepted: {_ACCEPTED}.{packed}"
 
 
-def _pack_bits(codes):
+def _pack_bits(codes: NDArray[np.bool_]) -> NDArray[np.uint64]:
     as_bytes = np.packbits(codes, axis=1, bitorder="little")
     return _bytes_to_words(as_bytes)
 
 
-def _bytes_to_words(as_bytes):
+def _bytes_to_words(as_bytes: NDArray[np.uint8]) -> NDArray[np.uint64]:
     n, width = as_bytes.shape
     padded = np.zeros((n, 8 * -(-width // 8)), dtype=np.uint8)
     padded[:, :width] = as_bytes
     return padded.view("<u8").astype(np.uint64, copy=False)
 
 
-def _words_to_bytes(packed, bits):
+def _words_to_bytes(packed: NDArray[np.uint64], bits: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(packed, dtype="<u8").view(np.uint8)[:, : -(-bits // 8)]
 
 
-def _check_padding(packed, bits):
-    """Refuse words with set bits beyond `bits`: they would count in every distance."""
+def _check_padding(packed: NDArray[np.uint64], bits: int) -> NDArray[np.uint64]:
+    """Check that no bit beyond `bits` is set: it would count in every distance."""
     spare = bits % 64
     if spare and packed.size and bool((packed[:, -1] >> np.uint64(spare)).any()):
-        raise ValueError(f"Packed codes have bits set beyond bits={bits}: the code length must be larger than that.")
+        raise ValueError(f"Packed codes have bits set beyond bits={bits}; pass the code length they were packed with.")
     return packed

@@ -119,7 +119,7 @@ def test_hex_and_bitarray_know_bit_zero():
         ([[0.5, -1.25]], None, "codes are continuous (values from -1.25 to 0.5); binarize them first"),
         ([[0.0, np.nan]], None, "codes contain NaN or inf; accepted: 0/1, -1/+1 or bool"),
         ([[0.0, np.inf]], None, "codes contain NaN or inf"),
-        ([[-1, 0, 1]], None, "codes mix 0/1 with -1/+1: a 0 among -1/+1 is what sign(0) gives"),
+        ([[-1, 0, 1]], None, "codes mix 0/1 with -1/+1: a 0 among -1/+1 is what sign(0) returns"),
         ([[0, 7]], None, "codes have values from 0 to 7; accepted: 0/1"),
         ([[-2, 1]], None, "codes have values from -2 to 1"),
         (np.array([[0, 7]], np.uint8), None, "Packed bytes need bits=, the code length."),
@@ -135,7 +135,7 @@ def test_hex_and_bitarray_know_bit_zero():
         ([[0, 1]], 0, "bits must be a positive integer, got 0."),
         ([[0, 1]], 2.0, "bits must be a positive integer, got 2.0."),
         ([[0, 1]], True, "bits must be a positive integer, got True."),
-        ([bitarray("01"), bitarray("011")], None, "bitarrays must all have one length, got lengths 2 to 3."),
+        ([bitarray("01"), bitarray("011")], None, "bitarrays must all have the same length, got lengths 2 to 3."),
     ],
 )
 def test_what_is_no_code_is_refused(codes, bits, message):

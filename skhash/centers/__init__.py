@@ -1,4 +1,4 @@
-"""Hash centers: one +-1 code per class, as far apart as can be, for the codes of that class to gather at."""
+"""Hash centers: one +-1 code per class, as far apart as possible, that the codes of the class are trained toward."""
 
 import lazy_loader
 

@@ -1,15 +1,22 @@
-"""Linear codes that a search has found, beyond what BCH codes of the next power of two can be shortened to.
+"""Linear codes found by a search, better than BCH codes shortened from the next power of two.
 
-The search annealed the set of columns of a generator matrix: it swapped a column for an unused one, and the energy was
-the sum of (d - weight) ** 2 over the words lighter than the wanted distance d. All columns are different.
+The search was simulated annealing of the set of columns of a generator matrix: a step swapped a column for an unused
+one, and the energy was the sum of (d - weight) ** 2 over the words lighter than the wanted distance d. All columns are
+different.
 """
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skhash.centers._fit_length import Code
 from skhash.centers._hadamard_matrix import hadamard_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # (bits, dimension, minimum distance): bit c is set if the binary digits of c are a column.
 _COLUMNS = {
@@ -31,13 +38,13 @@ _COLUMNS = {
 }
 
 
-def found_codes():
-    """List the codes of the search, and Golay's of 24 bits.
+def found_codes() -> list[Code]:
+    """Return the codes that the search has found, and the Golay code of 24 bits.
 
     Returns
     -------
     codes : list of Code
-        Their distances are exact.
+        Codes with exact distances.
     """
     return [
         *(Code(*parameters, partial(_generator, parameters)) for parameters in _COLUMNS),
@@ -45,15 +52,15 @@ def found_codes():
     ]
 
 
-def _generator(parameters):
-    """The columns of a code, in rising order."""
+def _generator(parameters: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return the generator matrix of a code, whose columns are in ascending order."""
     _, dimension, _ = parameters
     columns = np.array([c for c in range(2**dimension) if _COLUMNS[parameters] >> c & 1])
     return (columns >> np.arange(dimension)[:, None] & 1).astype(np.uint8)
 
 
-def golay_code():
-    """Make the extended Golay code: the identity beside Paley's matrix of order 12 with its border negated."""
+def golay_code() -> NDArray[np.uint8]:
+    """Build the extended Golay code: the identity beside Paley's matrix of order 12 with its border negated."""
     bordered = hadamard_rows(12, np.arange(12)) == -1
     bordered[0] ^= True
     bordered[:, 0] ^= True

@@ -1,6 +1,9 @@
 """BCH centers: words of an extended BCH code. Lower bound hashing (LBHash) compares such centers with others."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +14,17 @@ from skhash.centers._galois import galois_field
 from skhash.centers._linear_code import basis
 from skhash.utils import local_random_state
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from skhash.utils import RandomStateLike
+
 _MAX_BITS = 2**14
 
 
 @checked(random_state=["random_state"])
-def bch_centers(n_classes, bits, random_state=None):
-    """Take hash centers from a BCH code.
+def bch_centers(n_classes: int, bits: int, random_state: RandomStateLike = None) -> NDArray[np.int8]:
+    """Make hash centers from a BCH code.
 
     Parameters
     ----------
@@ -25,7 +33,7 @@ def bch_centers(n_classes, bits, random_state=None):
     bits : int
         Code length, at most 16,384.
     random_state : int, RandomState instance or None, default=None
-        Seeds the choice of codewords, and which bits are flipped in all of them.
+        Seed of the choice of codewords, and of the bits that are flipped in all of them.
 
     Returns
     -------
@@ -35,14 +43,14 @@ def bch_centers(n_classes, bits, random_state=None):
     Raises
     ------
     ValueError
-        If there are more classes than codes of so many bits, or `bits` is too large.
+        If there are more classes than codes of that many bits, or `bits` is too large.
 
     Notes
     -----
     The code is the primitive narrow-sense BCH code of the next length :math:`2^m - 1` with a parity bit, of the
-    smallest dimension with enough words. Where `bits` is no power of two, codes of the next one are shortened and
-    punctured to it, or one of the last is lengthened, and the best result is taken. As long as there are few words,
-    centers are a selection of words that are far apart, made by farthest-point search; otherwise words of a random
+    smallest dimension with enough words. If `bits` is not a power of two, codes of the next power of two are shortened
+    and punctured, or one of the previous power of two is lengthened, and the best result is used. If the code has few
+    words, centers are words that are far apart, selected by farthest-point search; otherwise they are words of a random
     subcode.
 
     References
@@ -58,36 +66,39 @@ def bch_centers(n_classes, bits, random_state=None):
     """
     dimension = max((n_classes - 1).bit_length(), 1)
     if dimension > bits:
-        raise NoCentersError(f"BCH centers: n_classes={n_classes} are more than the codes of bits={bits} bits.")
+        raise NoCentersError(f"BCH centers: n_classes must be <= 2 ** bits = {2**bits}, got {n_classes}.")
     if bits > _MAX_BITS:
-        raise NoCentersError(f"BCH centers: bits must be at most {_MAX_BITS}, got {bits}.")
+        raise NoCentersError(f"BCH centers: bits must be <= {_MAX_BITS}, got {bits}.")
     m = max((bits - 1).bit_length(), 2)
     codes = bch_codes(m, dimension, dimension + 2**m - bits)
     if 4 <= bits < 2**m:
         codes += bch_codes(m - 1, dimension, dimension)
     generator = best_fit(codes, bits, dimension)
+    assert generator is not None  # the last code of length 2 ** m has all words
     return select_codewords(generator, n_classes, local_random_state(random_state))
 
 
-def bch_codes(m, smallest, enough):
-    """List extended BCH codes of length 2 ** m.
+def bch_codes(m: int, smallest: int, enough: int) -> list[Code]:
+    """Return extended BCH codes of length 2 ** m.
 
     Parameters
     ----------
     m : int
         At least 2.
     smallest, enough : int
-        Dimensions: none of smaller, and one of `enough` or more at most.
+        Dimensions: all codes have at least `smallest`, and only the last one has `enough` or more.
 
     Returns
     -------
     codes : list of Code
-        Larger and larger ones, with the distance by design.
+        Codes of increasing dimension, with their designed distances.
     """
     n, codes = 2**m - 1, []
     leaders = _coset_leaders(m)
     sizes = [_size(leader, n) for leader in leaders]
     for first in range(len(leaders), -1, -1):
+        # The zeros are the powers before the first nonzero orbit: as many in a row as its leader minus 1, so the
+        # designed distance is the leader (BCH bound). The parity bit makes it even, which adds 1.
         k = 1 + sum(sizes[first:])
         designed = leaders[first] if first < len(leaders) else n
         if k >= smallest:
@@ -97,8 +108,8 @@ def bch_codes(m, smallest, enough):
     return [*codes, Code(n + 1, n + 1, 1, partial(np.eye, n + 1, dtype=np.uint8))]
 
 
-def _coset_leaders(m):
-    """The smallest exponent of each orbit of doubling modulo 2 ** m - 1, without 0."""
+def _coset_leaders(m: int) -> list[int]:
+    """Return the smallest exponent of each orbit of doubling modulo 2 ** m - 1, except 0."""
     exponents = np.arange(1, 2**m - 1)
     smallest, orbit = exponents.copy(), exponents
     for _ in range(m - 1):
@@ -107,18 +118,18 @@ def _coset_leaders(m):
     return exponents[smallest == exponents].tolist()
 
 
-def _size(leader, n):
-    """The length of an orbit of doubling."""
+def _size(leader: int, n: int) -> int:
+    """Return the length of an orbit of doubling modulo n."""
     size, exponent = 1, 2 * leader % n
     while exponent != leader:
         size, exponent = size + 1, 2 * exponent % n
     return size
 
 
-def _extended_code(m, nonzeros):
-    """The cyclic code whose words, as polynomials, vanish at all powers but those of these orbits, and a parity bit.
+def _extended_code(m: int, nonzeros: list[int]) -> NDArray[np.uint8]:
+    """Build the cyclic code whose words, as polynomials, are 0 at all powers except these orbits, and a parity bit.
 
-    Its words are the sequences of traces of a * x ** -i for nonzeros x; every bit of an element is such a trace.
+    The words are sums of sequences of traces of a * x ** -i, for nonzeros x; each bit of a field element is a trace.
     """
     n = 2**m - 1
     sequences = galois_field(2**m).powers[np.outer(nonzeros, -np.arange(n)) % n]

@@ -1,19 +1,28 @@
-"""Bernoulli centers: every bit a fair coin.
+"""Bernoulli centers: each bit is a fair coin.
 
 Hoe et al., "One loss for all: deep hashing with a single cosine similarity based learning objective", NeurIPS 2021.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skhash.centers._checks import checked
 from skhash.utils import local_random_state
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from skhash.utils import RandomStateLike
+
 
 @checked(random_state=["random_state"])
-def bernoulli_centers(n_classes, bits, random_state=None):
+def bernoulli_centers(n_classes: int, bits: int, random_state: RandomStateLike = None) -> NDArray[np.int8]:
     """Draw hash centers bit by bit.
 
-    Two of them differ in `bits / 2` bits on average; 128 bits keep a million classes apart by about 32.
+    Two of them differ in `bits / 2` bits on average; the minimum distance of a million centers of 128 bits is about 32.
 
     Parameters
     ----------
@@ -22,7 +31,7 @@ def bernoulli_centers(n_classes, bits, random_state=None):
     bits : int
         Code length.
     random_state : int, RandomState instance or None, default=None
-        Seeds the draw.
+        Seed of the draw.
 
     Returns
     -------

@@ -1,11 +1,13 @@
-"""How far apart codes can be at best."""
+"""Upper bounds of the minimum distance of codes."""
+
+from __future__ import annotations
 
 from skhash.centers._checks import checked
 
 
 @checked()
-def plotkin_bound(n_classes, bits):
-    r"""Bound the minimum distance of a set of codes.
+def plotkin_bound(n_classes: int, bits: int) -> int:
+    r"""Compute an upper bound of the minimum distance of a set of codes.
 
     Parameters
     ----------
@@ -17,15 +19,15 @@ def plotkin_bound(n_classes, bits):
     Returns
     -------
     distance : int
-        No `n_classes` codes of `bits` bits are all further apart than this; `bits` for one code, and 0 if not even
-        different codes are enough.
+        No `n_classes` codes of `bits` bits have a larger minimum distance. It is `bits` for one code, and 0 if there
+        are fewer different codes than `n_classes`.
 
     Notes
     -----
-    At most :math:`2 \lfloor d / (2 d - n) \rfloor` codes of n bits are d bits apart, for even :math:`d > n / 2`, and
-    :math:`2^{n - 2 d + 2} d` for even :math:`d \le n / 2`; those of an odd d are as many as those of :math:`d + 1` with
-    :math:`n + 1` bits. `levenshtein_centers` reach the first bound wherever the Hadamard matrices for it are known; the
-    second one is far from what can be had once there are much more than `4 * bits` codes.
+    At most :math:`2 \lfloor d / (2 d - n) \rfloor` codes of n bits have a minimum distance d, for even
+    :math:`d > n / 2`, and :math:`2^{n - 2 d + 2} d` for even :math:`d \le n / 2`; for odd d, the bound is that of
+    :math:`d + 1` and :math:`n + 1` bits. `levenshtein_centers` reach the first bound wherever the Hadamard matrices for
+    it are known; the second one is not tight for many more than `4 * bits` codes.
 
     References
     ----------
@@ -39,14 +41,16 @@ def plotkin_bound(n_classes, bits):
     """
     if n_classes == 1:
         return bits
-    distance = bits * n_classes // (2 * (n_classes - 1))  # the mean distance of n_classes codes is no larger
+    # The mean distance is at most this: a bit that is set in half of the codes differs in n_classes ** 2 / 4 pairs, of
+    # n_classes (n_classes - 1) / 2.
+    distance = bits * n_classes // (2 * (n_classes - 1))
     while distance and _most_codes(bits, distance) < n_classes:
         distance -= 1
     return distance
 
 
-def _most_codes(bits, distance):
-    """Plotkin's bound on the number of codes."""
+def _most_codes(bits: int, distance: int) -> int:
+    """Compute Plotkin's bound on the number of codes."""
     if distance % 2:
         bits, distance = bits + 1, distance + 1
     if 2 * distance > bits:

@@ -1,9 +1,15 @@
-"""What all generators of centers accept, and what they raise where they have none to give."""
+"""Parameter checks of all generators of centers, and the error of a generator that has no centers."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from functools import wraps
 from numbers import Integral
+from typing import Any, TypeVar, cast
 
 from skhash.utils import Interval, validate_params
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _SIZES = {
     "n_classes": [Interval(Integral, 1, None, closed="left")],
@@ -12,28 +18,29 @@ _SIZES = {
 
 
 class NoCentersError(ValueError):
-    """A generator has no centers for so many classes and bits; `"auto"` then goes on to the next."""
+    """Error of a generator without centers for given numbers of classes and bits; "auto" then tries the next one."""
 
 
-def checked(**constraints):
-    """Make a decorator for functions of `n_classes` and `bits`.
+def checked(**constraints: list[Any]) -> Callable[[_Function], _Function]:
+    """Return a decorator that checks the parameters of a function of `n_classes` and `bits`.
 
     Parameters
     ----------
     **constraints : list
-        What further parameters accept, as for `validate_params`.
+        Accepted values of further parameters, as in `validate_params`.
 
     Returns
     -------
     decorator : callable
-        The function gets both as positive Python integers, whose powers do not overflow.
+        The decorated function gets both as positive Python integers, whose powers do not overflow.
     """
 
-    def decorator(function):
+    def decorator(function: _Function) -> _Function:
         @wraps(function)
-        def with_plain_integers(n_classes, bits, *args, **kwargs):
+        def with_plain_integers(n_classes: int, bits: int, *args: Any, **kwargs: Any) -> Any:
             return function(int(n_classes), int(bits), *args, **kwargs)
 
-        return validate_params({**_SIZES, **constraints}, prefer_skip_nested_validation=True)(with_plain_integers)
+        validate = validate_params({**_SIZES, **constraints}, prefer_skip_nested_validation=True)
+        return cast("_Function", validate(with_plain_integers))
 
     return decorator

@@ -1,33 +1,42 @@
-"""Words of a linear code that are further apart than the whole code."""
+"""Selection of words of a linear code that are further apart than the words of the whole code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skhash.centers._draws import best_of
 from skhash.centers._linear_code import all_words, encode, random_subcode, to_centers, weights
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 _MAX_WORK = 2**27  # distances, beyond which words are drawn instead
 _RESTARTS = 100
 _RESTARTS_WORK = 2**24  # distances, after which there are no more restarts
 
 
-def select_codewords(generator, n_classes, random_state):
+def select_codewords(
+    generator: NDArray[np.uint8], n_classes: int, random_state: np.random.RandomState
+) -> NDArray[np.int8]:
     """Select codewords by farthest-point search, and flip some bits in all of them.
 
-    Beginning with one word, the search adds the word whose nearest selected one is farthest, one of such words at
-    random, and begins anew up to 100 times. As the code is linear, two words are as far apart as their sum is heavy, so
-    that a table of weights is all it needs.
+    The search starts with one word and repeatedly adds a random one of the words whose nearest selected word is
+    farthest. It is restarted up to 100 times. Since the code is linear, the distance of two words is the weight of
+    their sum, so the search only needs a table of weights.
 
-    If a code has so many words that the search would take more than seconds, a random subcode of as few words as
-    possible takes its place, and if that has still too many, its words are drawn.
+    If a code has so many words that the search would take more than seconds, a random subcode with as few words as
+    possible replaces it, and if even that has too many, its words are drawn.
 
     Parameters
     ----------
     generator : ndarray of uint8 of shape (dimension, bits)
-        Of at least `n_classes` different words.
+        Generator matrix of at least `n_classes` different words.
     n_classes : int
         Number of words.
     random_state : RandomState instance
-        What to draw from.
+        Source of the draws.
 
     Returns
     -------
@@ -44,15 +53,17 @@ def select_codewords(generator, n_classes, random_state):
     words = all_words(generator)
     weight = weights(words)
 
-    def draw():
+    def draw() -> NDArray[np.int8]:
         return to_centers(words[_farthest_points(weight, n_classes, random_state)], bits)
 
     restarts = min(_RESTARTS, max(1, _RESTARTS_WORK // (n_classes * n_words)))
     return _flip(best_of(draw, restarts, n_classes, bits), random_state)
 
 
-def _farthest_points(weight, n_classes, random_state):
-    """Select messages one by one; the first can be any, as all see the same distances."""
+def _farthest_points(
+    weight: NDArray[np.int64], n_classes: int, random_state: np.random.RandomState
+) -> NDArray[np.int64]:
+    """Select messages one by one; the first may be any, because all words have the same distances to the others."""
     everything = np.arange(len(weight))
     selected = [0]
     nearest = weight.copy()
@@ -62,6 +73,6 @@ def _farthest_points(weight, n_classes, random_state):
     return random_state.permutation(selected)
 
 
-def _flip(centers, random_state):
-    """Flip random bits, the same ones in all centers: the word of zeros need not be a center."""
+def _flip(centers: NDArray[np.int8], random_state: np.random.RandomState) -> NDArray[np.int8]:
+    """Flip random bits, the same in all centers, so that the word of zeros is not always a center."""
     return centers * (2 * random_state.randint(0, 2, size=centers.shape[1], dtype=np.int8) - 1)

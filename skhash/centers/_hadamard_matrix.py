@@ -1,27 +1,33 @@
-"""Rows of Hadamard matrices: square, entries -1 and +1, any two rows differ in half of the places."""
+"""Rows of Hadamard matrices: square, with entries -1 and +1, where any two rows differ in half of the columns."""
+
+from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skhash.centers._paley import has_paley_one, has_paley_two, paley_one_rows, paley_two_rows
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 @cache
-def has_hadamard(order):
-    """Tell if a Hadamard matrix of this order is known here: Sylvester's, Paley's, or a product of such."""
+def has_hadamard(order: int) -> bool:
+    """Return whether this module has a Hadamard matrix of this order: Sylvester's, Paley's, or a product of these."""
     return order in (1, 2) or has_paley_one(order) or has_paley_two(order) or _factor(order) is not None
 
 
-def hadamard_rows(order, rows):
-    """Give some rows of the Hadamard matrix of an order that `has_hadamard`.
+def hadamard_rows(order: int, rows: NDArray[Any]) -> NDArray[np.int8]:
+    """Return some rows of the Hadamard matrix of an order for which `has_hadamard` holds.
 
     Parameters
     ----------
     order : int
-        Number of columns, and of rows in all.
+        Number of rows and columns of the whole matrix.
     rows : ndarray of int of shape (n,)
-        Which ones.
+        Indices of the rows.
 
     Returns
     -------
@@ -36,17 +42,18 @@ def hadamard_rows(order, rows):
             return paley_one_rows(order, rows)
         if has_paley_two(order):
             return paley_two_rows(order, rows)
+    assert factor is not None  # order is a power of two, or `has_hadamard` was False
     left, right = np.divmod(rows, order // factor)
     products = hadamard_rows(factor, left)[:, :, None] * hadamard_rows(order // factor, right)[:, None, :]
     return products.reshape(len(rows), order)
 
 
-def _is_power_of_two(order):
+def _is_power_of_two(order: int) -> bool:
     return order & (order - 1) == 0
 
 
 @cache
-def _factor(order):
-    """The smallest factor for which a Kronecker product of two known matrices has this order, or None."""
+def _factor(order: int) -> int | None:
+    """Return the smallest factor for which a Kronecker product of two known matrices has this order, or None."""
     factors = (2, *range(4, int(order**0.5) + 1, 4))
     return next((f for f in factors if order % (2 * f) == 0 and has_hadamard(f) and has_hadamard(order // f)), None)

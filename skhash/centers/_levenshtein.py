@@ -1,7 +1,11 @@
-"""Codes that meet Plotkin's bound, pasted together from rows of Hadamard matrices.
+"""Codes that meet Plotkin's bound, concatenated from rows of Hadamard matrices.
 
 V. I. Levenshtein, "The application of Hadamard matrices to a problem in coding", Problems of Cybernetics 5, 1964.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,16 +14,21 @@ from skhash.centers._draws import best_of
 from skhash.centers._hadamard_matrix import hadamard_rows, has_hadamard
 from skhash.utils import local_random_state
 
-_PUNCTURED = 3  # columns, at most, that are dropped from a longer code
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from skhash.utils import RandomStateLike
+
+_PUNCTURED = 3  # maximum number of columns that are dropped from a longer code
 _DRAWS = 32
 
 
 @checked(random_state=["random_state"])
-def levenshtein_centers(n_classes, bits, random_state=None):
-    r"""Paste hash centers together from parts of Hadamard matrices.
+def levenshtein_centers(n_classes: int, bits: int, random_state: RandomStateLike = None) -> NDArray[np.int8]:
+    r"""Make hash centers by concatenation of parts of Hadamard matrices.
 
-    Where there are at most about `2 * bits` classes, no centers are further apart, as far as the Hadamard matrices that
-    are needed are known here; `plotkin_bound` tells.
+    For at most about `2 * bits` classes, no centers have a larger minimum distance, provided that the required Hadamard
+    matrices are known to this library; compare with `plotkin_bound`.
 
     Parameters
     ----------
@@ -28,8 +37,8 @@ def levenshtein_centers(n_classes, bits, random_state=None):
     bits : int
         Code length.
     random_state : int, RandomState instance or None, default=None
-        Seeds the choice of rows and the order of rows and bits, which bits are flipped in all centers, and bits that no
-        part fits into.
+        Seed of the choice and the order of rows and bits, of the bits that are flipped in all centers, and of bits that
+        no part fills.
 
     Returns
     -------
@@ -43,14 +52,15 @@ def levenshtein_centers(n_classes, bits, random_state=None):
 
     Notes
     -----
-    Rows of a Hadamard matrix of order m and their negatives are 2 m codes of m bits; without a column that is +1
-    throughout, m codes of m - 1 bits remain of the rows; those with +1 in another column, which is left out, too, are
-    m / 2 codes of m - 2 bits. In all three, codes are m / 2 bits apart. Distances add up when codes are joined, so a
-    knapsack of bits is filled with such parts, each of at least `n_classes` codes, of the largest total distance.
-    Levenshtein's codes are such fillings; a code of one bit more, of which one bit is dropped, gives odd distances.
+    There are three kinds of parts, all of distance m / 2. The rows of a Hadamard matrix of order m and their negatives
+    are 2 m codes of m bits. The rows without a column that is +1 in all rows are m codes of m - 1 bits. Of these, the
+    rows with +1 in another column, which is removed as well, are m / 2 codes of m - 2 bits. Distances add up when codes
+    are concatenated, so a knapsack of bits is filled with parts of at least `n_classes` codes such that the total
+    distance is maximal. Levenshtein's codes are such fillings; a code of one bit more, of which one bit is dropped, has
+    an odd distance.
 
-    All parts have rows of their own, in random order, so that joined parts repeat no bits. Of up to 32 draws, the one
-    with most `distinct_columns` is taken.
+    Each part has its own rows, in random order, so that concatenated parts do not repeat bits. Of up to 32 draws, the
+    one with the most `distinct_columns` is returned.
 
     References
     ----------
@@ -67,15 +77,15 @@ def levenshtein_centers(n_classes, bits, random_state=None):
     dropped, filling = _fill_knapsack(parts, bits) if len(parts) else (0, [])
     if not filling and n_classes > 1:
         raise NoCentersError(
-            f"Levenshtein centers: n_classes={n_classes} are too many for bits={bits}; use 'auto' or 'bch' centers."
+            f"Levenshtein centers: n_classes={n_classes} is too large for bits={bits}; use 'auto' or 'bch' centers."
         )
     random_state = local_random_state(random_state)
     return best_of(lambda: _draw(n_classes, bits, dropped, filling, random_state), _DRAWS, n_classes, bits)
 
 
-def _parts(n_classes, longest):
-    """Orders of matrices and numbers of columns left out, by the length that remains: ndarray of shape (n_parts, 2)."""
-    largest = min(longest + 2, 4 * n_classes + 8)  # larger ones are never needed for Levenshtein's codes
+def _parts(n_classes: int, longest: int) -> NDArray[np.int64]:
+    """Return orders of matrices and numbers of removed columns, sorted by length: ndarray of shape (n_parts, 2)."""
+    largest = min(longest + 2, 4 * n_classes + 8)  # Levenshtein's codes never need larger ones
     orders = [order for order in (2, *range(4, largest + 1, 4)) if has_hadamard(order)]
     parts = [
         (order, cut)
@@ -86,11 +96,11 @@ def _parts(n_classes, longest):
     return np.array(sorted(parts, key=lambda part: part[0] - part[1]))
 
 
-def _fill_knapsack(parts, bits):
-    """Find the parts of largest total distance: how many columns to drop in the end, and a list of parts."""
+def _fill_knapsack(parts: NDArray[np.int64], bits: int) -> tuple[int, list[tuple[int, int]]]:
+    """Return the number of columns to drop at the end and the list of parts with the largest total distance."""
     lengths, distances = parts[:, 0] - parts[:, 1], parts[:, 0] // 2
-    best = np.zeros(bits + _PUNCTURED + 1, np.int64)
-    last = np.full(len(best), -1)
+    best = np.zeros(bits + _PUNCTURED + 1, np.int64)  # largest total distance by length
+    last = np.full(len(best), -1)  # the last part of that filling; -1 if a bit is left over instead
     n_fitting = np.searchsorted(lengths, np.arange(len(best)), side="right")
     for length in range(1, len(best)):
         best[length] = best[length - 1]
@@ -110,8 +120,10 @@ def _fill_knapsack(parts, bits):
     return dropped, filling
 
 
-def _draw(n_classes, bits, dropped, filling, random_state):
-    """Join parts with rows in random order, fill up with balanced columns, and shuffle, drop and flip columns."""
+def _draw(
+    n_classes: int, bits: int, dropped: int, filling: list[tuple[int, int]], random_state: np.random.RandomState
+) -> NDArray[np.int8]:
+    """Concatenate parts in random row order, fill up with balanced columns, and shuffle, drop and flip columns."""
     columns = [_draw_part(n_classes, order, cut, random_state) for order, cut in filling]
     n_free = bits + dropped - sum(part.shape[1] for part in columns)
     half = np.where(np.arange(n_classes) % 2, -1, 1).astype(np.int8)
@@ -120,10 +132,10 @@ def _draw(n_classes, bits, dropped, filling, random_state):
     return centers * (2 * random_state.randint(0, 2, size=bits, dtype=np.int8) - 1)
 
 
-def _draw_part(n_classes, order, cut, random_state):
+def _draw_part(n_classes: int, order: int, cut: int, random_state: np.random.RandomState) -> NDArray[np.int8]:
     """Draw `n_classes` words of a part."""
     if cut == 0:
-        rows = random_state.permutation(2 * order)[:n_classes]
+        rows = random_state.permutation(2 * order)[:n_classes]  # numbers from `order` on are negatives of rows
         return hadamard_rows(order, rows % order) * np.where(rows < order, 1, -1).astype(np.int8)[:, None]
     rows = np.arange(order)
     if cut == 2:

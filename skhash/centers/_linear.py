@@ -1,4 +1,8 @@
-"""Centers from good linear codes of other lengths: lexicodes, Golay's, and codes that a search has found."""
+"""Centers from good linear codes: lexicodes, the Golay code, and codes found by a search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from skhash.centers._annealed import found_codes
 from skhash.centers._bounds import plotkin_bound
@@ -8,13 +12,19 @@ from skhash.centers._fit_length import best_fit
 from skhash.centers._lexicode import lexicode
 from skhash.utils import local_random_state
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from skhash.utils import RandomStateLike
+
 _MAX_LEXICODE = 16  # bits
 _MAX_BITS = 52
 
 
 @checked(random_state=["random_state"])
-def linear_centers(n_classes, bits, random_state=None):
-    """Take hash centers from a good linear code of at most 52 bits.
+def linear_centers(n_classes: int, bits: int, random_state: RandomStateLike = None) -> NDArray[np.int8]:
+    """Make hash centers from a good linear code of at most 52 bits.
 
     Parameters
     ----------
@@ -23,7 +33,7 @@ def linear_centers(n_classes, bits, random_state=None):
     bits : int
         Code length, at most 52.
     random_state : int, RandomState instance or None, default=None
-        Seeds the choice of codewords, and which bits are flipped in all of them.
+        Seed of the choice of codewords, and of the bits that are flipped in all of them.
 
     Returns
     -------
@@ -33,15 +43,15 @@ def linear_centers(n_classes, bits, random_state=None):
     Raises
     ------
     ValueError
-        If no known code is as long and has as many words.
+        If no known code has that many bits and words.
 
     Notes
     -----
-    Up to 16 bits, the code is the lexicode of the largest distance: take every word in turn that is far enough from all
-    taken before. Longer ones are shortened, punctured or lengthened from Golay's code of 24 bits and 4,096 words, and
-    from codes of 128 to 512 words and 24 to 52 bits that simulated annealing has found. They fill the gaps between BCH
-    codes: 128 words of 32 bits are 14 bits apart, not 12. Centers are selected by farthest-point search if there is a
-    choice.
+    Up to 16 bits, the code is the lexicode of the largest distance, which takes each word in order that is far enough
+    from all words taken before. Longer codes are shortened, punctured or lengthened from the Golay code of 24 bits and
+    4,096 words, and from codes of 128 to 512 words and 24 to 52 bits found by simulated annealing. They fill the gaps
+    between BCH codes: the minimum distance of 128 words of 32 bits is 14 instead of 12. If the code has more words than
+    classes, centers are selected by farthest-point search.
 
     Examples
     --------
@@ -62,8 +72,8 @@ def linear_centers(n_classes, bits, random_state=None):
     return select_codewords(generator, n_classes, local_random_state(random_state))
 
 
-def _best_lexicode(bits, dimension):
-    """The lexicode of the largest distance that has enough words."""
+def _best_lexicode(bits: int, dimension: int) -> NDArray[np.uint8] | None:
+    """Return the lexicode of the largest distance that has enough words."""
     for distance in range(plotkin_bound(2**dimension, bits), 0, -1):
         generator = lexicode(bits, distance, dimension)
         if len(generator) == dimension:

@@ -1,5 +1,9 @@
 """One interface to all generators of hash centers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from skhash.centers._automatic import automatic_centers
 from skhash.centers._bch import bch_centers
 from skhash.centers._bernoulli import bernoulli_centers
@@ -11,7 +15,15 @@ from skhash.centers._maxhd import maxhd_centers
 from skhash.centers._reed_solomon import reed_solomon_centers
 from skhash.utils import StrOptions
 
-_GENERATORS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from skhash.utils import RandomStateLike
+
+_GENERATORS: dict[str, Callable[..., Any]] = {
     "auto": automatic_centers,
     "bch": bch_centers,
     "bernoulli": bernoulli_centers,
@@ -21,11 +33,13 @@ _GENERATORS = {
     "maxhd": maxhd_centers,
     "reed_solomon": reed_solomon_centers,
 }
-CENTER_METHODS = tuple(_GENERATORS)
+CENTER_METHODS: tuple[str, ...] = tuple(_GENERATORS)
 
 
 @checked(method=[StrOptions(set(_GENERATORS))], random_state=["random_state"])
-def make_hash_centers(n_classes, bits, *, method="auto", random_state=None):
+def make_hash_centers(
+    n_classes: int, bits: int, *, method: str = "auto", random_state: RandomStateLike = None
+) -> NDArray[np.int8]:
     """Make one hash center per class.
 
     Parameters
@@ -35,37 +49,36 @@ def make_hash_centers(n_classes, bits, *, method="auto", random_state=None):
     bits : int
         Code length.
     method : str, default="auto"
-        How:
+        Generator of the centers:
 
-        - "auto": the best of all others; there is something for any `n_classes` and `bits`.
-        - "levenshtein": rows of Hadamard matrices, pasted together to be as far apart as can be; up to about
-          `2 * bits` classes.
+        - "auto": the best of all others; it has centers for any `n_classes` and `bits`.
+        - "levenshtein": rows of Hadamard matrices, concatenated to be as far apart as possible; up to about `2 * bits`
+          classes.
         - "hadamard": the first rows of one Hadamard matrix and its negative; `bits` must be the order of one.
         - "linear", "bch", "reed_solomon": words of error-correcting codes.
-        - "maxhd": random codes kept only if far from the rest; some ten thousand classes at most.
+        - "maxhd": random codes that are kept only if they are far from the others; at most about ten thousand classes.
         - "bernoulli": fair coins.
 
-        `levenshtein_centers`, `hadamard_centers` and so on say more.
+        See `levenshtein_centers`, `hadamard_centers` and so on.
     random_state : int, RandomState instance or None, default=None
-        Seeds whatever the method draws. Centers of the same seed are the same; "hadamard" draws nothing up to
-        `2 * bits` classes.
+        Seed of the draws. The same seed yields the same centers; "hadamard" does not draw for up to `2 * bits` classes.
 
     Returns
     -------
     centers : ndarray of int8 of shape (n_classes, bits)
-        Entries -1 or +1. `min_distance` and `distinct_columns` tell how good they are.
+        Entries -1 or +1. `min_distance` and `distinct_columns` measure their quality.
 
     Raises
     ------
     ValueError
-        If the method, "auto" and "bernoulli" excepted, has no centers for so many classes and bits.
+        If the method has no centers for these numbers of classes and bits, which "auto" and "bernoulli" always have.
 
     Notes
     -----
-    "auto" takes the largest minimum distance, and among equal ones the most `distinct_columns`: bits that repeat
-    another bit in all centers cost distance between classes that the codes could have. It tries "levenshtein",
-    "linear", "bch" and "reed_solomon", then, for up to 1,024 classes, "maxhd" and "bernoulli", in this order, and stops
-    at a distance that `plotkin_bound` does not let anything surpass. Among equals the first one is taken.
+    "auto" chooses the largest minimum distance, and among equal ones the most `distinct_columns`, because a bit that
+    repeats another bit in all centers wastes distance between classes. It tries "levenshtein", "linear", "bch" and
+    "reed_solomon", then, for up to 1,024 classes, "maxhd" and "bernoulli", in this order, and stops when the minimum
+    distance reaches `plotkin_bound`. Among equals it chooses the first.
 
     Minimum distances of "auto", with the bound in brackets where it is larger:
 

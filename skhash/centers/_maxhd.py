@@ -1,4 +1,8 @@
-"""MaxHD centers: random codes, accepted while far from all others. Hoe et al., NeurIPS 2021, algorithm 3."""
+"""MaxHD centers: random codes, accepted if far from all others. Hoe et al., NeurIPS 2021, algorithm 3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -6,27 +10,33 @@ from skhash.centers._bernoulli import bernoulli_centers
 from skhash.centers._checks import NoCentersError, checked
 from skhash.utils import local_random_state
 
-_FIRST, _LAST = 61, 20  # thresholds on the normalised distance, in percent: integers do not drift
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from skhash.utils import RandomStateLike
+
+# Thresholds on the distance in percent of the bits. Integers, because repeated subtraction of 0.01 accumulates errors.
+_FIRST, _LAST = 61, 20
 _PATIENCE = 10_000
 _DRAWS = 512
-_MAX_WORK = 2**37  # bits compared
+_MAX_WORK = 2**37  # compared bits
 
 
 @checked(random_state=["random_state"])
-def maxhd_centers(n_classes, bits, random_state=None):
-    """Draw hash centers greedily: keep a random code if it is far from all kept ones.
+def maxhd_centers(n_classes: int, bits: int, random_state: RandomStateLike = None) -> NDArray[np.int8]:
+    """Draw hash centers greedily: keep a random code if it is far from all codes kept before.
 
-    The required distance starts at 61 % of the bits and falls by one percent after every 10,000 rejections. The codes
-    are finally shuffled over the classes.
+    The required distance starts at 61 % of the bits and decreases by one percentage point after every 10,000
+    rejections. Finally, the codes are assigned to the classes at random.
 
     Parameters
     ----------
     n_classes : int
-        Number of centers; `n_classes ** 2 * bits` is at most 2 ** 37, as every draw is compared with all of them.
+        Number of centers; `n_classes ** 2 * bits` must be at most 2 ** 37, because each draw is compared with all.
     bits : int
         Code length.
     random_state : int, RandomState instance or None, default=None
-        Seeds the draws.
+        Seed of the draws.
 
     Returns
     -------
@@ -36,7 +46,7 @@ def maxhd_centers(n_classes, bits, random_state=None):
     Raises
     ------
     ValueError
-        If so many codes do not fit even at a distance of 20 % of the bits, or are too many to be compared.
+        If that many codes are not found even at a distance of 20 % of the bits, or are too many to compare.
 
     Examples
     --------
@@ -46,7 +56,7 @@ def maxhd_centers(n_classes, bits, random_state=None):
     """
     if n_classes**2 * bits > _MAX_WORK:
         raise NoCentersError(
-            f"MaxHD centers: every draw is compared with all centers, which takes too long for n_classes={n_classes} "
+            f"MaxHD centers: each draw is compared with all centers, which takes too long for n_classes={n_classes} "
             f"and bits={bits}; use 'auto' or 'bernoulli' centers."
         )
     random_state = local_random_state(random_state)
@@ -61,6 +71,7 @@ def maxhd_centers(n_classes, bits, random_state=None):
             if 100 * nearest[draw] >= percent * bits:
                 centers[n_kept] = draws[draw]
                 n_kept += 1
+                # `nearest` was computed before this code was kept.
                 np.minimum(nearest, _distances(draws, draws[draw : draw + 1])[:, 0], out=nearest)
                 continue
             n_rejected += 1
@@ -68,12 +79,12 @@ def maxhd_centers(n_classes, bits, random_state=None):
                 n_rejected, percent = 0, percent - 1
                 if percent < _LAST:
                     raise NoCentersError(
-                        f"MaxHD centers: n_classes={n_classes} codes of bits={bits} bits do not fit with a distance of "
-                        f"{_LAST} % of the bits ({n_kept} do); use more bits or 'bernoulli' centers."
+                        f"MaxHD centers: found only {n_kept} of n_classes={n_classes} codes of bits={bits} bits with a "
+                        f"distance of {_LAST} % of the bits; use more bits or 'bernoulli' centers."
                     )
     return random_state.permutation(centers)
 
 
-def _distances(a, b):
-    """Hamming distances between the rows of two +-1 matrices, as a matrix product."""
+def _distances(a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Compute the Hamming distances between the rows of two +-1 matrices by a matrix product."""
     return (a.shape[1] - np.rint(a.astype(np.float32) @ b.T.astype(np.float32)).astype(np.int64)) // 2

@@ -1,16 +1,23 @@
-"""What can be said of hash centers: how many bits differ, how orthogonal, and where a class' codes really are."""
+"""Statistics of hash centers: distinct columns, orthogonality, and the centers of the codes of each class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from skhash.codes import binarize
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
-def distinct_columns(centers):
-    """Count the bits that tell classes apart, each in its own way.
 
-    Columns that are equal or opposite count once, since a bit and its negation say the same, and constant columns not
-    at all. Codes trained towards centers with fewer such columns than bits repeat bits.
+def distinct_columns(centers: ArrayLike) -> int:
+    """Count the bits that separate classes, each in a different way.
+
+    Equal or opposite columns count once, because a bit and its negation carry the same information, and constant
+    columns do not count. Codes trained toward centers with fewer such columns than bits repeat bits.
 
     Parameters
     ----------
@@ -28,27 +35,27 @@ def distinct_columns(centers):
     >>> distinct_columns(hadamard_centers(10, 64)), distinct_columns(levenshtein_centers(10, 64, random_state=0))
     (15, 62)
     """
-    differs = np.asarray(centers) != np.asarray(centers)[0]
+    differs = np.asarray(centers) != np.asarray(centers)[0]  # makes opposite columns equal, and constant ones False
     columns = np.packbits(differs, axis=0).T
     return len({column.tobytes() for column in columns if column.any()})
 
 
-def class_centers(codes, targets, n_classes):
-    """Find the center of every class: the bitwise majority of its codes, which minimises the summed Hamming distance.
+def class_centers(codes: ArrayLike, targets: ArrayLike, n_classes: int) -> NDArray[np.int8]:
+    """Compute the center of each class: the bitwise majority of its codes, with the smallest sum of distances to them.
 
     Parameters
     ----------
     codes : ndarray of shape (n_samples, bits)
         Bits, 0 or 1.
     targets : ndarray of shape (n_samples,) or (n_samples, n_classes)
-        Class positions, or 1 where a sample belongs to a class; a sample counts for each of its classes.
+        Class indices, or 1 where a sample belongs to a class; a sample counts for each of its classes.
     n_classes : int
         Number of classes.
 
     Returns
     -------
     centers : ndarray of int8 of shape (n_classes, bits)
-        Entries -1 or +1; a draw, or a class without samples, gives +1.
+        Entries -1 or +1; +1 for ties and for classes without samples.
 
     Examples
     --------
@@ -59,15 +66,15 @@ def class_centers(codes, targets, n_classes):
            [-1,  1]], dtype=int8)
     """
     signed = 2.0 * np.asarray(codes) - 1.0
-    targets = np.asarray(targets)
-    if targets.ndim == 1:  # sparse, because samples x classes can be far more than samples x bits
-        ones, rows = np.ones(len(targets)), np.arange(len(targets))
-        targets = csr_array((ones, (rows, targets)), shape=(len(targets), n_classes))
-    return 2 * binarize(targets.T @ signed).astype(np.int8) - 1
+    members: Any = np.asarray(targets)
+    if members.ndim == 1:  # sparse, because samples x classes can be far more than samples x bits
+        ones, rows = np.ones(len(members)), np.arange(len(members))
+        members = csr_array((ones, (rows, members)), shape=(len(members), n_classes))
+    return 2 * binarize(members.T @ signed).astype(np.int8) - 1
 
 
-def orthogonality(centers):
-    r"""Measure how far centers are from being orthogonal.
+def orthogonality(centers: ArrayLike) -> float:
+    r"""Compute the deviation of centers from orthogonality.
 
     Parameters
     ----------
@@ -81,13 +88,13 @@ def orthogonality(centers):
 
     Notes
     -----
-    Computed from :math:`H^\top H`, bits by bits, as there may be far more classes than bits:
+    It is computed from :math:`H^\top H` of shape (bits, bits), because there may be far more classes than bits:
     :math:`\lVert H H^\top / K - I \rVert_F^2 = \lVert H^\top H \rVert_F^2 / K^2 - C` for C centers of entries -1 or +1.
 
     References
     ----------
     .. [1] J. T. Hoe et al. "One loss for all: deep hashing with a single cosine similarity based learning objective".
-       NeurIPS 2021, algorithm 2. There without the division by K, which would leave K on the diagonal.
+       NeurIPS 2021, algorithm 2, which omits the division by K, so that the diagonal would be K.
 
     Examples
     --------

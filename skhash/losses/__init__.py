@@ -1,4 +1,4 @@
-"""Losses as pure functions and thin modules: tensors in, a scalar out, usable without any estimator."""
+"""Losses as pure functions and thin modules: tensors in, a scalar out, usable without an estimator."""
 
 import lazy_loader
 

@@ -1,12 +1,14 @@
 """Cross-entropy of a linear classifier on continuous codes: the baselines CE, CE+BN and CE+BiHalf of OrthoHash."""
 
+from __future__ import annotations
+
 from torch import Tensor, nn
 
 from skhash.losses._classification import soft_cross_entropy
 
 
 class CELoss(nn.Module):
-    """Classify continuous codes linearly; softmax cross-entropy with normalised labels.
+    """Softmax cross-entropy with normalized labels of a linear classifier on continuous codes.
 
     Parameters
     ----------
@@ -34,14 +36,16 @@ class CELoss(nn.Module):
     True
     """
 
-    def __init__(self, bits, n_classes):
+    classifier: nn.Linear
+
+    def __init__(self, bits: int, n_classes: int) -> None:
         super().__init__()
         self.classifier = nn.Linear(bits, n_classes)
 
     def forward(self, z: Tensor, targets: Tensor) -> Tensor:
-        """Compute the loss of continuous codes `z` (n, bits) with class indices or multi-hot `targets`."""
+        """Compute the loss of continuous codes `z` (n, bits) for class indices or multi-hot `targets`."""
         return soft_cross_entropy(self.classifier(z), targets)
 
     def class_scores(self, z: Tensor) -> Tensor:
-        """Compute the logits of continuous codes `z` (n, bits), (n, n_classes)."""
+        """Compute the logits (n, n_classes) of continuous codes `z` (n, bits)."""
         return self.classifier(z)

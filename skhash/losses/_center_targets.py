@@ -1,4 +1,6 @@
-"""The binary code that a sample should get, from the hash centers of its classes."""
+"""Target codes of samples, from the hash centers of their classes."""
+
+from __future__ import annotations
 
 import torch
 from torch import Tensor
@@ -7,7 +9,7 @@ from skhash.nn import sign
 
 
 def center_targets(targets: Tensor, centers: Tensor, ties: Tensor | None = None) -> Tensor:
-    r"""Give every sample the center of its class, or the bitwise majority of the centers of its classes.
+    r"""Return for each sample the center of its class, or the bitwise majority of the centers of its classes.
 
     Parameters
     ----------
@@ -16,13 +18,13 @@ def center_targets(targets: Tensor, centers: Tensor, ties: Tensor | None = None)
     centers : Tensor of shape (n_classes, bits)
         Hash centers c, entries -1 or +1.
     ties : Tensor of shape (bits,), default=None
-        What a bit is where :math:`\sum_l y_l c_l` is 0: -1 or +1, the same for all samples. A random vector keeps such
+        Value of a bit where :math:`\sum_l y_l c_l` is 0: -1 or +1, the same for all samples. A random vector keeps such
         bits balanced; None means +1.
 
     Returns
     -------
     codes : Tensor of shape (n, bits)
-        Entries -1 or +1. A sample without any label gets `ties`.
+        Entries -1 or +1. A sample without labels gets `ties`.
 
     References
     ----------

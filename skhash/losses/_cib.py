@@ -1,7 +1,13 @@
-"""CIBHash: two views of a sample get like codes, other samples unlike ones, and the views' probabilities agree.
+"""CIBHash: two views of a sample get similar codes, other samples different ones, and bit probabilities of views agree.
+
+Views are random augmentations of a sample.
 
 Qiu, Su, Ou, Yu, Chen, "Unsupervised hashing with contrastive information bottleneck", IJCAI 2021.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +25,7 @@ def bernoulli_divergence(z: Tensor, others: Tensor) -> Tensor:
         + \operatorname{KL}(q_{ik} \,\|\, \bar p_{ik}) \big), \qquad
         \operatorname{KL}(p \,\|\, q) = p \log \frac{p}{q} + (1 - p) \log \frac{1 - p}{1 - q}
 
-    No gradient reaches what has a bar: each view is drawn to where the other one is.
+    Terms with a bar get no gradient: each view is pulled toward the current state of the other.
 
     Parameters
     ----------
@@ -45,8 +51,9 @@ def bernoulli_divergence(z: Tensor, others: Tensor) -> Tensor:
     return 0.5 * (_divergence(z, others.detach()) + _divergence(others, z.detach()))
 
 
-def _divergence(z, others):
-    # In terms of logits nothing overflows, and no probability has to be kept away from 0.
+def _divergence(z: Tensor, others: Tensor) -> Tensor:
+    # log p = logsigmoid(z) and log(1 - p) = logsigmoid(-z) stay finite where p itself rounds to 0 or 1, so that no
+    # probability has to be clamped.
     p = torch.sigmoid(z)
     ones = p * (F.logsigmoid(z) - F.logsigmoid(others))
     zeros = (1 - p) * (F.logsigmoid(-z) - F.logsigmoid(-others))
@@ -68,8 +75,8 @@ def cib_loss(
         \operatorname{KL}(p_i \,\|\, \bar p'_i) + \operatorname{KL}(p'_i \,\|\, \bar p_i) \big), \qquad
         b = \operatorname{sgn}(p - \epsilon), \quad p = \sigma(v)
 
-    with the continuous codes v and v' of the views. The sign passes its gradient on as if it were the identity, so that
-    it reaches v multiplied by :math:`p (1 - p)`; see `nt_xent_loss` and `bernoulli_divergence`.
+    with the continuous codes v and v' of the views. The gradient passes the sign as if it were the identity, so it
+    reaches v multiplied by :math:`p (1 - p)`; see `nt_xent_loss` and `bernoulli_divergence`.
 
     Parameters
     ----------
@@ -78,11 +85,11 @@ def cib_loss(
     others : Tensor of shape (n, bits)
         Continuous codes of the other view of the same samples.
     thresholds : Tensor of shape (2, n, bits) or float, default=0.5
-        The :math:`\epsilon` above: drawn from U(0, 1) for either view in the paper, 0.5 in the authors' code.
+        The :math:`\epsilon` above: drawn from U(0, 1) for each view in the paper, 0.5 in the authors' code.
     kl_weight : float, default=0.001
         The :math:`\beta` above.
     temperature : float, default=0.3
-        Of the contrastive part.
+        Temperature of the contrastive term.
 
     Returns
     -------
@@ -113,7 +120,7 @@ class CIBLoss(nn.Module):
     Parameters
     ----------
     random : bool, default=False
-        Whether the codes are drawn, as in the paper, or the most probable ones, as in the authors' code.
+        Whether codes are drawn at random, as in the paper, or are the most probable ones, as in the authors' code.
     **options
         Keyword arguments of `cib_loss`.
 
@@ -126,7 +133,10 @@ class CIBLoss(nn.Module):
     tensor(0.0025)
     """
 
-    def __init__(self, *, random=False, **options):
+    random: bool
+    options: dict[str, Any]
+
+    def __init__(self, *, random: bool = False, **options: Any) -> None:
         super().__init__()
         self.random = random
         self.options = options
@@ -141,7 +151,7 @@ class CIBLoss(nn.Module):
         others : Tensor of shape (n, bits)
             Continuous codes of the other view.
         generator : torch.Generator, default=None
-            Draws the codes; None draws from torch's global state.
+            Source of the draws of codes; None draws from torch's global state.
 
         Returns
         -------

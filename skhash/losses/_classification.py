@@ -1,4 +1,6 @@
-"""Classification losses that take class indices and multi-hot targets alike."""
+"""Classification losses for class indices and for multi-hot targets."""
+
+from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,20 +12,20 @@ def to_multi_hot(targets: Tensor, n_classes: int) -> Tensor:
     Parameters
     ----------
     targets : Tensor of shape (n,) or (n, n_classes)
-        Class indices (int64), or a multi-hot matrix, which is given back.
+        Class indices (int64), or a multi-hot matrix, which is returned as it is.
     n_classes : int
         Number of columns.
 
     Returns
     -------
     multi_hot : Tensor of shape (n, n_classes)
-        Int64 if it was encoded here.
+        Entries 0 or 1; int64 if `targets` are class indices.
     """
     return F.one_hot(targets, n_classes) if targets.ndim == 1 else targets
 
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    r"""Softmax cross-entropy with normalised labels.
+    r"""Compute the softmax cross-entropy with normalized labels.
 
     .. math:: -\frac{1}{N} \sum_i \sum_l q_{il} \log \operatorname{softmax}_l(z_i), \quad q_i = y_i / \sum_l y_{il}
 
@@ -32,7 +34,7 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     logits : Tensor of shape (n, n_classes)
         The z of the equation.
     targets : Tensor of shape (n,) or (n, n_classes)
-        Class indices (int64) or multi-hot y. A row without any label adds nothing to the sum.
+        Class indices (int64) or multi-hot y. A row without labels adds 0 to the sum.
 
     Returns
     -------
@@ -58,10 +60,10 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def imbalanced_binary_cross_entropy(logits: Tensor, targets: Tensor, threshold: float = 0.7) -> Tensor:
-    r"""Binary cross-entropy that keeps the many easy negatives from drowning the few positives.
+    r"""Compute a weighted binary cross-entropy in which many easy negatives do not outweigh a few positives.
 
-    An entry weighs 1 where the label is set, 1 where the prediction (:math:`\sigma(z) \ge` `threshold`) is wrong, and
-    one over the number of classes elsewhere; the loss is the weighted mean.
+    The weight of an entry is 1 where the label is set, 1 where the prediction (:math:`\sigma(z) \ge` `threshold`) is
+    wrong, and one over the number of classes elsewhere; the loss is the weighted mean.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ def imbalanced_binary_cross_entropy(logits: Tensor, targets: Tensor, threshold: 
     targets : Tensor of shape (n, n_classes)
         Multi-hot labels.
     threshold : float, default=0.7
-        Probability from which a label counts as predicted.
+        Smallest probability at which a label counts as predicted.
 
     Returns
     -------
@@ -91,6 +93,6 @@ def imbalanced_binary_cross_entropy(logits: Tensor, targets: Tensor, threshold: 
     targets = targets.to(logits.dtype)
     predicted = logits.detach().sigmoid() >= threshold
     matters = (targets > 0) | (predicted != (targets > 0))
-    weight = matters.to(logits.dtype).clamp(min=1 / logits.shape[1])
+    weight = matters.to(logits.dtype).clamp(min=1 / logits.shape[1])  # 1, or 1 / n_classes for easy negatives
     entries = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     return (weight * entries).sum() / (weight.sum() + 1e-7)

@@ -1,14 +1,21 @@
-"""CSQ: pull every code to the fixed center of its class, bit by bit.
+"""CSQ: pull each code to the fixed center of its class, bit by bit.
 
 Yuan, Wang, Zhang, Tay, Jie, Liu, Feng, "Central similarity quantization for efficient image and video retrieval",
 CVPR 2020.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skhash.losses._center_targets import center_targets
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 def csq_loss(
@@ -36,9 +43,9 @@ def csq_loss(
     centers : Tensor of shape (n_classes, bits)
         Hash centers, entries -1 or +1.
     ties : Tensor of shape (bits,), default=None
-        See `center_targets`, which makes c' of several labels.
+        See `center_targets`, which computes c' for several labels.
     quantization_weight : float, default=1e-4
-        The :math:`\lambda` above: 1e-4 in DeepHash-pytorch, 1e-3 in OrthoHash's baselines, 0.05 with the authors
+        The :math:`\lambda` above: 1e-4 in DeepHash-pytorch, 1e-3 in OrthoHash's baselines, 0.05 in the authors' code
         (1e-3 or 1e-4 for AlexNet).
 
     Returns
@@ -48,7 +55,8 @@ def csq_loss(
 
     Notes
     -----
-    The second part is the authors' code; the paper has the logarithm of a hyperbolic cosine in place of the square.
+    The second term is that of the authors' code; the paper has the logarithm of a hyperbolic cosine instead of the
+    square.
 
     References
     ----------
@@ -63,13 +71,13 @@ def csq_loss(
     tensor(0.6931)
     """
     codes = center_targets(targets, centers.to(z.dtype), ties)
-    # (tanh v + 1) / 2 is the logistic function of 2 v, whose logarithm this form takes without rounding to log 0.
+    # (tanh v + 1) / 2 is the logistic function of 2 v. With logits, its logarithm cannot round to log 0.
     central = F.binary_cross_entropy_with_logits(2 * z, (codes + 1) / 2)
     return central + quantization_weight * (z.tanh().abs() - 1).square().mean()
 
 
 class CSQLoss(nn.Module):
-    """`csq_loss` as a module that carries the centers through `to(device)` and `state_dict`.
+    """`csq_loss` as a module whose centers are part of `to(device)` and `state_dict`.
 
     Parameters
     ----------
@@ -90,7 +98,11 @@ class CSQLoss(nn.Module):
     tensor(0.6932)
     """
 
-    def __init__(self, centers, ties=None, *, quantization_weight=1e-4):
+    centers: Tensor
+    ties: Tensor
+    quantization_weight: float
+
+    def __init__(self, centers: ArrayLike, ties: ArrayLike | None = None, *, quantization_weight: float = 1e-4) -> None:
         super().__init__()
         self.register_buffer("centers", torch.as_tensor(centers, dtype=torch.float32))
         ties = torch.ones(self.centers.shape[1]) if ties is None else torch.as_tensor(ties, dtype=torch.float32)
@@ -98,5 +110,5 @@ class CSQLoss(nn.Module):
         self.quantization_weight = quantization_weight
 
     def forward(self, z: Tensor, targets: Tensor) -> Tensor:
-        """Compute the loss of continuous codes `z` (n, bits) with class indices or multi-hot `targets`."""
+        """Compute the loss of continuous codes `z` (n, bits) for class indices or multi-hot `targets`."""
         return csq_loss(z, targets, self.centers, ties=self.ties, quantization_weight=self.quantization_weight)

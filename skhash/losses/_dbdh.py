@@ -1,7 +1,11 @@
-"""DBDH: pair likelihood on nearly discrete codes, and a penalty for codes that are not balanced.
+"""DBDH: pair likelihood on nearly discrete codes, and a penalty on codes that are not balanced.
 
 Zheng, Zhang, Lu, "Deep balanced discrete hashing for image retrieval", Neurocomputing 403, 2020.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +15,12 @@ from skhash.losses._pairs import pair_likelihood_loss, share_label
 from skhash.nn import sign_ste
 from skhash.utils import check_option
 
-_RELAX = {"clamp": lambda z: torch.clamp(z, -1, 1), "ste": sign_ste}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skhash.losses._pairing import RowsLike
+
+_RELAX: dict[str, Callable[[Tensor], Tensor]] = {"clamp": lambda z: torch.clamp(z, -1, 1), "ste": sign_ste}
 
 
 def dbdh_loss(
@@ -23,8 +32,8 @@ def dbdh_loss(
     *,
     balance_weight: float = 0.1,
     p: float = 2.0,
-    balance_axis: str = "sample",
-    relax: str = "clamp",
+    balance_axis: Literal["sample", "bit"] = "sample",
+    relax: Literal["clamp", "ste"] = "clamp",
 ) -> Tensor:
     r"""Compute the DBDH loss.
 
@@ -41,7 +50,7 @@ def dbdh_loss(
     targets : Tensor of shape (n,) or (n, n_classes)
         Class indices or multi-hot labels.
     z2 : Tensor of shape (m, bits), default=None
-        What `z` is compared with; None compares it with itself, pairs of a sample with itself included.
+        Codes to compare `z` with; None compares `z` with itself, including pairs of a sample with itself.
     targets2 : Tensor of shape (m,) or (m, n_classes), default=None
         Labels of `z2`.
     mask : Tensor of bool of shape (m,), default=None
@@ -49,13 +58,13 @@ def dbdh_loss(
     balance_weight : float, default=0.1
         The :math:`\alpha` above.
     p : float, default=2.0
-        Power of the penalty.
+        Exponent of the penalty.
     balance_axis : {"sample", "bit"}, default="sample"
-        "sample" wants as many +1 as -1 in every code, as the equation says and as the published figures were made;
-        "bit" in every bit over the batch, the usual meaning of balance.
+        "sample" penalizes a code whose numbers of +1 and -1 differ, as in the equation and in the published results;
+        "bit" penalizes a bit for which they differ over the batch, the usual meaning of balance.
     relax : {"clamp", "ste"}, default="clamp"
-        How z becomes u: clamped to [-1, 1], which passes no gradient outside, or its sign with the identity as
-        gradient, as the paper describes it.
+        How z becomes u: clamped to [-1, 1], where values outside get no gradient, or replaced by its sign with the
+        identity as gradient, as the paper describes it.
 
     Returns
     -------
@@ -64,7 +73,7 @@ def dbdh_loss(
 
     Notes
     -----
-    The paper could not be read; formula and constants are those of DeepHash-pytorch, which made the published figures.
+    The paper was not available; formula and constants are those of DeepHash-pytorch, which published the results.
 
     References
     ----------
@@ -92,7 +101,7 @@ class DBDHLoss(nn.Module):
     Parameters
     ----------
     pairs : {"batch", "halves", "memory"}, default="batch"
-        See `Pairing`. The published figures were made with "memory".
+        See `Pairing`. The published results were obtained with "memory".
     **options
         Keyword arguments of `dbdh_loss`.
 
@@ -104,12 +113,15 @@ class DBDHLoss(nn.Module):
     tensor(0.3133)
     """
 
-    def __init__(self, pairs="batch", **options):
+    pairing: Pairing
+    options: dict[str, Any]
+
+    def __init__(self, pairs: Literal["batch", "halves", "memory"] = "batch", **options: Any) -> None:
         super().__init__()
         self.pairing = Pairing(pairs)
         self.options = options
 
-    def forward(self, z: Tensor, targets: Tensor, *, rows=None) -> Tensor:
+    def forward(self, z: Tensor, targets: Tensor, *, rows: RowsLike | None = None) -> Tensor:
         """Compute the loss of a batch.
 
         Parameters

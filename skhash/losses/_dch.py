@@ -1,7 +1,11 @@
-"""DCH: a Cauchy instead of a logistic likelihood of pairs, which asks for codes within a small Hamming radius.
+"""DCH: a Cauchy instead of a logistic likelihood of pairs, which concentrates similar codes in a small Hamming radius.
 
 Cao, Long, Liu, Wang, "Deep Cauchy hashing for Hamming space retrieval", CVPR 2018.
 """
+
+from __future__ import annotations
+
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,8 +14,9 @@ from torch import Tensor, nn
 from skhash.losses._pairs import pair_mean, share_label
 from skhash.utils import check_option
 
-_COSINE_BOUND = 0.99  # keeps the distance of equal codes, of which the logarithm is taken, above 0
-_EUCLIDEAN_OFFSET = 0.001  # does the same
+# Both keep the distance of equal codes above 0, because its logarithm is taken.
+_COSINE_BOUND = 0.99
+_EUCLIDEAN_OFFSET = 0.001
 
 
 def dch_loss(
@@ -20,11 +25,11 @@ def dch_loss(
     *,
     gamma: float = 20.0,
     quantization_weight: float = 0.1,
-    distance: str = "cosine",
-    class_weight: str | float | None = "balanced",
+    distance: Literal["cosine", "euclidean"] = "cosine",
+    class_weight: Literal["balanced", "similar"] | float | None = "balanced",
     self_pairs: bool = True,
-    quantization: str = "cauchy",
-    activation: str | None = None,
+    quantization: Literal["cauchy", "squared"] = "cauchy",
+    activation: Literal["tanh"] | None = None,
 ) -> Tensor:
     r"""Compute the DCH loss.
 
@@ -33,8 +38,8 @@ def dch_loss(
         + \lambda \operatorname{mean}_i \log(1 + \frac{d(|v_i|, 1)}{\gamma}), \qquad
         d(u, v) = \tfrac{K}{2} (1 - \cos(u, v))
 
-    with continuous codes v of K bits, and s = 1 for pairs that share a label. The first part is the negative
-    log-likelihood of similar pairs having probability :math:`\gamma / (\gamma + d)`.
+    with continuous codes v of K bits, and s = 1 for pairs that share a label. The first term is the negative
+    log-likelihood if a pair is similar with probability :math:`\gamma / (\gamma + d)`.
 
     Parameters
     ----------
@@ -47,15 +52,17 @@ def dch_loss(
     quantization_weight : float, default=0.1
         The :math:`\lambda` above; 0 in the authors' code.
     distance : {"cosine", "euclidean"}, default="cosine"
-        The d above, with cosines of at most 0.99; or the squared Euclidean distance plus 0.001, the authors' default.
+        The d above, with cosines clamped to at most 0.99; or the squared Euclidean distance plus 0.001, the authors'
+        default.
     class_weight : {"balanced", "similar"}, float or None, default="balanced"
-        See `pair_mean`. "similar", the authors' way, weighs similar pairs :math:`|S| / |S_1|` and dissimilar ones 1.
+        See `pair_mean`. "similar", as in the authors' code, weighs similar pairs :math:`|S| / |S_1|` and dissimilar
+        ones 1.
     self_pairs : bool, default=True
-        Whether the pairs of a sample with itself count. They do not in the authors' code, though in its weights.
+        Whether the pairs of a sample with itself count. In the authors' code they count in the weights only.
     quantization : {"cauchy", "squared"}, default="cauchy"
-        The second part above, or :math:`\operatorname{mean} (|v| - 1)^2`, as in the authors' code.
+        The second term above, or :math:`\operatorname{mean} (|v| - 1)^2`, as in the authors' code.
     activation : {"tanh"} or None, default=None
-        Whether to take the tanh of the codes first, as in the authors' code.
+        Whether to apply tanh to the codes first, as in the authors' code.
 
     Returns
     -------
@@ -83,10 +90,11 @@ def dch_loss(
         far = half * (1 - (F.normalize(z) @ F.normalize(z).T).clamp(max=_COSINE_BOUND))
     else:
         norms = z.square().sum(dim=1)
-        far = (norms[:, None] - 2 * z @ z.T + norms).clamp(min=0) + _EUCLIDEAN_OFFSET
+        far = (norms[:, None] - 2 * z @ z.T + norms).clamp(min=0) + _EUCLIDEAN_OFFSET  # rounding can give less than 0
     similar = share_label(targets)
     values = torch.where(similar, (far / gamma).log(), 0.0) + (gamma / far).log1p()
     if class_weight == "similar":
+        # The weights multiply the values but not the divisor of the mean, as in the authors' code.
         values = torch.where(similar, values * similar.numel() / similar.sum().clamp(min=1), values)
         class_weight = None
     mask = None if self_pairs else ~torch.eye(len(z), dtype=torch.bool, device=z.device)
@@ -115,10 +123,12 @@ class DCHLoss(nn.Module):
     True
     """
 
-    def __init__(self, **options):
+    options: dict[str, Any]
+
+    def __init__(self, **options: Any) -> None:
         super().__init__()
         self.options = options
 
     def forward(self, z: Tensor, targets: Tensor) -> Tensor:
-        """Compute the loss of continuous codes `z` (n, bits) with class indices or multi-hot `targets`."""
+        """Compute the loss of continuous codes `z` (n, bits) for class indices or multi-hot `targets`."""
         return dch_loss(z, targets, **self.options)

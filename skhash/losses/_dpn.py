@@ -1,8 +1,12 @@
-"""DPN: a hinge on every bit, until the continuous code clears a margin on its center's side.
+"""DPN: a hinge loss on each bit, which is 0 once the continuous code is beyond a margin on its center's side.
 
 Fan, Ng, Ju, Zhang, Chan, "Deep polarized network for supervised learning of accurate binary hashing codes",
 IJCAI 2020.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +15,9 @@ from torch import Tensor, nn
 from skhash.losses._center_targets import center_targets
 from skhash.utils import check_option
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 
 def dpn_loss(
     z: Tensor,
@@ -18,8 +25,8 @@ def dpn_loss(
     centers: Tensor,
     *,
     margin: float = 1.0,
-    reduction: str = "sum",
-    multilabel: str = "sum",
+    reduction: Literal["sum", "mean"] = "sum",
+    multilabel: Literal["sum", "merge"] = "sum",
     ties: Tensor | None = None,
     norm_weight: float = 0.0,
 ) -> Tensor:
@@ -40,12 +47,12 @@ def dpn_loss(
     margin : float, default=1.0
         The m above.
     reduction : {"sum", "mean"}, default="sum"
-        Over bits: "sum" as above and with the authors, "mean" in DeepHash-pytorch.
+        Reduction over bits: "sum" as above and in the authors' code, "mean" in DeepHash-pytorch.
     multilabel : {"sum", "merge"}, default="sum"
-        For several labels: the sum of the hinges to each class's center, as with the authors, or the hinge to the
+        For several labels: the sum of the hinges to each class's center, as in the authors' code, or the hinge to the
         bitwise majority of the centers, as in DeepHash-pytorch.
     ties : Tensor of shape (bits,), default=None
-        See `center_targets`; used with "merge".
+        See `center_targets`; only used with "merge".
     norm_weight : float, default=0.0
         The :math:`\lambda` above, 0.1 in OrthoHash's framework.
 
@@ -79,7 +86,7 @@ def dpn_loss(
 
 
 class DPNLoss(nn.Module):
-    """`dpn_loss` as a module that carries the centers through `to(device)` and `state_dict`.
+    """`dpn_loss` as a module whose centers are part of `to(device)` and `state_dict`.
 
     Parameters
     ----------
@@ -100,7 +107,11 @@ class DPNLoss(nn.Module):
     tensor(1.)
     """
 
-    def __init__(self, centers, ties=None, **options):
+    centers: Tensor
+    ties: Tensor
+    options: dict[str, Any]
+
+    def __init__(self, centers: ArrayLike, ties: ArrayLike | None = None, **options: Any) -> None:
         super().__init__()
         self.register_buffer("centers", torch.as_tensor(centers, dtype=torch.float32))
         ties = torch.ones(self.centers.shape[1]) if ties is None else torch.as_tensor(ties, dtype=torch.float32)
@@ -108,5 +119,5 @@ class DPNLoss(nn.Module):
         self.options = options
 
     def forward(self, z: Tensor, targets: Tensor) -> Tensor:
-        """Compute the loss of continuous codes `z` (n, bits) with class indices or multi-hot `targets`."""
+        """Compute the loss of continuous codes `z` (n, bits) for class indices or multi-hot `targets`."""
         return dpn_loss(z, targets, self.centers, ties=self.ties, **self.options)

@@ -3,6 +3,8 @@
 Li, Wang, Kang, "Feature learning based deep supervised hashing with pairwise labels", IJCAI 2016.
 """
 
+from __future__ import annotations
+
 from torch import Tensor
 
 from skhash.losses._pairs import pair_likelihood_loss, share_label
@@ -15,7 +17,7 @@ def dpsh_loss(
     targets2: Tensor | None = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    r"""Compute the pair likelihood of DPSH, which is all of DSDH that DeepHash-pytorch trains with.
+    r"""Compute the pair likelihood of DPSH, the only term of DSDH with which DeepHash-pytorch trains.
 
     .. math::
         \operatorname{mean}_{ij} \; \log(1 + e^{\theta_{ij}}) - s_{ij} \theta_{ij}, \qquad
@@ -28,7 +30,7 @@ def dpsh_loss(
     targets : Tensor of shape (n,) or (n, n_classes)
         Class indices or multi-hot labels; s = 1 for pairs that share a label.
     z2 : Tensor of shape (m, bits), default=None
-        What `z` is compared with; None compares it with itself, pairs of a sample with itself included.
+        Codes to compare `z` with; None compares `z` with itself, including pairs of a sample with itself.
     targets2 : Tensor of shape (m,) or (m, n_classes), default=None
         Labels of `z2`.
     mask : Tensor of bool of shape (m,), default=None

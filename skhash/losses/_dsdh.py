@@ -1,16 +1,23 @@
-"""DSDH: pair likelihood of continuous codes, and a linear classifier on binary codes that are solved for in between.
+"""DSDH: pair likelihood of continuous codes, and a linear classifier on binary codes, both solved for between epochs.
 
 Li, Sun, He, Tan, "Deep supervised discrete hashing", NeurIPS 2017.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
 from skhash.losses._classification import to_multi_hot
 from skhash.losses._dpsh import dpsh_loss
-from skhash.losses._pairing import Pairing
+from skhash.losses._pairing import Pairing, written_tensors
 from skhash.nn import sign
 from skhash.utils import check_option
+
+if TYPE_CHECKING:
+    from skhash.losses._pairing import RowsLike
 
 
 def dsdh_loss(
@@ -65,8 +72,8 @@ def dsdh_loss(
 
     Notes
     -----
-    The paper sums where this averages. The default weights are those of a port that averages, too; its ImageNet
-    experiments had 5, 5 and 2.
+    The paper sums where this function averages. The default weights are those of a port that averages, too; its
+    ImageNet experiments used 5, 5 and 2.
 
     References
     ----------
@@ -106,7 +113,7 @@ def dsdh_classifier(codes: Tensor, multi_hot: Tensor, ridge: float) -> Tensor:
     Returns
     -------
     classifier : Tensor of shape (bits, n_classes)
-        The W that minimises :math:`\lVert Y - B W \rVert^2 + \rho \lVert W \rVert^2`.
+        The W that minimizes :math:`\lVert Y - B W \rVert^2 + \rho \lVert W \rVert^2`.
 
     Examples
     --------
@@ -134,7 +141,7 @@ def dsdh_codes(
     Parameters
     ----------
     codes : Tensor of shape (n, bits)
-        Where to start: binary codes B, -1 or +1, or zeros.
+        Start values: binary codes B, -1 or +1, or zeros.
     z : Tensor of shape (n, bits)
         Continuous codes U.
     multi_hot : Tensor of shape (n, n_classes)
@@ -142,14 +149,15 @@ def dsdh_codes(
     classifier : Tensor of shape (bits, n_classes)
         The W above.
     pull : float
-        How much continuous codes pull, the :math:`\rho` above: :math:`\eta / \mu` of the objective.
+        Weight of the continuous codes, the :math:`\rho` above: :math:`\eta / \mu` of the objective.
     sweeps : int, default=1
-        How many times to go through the bits.
+        Number of passes over the bits.
 
     Returns
     -------
     codes : Tensor of shape (n, bits)
-        New codes. From binary codes on, no step raises :math:`\lVert Y - B W \rVert^2 + \rho \lVert B - U \rVert^2`.
+        New codes. If it starts from binary codes, no step raises
+        :math:`\lVert Y - B W \rVert^2 + \rho \lVert B - U \rVert^2`.
 
     Examples
     --------
@@ -165,14 +173,14 @@ def dsdh_codes(
     residual = multi_hot.to(codes.dtype) - codes @ classifier  # (n, n_classes)
     for _ in range(sweeps):
         for k, weights in enumerate(classifier):
-            residual += codes[:, k, None] * weights  # as if bit k were not there
+            residual += codes[:, k, None] * weights  # now without the contribution of bit k
             codes[:, k] = sign(residual @ weights + pull * z[:, k])
             residual -= codes[:, k, None] * weights
     return codes
 
 
 class DSDHLoss(nn.Module):
-    """`dsdh_loss` with the classifier and the binary codes it needs.
+    """`dsdh_loss` with its classifier and binary codes.
 
     Parameters
     ----------
@@ -181,9 +189,9 @@ class DSDHLoss(nn.Module):
     n_classes : int
         Number of classes.
     pairs : {"memory", "batch"}, default="memory"
-        "memory" compares a batch with the latest code of every training sample seen, and solves for the codes of all
-        of them and the classifier at the start of every epoch but the first, as the paper has it. "batch" does both
-        within each batch, as the authors' code does; its classifier is that of the last batch.
+        "memory" compares a batch with the latest code of each training sample seen so far, and solves for all these
+        codes and the classifier at the start of each epoch except the first, as in the paper. "batch" does both within
+        each batch, as in the authors' code; the classifier is then that of the last batch.
     classification_weight : float, default=0.01
         See `dsdh_loss`.
     ridge_weight : float, default=1.0
@@ -191,12 +199,12 @@ class DSDHLoss(nn.Module):
     quantization_weight : float, default=0.01
         See `dsdh_loss`.
     rounds : int, default=10
-        How often classifier and codes are solved for in turn, one sweep each.
+        Number of alternations between solving for the classifier and one sweep over the codes.
 
     Attributes
     ----------
     classifier : Tensor of shape (bits, n_classes)
-        Weights W of the classifier, a buffer. 0 before the first batch.
+        Weights W of the classifier, a buffer; 0 before the first batch.
 
     Examples
     --------
@@ -210,17 +218,25 @@ class DSDHLoss(nn.Module):
     tensor([0, 1])
     """
 
+    classifier: Tensor
+    pairing: Pairing
+    classification_weight: float
+    ridge_weight: float
+    quantization_weight: float
+    rounds: int
+    _epoch: int | None
+
     def __init__(
         self,
-        bits,
-        n_classes,
-        pairs="memory",
+        bits: int,
+        n_classes: int,
+        pairs: Literal["memory", "batch"] = "memory",
         *,
-        classification_weight=0.01,
-        ridge_weight=1.0,
-        quantization_weight=0.01,
-        rounds=10,
-    ):
+        classification_weight: float = 0.01,
+        ridge_weight: float = 1.0,
+        quantization_weight: float = 0.01,
+        rounds: int = 10,
+    ) -> None:
         super().__init__()
         check_option("pairs", pairs, ("memory", "batch"))
         if not classification_weight > 0:
@@ -233,7 +249,7 @@ class DSDHLoss(nn.Module):
         self.rounds = rounds
         self._epoch = None
 
-    def forward(self, z: Tensor, targets: Tensor, *, epoch: int = 0, rows=None) -> Tensor:
+    def forward(self, z: Tensor, targets: Tensor, *, epoch: int = 0, rows: RowsLike | None = None) -> Tensor:
         """Compute the loss of a batch.
 
         Parameters
@@ -243,7 +259,7 @@ class DSDHLoss(nn.Module):
         targets : Tensor of shape (n,) or (n, n_classes)
             Class indices or multi-hot labels.
         epoch : int, default=0
-            Epochs finished before. Codes and classifier are solved for when it changes.
+            Number of finished epochs. Codes and classifier are solved for when it changes.
         rows : Tensor or ndarray of int of shape (n,), default=None
             Positions of the samples in the training set; needed for pairs="memory".
 
@@ -262,9 +278,9 @@ class DSDHLoss(nn.Module):
                 self._solve_memory(self.rounds)
             self._epoch = epoch
             arguments = self.pairing(z, targets, rows)
-            if memory.n_seen > n_seen:  # codes that the classifier has not met
+            if memory.n_seen > n_seen:  # new codes, which the classifier was not solved for
                 self._solve_memory(rounds=0)
-            codes = memory.codes[torch.as_tensor(rows, device=z.device)]
+            codes = written_tensors(memory)[0][torch.as_tensor(rows, device=z.device)]
         return dsdh_loss(
             *arguments[:2],
             codes,
@@ -275,13 +291,12 @@ class DSDHLoss(nn.Module):
             quantization_weight=self.quantization_weight,
         )
 
-    def _solve_memory(self, rounds):
-        memory = self.pairing.memory
-        seen = memory.visited
-        memory.codes[seen] = self._solve(memory.codes[seen], memory.z[seen], memory.targets[seen], rounds)
+    def _solve_memory(self, rounds: int) -> None:
+        codes, z, targets, seen = written_tensors(self.pairing.memory)
+        codes[seen] = self._solve(codes[seen], z[seen], targets[seen], rounds)
 
-    def _solve(self, codes, z, targets, rounds):
-        """Solve for codes, `rounds` times, and for the classifier, once more; give the codes."""
+    def _solve(self, codes: Tensor, z: Tensor, targets: Tensor, rounds: int) -> Tensor:
+        """Solve for classifier and codes `rounds` times, then for the classifier once more; return the codes."""
         multi_hot = to_multi_hot(targets, self.classifier.shape[1])
         ridge = self.ridge_weight / self.classification_weight
         pull = self.quantization_weight / self.classification_weight
@@ -291,5 +306,5 @@ class DSDHLoss(nn.Module):
         return codes
 
     def class_scores(self, z: Tensor) -> Tensor:
-        """Classify the signs of continuous codes `z` (n, bits) linearly, giving (n, n_classes)."""
+        """Compute the classifier's outputs (n, n_classes) for the signs of continuous codes `z` (n, bits)."""
         return sign(z) @ self.classifier.to(z.dtype)

@@ -1,7 +1,11 @@
-"""DTSH: the likelihood of triplets, an anchor nearer to a similar sample than to a dissimilar one.
+"""DTSH: the likelihood of triplets, in which an anchor is closer to a similar sample than to a dissimilar one.
 
 Wang, Shi, Kitani, "Deep supervised hashing with triplet labels", ACCV 2016.
 """
+
+from __future__ import annotations
+
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +19,7 @@ def dtsh_loss(
     z: Tensor,
     targets: Tensor,
     *,
-    margin: float | str = 5.0,
+    margin: float | Literal["bits/2"] = 5.0,
     scale: float = 1.0,
     self_positives: bool = True,
     quantization_weight: float = 1.0,
@@ -27,7 +31,7 @@ def dtsh_loss(
         + \lambda \operatorname{mean}_{ik} (u_{ik} - \operatorname{sgn} u_{ik})^2, \qquad
         T_{qpn} = \theta_{qp} - \theta_{qn} - \alpha, \quad \theta_{ij} = c \, u_i \cdot u_j
 
-    over the anchors q that have samples p of a common label and samples n without.
+    over the anchors q for which the batch has samples p that share a label with q, and samples n that do not.
 
     Parameters
     ----------
@@ -42,13 +46,13 @@ def dtsh_loss(
     self_positives : bool, default=True
         Whether an anchor counts as a sample similar to itself, as in ports. In the paper it does not.
     quantization_weight : float, default=1.0
-        The :math:`\lambda` above. The authors' 100 stands beside a sum over 22,500 triplets per anchor and multiplies
-        a sum over bits: 0.0044 times the bits in this mean.
+        The :math:`\lambda` above. The authors' value 100 belongs to a sum over 22,500 triplets per anchor and a sum
+        over bits; here, where both are means, it corresponds to 0.0044 times the bits.
 
     Returns
     -------
     loss : Tensor
-        Scalar. The first part is 0 if no anchor has both.
+        Scalar. The first term is 0 if no anchor has both.
 
     References
     ----------
@@ -61,17 +65,18 @@ def dtsh_loss(
     >>> dtsh_loss(torch.zeros(3, 16), torch.tensor([0, 0, 1]), quantization_weight=0.0)
     tensor(5.0067)
     """
-    if isinstance(margin, str) and margin != "bits/2":
-        raise ValueError(f"margin must be a number or 'bits/2', got {margin!r}.")
-    margin = z.shape[1] / 2 if margin == "bits/2" else margin
+    if isinstance(margin, str):
+        if margin != "bits/2":
+            raise ValueError(f"margin must be a number or 'bits/2', got {margin!r}.")
+        margin = z.shape[1] / 2
     logits = scale * z @ z.T
     similar = share_label(targets)
     negatives = ~similar
     positives = similar if self_positives else similar & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
     anchors = (positives.any(dim=1) & negatives.any(dim=1)).nonzero()[:, 0].tolist()
-    # One anchor at a time: all triplets of a batch at once would be the cube of its size.
+    # One anchor at a time: all triplets of a batch at once would need memory for the cube of its size.
     losses = [F.softplus(margin + logits[q, negatives[q]] - logits[q, positives[q], None]).mean() for q in anchors]
-    triplets = torch.stack(losses).mean() if losses else logits.sum() * 0
+    triplets = torch.stack(losses).mean() if losses else logits.sum() * 0  # 0 that still has a gradient
     return triplets + quantization_weight * (z - sign(z)).square().mean()
 
 
@@ -92,10 +97,12 @@ class DTSHLoss(nn.Module):
     True
     """
 
-    def __init__(self, **options):
+    options: dict[str, Any]
+
+    def __init__(self, **options: Any) -> None:
         super().__init__()
         self.options = options
 
     def forward(self, z: Tensor, targets: Tensor) -> Tensor:
-        """Compute the loss of continuous codes `z` (n, bits) with class indices or multi-hot `targets`."""
+        """Compute the loss of continuous codes `z` (n, bits) for class indices or multi-hot `targets`."""
         return dtsh_loss(z, targets, **self.options)

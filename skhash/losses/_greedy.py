@@ -1,9 +1,11 @@
-"""GreedyHash: classify from the sign and hand its gradient straight through.
+"""GreedyHash: classification from the sign of continuous codes, with a straight-through gradient.
 
 Su, Zhang, Han, Tian, "Greedy hash: towards fast optimization for accurate hash coding in CNN", NeurIPS 2018.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -11,16 +13,19 @@ from skhash.losses._classification import soft_cross_entropy
 from skhash.losses._similarity import similarity_loss
 from skhash.nn import sign, sign_ste
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def greedy_penalty(z: Tensor, p: float = 3.0) -> Tensor:
-    r"""Keep continuous codes near -1 and +1: :math:`\operatorname{mean} \big| |z| - 1 \big|^p`.
+    r"""Compute a penalty that keeps continuous codes near -1 and +1: :math:`\operatorname{mean} \big| |z| - 1 \big|^p`.
 
     Parameters
     ----------
     z : Tensor of shape (n, bits)
         Continuous codes.
     p : float, default=3.0
-        Power.
+        Exponent.
 
     Returns
     -------
@@ -50,7 +55,7 @@ def greedy_hash_loss(
     .. math::
         \operatorname{CE}(\text{classifier}(\operatorname{sgn} z), y) + \alpha \operatorname{mean} \big||z| - 1\big|^p
 
-    The sign passes its gradient on as if it were the identity. Several labels share their weight, see
+    The gradient passes the sign as if it were the identity. The labels of a sample share its weight, see
     `soft_cross_entropy`.
 
     Parameters
@@ -64,7 +69,7 @@ def greedy_hash_loss(
     penalty_weight : float, default=0.1
         The :math:`\alpha` above: 0.1 on CIFAR-10, 1 on ImageNet and in OrthoHash's baselines.
     p : float, default=3.0
-        Power of the penalty.
+        Exponent of the penalty.
 
     Returns
     -------
@@ -98,7 +103,7 @@ class GreedyHashLoss(nn.Module):
     bias : bool, default=False
         Whether the classifier has a bias.
     train_classifier : bool, default=True
-        Whether it learns; a random one that stays made published figures of ports before August 2022.
+        Whether the classifier learns; ports before August 2022 published results with a random, fixed one.
     **options
         Keyword arguments of `greedy_hash_loss`.
 
@@ -117,17 +122,22 @@ class GreedyHashLoss(nn.Module):
     True
     """
 
-    def __init__(self, bits, n_classes, *, bias=False, train_classifier=True, **options):
+    classifier: nn.Linear
+    options: dict[str, Any]
+
+    def __init__(
+        self, bits: int, n_classes: int, *, bias: bool = False, train_classifier: bool = True, **options: Any
+    ) -> None:
         super().__init__()
         self.classifier = nn.Linear(bits, n_classes, bias=bias).requires_grad_(train_classifier)
         self.options = options
 
     def forward(self, z: Tensor, targets: Tensor) -> Tensor:
-        """Compute the loss of continuous codes `z` (n, bits) with class indices or multi-hot `targets`."""
+        """Compute the loss of continuous codes `z` (n, bits) for class indices or multi-hot `targets`."""
         return greedy_hash_loss(z, targets, self.classifier, **self.options)
 
     def class_scores(self, z: Tensor) -> Tensor:
-        """Compute the logits of the signs of continuous codes `z` (n, bits), (n, n_classes)."""
+        """Compute the logits (n, n_classes) of the signs of continuous codes `z` (n, bits)."""
         return self.classifier(sign(z))
 
 
@@ -138,7 +148,7 @@ def greedy_similarity_loss(z: Tensor, reference: Tensor, *, penalty_weight: floa
         \operatorname{mean}_{ij} \big( \cos(b_i, b_j) - \cos(x_i, x_j) \big)^2
         + \alpha \operatorname{mean} \big||z| - 1\big|^p, \qquad b = \operatorname{sgn} z
 
-    over the pairs i, j of `half_cosines`, see `similarity_loss`. The sign passes its gradient on as if it were the
+    over the pairs i, j of `half_cosines`, see `similarity_loss`. The gradient passes the sign as if it were the
     identity.
 
     Parameters
@@ -146,11 +156,11 @@ def greedy_similarity_loss(z: Tensor, reference: Tensor, *, penalty_weight: floa
     z : Tensor of shape (n, bits)
         Continuous codes.
     reference : Tensor of shape (n, d)
-        Features x of the same samples. No gradient passes.
+        Features x of the same samples. They get no gradient.
     penalty_weight : float, default=0.1
         The :math:`\alpha` above.
     p : float, default=3.0
-        Power of the penalty.
+        Exponent of the penalty.
 
     Returns
     -------
@@ -160,7 +170,7 @@ def greedy_similarity_loss(z: Tensor, reference: Tensor, *, penalty_weight: floa
     Raises
     ------
     ValueError
-        If the numbers of rows differ, or are less than two.
+        If the numbers of rows differ or are less than two.
 
     References
     ----------
@@ -193,10 +203,12 @@ class GreedySimilarityLoss(nn.Module):
     tensor(1.)
     """
 
-    def __init__(self, **options):
+    options: dict[str, Any]
+
+    def __init__(self, **options: Any) -> None:
         super().__init__()
         self.options = options
 
     def forward(self, z: Tensor, reference: Tensor) -> Tensor:
-        """Compute the loss of continuous codes `z` (n, bits) with features (n, d) of the same samples."""
+        """Compute the loss of continuous codes `z` (n, bits) for features (n, d) of the same samples."""
         return greedy_similarity_loss(z, reference, **self.options)

@@ -1,15 +1,21 @@
-"""HashNet: pair likelihood on tanh codes that are sharpened during training until they are signs.
+"""HashNet: pair likelihood on tanh codes that become sharper during training until they are signs.
 
 Cao, Long, Wang, Yu, "HashNet: deep learning to hash by continuation", ICCV 2017.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from skhash.losses._pairing import Pairing
 from skhash.losses._pairs import pair_likelihood_loss, share_label
+
+if TYPE_CHECKING:
+    from skhash.losses._pairing import RowsLike
 
 
 def hashnet_loss(
@@ -20,8 +26,8 @@ def hashnet_loss(
     mask: Tensor | None = None,
     *,
     beta: float = 1.0,
-    alpha: float | str = "10/bits",
-    class_weight: str | float | None = "balanced",
+    alpha: float | Literal["10/bits"] = "10/bits",
+    class_weight: Literal["balanced"] | float | None = "balanced",
 ) -> Tensor:
     r"""Compute the HashNet loss.
 
@@ -38,7 +44,7 @@ def hashnet_loss(
     targets : Tensor of shape (n,) or (n, n_classes)
         Class indices or multi-hot labels.
     z2 : Tensor of shape (m, bits), default=None
-        What `z` is compared with; None compares it with itself, pairs of a sample with itself included.
+        Codes to compare `z` with; None compares `z` with itself, including pairs of a sample with itself.
     targets2 : Tensor of shape (m,) or (m, n_classes), default=None
         Labels of `z2`.
     mask : Tensor of bool of shape (m,), default=None
@@ -67,13 +73,14 @@ def hashnet_loss(
     >>> hashnet_loss(torch.zeros(3, 16), torch.tensor([0, 0, 1]))
     tensor(1.3863)
     """
-    if isinstance(alpha, str) and alpha != "10/bits":
-        raise ValueError(f"alpha must be a number or '10/bits', got {alpha!r}.")
-    scale = 10 / z.shape[1] if alpha == "10/bits" else alpha
+    if isinstance(alpha, str):
+        if alpha != "10/bits":
+            raise ValueError(f"alpha must be a number or '10/bits', got {alpha!r}.")
+        alpha = 10 / z.shape[1]
     codes = torch.tanh(beta * z)
     codes2 = codes if z2 is None else torch.tanh(beta * z2)
     similar = share_label(targets, targets2)
-    return pair_likelihood_loss(scale * codes @ codes2.T, similar, class_weight=class_weight, mask=mask)
+    return pair_likelihood_loss(alpha * codes @ codes2.T, similar, class_weight=class_weight, mask=mask)
 
 
 def hashnet_beta(step: int, every: int = 20) -> float:
@@ -82,9 +89,9 @@ def hashnet_beta(step: int, every: int = 20) -> float:
     Parameters
     ----------
     step : int
-        Epochs (DeepHash-pytorch, OrthoHash's baselines) or batches (the authors) so far.
+        Number of epochs (DeepHash-pytorch, OrthoHash's baselines) or batches (the authors' code) so far.
     every : int, default=20
-        How many of them leave it as it is: 20 epochs there, 200 batches with the authors.
+        Number of steps with the same sharpness: 20 epochs in the ports, 200 batches in the authors' code.
 
     Returns
     -------
@@ -106,10 +113,10 @@ class HashNetLoss(nn.Module):
     Parameters
     ----------
     pairs : {"batch", "halves", "memory"}, default="batch"
-        See `Pairing`. The authors' code compares halves; DeepHash-pytorch took "memory" until September 2022, and
+        See `Pairing`. The authors' code compares halves; DeepHash-pytorch used "memory" until September 2022, and
         "batch" since.
     beta_every : int, default=20
-        Epochs with one sharpness, see `hashnet_beta`.
+        Number of epochs with the same sharpness, see `hashnet_beta`.
     **options
         Keyword arguments of `hashnet_loss`.
 
@@ -123,13 +130,19 @@ class HashNetLoss(nn.Module):
     True
     """
 
-    def __init__(self, pairs="batch", *, beta_every=20, **options):
+    pairing: Pairing
+    beta_every: int
+    options: dict[str, Any]
+
+    def __init__(
+        self, pairs: Literal["batch", "halves", "memory"] = "batch", *, beta_every: int = 20, **options: Any
+    ) -> None:
         super().__init__()
         self.pairing = Pairing(pairs)
         self.beta_every = beta_every
         self.options = options
 
-    def forward(self, z: Tensor, targets: Tensor, *, epoch: int = 0, rows=None) -> Tensor:
+    def forward(self, z: Tensor, targets: Tensor, *, epoch: int = 0, rows: RowsLike | None = None) -> Tensor:
         """Compute the loss of a batch.
 
         Parameters
@@ -139,7 +152,7 @@ class HashNetLoss(nn.Module):
         targets : Tensor of shape (n,) or (n, n_classes)
             Class indices or multi-hot labels.
         epoch : int, default=0
-            Epochs finished before, which decide the sharpness.
+            Number of finished epochs, which determines the sharpness.
         rows : Tensor or ndarray of int of shape (n,), default=None
             Positions of the samples in the training set; needed for pairs="memory".
 

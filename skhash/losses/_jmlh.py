@@ -1,9 +1,11 @@
-"""JMLH: labels from random binary codes whose distribution is kept near fair coins.
+"""JMLH: classification from random binary codes whose distribution is kept close to that of fair coins.
 
 Shen et al., "Embarrassingly simple binary representation learning", ICCV workshops 2019.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,27 +14,30 @@ from torch import Tensor, nn
 from skhash.losses._classification import soft_cross_entropy
 from skhash.utils import check_option
 
-_SMALLEST = 1e-7  # probability whose logarithm is taken
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SMALLEST = 1e-7  # smallest probability whose logarithm is taken, which bounds the gradient
 
 
 def bernoulli_codes(probabilities: Tensor, thresholds: Tensor | float = 0.5) -> Tensor:
-    r"""Make random codes: 1 where the probability reaches its threshold, 0 elsewhere.
+    r"""Compare probabilities with thresholds: 1 where the probability is at least its threshold, 0 elsewhere.
 
-    With thresholds drawn from U(0, 1) these are Bernoulli variables. The gradient passes as if the output were the
-    probability (the distributional straight-through estimator), so it reaches v of :math:`p = \sigma(v)` multiplied by
-    :math:`p (1 - p)`.
+    With thresholds drawn from U(0, 1), the results are Bernoulli variables. The gradient passes as if the output were
+    the probability (the distributional straight-through estimator), so with :math:`p = \sigma(v)` it reaches v
+    multiplied by :math:`p (1 - p)`.
 
     Parameters
     ----------
     probabilities : Tensor of shape (n, bits)
-        Of a bit being 1.
+        Probability that each bit is 1.
     thresholds : Tensor of shape (n, bits) or float, default=0.5
-        The default is the most probable code.
+        Thresholds; the default yields the most probable code.
 
     Returns
     -------
     codes : Tensor of shape (n, bits)
-        0 or 1.
+        Entries 0 or 1.
 
     Examples
     --------
@@ -46,12 +51,12 @@ def bernoulli_codes(probabilities: Tensor, thresholds: Tensor | float = 0.5) -> 
 
 class _Threshold(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, probabilities, thresholds):
+    def forward(ctx: Any, probabilities: Tensor, thresholds: Tensor | float) -> Tensor:
         return (probabilities >= thresholds).to(probabilities.dtype)
 
     @staticmethod
-    def backward(ctx, grad):
-        return grad, None
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        return grad_outputs[0], None
 
 
 def jmlh_loss(
@@ -61,7 +66,7 @@ def jmlh_loss(
     thresholds: Tensor | float = 0.5,
     *,
     kl_weight: float = 0.1,
-    multilabel_loss: str = "softmax",
+    multilabel_loss: Literal["softmax", "sigmoid"] = "softmax",
 ) -> Tensor:
     r"""Compute the JMLH loss.
 
@@ -85,8 +90,8 @@ def jmlh_loss(
     kl_weight : float, default=0.1
         The :math:`\lambda` above: 0.1 in OrthoHash's baselines, 0.2 in the authors' code.
     multilabel_loss : {"softmax", "sigmoid"}, default="softmax"
-        For multi-hot targets: softmax cross-entropy with normalised labels, or binary cross-entropy per class (a mean),
-        the paper's likelihood, which OrthoHash's authors found to perform badly.
+        For multi-hot targets: softmax cross-entropy with normalized labels, or the mean of binary cross-entropies per
+        class, the paper's likelihood, which OrthoHash's authors found to perform badly.
 
     Returns
     -------
@@ -127,7 +132,7 @@ class JMLHLoss(nn.Module):
     n_classes : int
         Number of classes.
     random : bool, default=True
-        Whether codes are drawn, as in the paper, or the most probable ones, as in the authors' code.
+        Whether codes are drawn at random, as in the paper, or are the most probable ones, as in the authors' code.
     **options
         Keyword arguments of `jmlh_loss`.
 
@@ -147,7 +152,11 @@ class JMLHLoss(nn.Module):
     True
     """
 
-    def __init__(self, bits, n_classes, *, random=True, **options):
+    classifier: nn.Linear
+    random: bool
+    options: dict[str, Any]
+
+    def __init__(self, bits: int, n_classes: int, *, random: bool = True, **options: Any) -> None:
         super().__init__()
         self.classifier = nn.Linear(bits, n_classes)
         self.random = random
@@ -163,7 +172,7 @@ class JMLHLoss(nn.Module):
         targets : Tensor of shape (n,) or (n, n_classes)
             Class indices or multi-hot labels.
         generator : torch.Generator, default=None
-            Draws the codes; None draws from torch's global state.
+            Source of the draws of codes; None draws from torch's global state.
 
         Returns
         -------
@@ -174,5 +183,5 @@ class JMLHLoss(nn.Module):
         return jmlh_loss(z, targets, self.classifier, thresholds, **self.options)
 
     def class_scores(self, z: Tensor) -> Tensor:
-        """Compute the logits of the most probable codes of continuous codes `z` (n, bits), (n, n_classes)."""
+        """Compute the logits (n, n_classes) of the most probable codes of continuous codes `z` (n, bits)."""
         return self.classifier((z >= 0).to(z.dtype))

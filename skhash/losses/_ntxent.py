@@ -1,7 +1,11 @@
-"""NT-Xent, the contrastive loss of SimCLR: of all views in a batch, recognise the other view of the same sample.
+"""NT-Xent, the contrastive loss of SimCLR: among all views in a batch, recognize the other view of the same sample.
+
+Views are random augmentations of a sample.
 
 Chen, Kornblith, Norouzi, Hinton, "A simple framework for contrastive learning of visual representations", ICML 2020.
 """
+
+from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
@@ -9,14 +13,14 @@ from torch import Tensor
 
 
 def nt_xent_loss(z: Tensor, other: Tensor, *, temperature: float = 0.3) -> Tensor:
-    r"""Compute the normalised, temperature-scaled cross entropy of two views of a batch.
+    r"""Compute the normalized, temperature-scaled cross entropy of two views of a batch.
 
     .. math::
         -\frac{1}{2N} \sum_{i=1}^{2N} \log \frac{e^{\cos(z_i, z_{i'}) / \tau}}
         {\sum_{j \ne i} e^{\cos(z_i, z_j) / \tau}}
 
-    where i runs through the 2N views of N samples and i' is the other view of the same sample, which is in the
-    denominator, too.
+    where i runs over the 2N views of N samples and i' is the other view of the same sample, which the denominator
+    includes.
 
     Parameters
     ----------
@@ -35,7 +39,7 @@ def nt_xent_loss(z: Tensor, other: Tensor, *, temperature: float = 0.3) -> Tenso
     Raises
     ------
     ValueError
-        If the views are not of one shape.
+        If the views have different shapes.
 
     References
     ----------
@@ -55,5 +59,7 @@ def nt_xent_loss(z: Tensor, other: Tensor, *, temperature: float = 0.3) -> Tenso
     n = len(z)
     views = F.normalize(torch.cat([z, other]))
     logits = views @ views.T / temperature
+    # A logit of -inf takes the similarity of a view to itself out of the denominator.
     itself = torch.eye(2 * n, dtype=torch.bool, device=z.device)
-    return F.cross_entropy(logits.masked_fill(itself, -torch.inf), torch.arange(2 * n, device=z.device).roll(n))
+    partners = torch.arange(2 * n, device=z.device).roll(n)
+    return F.cross_entropy(logits.masked_fill(itself, -torch.inf), partners)

@@ -1,8 +1,12 @@
-"""ODH: classify by cosine to hash centers that move, and tighten codes of one class after pushing them apart.
+"""ODH: classification by the cosine to adaptive hash centers, and aggregation of the codes of a class.
 
 He, Huang, Liu, Li, Wu, Liu, Chen, "One-bit deep hashing: towards resource-efficient hashing model with binary neural
 network", ACM MM 2024.
 """
+
+from __future__ import annotations
+
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +23,8 @@ def hash_center_loss(
     centers: Tensor,
     *,
     temperature: float = 0.2,
-    similarity: str = "cosine",
-    multilabel: str = "normalized",
+    similarity: Literal["cosine", "inner"] = "cosine",
+    multilabel: Literal["normalized", "raw"] = "normalized",
 ) -> Tensor:
     r"""Compute the hash-center loss of ODH.
 
@@ -44,7 +48,7 @@ def hash_center_loss(
         The :math:`\varphi` above: the cosine, as in the authors' code, or the inner product divided by the bits, as in
         their supplement. They agree for binary h.
     multilabel : {"normalized", "raw"}, default="normalized"
-        "raw" sets q = y for multi-hot labels, as in the authors' code: a sample weighs as much as it has labels.
+        "raw" sets q = y for multi-hot labels, as in the authors' code: the weight of a sample is its number of labels.
 
     Returns
     -------
@@ -53,7 +57,8 @@ def hash_center_loss(
 
     References
     ----------
-    .. [1] L. He et al. "One-bit deep hashing". ACM MM 2024, supplement, equation 9.
+    .. [1] L. He et al. "One-bit deep hashing". ACM MM 2024, section 4.2.1, equation 9, which the supplement repeats as
+       equation 1.
 
     Examples
     --------
@@ -85,29 +90,30 @@ def aggregation_loss(
 ) -> Tensor:
     r"""Compute the aggregation loss of ODH's second stage.
 
-    Codes :math:`h = \tanh v` of two views of the images of a group, which are of one class, are pushed away from their
-    mean by random factors, :math:`h'_j = \bar h + \lambda_j (h_j - \bar h)`, and then drawn together:
+    A group is images of the same class, each with two views (random augmentations). The codes :math:`h = \tanh v` of a
+    group are pushed away from their mean by random factors, :math:`h'_j = \bar h + \lambda_j (h_j - \bar h)`, and then
+    pulled together:
 
     .. math:: -\operatorname{mean}_{\text{groups}} \operatorname{mean}_{j < k} \cos(h'_j, h'_k)
 
     Parameters
     ----------
     strong : Tensor of shape (n, bits)
-        Continuous codes v of strongly augmented images; each run of `group_size` rows is a group. Rows that do not
-        fill a group are left out.
+        Continuous codes v of strongly augmented images; every `group_size` consecutive rows are a group. Rows left
+        over at the end are ignored.
     weak : Tensor of shape (n, bits)
         Continuous codes v of the same images, weakly augmented. They get no gradient.
     group_size : int, default=2
-        Images in a group.
+        Number of images in a group.
     factors : Tensor of shape (n_groups, 2 * group_size) or float, default=None
-        The :math:`\lambda` above, strong codes first; None draws them from U(1, 2).
+        The :math:`\lambda` above, those of strong codes first; None draws them from U(1, 2).
     generator : torch.Generator, default=None
-        Draws the factors; None draws from torch's global state.
+        Source of the draws of factors; None draws from torch's global state.
 
     Returns
     -------
     loss : Tensor
-        Scalar in [-1, 1]; 0 without any full group.
+        Scalar in [-1, 1]; 0 if there is no full group.
 
     References
     ----------
@@ -123,7 +129,7 @@ def aggregation_loss(
     """
     n_groups, bits = len(strong) // group_size, strong.shape[1]
     if n_groups == 0:
-        return strong.sum() * 0
+        return strong.sum() * 0  # 0 that still has a gradient
     views = [torch.tanh(v[: n_groups * group_size]).view(n_groups, group_size, bits) for v in (strong, weak.detach())]
     codes = torch.cat(views, dim=1)  # (n_groups, 2 * group_size, bits)
     if factors is None:
@@ -143,7 +149,7 @@ def class_aggregation_loss(
     factors: Tensor | float | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    r"""Compute the aggregation loss over all samples of a class in a batch, in place of groups that were drawn.
+    r"""Compute the aggregation loss over all samples of a class in a batch, instead of over groups.
 
     As `aggregation_loss`, with the mean :math:`\bar h_i` of all samples that share a label with sample i:
 
@@ -160,7 +166,7 @@ def class_aggregation_loss(
     factors : Tensor of shape (n,) or float, default=None
         The :math:`\lambda` above; None draws them from U(1, 2).
     generator : torch.Generator, default=None
-        Draws the factors; None draws from torch's global state.
+        Source of the draws of factors; None draws from torch's global state.
 
     Returns
     -------
@@ -176,7 +182,7 @@ def class_aggregation_loss(
     tensor(-1.)
     """
     codes, alike = torch.tanh(z), share_label(targets).to(z.dtype)
-    alike.fill_diagonal_(1.0)
+    alike.fill_diagonal_(1.0)  # a sample without labels shares none with itself, but its mean needs one code
     if factors is None:
         factors = 1 + torch.rand(len(z), generator=generator).to(codes)
     if isinstance(factors, Tensor):

@@ -4,7 +4,10 @@ Hoe, Ng, Zhang, Chan, Song, Xiang, "One loss for all: deep hashing with a single
 objective", NeurIPS 2021.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +16,20 @@ from torch import Tensor, nn
 from skhash.losses._classification import imbalanced_binary_cross_entropy, soft_cross_entropy, to_multi_hot
 from skhash.utils import check_option
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 
 def margin_logits(
-    z: Tensor, targets: Tensor, centers: Tensor, *, margin: float = 0.2, scale: float, margin_type: str = "cos"
+    z: Tensor,
+    targets: Tensor,
+    centers: Tensor,
+    *,
+    margin: float = 0.2,
+    scale: float,
+    margin_type: Literal["cos", "arc"] = "cos",
 ) -> Tensor:
-    r"""Compute scaled cosines to the centers, made harder for the true classes by a margin.
+    r"""Compute scaled cosines to the centers, reduced for the true classes by a margin.
 
     .. math::
         \text{cos: } s\,(\cos\theta_{il} - m\,y_{il}) \qquad \text{arc: } s\cos(\theta_{il} + m\,y_{il})
@@ -40,14 +52,14 @@ def margin_logits(
     Returns
     -------
     logits : Tensor of shape (n, n_classes)
-        To be fed to a cross-entropy.
+        Input of a cross-entropy.
     """
     check_option("margin_type", margin_type, ("cos", "arc"))
     positive = to_multi_hot(targets, len(centers)).to(z.dtype)
     cosine = F.linear(F.normalize(z), F.normalize(centers.to(z.dtype)))
     if margin_type == "cos":
         return scale * (cosine - margin * positive)
-    # Just inside [-1, 1], where the derivative of arccos is finite.
+    # The clamp keeps the derivative of arccos, which is infinite at -1 and 1, finite.
     angle = torch.acos(cosine.clamp(-0.99999, 0.99999))
     return scale * torch.cos(angle + margin * positive)
 
@@ -59,8 +71,8 @@ def ortho_loss(
     *,
     margin: float = 0.2,
     scale: float | None = None,
-    margin_type: str = "cos",
-    multilabel_loss: str = "softmax",
+    margin_type: Literal["cos", "arc"] = "cos",
+    multilabel_loss: Literal["softmax", "sigmoid", "sigmoid_imbalanced"] = "softmax",
 ) -> Tensor:
     """Compute the OrthoHash loss.
 
@@ -79,8 +91,8 @@ def ortho_loss(
     margin_type : {"cos", "arc"}, default="cos"
         OrthoCos or OrthoArc.
     multilabel_loss : {"softmax", "sigmoid", "sigmoid_imbalanced"}, default="softmax"
-        For multi-hot targets: softmax cross-entropy with normalised labels, or one of the alternatives that the paper
-        compares it with. Class indices always take the softmax.
+        For multi-hot targets: softmax cross-entropy with normalized labels, or one of the alternatives that the paper
+        compares it with. With class indices, it is always the softmax.
 
     Returns
     -------
@@ -106,7 +118,7 @@ def ortho_loss(
 
 
 class OrthoLoss(nn.Module):
-    """`ortho_loss` as a module that carries the centers through `to(device)` and `state_dict`.
+    """`ortho_loss` as a module whose centers are part of `to(device)` and `state_dict`.
 
     Parameters
     ----------
@@ -116,15 +128,18 @@ class OrthoLoss(nn.Module):
         Keyword arguments of `ortho_loss`.
     """
 
-    def __init__(self, centers, **options):
+    centers: Tensor
+    options: dict[str, Any]
+
+    def __init__(self, centers: ArrayLike, **options: Any) -> None:
         super().__init__()
         self.register_buffer("centers", torch.as_tensor(centers, dtype=torch.float32))
         self.options = options
 
     def forward(self, z: Tensor, targets: Tensor) -> Tensor:
-        """Compute the loss of continuous codes `z` (n, bits) with class indices or multi-hot `targets`."""
+        """Compute the loss of continuous codes `z` (n, bits) for class indices or multi-hot `targets`."""
         return ortho_loss(z, targets, self.centers, **self.options)
 
     def class_scores(self, z: Tensor) -> Tensor:
-        """Compute the cosines of continuous codes `z` (n, bits) to the centers, (n, n_classes)."""
+        """Compute the cosines (n, n_classes) of continuous codes `z` (n, bits) to the centers."""
         return F.linear(F.normalize(z), F.normalize(self.centers.to(z.dtype)))

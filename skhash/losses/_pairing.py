@@ -1,4 +1,8 @@
-"""What the samples of a batch are compared with: each other, halves, or the latest code of every training sample."""
+"""Choice of the pairs of a batch: all pairs, one half with the other, or all with the latest code of every sample."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -6,23 +10,33 @@ from torch import Tensor
 from skhash.nn import sign
 from skhash.utils import check_option
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    RowsLike: TypeAlias = Tensor | NDArray[np.integer[Any]] | Sequence[int]
+
 
 class PairMemory:
-    """The latest continuous code of every training sample that was seen, with its labels.
+    """The latest continuous code of each training sample seen so far, with its labels.
 
-    It grows with the rows that are written. It belongs to a training and not to a model: copies and pickles of it are
-    empty, and it is in no `state_dict`.
+    The memory grows with the rows that are written. It belongs to a training run and not to a model: its copies and
+    pickles are empty, and no `state_dict` contains it.
 
     Attributes
     ----------
     z : Tensor of shape (n_rows, bits)
-        Continuous codes, without gradient; 0 where no sample was seen.
+        Continuous codes, without gradient; 0 where no sample was seen. This and the other attributes are None before
+        the first update.
     codes : Tensor of shape (n_rows, bits)
         Binary codes, -1 or +1: the sign of the continuous code that was seen first, until a method sets others.
     targets : Tensor of shape (n_rows,) or (n_rows, n_classes)
         Labels.
     visited : Tensor of bool of shape (n_rows,)
-        Which rows were seen.
+        Mask of the rows that were seen.
 
     Examples
     --------
@@ -36,18 +50,23 @@ class PairMemory:
     tensor([ 1., -1.])
     """
 
-    def __init__(self):
+    z: Tensor | None
+    codes: Tensor | None
+    targets: Tensor | None
+    visited: Tensor | None
+
+    def __init__(self) -> None:
         self.z = self.codes = self.targets = self.visited = None
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[PairMemory], tuple[()]]:
         return type(self), ()
 
     @property
-    def n_seen(self):
-        """How many samples were seen."""
+    def n_seen(self) -> int:
+        """Number of samples seen so far."""
         return 0 if self.visited is None else int(self.visited.sum())
 
-    def update(self, rows, z: Tensor, targets: Tensor):
+    def update(self, rows: RowsLike, z: Tensor, targets: Tensor) -> None:
         """Write continuous codes and labels.
 
         Parameters
@@ -55,7 +74,7 @@ class PairMemory:
         rows : Tensor or ndarray of int of shape (n,)
             Positions of the samples in the training set, all different.
         z : Tensor of shape (n, bits)
-            Continuous codes. No gradient goes back through the memory.
+            Continuous codes. The memory passes no gradient back.
         targets : Tensor of shape (n,) or (n, n_classes)
             Class indices or multi-hot labels.
         """
@@ -69,29 +88,37 @@ class PairMemory:
         self.z[rows], self.targets[rows], self.visited[rows] = z, targets, True
 
 
-def _grown(table, like, n_rows):
-    """Give a table of at least `n_rows` rows that begins with `table`; new rows are 0."""
-    old = 0 if table is None else len(table)
-    if n_rows <= old:
+def written_tensors(memory: PairMemory) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return `codes`, `z`, `targets` and `visited` of a memory that was updated before."""
+    assert memory.codes is not None
+    assert memory.z is not None
+    assert memory.targets is not None
+    assert memory.visited is not None
+    return memory.codes, memory.z, memory.targets, memory.visited
+
+
+def _grown(table: Tensor | None, like: Tensor, n_rows: int) -> Tensor:
+    """Return a table of at least `n_rows` rows that begins with `table`; new rows are 0."""
+    if table is not None and n_rows <= len(table):
         return table
-    new = like.new_zeros(n_rows - old, *like.shape[1:])
+    new = like.new_zeros(n_rows - (0 if table is None else len(table)), *like.shape[1:])
     return new if table is None else torch.cat([table, new])
 
 
 class Pairing:
-    """Choose the pairs of a batch, as the first arguments of a pairwise loss.
+    """Choice of the pairs of a batch, as the first arguments of a pairwise loss.
 
     Parameters
     ----------
     pairs : {"batch", "halves", "memory"}, default="batch"
-        "batch" compares all samples of a batch with each other and themselves, "halves" the first half with the
-        second, "memory" all with the latest code of every training sample seen, in which case only the batch's own
-        side carries gradient.
+        "batch" compares all samples of a batch with each other and with themselves, "halves" the first half with the
+        second, "memory" all with the latest code of each training sample seen so far; the codes of the memory carry no
+        gradient.
 
     Attributes
     ----------
     memory : PairMemory
-        Used with "memory" only.
+        Only used with "memory".
 
     Examples
     --------
@@ -103,12 +130,17 @@ class Pairing:
     >>> second = dpsh_loss(*pairing(z, targets, rows=[2, 3]))  # (2, 4) pairs
     """
 
-    def __init__(self, pairs="batch"):
+    pairs: Literal["batch", "halves", "memory"]
+    memory: PairMemory
+
+    def __init__(self, pairs: Literal["batch", "halves", "memory"] = "batch") -> None:
         check_option("pairs", pairs, ("batch", "halves", "memory"))
         self.pairs = pairs
         self.memory = PairMemory()
 
-    def __call__(self, z: Tensor, targets: Tensor, rows=None):
+    def __call__(
+        self, z: Tensor, targets: Tensor, rows: RowsLike | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
         """Choose pairs.
 
         Parameters
@@ -123,12 +155,12 @@ class Pairing:
         Returns
         -------
         arguments : tuple
-            z, targets, z2, targets2 and mask of a pairwise loss.
+            The arguments z, targets, z2, targets2 and mask of a pairwise loss.
 
         Raises
         ------
         ValueError
-            If "memory" gets no rows.
+            If `rows` is missing with "memory".
         """
         if self.pairs == "batch":
             return z, targets, None, None, None
@@ -136,6 +168,8 @@ class Pairing:
             half = len(z) // 2
             return z[:half], targets[:half], z[half:], targets[half:], None
         if rows is None:
-            raise ValueError("rows must be given with pairs='memory': the samples' positions in the training set.")
+            raise ValueError(
+                "rows must be given with pairs='memory': the positions of the samples in the training set."
+            )
         self.memory.update(rows, z, targets)
         return z, targets, self.memory.z, self.memory.targets, self.memory.visited

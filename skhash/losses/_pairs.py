@@ -1,19 +1,23 @@
 """The core of all pairwise losses: which pairs are similar, their likelihood, and its weighted mean over pairs."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def share_label(targets: Tensor, others: Tensor | None = None) -> Tensor:
-    """Tell which pairs of samples have a label in common.
+    """Return which pairs of samples have a label in common.
 
     Parameters
     ----------
     targets : Tensor of shape (n,) or (n, n_classes)
         Class indices or multi-hot labels.
     others : Tensor of shape (m,) or (m, n_classes), default=None
-        The other samples' labels, in the same form; None compares `targets` with themselves.
+        Labels of the other samples, in the same form; None compares `targets` with themselves.
 
     Returns
     -------
@@ -23,7 +27,7 @@ def share_label(targets: Tensor, others: Tensor | None = None) -> Tensor:
     Raises
     ------
     ValueError
-        If one has class indices and the other multi-hot labels.
+        If one argument has class indices and the other multi-hot labels.
 
     Examples
     --------
@@ -36,8 +40,8 @@ def share_label(targets: Tensor, others: Tensor | None = None) -> Tensor:
     others = targets if others is None else others
     if targets.ndim != others.ndim:
         raise ValueError(
-            f"others must be labels of the same form as targets, got {others.ndim} and {targets.ndim} dimensions: "
-            "class indices have one, multi-hot labels two."
+            f"others must be labels of the same form as targets, got {others.ndim} and {targets.ndim} dimensions "
+            "(class indices have 1, multi-hot labels have 2)."
         )
     if targets.ndim == 1:
         return targets[:, None] == others
@@ -45,32 +49,36 @@ def share_label(targets: Tensor, others: Tensor | None = None) -> Tensor:
 
 
 def pair_mean(
-    values: Tensor, similar: Tensor, *, class_weight: str | float | None = None, mask: Tensor | None = None
+    values: Tensor,
+    similar: Tensor,
+    *,
+    class_weight: Literal["balanced"] | float | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
-    r"""Average over pairs, whose two classes, similar and dissimilar, are seldom of one size.
+    r"""Compute a mean over pairs, optionally weighted because similar pairs are usually rarer than dissimilar ones.
 
     Parameters
     ----------
     values : Tensor of shape (n, m)
-        One per pair.
+        One value per pair.
     similar : Tensor of bool of shape (n, m)
         See `share_label`.
     class_weight : {"balanced"}, float or None, default=None
-        "balanced" weighs :math:`|S| / |S_1|` for similar and :math:`|S| / |S_0|` for dissimilar pairs, which makes the
-        sum of the means of either class; a class that is empty adds nothing. A number weighs similar pairs with it and
-        dissimilar ones with 1, and divides by the sum of the weights. None is the plain mean.
+        "balanced" weighs similar pairs :math:`|S| / |S_1|` and dissimilar ones :math:`|S| / |S_0|`: the result is the
+        sum of the two classes' means, where an empty class adds 0. A number is the weight of similar pairs, dissimilar
+        ones have weight 1, and the sum is divided by the sum of the weights. None is the plain mean.
     mask : Tensor of bool of shape (n, m) or (m,), default=None
-        Which pairs, or which of the second samples, count; None takes all.
+        Which pairs, or which of the second samples, count; None means all.
 
     Returns
     -------
     mean : Tensor
-        Scalar, 0 without any pair.
+        Scalar; 0 if there are no pairs.
 
     Raises
     ------
     ValueError
-        If `class_weight` is another string.
+        If `class_weight` is a string other than "balanced".
 
     Examples
     --------
@@ -93,12 +101,16 @@ def pair_mean(
     return (weight * values).sum() / weight.sum().clamp(min=torch.finfo(values.dtype).tiny)
 
 
-def _mean_where(values, where):
+def _mean_where(values: Tensor, where: Tensor) -> Tensor:
     return (values * where).sum() / where.sum().clamp(min=1)
 
 
 def pair_likelihood_loss(
-    logits: Tensor, similar: Tensor, *, class_weight: str | float | None = None, mask: Tensor | None = None
+    logits: Tensor,
+    similar: Tensor,
+    *,
+    class_weight: Literal["balanced"] | float | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
     r"""Compute the negative log-likelihood of pair labels, the core of DPSH, DSDH, HashNet and DBDH.
 
@@ -127,5 +139,5 @@ def pair_likelihood_loss(
     >>> pair_likelihood_loss(torch.zeros(2, 2), torch.eye(2) > 0)
     tensor(0.6931)
     """
-    # softplus, because exp overflows for confident pairs.
+    # softplus is log(1 + exp(x)) without the overflow of exp for confident pairs.
     return pair_mean(F.softplus(logits) - similar * logits, similar, class_weight=class_weight, mask=mask)

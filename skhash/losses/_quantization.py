@@ -1,6 +1,7 @@
-"""What is lost between a continuous code and its signs."""
+"""Quantization losses: the difference between continuous codes and their signs."""
 
-import torch
+from __future__ import annotations
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -8,14 +9,14 @@ from skhash.nn import sign
 
 
 def cosine_quantization_loss(z: Tensor) -> Tensor:
-    r"""Measure the angle between continuous codes and their signs.
+    r"""Compute one minus the cosine of continuous codes and their signs, a mean over the batch.
 
     .. math:: \frac{1}{N} \sum_i (1 - \cos(z_i, \operatorname{sgn} z_i))
 
     Parameters
     ----------
     z : Tensor of shape (n, bits)
-        Continuous codes. The sign passes no gradient.
+        Continuous codes. No gradient passes through the sign.
 
     Returns
     -------
@@ -29,6 +30,4 @@ def cosine_quantization_loss(z: Tensor) -> Tensor:
     >>> cosine_quantization_loss(torch.tensor([[2.0, -2.0]])).abs() < 1e-6
     tensor(True)
     """
-    with torch.no_grad():
-        codes = sign(z)
-    return (1 - F.cosine_similarity(z, codes)).mean()
+    return (1 - F.cosine_similarity(z, sign(z))).mean()

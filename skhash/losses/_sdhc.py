@@ -1,10 +1,12 @@
-"""SDH-C: classification, and regularisers for quantisation, variance of the bits and independence of projections.
+"""SDH-C: classification, with regularizers of quantization error, variance of the bits and independent projections.
 
 Liong, Lu, Wang, Moulin, Zhou, "Deep hashing for compact binary codes learning", CVPR 2015, in the form that OrthoHash
 compares with.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,9 @@ from torch import Tensor, nn
 from skhash.losses._classification import soft_cross_entropy
 from skhash.nn import sign
 from skhash.utils import check_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def sdhc_loss(
@@ -23,7 +28,7 @@ def sdhc_loss(
     quantization_weight: float = 0.001,
     variance_weight: float = 0.001,
     projection_weight: float = 0.001,
-    variance: str = "mean",
+    variance: Literal["mean", "sum"] = "mean",
 ) -> Tensor:
     r"""Compute the SDH-C loss.
 
@@ -32,7 +37,7 @@ def sdhc_loss(
         - \lambda_1 \frac{\operatorname{tr}(u^\top u)}{2 N K} + \lambda_2 \operatorname{mean} (W W^\top - I)^2,
         \qquad u = \tanh v
 
-    with N continuous codes v of K bits. Several labels share their weight, see `soft_cross_entropy`.
+    with N continuous codes v of K bits. The labels of a sample share its weight, see `soft_cross_entropy`.
 
     Parameters
     ----------
@@ -43,7 +48,7 @@ def sdhc_loss(
     classifier : callable
         From u (n, bits) to logits (n, n_classes).
     projection : Tensor of shape (bits, n_features), default=None
-        Weights W of the hash layer; None leaves the last term out.
+        Weights W of the hash layer; None omits the last term.
     quantization_weight : float, default=0.001
         The :math:`\lambda_0` above.
     variance_weight : float, default=0.001
@@ -51,7 +56,7 @@ def sdhc_loss(
     projection_weight : float, default=0.001
         The :math:`\lambda_2` above.
     variance : {"mean", "sum"}, default="mean"
-        "sum" does not divide the trace by N, as OrthoHash's framework does not.
+        "sum" does not divide the trace by N, as in OrthoHash's framework.
 
     Returns
     -------
@@ -114,7 +119,10 @@ class SDHCLoss(nn.Module):
     True
     """
 
-    def __init__(self, bits, n_classes, **options):
+    classifier: nn.Linear
+    options: dict[str, Any]
+
+    def __init__(self, bits: int, n_classes: int, **options: Any) -> None:
         super().__init__()
         self.classifier = nn.Linear(bits, n_classes)
         self.options = options
@@ -129,7 +137,7 @@ class SDHCLoss(nn.Module):
         targets : Tensor of shape (n,) or (n, n_classes)
             Class indices or multi-hot labels.
         projection : Tensor of shape (bits, n_features), default=None
-            Weights of the hash layer, to be kept orthonormal.
+            Weights of the hash layer, which the last term keeps orthonormal.
 
         Returns
         -------
@@ -139,5 +147,5 @@ class SDHCLoss(nn.Module):
         return sdhc_loss(z, targets, self.classifier, projection, **self.options)
 
     def class_scores(self, z: Tensor) -> Tensor:
-        """Compute the logits of continuous codes `z` (n, bits), (n, n_classes)."""
+        """Compute the logits (n, n_classes) of continuous codes `z` (n, bits)."""
         return self.classifier(torch.tanh(z))

@@ -1,4 +1,8 @@
-"""ODH's hash centers, which move: a small network makes them from embeddings of the classes."""
+"""ODH's adaptive hash centers, which a small network computes from embeddings of the classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
@@ -7,18 +11,21 @@ from torch import Tensor, nn
 from skhash.nn import sign_ste
 from skhash.utils import check_option
 
-CENTER_SAMPLING = ("threshold", "bernoulli")
+if TYPE_CHECKING:
+    from typing import Self
+
+CENTER_SAMPLING: tuple[str, ...] = ("threshold", "bernoulli")
 
 
 class SemanticCenters(nn.Module):
-    r"""Binary hash centers of class embeddings, semantic and adaptive.
+    r"""Network from class embeddings to binary hash centers, which are semantic and adaptive.
 
-    For the embedding :math:`W_l` of class l
+    For the embedding :math:`W_l` of class l,
 
     .. math:: p_l = \sigma(\operatorname{MLP}(W_l)), \qquad c_l = \operatorname{sgn}(p_l - \tfrac12)
 
-    with one hidden layer. Gradients pass the sign as if it were the identity, and reach network and embeddings: classes
-    that are alike may get centers that are, and centers move to where codes can follow.
+    with one hidden layer. The gradient passes the sign as if it were the identity, and reaches network and embeddings:
+    similar classes may get similar centers, and centers move to where codes can follow.
 
     Parameters
     ----------
@@ -27,12 +34,13 @@ class SemanticCenters(nn.Module):
     bits : int
         Code length.
     hidden : int, default=None
-        Units of the hidden layer; None is `in_features`.
+        Number of units of the hidden layer; None means `in_features`.
     sampling : {"threshold", "bernoulli"}, default="threshold"
-        How bits come of probabilities: "threshold" is the equation, as in the authors' code; "bernoulli" draws them in
-        training, as in their figure, and takes the threshold in evaluation.
+        How bits are chosen from probabilities: "threshold" is the equation, as in the authors' code; "bernoulli" draws
+        them in training, as in the paper's framework figure, and applies the threshold in evaluation.
     normalize : bool, default=False
-        Whether the network sees embeddings less their mean, all of one length, so that classes differ in direction.
+        Whether to subtract the mean of the embeddings and to scale all to the same length, so that classes differ in
+        direction.
 
     References
     ----------
@@ -51,7 +59,20 @@ class SemanticCenters(nn.Module):
     True
     """
 
-    def __init__(self, in_features, bits, hidden=None, *, sampling="threshold", normalize=False):
+    sampling: Literal["threshold", "bernoulli"]
+    normalize: bool
+    hidden: nn.Linear
+    out: nn.Linear
+
+    def __init__(
+        self,
+        in_features: int,
+        bits: int,
+        hidden: int | None = None,
+        *,
+        sampling: Literal["threshold", "bernoulli"] = "threshold",
+        normalize: bool = False,
+    ) -> None:
         super().__init__()
         check_option("sampling", sampling, CENTER_SAMPLING)
         self.sampling = sampling
@@ -60,33 +81,33 @@ class SemanticCenters(nn.Module):
         self.out = nn.Linear(self.hidden.out_features, bits)
 
     def probabilities(self, embeddings: Tensor) -> Tensor:
-        """Compute the probability of each bit (n_classes, bits) of being +1."""
+        """Compute the probabilities (n_classes, bits) that bits are +1."""
         return torch.sigmoid(self.out(self._hidden(embeddings)))
 
-    def _hidden(self, embeddings):
+    def _hidden(self, embeddings: Tensor) -> Tensor:
         if self.normalize:
-            length = embeddings.shape[1] ** 0.5  # that of a vector of ones
+            length = embeddings.shape[1] ** 0.5  # that of a vector of ones, so that values keep a scale of about 1
             embeddings = F.normalize(embeddings - embeddings.mean(dim=0)) * length
         return self.hidden(embeddings).relu()
 
     def threshold(self, embeddings: Tensor) -> Tensor:
-        """Make the centers (n_classes, bits) whose bits are the likelier ones."""
+        """Compute the centers (n_classes, bits) whose bits are the more probable ones."""
         return sign_ste(self.probabilities(embeddings) - 0.5)
 
     def forward(self, embeddings: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Make centers (n_classes, bits) of -1 and +1 from embeddings (n_classes, in_features)."""
+        """Compute centers (n_classes, bits) of -1 and +1 from embeddings (n_classes, in_features)."""
         if self.sampling == "threshold" or not self.training:
             return self.threshold(embeddings)
         p = self.probabilities(embeddings)
         return sign_ste(p - torch.rand(p.shape, generator=generator).to(p))
 
     @torch.no_grad()
-    def start_at(self, embeddings, centers, scale=1.0):
-        """Choose the last layer so that given embeddings have given centers.
+    def start_at(self, embeddings: Tensor, centers: Tensor, scale: float = 1.0) -> Self:
+        """Set the last layer so that given embeddings have given centers.
 
-        It is the smallest one that gives `scale` times the centers before the sigmoid: exactly if what the hidden layer
-        makes of the embeddings is linearly independent, for which it needs as many units as there are classes, and as
-        closely as it can otherwise.
+        It is the least-squares solution of minimum norm for which the values before the sigmoid are `scale` times the
+        centers. The solution is exact if the hidden layer's outputs for the embeddings are linearly independent, which
+        needs at least as many units as classes.
 
         Parameters
         ----------
@@ -95,15 +116,16 @@ class SemanticCenters(nn.Module):
         centers : Tensor of shape (n_classes, bits)
             Entries -1 or +1.
         scale : float, default=1.0
-            How far from changing its sign each bit is: more is slower to move.
+            Distance of each bit from a change of its sign: with larger values, centers move more slowly.
 
         Returns
         -------
-        module : SemanticCenters
-            The same.
+        self : SemanticCenters
+            The module itself.
         """
         hidden = self._hidden(embeddings).double()
-        units = F.pad(hidden, (0, 1), value=1.0)  # and the bias
+        units = F.pad(hidden, (0, 1), value=1.0)  # a unit that is always 1, whose weights are the bias
+        # gelsd, because the default driver requires full rank.
         solved = torch.linalg.lstsq(units, scale * centers.to(units), driver="gelsd").solution
         self.out.weight.copy_(solved[:-1].T)
         self.out.bias.copy_(solved[-1])

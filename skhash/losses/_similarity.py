@@ -1,18 +1,20 @@
-"""The core of unsupervised losses: similarities of features, and codes that are to keep them."""
+"""The core of unsupervised losses: cosines of features, and codes that should have the same cosines."""
+
+from __future__ import annotations
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 def half_cosines(x: Tensor) -> Tensor:
-    """Compute the cosine of each row of the first half of a batch with that of the second half in the same place.
+    """Compute the cosine of each row of the first half of a batch and the corresponding row of the second half.
 
-    In a shuffled batch these are random pairs, each sample in one of them.
+    In a shuffled batch these are random pairs, and each sample is in one of them.
 
     Parameters
     ----------
     x : Tensor of shape (n, d)
-        Features or codes. The last row of an odd number has no partner.
+        Features or codes. If n is odd, the last row has no partner.
 
     Returns
     -------
@@ -22,7 +24,7 @@ def half_cosines(x: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If there are less than two rows.
+        If there are fewer than two rows.
 
     Examples
     --------
@@ -38,18 +40,18 @@ def half_cosines(x: Tensor) -> Tensor:
 
 
 def similarity_loss(codes: Tensor, reference: Tensor) -> Tensor:
-    r"""Compute how far the cosines of codes are from those of features, over the pairs i, j of `half_cosines`.
+    r"""Compute the mean squared difference of code and feature cosines over the pairs i, j of `half_cosines`.
 
     .. math:: \operatorname{mean}_{ij} \big( \cos(b_i, b_j) - \cos(x_i, x_j) \big)^2
 
-    It is the loss of BiHalf, and the greater part of GreedyHash without labels.
+    This is the loss of BiHalf, and the main term of GreedyHash without labels.
 
     Parameters
     ----------
     codes : Tensor of shape (n, bits)
         Codes b.
     reference : Tensor of shape (n, d)
-        Features x of the same samples. No gradient passes.
+        Features x of the same samples. They get no gradient.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def similarity_loss(codes: Tensor, reference: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If the numbers of rows differ, or are less than two.
+        If the numbers of rows differ or are less than two.
 
     References
     ----------
@@ -78,10 +80,10 @@ def similarity_loss(codes: Tensor, reference: Tensor) -> Tensor:
     return (half_cosines(codes) - half_cosines(reference.detach())).square().mean()
 
 
-def check_same_rows(codes, reference):
-    """Refuse codes and features that are not of the same samples."""
+def check_same_rows(codes: Tensor, reference: Tensor) -> None:
+    """Check that there is one row of features for each code."""
     if len(codes) != len(reference):
-        raise ValueError(f"reference must have a row for each code, got {len(reference)} rows for {len(codes)} codes.")
+        raise ValueError(f"reference must have one row per code, got {len(reference)} rows for {len(codes)} codes.")
 
 
 class SimilarityLoss(nn.Module):
@@ -95,9 +97,9 @@ class SimilarityLoss(nn.Module):
     tensor(1.)
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
 
     def forward(self, codes: Tensor, reference: Tensor) -> Tensor:
-        """Compute the loss of codes (n, bits) with features (n, d) of the same samples."""
+        """Compute the loss of codes (n, bits) for features (n, d) of the same samples."""
         return similarity_loss(codes, reference)

@@ -1,55 +1,61 @@
-"""SSDH: pairs of samples that are surely alike or surely not, by the histogram of the distances of their features.
+"""SSDH: pairs of samples that are clearly similar or clearly dissimilar, by the histogram of their features' distances.
 
 Yang, Deng, Liu, Liu, Tao, Gao, "Semantic structure-based unsupervised deep hashing", IJCAI 2018.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _BIN_WIDTH = 0.01
-_N_BINS = 200  # cosine distances reach from 0 to 2, those of features that are never negative to 1
-_BLOCK_DISTANCES = 2**22  # in memory at once: 16 or 32 MB
+_N_BINS = 200  # cosine distances are in [0, 2]; those of non-negative features are in [0, 1]
+_BLOCK_DISTANCES = 2**22  # in memory at once: 16 MB in float32, 32 MB in float64
 
 
 def ssdh_thresholds(
     features: Tensor, *, alpha: float = 2.0, beta: float = 2.0, self_pairs: bool = False
 ) -> tuple[float, float]:
-    r"""Find the cosine distances below which two samples are surely alike, and above which they surely are not.
+    r"""Compute the cosine distances below which two samples are similar, and above which they are dissimilar.
 
-    With the left edge m of the fullest of the bins of width 0.01, the distances up to m and their mirror images
-    :math:`2 m - d` make a normal distribution with mean m, and so do those above m. The thresholds are
+    Let m be the left edge of the fullest bin of width 0.01. The distances up to m and their mirror images
+    :math:`2 m - d` are modeled by a normal distribution with mean m, and so are those above m. The thresholds are
     :math:`m - \alpha \sigma_l` and :math:`m + \beta \sigma_r`, with
 
     .. math::
         \sigma_l^2 = \operatorname{mean}_{d \le m} (d - m)^2, \qquad \sigma_r^2 = \operatorname{mean}_{d > m} (d - m)^2
 
-    All pairs i < j count. They are gone through block by block, so that memory does not grow with their number; time
+    All pairs i < j count. They are processed in blocks, so that memory does not grow with the number of pairs, but time
     does.
 
     Parameters
     ----------
     features : Tensor of shape (n, n_features)
-        Feature vectors; their length does not matter. The distance from a vector of zeros is 1.
+        Feature vectors; their norm does not matter. The distance from a vector of zeros is 1.
     alpha : float, default=2.0
-        Standard deviations on the left.
+        Number of standard deviations on the left.
     beta : float, default=2.0
-        Standard deviations on the right.
+        Number of standard deviations on the right.
     self_pairs : bool, default=False
-        Whether the whole matrix of distances counts, with each pair twice and the zeros of its diagonal, as in the
+        Whether the whole matrix of distances counts, with each pair twice and the zeros of the diagonal, as in the
         authors' code.
 
     Returns
     -------
     alike_below, unlike_above : float
-        The thresholds. They are equal if all distances are.
+        The thresholds. If all distances have the same value d, no pair is beyond them unless `beta` is less than 1:
+        they are m and :math:`m + \beta (d - m)`, and m is at most d.
 
     Raises
     ------
     ValueError
-        If there are less than 2 vectors.
+        If there are fewer than 2 vectors.
 
     References
     ----------
@@ -67,7 +73,7 @@ def ssdh_thresholds(
     True
     """
     if len(features) < 2:
-        raise ValueError(f"features must be at least 2 vectors, got {len(features)}.")
+        raise ValueError(f"features must have at least 2 rows, got {len(features)}.")
     # Each distance of a pair is 2 entries of the matrix, and the diagonal has one per sample.
     times, zeros = (2, len(features)) if self_pairs else (1, 0)
     counts = torch.zeros(_N_BINS, dtype=torch.int64)
@@ -77,10 +83,12 @@ def ssdh_thresholds(
     counts[0] += zeros
     mode = counts.argmax().item() * _BIN_WIDTH
 
+    # The zeros of the diagonal are all on the left. Each half and its mirror image have mean m, so that the variance of
+    # both together is the mean square of the distances from m.
     left_sum, n_left, right_sum, n_right = zeros * mode**2, zeros, 0.0, 0
     for distances in _pair_distances(features):
         left = distances <= mode
-        squares = (distances.double() - mode).square_()
+        squares = (distances.double() - mode).square_()  # double, as there may be billions of terms
         left_squares = squares[left]
         left_sum += times * left_squares.sum().item()
         n_left += times * len(left_squares)
@@ -92,33 +100,34 @@ def ssdh_thresholds(
 
 
 def _pair_distances(features: Tensor) -> Iterator[Tensor]:
-    """Give the cosine distances of all pairs i < j, in blocks."""
+    """Yield the cosine distances of all pairs i < j, in blocks."""
     features = F.normalize(features, dim=1)
     start = 0
     while start < len(features) - 1:
         others = features[start:]
         rows = others[: max(_BLOCK_DISTANCES // len(others), 1)]
+        # Row i of the block is also row i of `others`: its pairs with later rows are above the diagonal.
         above = torch.ones(len(rows), len(others), dtype=torch.bool, device=features.device).triu_(1)
         yield (1 - rows @ others.T)[above].clamp_(0, 2)
         start += len(rows)
 
 
-def ssdh_similarity(features: Tensor, alike_below: float, unlike_above: float) -> Tensor:
-    """Tell which pairs of samples are surely alike, and which surely not, by the cosine distance of their features.
+def ssdh_similarity(features: Tensor, alike_below: float | Tensor, unlike_above: float | Tensor) -> Tensor:
+    """Return which pairs of samples are similar, and which dissimilar, by the cosine distance of their features.
 
     Parameters
     ----------
     features : Tensor of shape (n, n_features)
         Feature vectors.
-    alike_below : float
-        Pairs below this distance are alike.
-    unlike_above : float
-        Pairs above this distance are not.
+    alike_below : float or Tensor
+        Pairs below this distance are similar.
+    unlike_above : float or Tensor
+        Pairs above this distance are dissimilar.
 
     Returns
     -------
     similarity : Tensor of shape (n, n)
-        +1, -1, or 0 where neither is sure.
+        +1 for similar pairs, -1 for dissimilar ones, 0 for the others.
 
     Examples
     --------
@@ -140,14 +149,14 @@ def ssdh_loss(z: Tensor, similarity: Tensor) -> Tensor:
     .. math::
         \operatorname{mean}_{ij} \; |S_{ij}| \left( \frac{h_i \cdot h_j}{K} - S_{ij} \right)^2, \qquad h = \tanh v
 
-    with continuous codes v of K bits. The mean is over all pairs, those that do not count included.
+    with continuous codes v of K bits. The mean is over all pairs, including those that do not count.
 
     Parameters
     ----------
     z : Tensor of shape (n, bits)
         Continuous codes v, before the tanh.
     similarity : Tensor of shape (n, n)
-        The S above: +1 for pairs that are alike, -1 for those that are not, 0 for those that do not count; see
+        The S above: +1 for similar pairs, -1 for dissimilar ones, 0 for those that do not count; see
         `ssdh_similarity`.
 
     Returns
@@ -173,17 +182,17 @@ def ssdh_loss(z: Tensor, similarity: Tensor) -> Tensor:
 
 
 class SSDHLoss(nn.Module):
-    """`ssdh_loss` of pairs that two thresholds choose.
+    """`ssdh_loss` of pairs chosen by two thresholds.
 
     Parameters
     ----------
     thresholds : tuple of (float, float), default=(0.0, 2.0)
-        What `ssdh_thresholds` gave. The default chooses no pair at all.
+        The result of `ssdh_thresholds`. With the default, no pair counts.
 
     Attributes
     ----------
     thresholds : Tensor of shape (2,)
-        The same, as a buffer, which may be overwritten.
+        The thresholds as a buffer, which may be overwritten.
 
     Examples
     --------
@@ -196,10 +205,13 @@ class SSDHLoss(nn.Module):
     True
     """
 
-    def __init__(self, thresholds=(0.0, 2.0)):
+    thresholds: Tensor
+
+    def __init__(self, thresholds: tuple[float, float] = (0.0, 2.0)) -> None:
         super().__init__()
         self.register_buffer("thresholds", torch.tensor(thresholds, dtype=torch.float32))
 
     def forward(self, z: Tensor, reference: Tensor) -> Tensor:
         """Compute the loss of continuous codes `z` (n, bits) of samples with feature vectors `reference` (n, d)."""
-        return ssdh_loss(z, ssdh_similarity(reference, *self.thresholds))
+        alike_below, unlike_above = self.thresholds
+        return ssdh_loss(z, ssdh_similarity(reference, alike_below, unlike_above))

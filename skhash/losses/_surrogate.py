@@ -1,7 +1,11 @@
-"""LBHash's surrogate of the posterior: networks that tell, from a continuous code, how probable each binary code is.
+"""LBHash's surrogate of the posterior: networks that estimate the probability of each binary code from continuous ones.
 
 Zhu, Song, Lei, Gao, Shen, "A lower bound of hash codes' performance", NeurIPS 2022.
 """
+
+from __future__ import annotations
+
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,13 +15,13 @@ from skhash.utils import check_option
 
 
 class PosteriorSurrogate(nn.Module):
-    r"""Estimate the distribution of binary codes given continuous ones, block by block.
+    r"""Estimated distribution of binary codes given continuous ones, block by block.
 
-    A product of bits' probabilities neglects that bits depend on each other. Here a block of b bits gets all of its
-    :math:`2^b` joint probabilities, from a network of its own: linear, SiLU, dropout, linear, softmax.
+    A product of the bits' probabilities ignores that bits depend on each other. Here each block of b bits has its own
+    network for all :math:`2^b` joint probabilities: linear, SiLU, dropout, linear, softmax.
 
-    Training has two sides. The surrogate learns to name the code of what it is given:
-    `surrogate_loss(z.detach(), z)`. The hashing model learns to make the code of the class's center probable:
+    Training has two sides. The surrogate learns to predict the binary code from the continuous one:
+    `surrogate_loss(z.detach(), z)`. The hashing model learns to make the center of the sample's class probable:
     `center_loss(z, targets, centers, frozen=True)`.
 
     Parameters
@@ -25,11 +29,11 @@ class PosteriorSurrogate(nn.Module):
     bits : int
         Code length.
     block_bits : int, default=8
-        Bits in a block, at most 16; the last block may have fewer.
+        Number of bits in a block, at most 16; the last block may have fewer.
     hidden : int, default=256
         Width of the hidden layers.
     dropout : float, default=0.5
-        Share of hidden values dropped in training.
+        Share of the hidden values that training drops.
 
     Attributes
     ----------
@@ -56,7 +60,10 @@ class PosteriorSurrogate(nn.Module):
     torch.Size([5, 3])
     """
 
-    def __init__(self, bits, block_bits=8, *, hidden=256, dropout=0.5):
+    sizes: list[int]
+    blocks: nn.ModuleList
+
+    def __init__(self, bits: int, block_bits: int = 8, *, hidden: int = 256, dropout: float = 0.5) -> None:
         super().__init__()
         if bits < 1:
             raise ValueError(f"bits must be at least 1, got {bits}.")
@@ -66,14 +73,14 @@ class PosteriorSurrogate(nn.Module):
         self.blocks = nn.ModuleList(_Block(size, hidden, dropout) for size in self.sizes)
 
     def forward(self, z: Tensor, *, generator: torch.Generator | None = None) -> list[Tensor]:
-        """Compute the logits of every pattern of every block.
+        """Compute the logits of all patterns of each block.
 
         Parameters
         ----------
         z : Tensor of shape (n, bits)
-            Continuous codes, as they are before any tanh.
+            Continuous codes, before any tanh.
         generator : torch.Generator, default=None
-            Draws the dropout in training; None draws from torch's global state.
+            Source of the draws of dropout in training; None draws from torch's global state.
 
         Returns
         -------
@@ -84,12 +91,12 @@ class PosteriorSurrogate(nn.Module):
         return [block(part, generator) for block, part in zip(self.blocks, parts, strict=True)]
 
     def codes_index(self, codes: Tensor) -> Tensor:
-        """Number the patterns that codes have in every block: bit k of a block counts 2 ** k.
+        """Compute the numbers of the patterns that codes have in each block: bit k of a block counts 2 ** k.
 
         Parameters
         ----------
         codes : Tensor of shape (n, bits)
-            Binary codes, -1 or +1, or continuous ones, whose signs are meant.
+            Binary codes, -1 or +1, or continuous ones, of which the signs are used.
 
         Returns
         -------
@@ -122,7 +129,7 @@ class PosteriorSurrogate(nn.Module):
         target_codes : Tensor of shape (n, bits)
             Codes t, one per row; `z` itself to train the surrogate.
         generator : torch.Generator, default=None
-            Draws the dropout in training.
+            Source of the draws of dropout in training.
         frozen : bool, default=False
             Whether to take the surrogate's weights as constants, so that only `z` gets a gradient.
 
@@ -132,7 +139,7 @@ class PosteriorSurrogate(nn.Module):
             Scalar.
         """
         blocks = zip(self._logits(z, generator, frozen), self.codes_index(target_codes).T, strict=True)
-        return sum(F.cross_entropy(logits, index) for logits, index in blocks)
+        return cast("Tensor", sum(F.cross_entropy(logits, index) for logits, index in blocks))
 
     def center_loss(
         self,
@@ -140,7 +147,7 @@ class PosteriorSurrogate(nn.Module):
         targets: Tensor,
         centers: Tensor,
         *,
-        multilabel: str = "normalized",
+        multilabel: Literal["normalized", "raw"] = "normalized",
         generator: torch.Generator | None = None,
         frozen: bool = False,
     ) -> Tensor:
@@ -155,9 +162,9 @@ class PosteriorSurrogate(nn.Module):
         centers : Tensor of shape (n_classes, bits)
             Hash centers, entries -1 or +1.
         multilabel : {"normalized", "raw"}, default="normalized"
-            Of several labels: their mean, or their sum as in the paper.
+            For several labels: the mean over the labels, or the sum as in the paper.
         generator : torch.Generator, default=None
-            Draws the dropout in training.
+            Source of the draws of dropout in training.
         frozen : bool, default=False
             Whether to take the surrogate's weights as constants, so that only `z` gets a gradient.
 
@@ -175,7 +182,7 @@ class PosteriorSurrogate(nn.Module):
         return -(share * self._log_probability(z, centers, generator, frozen)).sum(dim=1).mean()
 
     def log_probability(self, z: Tensor, codes: Tensor) -> Tensor:
-        """Compute the logarithms of `probability`, which long codes need.
+        """Compute the logarithms of `probability`; long codes need them, because their probabilities round to 0.
 
         Parameters
         ----------
@@ -192,7 +199,7 @@ class PosteriorSurrogate(nn.Module):
         return self._log_probability(z, codes, None, False)
 
     def probability(self, z: Tensor, codes: Tensor) -> Tensor:
-        """Compute how probable each binary code is given each continuous one; call `eval()` first for a fitted answer.
+        """Compute the probability of each binary code given each continuous one; call `eval()` first to omit dropout.
 
         Parameters
         ----------
@@ -204,41 +211,42 @@ class PosteriorSurrogate(nn.Module):
         Returns
         -------
         probability : Tensor of shape (n, m)
-            A row over all codes sums to 1.
+            Each row, over all possible codes, sums to 1.
         """
         return self.log_probability(z, codes).exp()
 
-    def _split(self, name, values):
-        """Cut codes (n, bits) into blocks."""
+    def _split(self, name: str, values: Tensor) -> tuple[Tensor, ...]:
+        """Split codes (n, bits) into blocks."""
         bits = sum(self.sizes)
         if values.ndim != 2 or values.shape[1] != bits:
             raise ValueError(f"{name} must have shape (n, bits) = (n, {bits}), got {tuple(values.shape)}.")
         return values.split(self.sizes, dim=1)
 
-    def _logits(self, z, generator, frozen):
+    def _logits(self, z: Tensor, generator: torch.Generator | None, frozen: bool) -> list[Tensor]:
         if not frozen:
             return self(z, generator=generator)
+        # A call with detached weights: the weights get no gradient, while `requires_grad` is not touched.
         constants = {name: weight.detach() for name, weight in self.named_parameters()}
         return torch.func.functional_call(self, constants, (z,), {"generator": generator})
 
-    def _log_probability(self, z, codes, generator, frozen):
+    def _log_probability(self, z: Tensor, codes: Tensor, generator: torch.Generator | None, frozen: bool) -> Tensor:
         blocks = zip(self._logits(z, generator, frozen), self.codes_index(codes).T, strict=True)
-        return sum(F.log_softmax(logits, dim=1)[:, index] for logits, index in blocks)
+        return cast("Tensor", sum(F.log_softmax(logits, dim=1)[:, index] for logits, index in blocks))
 
 
 class _Block(nn.Module):
-    """From the continuous code of a block to the logits of its patterns."""
+    """Network from the continuous code of a block to the logits of its patterns."""
 
-    def __init__(self, size, hidden, dropout):
+    def __init__(self, size: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.hidden = nn.Linear(size, hidden)
         self.out = nn.Linear(hidden, 2**size)
         self.dropout = dropout
 
-    def forward(self, z, generator):
+    def forward(self, z: Tensor, generator: torch.Generator | None) -> Tensor:
         x = F.silu(self.hidden(z))
         if self.training and self.dropout > 0:
-            # Not nn.Dropout, which draws from torch's global state only.
+            # Not nn.Dropout, which can only draw from torch's global state.
             kept = torch.rand(x.shape, generator=generator).to(x) >= self.dropout
             x = kept * x / (1 - self.dropout)
         return self.out(x)

@@ -1,9 +1,11 @@
-"""TBH: an auto-encoder whose binary bottleneck says which samples of a batch share their continuous one.
+"""TBH: an auto-encoder whose binary bottleneck is the graph that mixes the continuous bottlenecks of a batch.
 
 Shen, Qin, Chen, Yu, Liu, Zhu, Shen, Shao, "Auto-encoding twin-bottleneck hashing", CVPR 2020.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,17 +15,20 @@ from skhash.losses._jmlh import bernoulli_codes
 from skhash.nn import reverse_gradient
 from skhash.utils import check_option
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def code_adjacency(codes: Tensor, *, power: float = 1.4) -> Tensor:
-    r"""Connect the samples of a batch by the distances of their codes: :math:`A_{ij} = (1 - D_{ij} / K)^{1.4}`.
+    r"""Compute the adjacency of the samples of a batch from their codes: :math:`A_{ij} = (1 - D_{ij} / K)^{1.4}`.
 
     Parameters
     ----------
     codes : Tensor of shape (n, bits)
-        Codes of 0 and 1, whose Hamming distances are D and number of bits is K. The gradient is that of
+        Codes of 0 and 1, with Hamming distances D and K bits. The gradient is that of
         :math:`D_{ij} = \sum_k b_{ik} (1 - b_{jk}) + (1 - b_{ik}) b_{jk}`.
     power : float, default=1.4
-        Exponent, at least 1: the higher it is, the less do distant samples count.
+        Exponent, at least 1: the larger it is, the less distant samples count.
 
     Returns
     -------
@@ -40,24 +45,24 @@ def code_adjacency(codes: Tensor, *, power: float = 1.4) -> Tensor:
             [0.0000, 0.3789, 1.0000]])
     """
     zeros = 1 - codes
-    agreement = (codes @ codes.T + zeros @ zeros.T) / codes.shape[1]
+    agreement = (codes @ codes.T + zeros @ zeros.T) / codes.shape[1]  # 1 - D / K
     return agreement.clamp(min=0).pow(power)
 
 
 def graph_mean(values: Tensor, adjacency: Tensor) -> Tensor:
-    r"""Mix the values of connected samples: :math:`D^{-1/2} A D^{-1/2} V` with the degrees D.
+    r"""Compute normalized sums over connected samples: :math:`D^{-1/2} A D^{-1/2} V` with the degrees D.
 
     Parameters
     ----------
     values : Tensor of shape (n, d)
         The V above.
     adjacency : Tensor of shape (n, n)
-        The A above: symmetric, not negative, no row of zeros.
+        The A above: symmetric, non-negative, without a row of zeros.
 
     Returns
     -------
     values : Tensor of shape (n, d)
-        The mixed ones.
+        Mixed values.
 
     Examples
     --------
@@ -74,12 +79,12 @@ def graph_mean(values: Tensor, adjacency: Tensor) -> Tensor:
 
 
 def adversarial_loss(critic: Callable[[Tensor], Tensor], made: Tensor, drawn: Tensor) -> Tensor:
-    r"""Compute the loss of a critic who tells what was drawn from a prior from what a network has made.
+    r"""Compute the loss of a critic that distinguishes draws from a prior from the outputs of a network.
 
     .. math:: - \operatorname{mean}_i \log \sigma(c(\text{drawn}_i))
         - \operatorname{mean}_i \log \big(1 - \sigma(c(\text{made}_i))\big)
 
-    To descend on it teaches the critic c; the gradient that reaches `made` is reversed, so that the network learns to
+    Minimizing it trains the critic c; the gradient that reaches `made` is reversed, so that the network learns to
     deceive the critic, see `skhash.nn.reverse_gradient`.
 
     Parameters
@@ -87,14 +92,14 @@ def adversarial_loss(critic: Callable[[Tensor], Tensor], made: Tensor, drawn: Te
     critic : callable
         From values (n, d) to logits (n, 1).
     made : Tensor of shape (n, d)
-        What the network has made.
+        Outputs of the network.
     drawn : Tensor of shape (n, d)
         Draws from the prior.
 
     Returns
     -------
     loss : Tensor
-        Scalar, 2 log 2 for a critic who has no idea.
+        Scalar; 2 log 2 for a critic that cannot distinguish them.
 
     Examples
     --------
@@ -103,23 +108,24 @@ def adversarial_loss(critic: Callable[[Tensor], Tensor], made: Tensor, drawn: Te
     >>> adversarial_loss(lambda values: 9 * values[:, :1], -torch.ones(4, 2), torch.ones(4, 2))
     tensor(0.0002)
     """
+    # softplus(-x) = -log sigmoid(x) and softplus(x) = -log(1 - sigmoid(x)), without rounding to log 0.
     return F.softplus(-critic(drawn)).mean() + F.softplus(critic(reverse_gradient(made))).mean()
 
 
 class TBHLoss(nn.Module):
-    r"""The TBH loss with the parts of the auto-encoder that only training needs.
+    r"""TBH loss, with the parts of the auto-encoder that only training needs.
 
     .. math::
         \tfrac{1}{2} \operatorname{mean}_i \lVert \hat x_i - x_i \rVert^2
         + \text{adversarial}(b, \operatorname{Bernoulli}(\tfrac{1}{2})) + \text{adversarial}(c, U(0, 1))
 
-    with the two bottlenecks of a hidden layer h: codes b, which are 1 where :math:`p = \sigma(v)` reaches a threshold,
-    and continuous :math:`c = W_c h`. From c, the reconstruction :math:`\hat x` of the reference feature x is decoded
-    after a graph layer, :math:`\sigma(D^{-1/2} A D^{-1/2} W_g c)`, whose adjacency A is that of the codes: samples are
-    mixed up unless their codes are far apart.
+    with the two bottlenecks of a hidden layer h: codes b, which are 1 where :math:`p = \sigma(v)` is at least a
+    threshold, and continuous :math:`c = W_c h`. From c, the reconstruction :math:`\hat x` of the reference feature x is
+    decoded after a graph layer, :math:`\sigma(D^{-1/2} A D^{-1/2} W_g c)`, whose adjacency A is that of the codes: it
+    mixes samples unless their codes are far apart.
 
-    The adversarial terms are those of the critics; the bottlenecks get their reversed gradient. See `code_adjacency`,
-    `graph_mean`, `adversarial_loss` and `bernoulli_codes`.
+    The adversarial terms are the losses of the critics; the bottlenecks get their reversed gradient. See
+    `code_adjacency`, `graph_mean`, `adversarial_loss` and `bernoulli_codes`.
 
     Parameters
     ----------
@@ -128,18 +134,18 @@ class TBHLoss(nn.Module):
     hidden_features : int
         Length of the hidden layer h, and width of the decoder.
     reference_features : int
-        Length of what is reconstructed.
+        Length of the reference features to reconstruct.
     continuous_features : int, default=512
         Length of the continuous bottleneck c.
     random : bool, default=False
-        Whether codes are drawn, as in the paper, or the most probable ones, as in the authors' code.
+        Whether codes are drawn at random, as in the paper, or are the most probable ones, as in the authors' code.
     squash : bool, default=False
-        Whether c goes through a sigmoid, as in the authors' code; in the paper it is linear.
+        Whether to apply a sigmoid to c, as in the authors' code; in the paper c is linear.
     reconstruction : {"mean", "sum"}, default="mean"
         Whether the squared errors, which are summed over the features, are averaged or, as in the authors' code, summed
         over the batch.
     output : {"identity", "relu"}, default="identity"
-        What comes behind the decoder: nothing, or a ReLU as in the authors' code, for features that are never negative.
+        Activation after the decoder: none, or a ReLU as in the authors' code, for features that are never negative.
 
     References
     ----------
@@ -159,18 +165,27 @@ class TBHLoss(nn.Module):
     True
     """
 
+    continuous: nn.Linear
+    graph: nn.Linear
+    decoder: nn.Sequential
+    code_critic: nn.Linear
+    continuous_critic: nn.Linear
+    random: bool
+    squash: bool
+    reconstruction: Literal["mean", "sum"]
+
     def __init__(
         self,
-        bits,
-        hidden_features,
-        reference_features,
-        continuous_features=512,
+        bits: int,
+        hidden_features: int,
+        reference_features: int,
+        continuous_features: int = 512,
         *,
-        random=False,
-        squash=False,
-        reconstruction="mean",
-        output="identity",
-    ):
+        random: bool = False,
+        squash: bool = False,
+        reconstruction: Literal["mean", "sum"] = "mean",
+        output: Literal["identity", "relu"] = "identity",
+    ) -> None:
         super().__init__()
         check_option("reconstruction", reconstruction, ("mean", "sum"))
         check_option("output", output, ("identity", "relu"))
@@ -188,13 +203,14 @@ class TBHLoss(nn.Module):
         self.squash = squash
         self.reconstruction = reconstruction
 
-    def initialize(self, generator):
-        """Draw weights that keep the scale of the signal, and let the critics begin without an opinion.
+    def initialize(self, generator: torch.Generator) -> None:
+        """Draw weights that keep the scale of the signal, and set the critics to 0.
 
-        With torch's own weights, hardly anything of a sample comes through these layers at first: the bottlenecks
-        learn from the critics alone, and in some ten steps all samples have one code.
+        With torch's default weights, these layers pass hardly any signal of a sample at first: the bottlenecks learn
+        from the critics only, and after about ten steps all samples have the same code.
         """
         for layer in (self.continuous, self.graph, self.decoder[0], self.decoder[2]):
+            assert isinstance(layer, nn.Linear)
             nn.init.kaiming_normal_(layer.weight, generator=generator)
             nn.init.zeros_(layer.bias)
         for critic in (self.code_critic, self.continuous_critic):
@@ -211,11 +227,11 @@ class TBHLoss(nn.Module):
         z : Tensor of shape (n, bits)
             Continuous codes.
         reference : Tensor of shape (n, reference_features)
-            What to reconstruct.
+            Features to reconstruct.
         hidden : Tensor of shape (n, hidden_features)
-            The layer from which `z` was computed.
+            The hidden layer from which `z` was computed.
         generator : torch.Generator, default=None
-            Draws codes and from the priors; None draws from torch's global state.
+            Source of the draws of codes and from the priors; None draws from torch's global state.
 
         Returns
         -------
@@ -234,5 +250,5 @@ class TBHLoss(nn.Module):
         return loss + adversarial_loss(self.continuous_critic, continuous, _uniform(continuous, generator))
 
 
-def _uniform(like, generator):
+def _uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.rand(like.shape, generator=generator).to(like)

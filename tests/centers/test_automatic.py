@@ -33,6 +33,12 @@ def test_bits_repeat_less_than_in_the_first_rows_of_hadamards_matrix(n_classes):
         assert distinct_columns(make_hash_centers(n_classes, bits, random_state=0)) >= 0.9 * bits
 
 
+def test_a_later_generator_that_reaches_the_bound_is_not_missed():
+    # Linear and BCH codes come first, with a distance of 2; only Reed-Solomon codes reach Plotkin's bound.
+    assert [min_distance(make_hash_centers(17, 8, method=m, random_state=0)) for m in ("linear", "bch")] == [2, 2]
+    assert min_distance(make_hash_centers(17, 8, random_state=0)) == plotkin_bound(17, 8) == 3
+
+
 def test_a_thousand_classes():
     assert min_distance(make_hash_centers(1000, 64, random_state=0)) >= 28
     assert min_distance(make_hash_centers(1000, 128, random_state=0)) >= 56

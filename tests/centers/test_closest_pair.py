@@ -35,3 +35,10 @@ def test_codes_that_are_all_far_apart_are_compared_in_pairs():
 
     words = pack_codes(bch_centers(2048, 64, random_state=0) > 0)
     assert closest_distance(words, 64) == by_pairs(words) >= 24
+
+
+def test_a_pair_that_only_a_later_part_can_find():
+    words = draw(1024, 64, 0)  # 10 parts
+    words[1] = words[0] ^ np.uint64(1 << 63 | 1 << 62)  # differs by 2 bits of the last part: found by the first one
+    words[3] = words[2] ^ np.uint64(1)  # differs by 1 bit of the first part, so that the first one cannot find it
+    assert closest_distance(words, 64) == by_pairs(words) == 1

@@ -43,6 +43,19 @@ def test_more_classes_get_balanced_codes_and_the_best_draw():
     assert min_distance(centers) == min(distances(centers)) >= 1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_codes_are_redrawn_until_all_are_more_than_a_quarter_of_the_bits_apart(seed):
+    random_state, best, best_distance, n_draws = np.random.RandomState(seed), None, -1, 0
+    while n_draws < 20 and not best_distance > 8:
+        order = random_state.random_sample((8, 32)).argsort(axis=1)
+        centers = np.concatenate([hadamard_centers(64, 32), np.where(order < 16, -1, 1)])
+        n_draws += 1
+        if min(distances(centers)) > best_distance:
+            best, best_distance = centers, min(distances(centers))
+    assert n_draws > 1
+    np.testing.assert_array_equal(hadamard_centers(72, 32, random_state=seed), best)
+
+
 def test_very_many_classes_are_drawn_once():
     centers = hadamard_centers(9000, 64, random_state=0)
     assert centers.shape == (9000, 64)
@@ -57,5 +70,5 @@ def test_lengths_without_a_matrix(bits):
 
 def test_one_bit_has_no_balanced_codes():
     np.testing.assert_array_equal(hadamard_centers(2, 1), [[1], [-1]])
-    with pytest.raises(ValueError, match="bits=1 allow n_classes to be 2 at most, got 3"):
+    with pytest.raises(ValueError, match="n_classes must be <= 2 for bits=1, got 3"):
         hadamard_centers(3, 1)

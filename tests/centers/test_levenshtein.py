@@ -48,5 +48,5 @@ def test_seeds():
 
 @pytest.mark.parametrize(("n_classes", "bits"), [(100, 32), (9, 1)])
 def test_too_many_classes(n_classes, bits):
-    with pytest.raises(ValueError, match=f"n_classes={n_classes} are too many for bits={bits}"):
+    with pytest.raises(ValueError, match=f"n_classes={n_classes} is too large for bits={bits}"):
         levenshtein_centers(n_classes, bits)

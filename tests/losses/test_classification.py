@@ -32,6 +32,16 @@ def test_imbalance_weights_by_an_explicit_loop():
     assert imbalanced_binary_cross_entropy(logits, targets).item() == pytest.approx(total / (weights + 1e-7), abs=1e-9)
 
 
+def test_a_probability_equal_to_the_threshold_counts_as_predicted():
+    # The entry at 0 is a wrong prediction of weight 1, not an easy negative of weight 1 / 3.
+    logits = torch.tensor([[2.0, 0.0, -1.0]], dtype=torch.float64)
+    weights = [1.0, 1.0, 1 / 3]
+    losses = [math.log(1 + math.exp(-2.0)), math.log(2.0), math.log(1 + math.exp(-1.0))]
+    expected = sum(w * loss for w, loss in zip(weights, losses, strict=True)) / (sum(weights) + 1e-7)
+    loss = imbalanced_binary_cross_entropy(logits, torch.tensor([[1, 0, 0]]), threshold=0.5)
+    assert loss.item() == pytest.approx(expected, abs=1e-12)
+
+
 def test_to_multi_hot():
     assert to_multi_hot(torch.tensor([2, 0]), 3).tolist() == [[0, 0, 1], [1, 0, 0]]
     already = torch.tensor([[1, 1]])

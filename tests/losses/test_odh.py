@@ -128,3 +128,12 @@ def test_class_aggregation_without_pairs_is_zero():
     loss = class_aggregation_loss(z, torch.arange(3))
     loss.backward()
     assert loss.item() == 0
+
+
+def test_class_aggregation_draws_factors_from_1_to_2_by_the_generator_alone(golden):
+    state = torch.random.get_rng_state()
+    drawn = class_aggregation_loss(golden.U, golden.y, generator=torch.Generator().manual_seed(0))
+    factors = 1 + torch.rand(len(golden.U), generator=torch.Generator().manual_seed(0)).double()
+    expected = class_aggregation_loss(golden.U, golden.y, factors=factors)
+    assert drawn.item() == pytest.approx(expected.item(), abs=1e-12)
+    assert torch.equal(torch.random.get_rng_state(), state)

@@ -59,6 +59,13 @@ def test_mean_equals_an_explicit_loop(class_weight, share, masked):
     assert result.item() == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_class_of_one_pair_has_its_value_as_mean():
+    values, similar = np.array([[1.0, 2.0, 6.0]]), np.array([[True, False, False]])
+    expected = loop_mean(values, similar, "balanced", np.ones((1, 3)))
+    assert expected == 1.0 + (2.0 + 6.0) / 2
+    assert pair_mean(torch.tensor(values), torch.tensor(similar), class_weight="balanced").item() == expected
+
+
 @pytest.mark.parametrize("class_weight", ["balanced", None, 3.0])
 def test_no_pair_gives_zero(class_weight):
     values, similar = torch.ones(2, 3), torch.ones(2, 3) > 0

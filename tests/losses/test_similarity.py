@@ -61,5 +61,5 @@ def test_codes_and_features_of_nothing_are_finite():
 def test_errors(golden):
     with pytest.raises(ValueError, match="A batch must have at least 2 rows to make a pair, got 1"):
         half_cosines(golden.X8[:1])
-    with pytest.raises(ValueError, match="reference must have a row for each code, got 6 rows for 8 codes"):
+    with pytest.raises(ValueError, match="reference must have one row per code, got 6 rows for 8 codes"):
         similarity_loss(golden.U8, golden.X8[:6])

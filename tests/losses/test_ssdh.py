@@ -122,5 +122,28 @@ def test_the_module_chooses_pairs_by_its_thresholds(golden):
 
 
 def test_one_vector_is_refused():
-    with pytest.raises(ValueError, match="features must be at least 2 vectors, got 1"):
+    with pytest.raises(ValueError, match="features must have at least 2 rows, got 1"):
         ssdh_thresholds(torch.ones(1, 3))
+
+
+@pytest.mark.parametrize("self_pairs", [False, True])
+def test_distances_equal_to_the_mode_are_on_the_left(self_pairs):
+    x = torch.eye(2).double()[[0, 0, 0, 0, 1]]  # distances are exactly 0, six times, and 1, four times
+    distances = []
+    for i in range(5):
+        for j in range(5) if self_pairs else range(i + 1, 5):
+            distances.append(0.0 if x[i].equal(x[j]) else 1.0)
+    n_right = sum(d > 0 for d in distances)
+    right_deviation = (sum(d**2 for d in distances if d > 0) / n_right) ** 0.5
+    expected = (0.0, 2.0 * right_deviation)
+    assert ssdh_thresholds(x, self_pairs=self_pairs) == pytest.approx(expected, abs=1e-12)
+
+
+def test_equal_distances_lie_between_the_edge_of_their_bin_and_the_upper_threshold():
+    x = torch.zeros(3, 7).double()
+    for i, ones in enumerate([(0, 1, 2), (0, 3, 4), (0, 5, 6)]):  # cosines of 1 / 3
+        x[i, list(ones)] = 1.0
+    edge, distance = 0.66, 2 / 3
+    assert ssdh_thresholds(x) == pytest.approx((edge, edge + 2 * (distance - edge)), abs=1e-12)
+    assert (ssdh_similarity(x, *ssdh_thresholds(x)) == torch.eye(3)).all()
+    assert (ssdh_similarity(x, *ssdh_thresholds(x, beta=0.5)) == 2 * torch.eye(3) - 1).all()
