@@ -9,7 +9,8 @@ from sklearn.utils.metaestimators import available_if
 
 from skhash.index._shard_work import merge, read_part, runner
 from skhash.index.collection._labels import vote
-from skhash.index.hamming._hamming_index import HammingIndex, _split
+from skhash.index.hamming._hamming_index import HammingIndex
+from skhash.index.hamming._state import split_by_query
 from skhash.utils import Labels
 
 __all__ = ["ShardedHammingIndex"]
@@ -157,8 +158,8 @@ class ShardedHammingIndex:
         check_scalar(radius, "radius", Integral, min_val=0)
         radius = int(radius)
         found = self._search(self._read_codes(X), radius=radius)
-        ids = _split(found.ids, found.counts)
-        return (_split(found.distances, found.counts), ids) if return_distance else ids
+        ids = split_by_query(found.ids, found.counts)
+        return (split_by_query(found.distances, found.counts), ids) if return_distance else ids
 
     @available_if(_has_labels)
     def predict(self, X):

@@ -3,10 +3,12 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from skhash.index.hamming._state import _IndexState
+
 __all__ = ["GraphMixin"]
 
 
-class GraphMixin:
+class GraphMixin(_IndexState):
     """The methods of `HammingIndex` that give graphs."""
 
     def kneighbors_graph(self, X=None, n_neighbors=None, mode="connectivity"):

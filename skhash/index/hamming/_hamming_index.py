@@ -1,28 +1,19 @@
 """`HammingIndex`: nearest neighbours of binary codes, with scikit-learn's grammar."""
 
-from contextlib import contextmanager
-from dataclasses import replace
 from numbers import Integral, Real
 
-import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.utils import check_scalar
-from sklearn.utils.validation import check_is_fitted
-
-from skhash.index.collection._collection import Collection
-from skhash.index.engine._engine import SearchEngine
 from skhash.index.hamming._graph import GraphMixin
 from skhash.index.hamming._prediction import LabelledMixin
-from skhash.index.hamming._reading import read_codes
 from skhash.index.hamming._rerank import RerankMixin
 from skhash.index.hamming._saving import SavedIndexMixin
-from skhash.index.hamming._updates import LifeMixin
+from skhash.index.hamming._state import split_by_query
+from skhash.index.hamming._updates import UpdateMixin
 from skhash.utils import Interval, StrOptions, fit_context
 
 __all__ = ["HammingIndex"]
 
 
-class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndexMixin, BaseEstimator):
+class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndexMixin):
     """Exact search for the nearest binary codes by Hamming distance.
 
     Every answer is ordered by (distance, row), where rows are the codes in the order in which they came. Results do not
@@ -153,9 +144,7 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
         self : HammingIndex
             The fitted index.
         """
-        with _restored_after_errors(self):
-            codes = self._read_codes(X, reset=True)
-            return self._keep(Collection.build(codes, y, ids))
+        return self._build(X, y, ids)
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True, *, where=None):
         """Find the nearest codes.
@@ -219,123 +208,5 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
             by (distance, id).
         """
         counts, distances, rows = self._within(X, radius, where)
-        ids = _split(self._collection.ids_of(rows), counts)
-        return (_split(distances, counts), ids) if return_distance else ids
-
-    @property
-    def codes_(self):
-        """The codes as packed words."""
-        return self._collection.live(self._collection.codes)
-
-    @property
-    def ids_(self):
-        """Their ids."""
-        return self._collection.ids_of(self._collection.live_rows())
-
-    @property
-    def labels_(self):
-        """Their labels, or None."""
-        labels = self._collection.labels
-        return None if labels is None else replace(labels, codes=self._collection.live(labels.codes))
-
-    @property
-    def classes_(self):
-        """The classes; no attribute without labels."""
-        if self._collection.labels is None:
-            raise AttributeError("HammingIndex was fitted without labels, so it has no classes_.")
-        return self._collection.labels.classes
-
-    @property
-    def n_samples_fit_(self):
-        """Number of codes."""
-        return len(self._collection)
-
-    @property
-    def last_search_(self):
-        """What the last search did."""
-        return self._get_engine().last_search
-
-    def _read_codes(self, X, *, reset):
-        return read_codes(self, X, reset=reset)
-
-    def _keep(self, collection, engine=None):
-        """Hold a collection from now on, with an engine that knows its codes, or a new one."""
-        self._engine = engine or SearchEngine(collection.codes, self.bits_, self.algorithm)
-        self._collection = collection
-        return self
-
-    def _get_engine(self):
-        """Give the engine, or, after unpickling or for another algorithm, a new one."""
-        engine = getattr(self, "_engine", None)
-        if engine is None or engine.algorithm != self.algorithm:
-            engine = self._engine = SearchEngine(self._collection.codes, self.bits_, self.algorithm)
-        return engine
-
-    def _nearest(self, X, n_neighbors=None, where=None):
-        """Distances and rows of the nearest codes."""
-        check_is_fitted(self)
-        k = self.n_neighbors if n_neighbors is None else n_neighbors
-        check_scalar(k, "n_neighbors", Integral, min_val=1)
-        k = int(k)  # numpy's narrow integers wrap round
-        queries, allowed = self._read_search(X, where)
-        n_allowed = self.n_samples_fit_ if where is None else np.count_nonzero(allowed)
-        own = int(X is None)
-        if k + own > n_allowed:
-            passing = "" if where is None else f", of which where passes {n_allowed}"
-            raise ValueError(
-                f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {len(queries)}."
-            )
-        distances, rows = self._get_engine().nearest(queries, k + own, self.n_jobs, allowed)
-        if own:
-            # Among many equal codes a code may not be one of its own k + 1 nearest: then the last one goes.
-            others = rows != self._collection.live_rows()[:, None]
-            others[others.all(axis=1), -1] = False
-            distances, rows = distances[others].reshape(-1, k), rows[others].reshape(-1, k)
-        return distances, rows
-
-    def _within(self, X, radius=None, where=None):
-        """Neighbours within a radius, query after query: how many, their distances, their rows."""
-        check_is_fitted(self)
-        radius = self.radius if radius is None else radius
-        check_scalar(radius, "radius", Integral, min_val=0)
-        radius = int(radius)
-        queries, allowed = self._read_search(X, where)
-        counts, distances, rows = self._get_engine().within(queries, radius, self.n_jobs, allowed)
-        if X is None:
-            query = np.repeat(np.arange(len(counts)), counts)
-            others = rows != self._collection.live_rows()[query]
-            counts = np.bincount(query[others], minlength=len(counts))
-            distances, rows = distances[others], rows[others]
-        return counts, distances, rows
-
-    def _read_search(self, X, where):
-        """Queries, and the mask of rows that may be found (None for all)."""
-        queries = self.codes_ if X is None else self._read_codes(X, reset=False)
-        return queries, self._collection.select(where)
-
-    def __getstate__(self):
-        # Of a pickle, or of a shallow copy, which must share neither memory that is written to nor what changes.
-        state = {name: value for name, value in super().__getstate__().items() if name != "_engine"}
-        if "_collection" in state:
-            state["_collection"] = self._collection.share()
-        return state
-
-
-@contextmanager
-def _restored_after_errors(estimator):
-    """Let a `fit` that raises leave an estimator as it was."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
-def _split(rows, counts):
-    """Cut an array into one array per query, in an array of objects."""
-    pieces = np.empty(len(counts), dtype=object)
-    pieces[:] = np.split(rows, np.cumsum(counts)[:-1])
-    return pieces
+        ids = split_by_query(self._collection.ids_of(rows), counts)
+        return (split_by_query(distances, counts), ids) if return_distance else ids

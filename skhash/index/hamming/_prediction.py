@@ -4,6 +4,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skhash.index.collection._labels import vote
+from skhash.index.hamming._state import _IndexState
 
 __all__ = ["LabelledMixin"]
 
@@ -15,7 +16,7 @@ def _was_given_labels(index):
     return True
 
 
-class LabelledMixin:
+class LabelledMixin(_IndexState):
     """The methods of `HammingIndex` that need labels."""
 
     @available_if(_was_given_labels)

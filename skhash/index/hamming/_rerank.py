@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skhash.bitops import kernel, popcount
 from skhash.codes import as_packed, binarize
 from skhash.index.collection._ids import read_ids
+from skhash.index.hamming._state import _IndexState
 
 __all__ = ["RerankMixin", "vector_scores", "weighted_scores"]
 
@@ -76,7 +77,7 @@ def vector_scores(vectors, query, cosine, scores):
             scores[i] = 1.0 - product / (np.sqrt(length) * np.sqrt(norm))
 
 
-class RerankMixin:
+class RerankMixin(_IndexState):
     """The second stage of `HammingIndex`."""
 
     def rerank(self, X, ids, n_neighbors=None, *, scoring="asymmetric", weights=None, vectors=None):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skhash.index.collection._collection import Collection
+from skhash.index.hamming._state import _IndexState
 from skhash.index.storage import _atomic_folder as _folder
 from skhash.index.storage._format import FORMAT, VERSION, IndexWriter, check_index, read_index, read_index_header
 
@@ -13,7 +14,7 @@ _COPIED_AT_ONCE = 2**20
 __all__ = ["SavedIndexMixin", "restore"]
 
 
-class SavedIndexMixin:
+class SavedIndexMixin(_IndexState):
     """The methods of `HammingIndex` that have to do with files."""
 
     def save(self, path):

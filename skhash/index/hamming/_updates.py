@@ -2,12 +2,13 @@
 
 from sklearn.utils.validation import check_is_fitted
 
+from skhash.index.hamming._state import _IndexState
 from skhash.utils import fit_context
 
-__all__ = ["LifeMixin"]
+__all__ = ["UpdateMixin"]
 
 
-class LifeMixin:
+class UpdateMixin(_IndexState):
     """The methods of `HammingIndex` that change what it holds; one that raises has changed nothing."""
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -30,7 +31,7 @@ class LifeMixin:
             The index.
         """
         if not hasattr(self, "_collection"):
-            return self.fit(X, y, ids=ids)
+            return self._build(X, y, ids)
         codes = self._read_codes(X, reset=False)
         collection, engine = self._collection.add(codes, y, ids), self._get_engine()
         engine.extend(collection.codes)
