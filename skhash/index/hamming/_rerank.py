@@ -10,6 +10,7 @@ from skhash.bitops import kernel, popcount
 from skhash.codes import as_packed, binarize
 from skhash.index.collection._ids import read_ids
 from skhash.index.hamming._state import _IndexState
+from skhash.utils import read_only
 
 __all__ = ["RerankMixin", "vector_scores", "weighted_scores"]
 
@@ -155,7 +156,7 @@ class RerankMixin(_IndexState):
             queries, weights = self._read_weighted(X, scoring, weights)
             _check_number(len(queries), ids)
             scores = np.empty(ids.shape)
-            weighted_scores(_read_only(self._collection.codes), rows, _read_only(queries), weights, scores)
+            weighted_scores(read_only(self._collection.codes), rows, read_only(queries), weights, scores)
         else:
             queries = check_array(X, dtype=np.float64, input_name="X")
             _check_number(len(queries), ids)
@@ -203,13 +204,6 @@ def _read_candidates(ids):
 def _check_number(n_queries, ids):
     if n_queries != len(ids):
         raise ValueError(f"ids must have a row for each query: X has {n_queries}, ids has {len(ids)}.")
-
-
-def _read_only(array):
-    """Give a view that runs the same machine code, whether the array is memory-mapped or not."""
-    array = array.view()
-    array.flags.writeable = False
-    return array
 
 
 def _score_vectors(queries, positions, vectors, n, scoring):

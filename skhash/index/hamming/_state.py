@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skhash.codes import as_packed, binarize, from_bitarray
 from skhash.index.collection._collection import Collection
-from skhash.index.engine._engine import SearchEngine
+from skhash.index.engine._engine import NearestRequest, RadiusRequest, SearchEngine
 from skhash.utils import restore_on_error
 
 if TYPE_CHECKING:
@@ -113,6 +113,33 @@ class _IndexState(BaseEstimator):
         self, X: CodesLike | None, n_neighbors: int | None = None, where: ArrayLike | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return distances and rows of the nearest codes, both of shape (n_queries, n_neighbors)."""
+        queries, request = self._nearest_request(X, n_neighbors, where)
+        distances, rows = self._get_engine().search(queries, request)
+        if X is None:
+            k = request.k - 1
+            # Among many equal codes a code may not be one of its own k + 1 nearest: then the last one goes.
+            others = rows != self._collection.live_rows()[:, None]
+            others[others.all(axis=1), -1] = False
+            distances, rows = distances[others].reshape(-1, k), rows[others].reshape(-1, k)
+        return distances, rows
+
+    def _within(
+        self, X: CodesLike | None, radius: int | None = None, where: ArrayLike | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+        """Return the number of neighbors of each query, and their distances and rows, query after query."""
+        queries, request = self._radius_request(X, radius, where)
+        counts, distances, rows = self._get_engine().search(queries, request)
+        if X is None:
+            query = np.repeat(np.arange(len(counts)), counts)
+            others = rows != self._collection.live_rows()[query]
+            counts = np.bincount(query[others], minlength=len(counts))
+            distances, rows = distances[others], rows[others]
+        return counts, distances, rows
+
+    def _nearest_request(
+        self, X: CodesLike | None, n_neighbors: int | None, where: ArrayLike | None
+    ) -> tuple[NDArray[np.uint64], NearestRequest]:
+        """Read the arguments of `_nearest`; without `X` the request is for one neighbor more, the code itself."""
         check_is_fitted(self)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
         check_scalar(k, "n_neighbors", Integral, min_val=1)
@@ -126,30 +153,17 @@ class _IndexState(BaseEstimator):
                 f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but n_neighbors = {k}, "
                 f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {len(queries)}."
             )
-        distances, rows = self._get_engine().nearest(queries, k + own, self.n_jobs, allowed)
-        if own:
-            # Among many equal codes a code may not be one of its own k + 1 nearest: then the last one goes.
-            others = rows != self._collection.live_rows()[:, None]
-            others[others.all(axis=1), -1] = False
-            distances, rows = distances[others].reshape(-1, k), rows[others].reshape(-1, k)
-        return distances, rows
+        return queries, NearestRequest(k + own, n_jobs=self.n_jobs, allowed=allowed)
 
-    def _within(
-        self, X: CodesLike | None, radius: int | None = None, where: ArrayLike | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-        """Return the number of neighbors of each query, and their distances and rows, query after query."""
+    def _radius_request(
+        self, X: CodesLike | None, radius: int | None, where: ArrayLike | None
+    ) -> tuple[NDArray[np.uint64], RadiusRequest]:
+        """Read the arguments of `_within`."""
         check_is_fitted(self)
         radius = self.radius if radius is None else radius
         check_scalar(radius, "radius", Integral, min_val=0)
-        radius = int(radius)
         queries, allowed = self._read_search(X, where)
-        counts, distances, rows = self._get_engine().within(queries, radius, self.n_jobs, allowed)
-        if X is None:
-            query = np.repeat(np.arange(len(counts)), counts)
-            others = rows != self._collection.live_rows()[query]
-            counts = np.bincount(query[others], minlength=len(counts))
-            distances, rows = distances[others], rows[others]
-        return counts, distances, rows
+        return queries, RadiusRequest(min(int(radius), self.bits_), n_jobs=self.n_jobs, allowed=allowed)
 
     def _read_search(
         self, X: CodesLike | None, where: ArrayLike | None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skhash.bitops import kernel, popcount
-from skhash.index.scan._candidates import SHIFT
+from skhash.index.scan._candidates import SHIFT, code_distance, kth_distance
 
 __all__ = ["BLOCK", "drop_beyond", "probe"]
 
@@ -11,20 +11,11 @@ BLOCK = 256  # members of a bucket that are filtered at once
 
 
 @kernel
-def _distance(codes, i, query, width):
-    """Hamming distance of code `i`."""
-    total = np.uint64(0)
-    for w in range(len(width)):
-        total += popcount(codes[i, w] ^ query[w])
-    return np.int64(total)
-
-
-@kernel
 def _any_within(codes, first, last, query, limit, width):
     """Whether any of some codes is at most `limit` away: the sign bits of (distance - limit - 1), or-ed together."""
     sign = np.int64(0)
     for i in range(first, last):
-        sign |= _distance(codes, i, query, width) - limit - 1
+        sign |= code_distance(codes, i, query, width) - limit - 1
     return sign < 0
 
 
@@ -37,7 +28,7 @@ def _hits(codes, first, last, query, limit, starts, table, radii, hits, width):
     count = 0
     for i in range(first, last):
         hits[count] = i
-        count += _distance(codes, i, query, width) <= limit
+        count += code_distance(codes, i, query, width) <= limit
     if count == 0:
         return 0
     for t in range(len(radii)):
@@ -74,7 +65,7 @@ def _append(found, count, hits, n_hits, codes, members, query, k, ends, rows, al
     """Append hits to the candidates, which have room, and count their distances; give the new number."""
     for h in range(n_hits):
         code = np.int64(members[hits[h]])
-        distance = _distance(codes, hits[h], query, width)
+        distance = code_distance(codes, hits[h], query, width)
         before = count
         if len(ends) == 0:
             found[count] = (distance << SHIFT) + code
@@ -88,17 +79,6 @@ def _append(found, count, hits, n_hits, codes, members, query, k, ends, rows, al
                     break
         histogram[distance] += count - before
     return count
-
-
-@kernel
-def _kth(histogram, k, limit):
-    """The k-th distance met so far, or the limit if that is less."""
-    below = np.int64(0)
-    for distance in range(limit):
-        below += histogram[distance]
-        if below >= k:
-            return np.int64(distance)
-    return limit
 
 
 @kernel
@@ -151,7 +131,7 @@ def probe(found, count, limit, k, query, key, step, tables, table, radii, allowe
                 count = _append(
                     found, count, hits, n_hits, codes, members, query, k, ends, rows, allowed, histogram, width
                 )
-                limit = _kth(histogram, k, limit)
+                limit = kth_distance(histogram, k, limit)[0]
         if mask == last_mask:
             return found, count, limit, n_open, n_met, n_kept
         mask = _next_mask(mask)

@@ -5,6 +5,7 @@ from collections import namedtuple
 import numpy as np
 
 from skhash.bitops import kernel
+from skhash.utils import read_only
 
 __all__ = ["Tables", "build_tables", "cut_bits", "substring"]
 
@@ -83,20 +84,13 @@ def build_tables(codes, bits, ends=None, rows=None):
     half_codes, half_members = np.empty_like(sorted_codes[0]), np.empty_like(numbers)
     for t, length in enumerate(lengths):
         low = length // 2  # in two passes, whose few thousand slots stay in the cache
-        _sort_by_bits(_read_only(codes), _read_only(numbers), starts[t], low, half_codes, half_members)
-        half = _read_only(half_codes), _read_only(half_members)
+        _sort_by_bits(read_only(codes), read_only(numbers), starts[t], low, half_codes, half_members)
+        half = read_only(half_codes), read_only(half_members)
         _sort_by_bits(*half, starts[t] + low, length - low, sorted_codes[t], members[t])
-        _bucket_starts(_read_only(sorted_codes[t]), starts[t], length, offsets[bases[t] : bases[t + 1]])
+        _bucket_starts(read_only(sorted_codes[t]), starts[t], length, offsets[bases[t] : bases[t + 1]])
     ends = np.empty(0, np.int64) if ends is None else ends
     rows = np.empty(0, np.uint32) if rows is None else rows
     tables = Tables(starts, bases[:-1], offsets, members, sorted_codes, ends, rows)
     for array in tables:
         array.flags.writeable = False
     return tables
-
-
-def _read_only(array):
-    """A read-only view, so that all kinds of arrays run the same machine code."""
-    array = array.view(np.ndarray)
-    array.flags.writeable = False
-    return array

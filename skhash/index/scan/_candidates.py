@@ -1,13 +1,35 @@
 """Candidates of a search as one int64 each, `distance << SHIFT | row`: comparing two is comparing (distance, row)."""
 
+from __future__ import annotations
+
 import numpy as np
 
-from skhash.bitops import kernel
+from skhash.bitops import kernel, popcount
 
-__all__ = ["ROW", "SHIFT", "sort_by_digits"]
+__all__ = ["ROW", "SHIFT", "code_distance", "kth_distance", "sort_by_digits"]
 
 SHIFT = 40
 ROW = (1 << SHIFT) - 1
+
+
+@kernel
+def code_distance(codes, i, query, width):
+    """Compute the Hamming distance between code `i` and a query; the length of `width` is the number of words."""
+    total = np.uint64(0)
+    for w in range(len(width)):
+        total += popcount(codes[i, w] ^ query[w])
+    return np.int64(total)
+
+
+@kernel
+def kth_distance(histogram, k, limit):
+    """Return the k-th smallest distance of a histogram, or `limit` if that is less, and how many are smaller."""
+    smaller = np.int64(0)
+    for distance in range(limit):
+        if smaller + histogram[distance] >= k:
+            return np.int64(distance), smaller
+        smaller += histogram[distance]
+    return np.int64(limit), smaller
 
 
 @kernel

@@ -5,15 +5,16 @@ import numpy as np
 from skhash.bitops import kernel
 from skhash.index.scan import _scan as scan
 from skhash.index.scan._candidates import ROW, SHIFT, sort_by_digits
+from skhash.utils import read_only
 
-__all__ = ["Collapsed", "distinct_share"]
+__all__ = ["DistinctCodes", "distinct_share"]
 
 _SAMPLE = 2**14
 _FREE = np.uint32(2**32 - 1)
 
 
 @kernel
-def _mix(codes, i):
+def _hash(codes, i):
     """A hash of code `i`."""
     value = np.uint64(0)
     for w in range(codes.shape[1]):
@@ -24,21 +25,21 @@ def _mix(codes, i):
 
 
 @kernel
-def _pick(codes, mask):
+def _sample_by_hash(codes, mask):
     """The hashes whose bits under `mask` are zero: equal codes are picked or left all together."""
     picked, count = np.empty(len(codes), np.uint64), 0
     for i in range(len(codes)):
-        picked[count] = _mix(codes, i)
+        picked[count] = _hash(codes, i)
         count += (picked[count] & mask) == np.uint64(0)
     return picked[:count].copy()
 
 
 @kernel
-def _group(codes, slots, groups, firsts):
+def _group_equal(codes, slots, groups, firsts):
     """Number the distinct codes by their first rows; give how many there are. `slots` is a free table of 2**p slots."""
     mask, count = np.uint64(len(slots) - 1), 0
     for i in range(len(codes)):
-        slot = _mix(codes, i) & mask
+        slot = _hash(codes, i) & mask
         while True:
             group = slots[slot]
             if group == _FREE:
@@ -106,11 +107,11 @@ def _expand_within(counts, near, codes, ends, members, found):
 def distinct_share(codes):
     """Estimate the number of distinct codes over that of codes, from those whose hash falls into a small range."""
     mask = np.uint64(2 ** max(0, int(np.log2(max(1, len(codes) / _SAMPLE)))) - 1)
-    picked = _pick(_read_only(codes), mask)
+    picked = _sample_by_hash(read_only(codes), mask)
     return len(np.unique(picked)) / len(picked) if len(picked) else 1.0
 
 
-class Collapsed:
+class DistinctCodes:
     """The distinct codes among some codes, numbered by their first rows, and exact scans of them.
 
     Parameters
@@ -129,10 +130,10 @@ class Collapsed:
     """
 
     def __init__(self, codes):
-        codes = _read_only(codes)
+        codes = read_only(codes)
         slots = np.full(2 ** int(np.ceil(np.log2(max(2, 1.5 * len(codes))))), _FREE)
         groups, firsts = np.empty(len(codes), np.uint32), np.empty(len(codes), np.int64)
-        count = _group(codes, slots, groups, firsts)
+        count = _group_equal(codes, slots, groups, firsts)
         self.codes = codes[firsts[:count]]
         self.ends = np.concatenate(([0], np.cumsum(np.bincount(groups, minlength=count))))
         self.rows = np.empty(len(codes), np.uint32)
@@ -160,10 +161,3 @@ class Collapsed:
         distances = (found >> SHIFT).astype(np.int32)
         found &= ROW
         return counts, distances, found
-
-
-def _read_only(array):
-    """A read-only view, so that memory-mapped and ordinary arrays run the same machine code."""
-    array = array.view(np.ndarray)
-    array.flags.writeable = False
-    return array

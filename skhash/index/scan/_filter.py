@@ -23,7 +23,7 @@ from skhash.bitops import (
     view,
 )
 
-__all__ = ["BLOCK", "TILE", "block_hits", "distance_to", "fill_tile", "filter_blocks", "new_tile", "width_of"]
+__all__ = ["BLOCK", "TILE", "block_hits", "distance_to", "fill_tile", "filter_blocks", "new_tile"]
 
 BLOCK = 64  # codes per filtered block: one bit of a word each
 TILE = 1024  # codes per tile, at most
@@ -31,11 +31,6 @@ _TILE_WORDS = 2048  # words per tile that leave room for others in the first-lev
 _GROUP = 4  # queries that share each load of codes
 _ZERO = np.uint64(0)
 _FAR = np.uint64(2**32 - 1)  # beyond any distance
-
-
-def width_of(n_words):
-    """Make the kernels' argument `width`."""
-    return (0,) * n_words if n_words in (1, 2, 4, 8) else np.zeros(n_words, np.int64)
 
 
 @kernel

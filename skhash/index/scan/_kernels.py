@@ -6,24 +6,14 @@ nearer than the query's limit, and only these are looked at code by code.
 
 import numpy as np
 
-from skhash.bitops import kernel, popcount, trailing_zeros
+from skhash.bitops import kernel, trailing_zeros
+from skhash.index.scan._candidates import code_distance, kth_distance
 from skhash.index.scan._filter import BLOCK, TILE, block_hits, distance_to, fill_tile, filter_blocks, new_tile
 
 __all__ = ["count_below", "fill_below", "lower_limits", "nearest"]
 
 _SPARE = 32  # how far beyond 2 k candidates a query may run before they are cut back to k
-_ZERO = np.uint64(0)
 _ONE = np.uint64(1)
-
-
-@kernel
-def _kth(histogram, k):
-    """The k-th smallest distance of a histogram, and how many distances are smaller."""
-    distance, smaller = 0, 0
-    while smaller + histogram[distance] < k:
-        smaller += histogram[distance]
-        distance += 1
-    return distance, smaller
 
 
 @kernel
@@ -32,7 +22,7 @@ def _keep_nearest(distances, rows, count, k, histogram):
     histogram[:] = 0
     for i in range(count):
         histogram[distances[i]] += 1
-    kth, smaller = _kth(histogram, k)
+    kth, smaller = kth_distance(histogram, k, len(histogram) - 1)
     ties, kept = k - smaller, 0
     for i in range(count):
         distance = distances[i]
@@ -75,12 +65,11 @@ def lower_limits(sample, queries, k, limits, width):
         return
     for q in range(len(queries)):
         histogram[:] = 0
+        query = queries[q]
         for i in range(len(sample)):
-            total = _ZERO
-            for w in range(len(width)):
-                total += popcount(sample[i, w] ^ queries[q, w])
-            histogram[np.int64(total)] += 1
-        limits[q] = min(limits[q], np.uint64(_kth(histogram, k)[0] + 1))
+            histogram[code_distance(sample, i, query, width)] += 1
+        kth, _ = kth_distance(histogram, k, len(histogram) - 1)
+        limits[q] = min(limits[q], np.uint64(kth + 1))
 
 
 @kernel
