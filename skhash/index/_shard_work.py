@@ -12,7 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from skhash.index.hamming._hamming_index import HammingIndex
-from skhash.index.hamming._saving import open_current
+from skhash.index.storage._blocks import open_current
 from skhash.utils import import_optional
 
 __all__ = ["Answer", "SavedPart", "merge", "read_part", "runner"]
@@ -34,8 +34,8 @@ def read_part(part):
         return part, part
     if isinstance(part, (str, os.PathLike)):
         folder = Path(part).absolute()
-        header, index = open_current(HammingIndex, folder)
-        return SavedPart(str(folder), header["crc32"]), index
+        saved = open_current(folder)
+        return SavedPart(str(folder), saved.crc32), HammingIndex._restore(saved)
     index = HammingIndex().fit(part)
     return index, index
 
@@ -43,10 +43,10 @@ def read_part(part):
 @lru_cache(maxsize=1024)
 def _open(part):
     """Open a saved part, once in each process."""
-    header, index = open_current(HammingIndex, Path(part.path))
-    if header["crc32"] != part.crc32:
+    saved = open_current(Path(part.path))
+    if saved.crc32 != part.crc32:
         raise ValueError(f"{part.path} has changed since the ShardedHammingIndex was made; make a new one.")
-    return index
+    return HammingIndex._restore(saved)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
 from skhash import HammingIndex
-from skhash.index.hamming import _saving
 from skhash.index.storage import _atomic_folder as _folder
+from skhash.index.storage import _blocks
 from skhash.index.storage import _format as _storage
 
 
@@ -273,7 +273,7 @@ def test_opening_while_the_folder_is_saved_to_tries_again(saved, monkeypatch):
     index.save(folder)
     headers.append(_storage.read_index_header(folder))
     read = iter([*headers, headers[0], headers[0]])
-    monkeypatch.setattr(_saving, "read_index_header", lambda folder: next(read))
+    monkeypatch.setattr(_blocks, "read_index_header", lambda folder: next(read))
     assert_equal_indexes(HammingIndex.open(folder), index)
     with pytest.raises(FileNotFoundError, match=r"is missing; header\.json expects it with \d+ bytes"):
         HammingIndex.open(folder)
@@ -359,7 +359,7 @@ def test_folders_that_cannot_be_opened(saved, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"is no saved index, .*: no header\.json"):
         HammingIndex.verify(tmp_path / "other")
     rewrite(folder, parameters={"n_neighbours": 3})
-    with pytest.raises(ValueError, match=r"with parameters that this release has not: \['n_neighbours'\]"):
+    with pytest.raises(ValueError, match=r"with parameters unknown to this release: \['n_neighbours'\]"):
         HammingIndex.open(folder)
     rewrite(folder, version=2)
     with pytest.raises(ValueError, match=r"has version 2 of the format, .*; expected version 1"):
