@@ -2,6 +2,7 @@
 
 from numbers import Integral, Real
 
+from skhash.index.hamming._explanation import ExplanationMixin
 from skhash.index.hamming._graph import GraphMixin
 from skhash.index.hamming._prediction import LabelledMixin
 from skhash.index.hamming._rerank import RerankMixin
@@ -13,7 +14,7 @@ from skhash.utils import Interval, StrOptions, fit_context
 __all__ = ["HammingIndex"]
 
 
-class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndexMixin):
+class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabelledMixin, ExplanationMixin, SavedIndexMixin):
     """Exact search for the nearest binary codes by Hamming distance.
 
     Every answer is ordered by (distance, row), where rows are the codes in the order in which they came. Results do not

@@ -127,12 +127,12 @@ def live_blocks(
     collection: Collection,
 ) -> Iterator[tuple[NDArray[np.uint64], Labels | None, NDArray[Any] | None]]:
     """Yield codes, labels and ids of the rows that are not removed; without a copy if that is all of them."""
-    if collection.alive is None:
+    if collection.live_mask is None:
         is_row = collection.ids is None and collection.next_id == len(collection)
         yield collection.codes, collection.labels, None if is_row else collection.ids_of(collection.live_rows())
         return
-    for start in range(0, len(collection.alive), _COPIED_AT_ONCE):
-        rows = start + np.flatnonzero(collection.alive[start : start + _COPIED_AT_ONCE])
+    for start in range(0, len(collection.live_mask), _COPIED_AT_ONCE):
+        rows = start + np.flatnonzero(collection.live_mask[start : start + _COPIED_AT_ONCE])
         labels = None if collection.labels is None else collection.labels[rows]
         yield collection.codes[rows], labels, collection.ids_of(rows)
 

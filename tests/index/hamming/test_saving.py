@@ -405,9 +405,13 @@ def test_what_cannot_be_saved(tmp_path):
     [
         ([], ValueError, "blocks is empty; at least one block of codes is needed"),
         ([[[0, 1]], [[0, 1, 1]]], ValueError, "X has 3 features, but HammingIndex is expecting 2 features"),
-        ([([[0, 1]], [1]), [[0, 1]]], ValueError, "with labels, got y missing: labels must be given always or never"),
-        ([([[0, 1]], None, [1]), [[0, 1]]], ValueError, "with own ids, got ids missing: ids must be given always or"),
-        ([[[0, 1]], ([[0, 1]], None, [1])], ValueError, "without own ids, got ids given: ids must be given always or"),
+        ([([[0, 1]], [1]), [[0, 1]]], ValueError, "y must be passed to every add, as to fit: the index has labels"),
+        (
+            [([[0, 1]], None, [1]), [[0, 1]]],
+            ValueError,
+            "ids must be passed to every add, as to fit: the index has user",
+        ),
+        ([[[0, 1]], ([[0, 1]], None, [1])], ValueError, "ids must not be passed to add: fit was called without ids"),
         ([([[0, 1]], None, [1]), ([[0, 1]], None, ["a"])], TypeError, "ids must be integers"),
         ([([[0, 1]], None, [1]), ([[0, 1]], None, [1])], ValueError, "ids must be unique, but 1 is given more than on"),
         ([([[0, 1]], None, ["a"]), ([[0, 1]], None, ["a"])], ValueError, "ids must be unique, but 'a' is given more t"),
@@ -429,10 +433,10 @@ def test_appended_blocks_that_are_refused_leave_the_folder_as_it_was(tmp_path):
     index.save(tmp_path)
     codes = random_codes(2, 5)
     for blocks, message in [
-        ([codes], "ids missing"),
+        ([codes], "ids must be passed to every add"),
         ([(codes, None, [20, 3])], "ids must be unique, but 3 is given more than once"),
         ([(codes, None, [20, 21]), (codes, None, [30, 20])], "ids must be unique, but 20 is given more than once"),
-        ([(codes, [0, 1], [20, 21])], "without labels, got y given"),
+        ([(codes, [0, 1], [20, 21])], "y must not be passed: fit was called without y"),
     ]:
         with pytest.raises(ValueError, match=message):
             HammingIndex.append_blocks(tmp_path, blocks)
