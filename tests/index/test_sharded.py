@@ -175,7 +175,7 @@ def test_arrays_as_parts_and_queries_in_any_form():
         ("folder", TypeError, "parts must be a list of paths, fitted indexes or arrays, got str"),
         ([np.eye(3), np.eye(4)], ValueError, "All parts must have the same bits: part 0 has 3, part 1 has 4"),
         ([HammingIndex()], NotFittedError, "not fitted"),
-        (["/nowhere at all"], FileNotFoundError, "There is no folder /nowhere at all"),
+        (["/nowhere at all"], FileNotFoundError, "No such directory: /nowhere at all"),
         (
             [HammingIndex().fit([[0, 1]], ["a"]), HammingIndex().fit([[0, 1]])],
             ValueError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -14,7 +14,11 @@ from skhash.index.collection._labels import read_more_labels
 from skhash.utils import Labels, is_mapped, read_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from numpy.typing import ArrayLike, NDArray
+
+    from skhash.index.collection._ids import IdsLike
 
 __all__ = ["Collection"]
 
@@ -60,7 +64,7 @@ class Collection:
     lookup: IdLookup = field(default_factory=IdLookup)
 
     @classmethod
-    def build(cls, codes: NDArray[np.uint64], y: ArrayLike | None = None, ids: ArrayLike | None = None) -> Collection:
+    def build(cls, codes: NDArray[np.uint64], y: ArrayLike | None = None, ids: IdsLike | None = None) -> Collection:
         """Build a collection of packed codes, which are not copied, with labels and ids as the user passes them."""
         labels = None if y is None else read_labels(y, n_samples=len(codes))
         if ids is None:
@@ -75,7 +79,7 @@ class Collection:
     def __contains__(self, label: object) -> bool:
         if isinstance(label, Integral) and not -(2**63) <= int(label) < 2**63:
             return False
-        return bool(self._find(read_ids([label]))[0] >= 0)
+        return bool(self._find(read_ids([cast("Hashable", label)]))[0] >= 0)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "buffers": {}, "lookup": IdLookup()}  # both can be rebuilt
@@ -85,7 +89,7 @@ class Collection:
         self.buffers.clear()
         return replace(self, buffers={}, lookup=IdLookup())
 
-    def add(self, codes: NDArray[np.uint64], y: ArrayLike | None = None, ids: ArrayLike | None = None) -> Collection:
+    def add(self, codes: NDArray[np.uint64], y: ArrayLike | None = None, ids: IdsLike | None = None) -> Collection:
         """Append codes, with labels and ids always or never."""
         new_ids = self._read_new_ids(ids, len(codes))
         labels, new, buffers = self._read_more_labels(y, len(codes))
@@ -103,7 +107,7 @@ class Collection:
         fields["codes"], buffers["codes"] = append(self.codes, codes, buffers.get("codes"))
         return replace(self, **fields)
 
-    def remove(self, ids: ArrayLike) -> Collection:
+    def remove(self, ids: IdsLike) -> Collection:
         """Mark codes as removed; compact if too many are, but a memory map only by `compact`."""
         rows = self.rows_of(ids, unique=True)
         if not len(rows):
@@ -114,7 +118,7 @@ class Collection:
         too_many = left.n_dead > _MAX_DEAD_SHARE * len(self.codes)
         return left.compact() if too_many and not is_mapped(self.codes) else left
 
-    def update(self, ids: ArrayLike, codes: NDArray[np.uint64], y: ArrayLike | None = None) -> Collection:
+    def update(self, ids: IdsLike, codes: NDArray[np.uint64], y: ArrayLike | None = None) -> Collection:
         """Replace codes, and labels if `y` is passed, in their rows."""
         rows = self.rows_of(ids, unique=True)
         if len(codes) != len(rows):
@@ -149,7 +153,7 @@ class Collection:
         """Return those of an array's rows that are not removed; without a copy if that is all of them."""
         return array if self.live_mask is None else array[self.live_mask]
 
-    def select(self, where: ArrayLike | None) -> NDArray[np.bool_] | None:
+    def select(self, where: IdsLike | None) -> NDArray[np.bool_] | None:
         """Return the mask of rows that a search may find, None for all; `where` as in `HammingIndex.kneighbors`."""
         if where is None:
             return self.live_mask
@@ -175,7 +179,7 @@ class Collection:
         """Return the ids of rows."""
         return rows if self.ids is None else self.ids[rows]
 
-    def rows_of(self, ids: ArrayLike, *, unique: bool = False, name: str = "ids") -> NDArray[np.int64]:
+    def rows_of(self, ids: IdsLike, *, unique: bool = False, name: str = "ids") -> NDArray[np.int64]:
         """Return the rows of ids, which must all be in the collection, and differ if `unique`."""
         wanted = read_ids(ids, name=name)
         if unique:
@@ -207,7 +211,7 @@ class Collection:
             rows = np.where((rows >= 0) & self.live_mask[rows], rows, -1)
         return rows
 
-    def _read_new_ids(self, ids: ArrayLike | None, n: int) -> NDArray[Any] | None:
+    def _read_new_ids(self, ids: IdsLike | None, n: int) -> NDArray[Any] | None:
         """Read the ids of new codes; return None if they are still their rows."""
         if self.next_id is not None:
             if ids is not None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from skhash.index.hamming._state import _IndexState
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
+    from skhash.index.collection._ids import IdsLike
     from skhash.index.engine._plan import SearchPlan
     from skhash.utils import CodesLike
 
@@ -24,7 +23,7 @@ class ExplanationMixin(_IndexState):
         X: CodesLike | None = None,
         n_neighbors: int | None = None,
         radius: int | None = None,
-        where: ArrayLike | None = None,
+        where: IdsLike | None = None,
     ) -> SearchPlan:
         """Forecast what a search would do and cost, without doing it.
 

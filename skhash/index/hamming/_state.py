@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.index.collection._ids import IdsLike
     from skhash.utils import CodesLike, Labels
 
 __all__ = ["_IndexState", "read_codes", "split_by_query"]
@@ -86,7 +87,7 @@ class _IndexState(BaseEstimator):
         """Algorithm and number of queries of the last search."""
         return self._get_engine().last_search
 
-    def _build(self, X: CodesLike, y: ArrayLike | None = None, ids: ArrayLike | None = None) -> Self:
+    def _build(self, X: CodesLike, y: ArrayLike | None = None, ids: IdsLike | None = None) -> Self:
         """Index codes in place of those that are there; on error the estimator is unchanged."""
         with restore_on_error(self):
             codes = self._read_codes(X, reset=True)
@@ -110,7 +111,7 @@ class _IndexState(BaseEstimator):
         return engine
 
     def _nearest(
-        self, X: CodesLike | None, n_neighbors: int | None = None, where: ArrayLike | None = None
+        self, X: CodesLike | None, n_neighbors: int | None = None, where: IdsLike | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return distances and rows of the nearest codes, both of shape (n_queries, n_neighbors)."""
         queries, request = self._nearest_request(X, n_neighbors, where)
@@ -124,7 +125,7 @@ class _IndexState(BaseEstimator):
         return distances, rows
 
     def _within(
-        self, X: CodesLike | None, radius: int | None = None, where: ArrayLike | None = None
+        self, X: CodesLike | None, radius: int | None = None, where: IdsLike | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
         """Return the number of neighbors of each query, and their distances and rows, query after query."""
         queries, request = self._radius_request(X, radius, where)
@@ -137,7 +138,7 @@ class _IndexState(BaseEstimator):
         return counts, distances, rows
 
     def _nearest_request(
-        self, X: CodesLike | None, n_neighbors: int | None, where: ArrayLike | None
+        self, X: CodesLike | None, n_neighbors: int | None, where: IdsLike | None
     ) -> tuple[NDArray[np.uint64], NearestRequest]:
         """Read the arguments of `_nearest`; without `X` the request is for one neighbor more, the code itself."""
         check_is_fitted(self)
@@ -156,7 +157,7 @@ class _IndexState(BaseEstimator):
         return queries, NearestRequest(k + own, n_jobs=self.n_jobs, allowed=allowed)
 
     def _radius_request(
-        self, X: CodesLike | None, radius: int | None, where: ArrayLike | None
+        self, X: CodesLike | None, radius: int | None, where: IdsLike | None
     ) -> tuple[NDArray[np.uint64], RadiusRequest]:
         """Read the arguments of `_within`."""
         check_is_fitted(self)
@@ -166,7 +167,7 @@ class _IndexState(BaseEstimator):
         return queries, RadiusRequest(min(int(radius), self.bits_), n_jobs=self.n_jobs, allowed=allowed)
 
     def _read_search(
-        self, X: CodesLike | None, where: ArrayLike | None
+        self, X: CodesLike | None, where: IdsLike | None
     ) -> tuple[NDArray[np.uint64], NDArray[np.bool_] | None]:
         """Return the queries and the mask of rows that may be found (None for all)."""
         queries = self.codes_ if X is None else self._read_codes(X, reset=False)

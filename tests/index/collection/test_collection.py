@@ -200,7 +200,7 @@ def test_the_first_update_copies_and_the_next_does_not():
         (lambda c: c.add(words(2), [1, 1], ["a", "b"]), ValueError, "2 ids (the first of them 'a') are in the index"),
         (lambda c: c.add(words(2), [1, 1], ["x", "x"]), ValueError, "but 'x' is given more than once."),
         (lambda c: c.add(words(2), [1, 1], ["x"]), ValueError, "X has 2, ids has 1."),
-        (lambda c: c.add(words(1), [[1, 0]], ["x"]), ValueError, "y must hold the same kind of labels as before"),
+        (lambda c: c.add(words(1), [[1, 0]], ["x"]), ValueError, "y must be of the same kind as the labels before"),
         (lambda c: c.remove(["a", "x", "y"]), ValueError, "but 2 ids (the first of them 'x') are not in the index."),
         (lambda c: c.remove("a"), TypeError, "ids must be a list or an array of ids, got str: 'a'."),
         (lambda c: c.update(["a"], words(2)), ValueError, "ids must hold one id per code: X has 2, ids has 1."),
