@@ -31,10 +31,10 @@ class SavedIndexMixin(_IndexState):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the index as the contents of a folder.
 
-        The folder holds the codes, labels and ids as raw little-endian arrays (ids that are no integers, and classes,
-        as JSON) and `header.json` with the format's version, sizes and checksums; no pickle. Saving is atomic: until it
-        is done an index that the folder held before stays as it was, whatever happens, and afterwards the folder holds
-        the new one. Writers of one folder wait for each other, except on Windows.
+        The folder contains the codes, labels and ids as raw little-endian arrays (ids that are not integers, and
+        classes, as JSON) and `header.json` with the format's version, sizes and checksums; nothing is pickled. Saving
+        is atomic: until it is done, the folder contains the old index, even after a crash, and from then on the new
+        one. Writers of one folder wait for each other, except on Windows.
 
         Parameters
         ----------
@@ -44,9 +44,9 @@ class SavedIndexMixin(_IndexState):
         Raises
         ------
         ValueError
-            If the folder holds other files.
+            If the folder contains other files.
         TypeError
-            If ids are of a type that JSON does not have (tuples may be).
+            If ids are of a type that JSON does not have (tuples are accepted).
 
         Examples
         --------
@@ -73,8 +73,8 @@ class SavedIndexMixin(_IndexState):
             The folder.
         mmap : bool, default=True
             Whether to map codes, labels and integer ids into memory, so that opening takes milliseconds and the
-            operating system reads what searches touch; the header and the sizes of all files are checked. With False
-            all is read and compared with its checksums.
+            operating system reads only the parts that searches use; the header and the sizes of all files are checked.
+            With False everything is read and compared with its checksums.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class SavedIndexMixin(_IndexState):
         FileNotFoundError
             If the folder, its header or a file that the header names is missing.
         ValueError
-            If the folder is no saved index, of a newer version, or damaged.
+            If the folder is not a saved index, of a newer version, or damaged.
         """
         return cls._restore(open_current(Path(path), mmap))
 
@@ -105,20 +105,20 @@ class SavedIndexMixin(_IndexState):
         FileNotFoundError
             If the folder, its header or a file that the header names is missing.
         ValueError
-            If anything is damaged; names the file, and the chunk of 16 MiB.
+            If a file is damaged; the message names the file and the chunk of 16 MiB.
         """
         check_index(Path(path))
 
     @classmethod
     def from_blocks(cls, path: str | os.PathLike[str], blocks: Iterable[Any], **parameters: Any) -> Self:
-        """Build a saved index from blocks of codes, holding one block in memory at a time.
+        """Build a saved index from blocks of codes, with one block in memory at a time.
 
         Parameters
         ----------
         path : str or path-like
-            The folder: new, empty, or a saved index, which is replaced when all is written.
+            The folder: new, empty, or a saved index, which is replaced when all blocks are written.
         blocks : iterable of codes or of tuples (codes, labels) or (codes, labels, ids)
-            Codes in any form, as for `fit`; labels may be None. Each part comes with every block or with none.
+            Codes in any form, as for `fit`; labels may be None. Labels and ids come with every block or with no block.
         **parameters
             Parameters of the index, such as `bits=`.
 
@@ -126,6 +126,11 @@ class SavedIndexMixin(_IndexState):
         -------
         index : HammingIndex
             The index, mapped into memory.
+
+        Raises
+        ------
+        ValueError
+            If there are no blocks, or a block does not fit to those before; the folder is unchanged then.
 
         Examples
         --------
@@ -142,23 +147,23 @@ class SavedIndexMixin(_IndexState):
         with create(path) as writer:
             last = add_blocks(writer, blocks, index._read_block)
             if last is None:
-                raise ValueError("blocks is empty; at least one block of codes is needed.")
+                raise ValueError("blocks is empty, expected at least one block of codes.")
             writer.commit(check_ids=last.next_id is None, next_id=last.next_id, **index._facts())
         return cls.open(path)
 
     @classmethod
     def append_blocks(cls, path: str | os.PathLike[str], blocks: Iterable[Any]) -> Self:
-        """Append blocks of codes to a saved index, without writing again what is there.
+        """Append blocks of codes to a saved index, without rewriting the codes that it contains.
 
-        All blocks count, or, if this is interrupted, none. Indexes that are open already stay as they are.
+        Appending is atomic: after an interruption the folder contains no block. Indexes that are open stay as they are.
 
         Parameters
         ----------
         path : str or path-like
             The folder of a saved index.
         blocks : iterable of codes or of tuples (codes, labels) or (codes, labels, ids)
-            As for `from_blocks`; with labels and ids if the index has them. (The file of single labels, not that of
-            codes, is written again for a new class that does not come after all others.)
+            As for `from_blocks`; with labels and ids if the index has them. (The file of single labels, but not that
+            of codes, is rewritten for a new class that does not sort after all others.)
 
         Returns
         -------

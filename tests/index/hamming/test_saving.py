@@ -403,7 +403,7 @@ def test_what_cannot_be_saved(tmp_path):
 @pytest.mark.parametrize(
     ("blocks", "error", "message"),
     [
-        ([], ValueError, "blocks is empty; at least one block of codes is needed"),
+        ([], ValueError, "blocks is empty, expected at least one block of codes"),
         ([[[0, 1]], [[0, 1, 1]]], ValueError, "X has 3 features, but HammingIndex is expecting 2 features"),
         ([([[0, 1]], [1]), [[0, 1]]], ValueError, "y must be passed to every add, as to fit: the index has labels"),
         (
