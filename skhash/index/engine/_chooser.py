@@ -242,7 +242,7 @@ class AlgorithmChooser:
     def _forecast(self, request: SearchRequest, queries: NDArray[np.uint64], answer: Answer, costs: _Costs) -> None:
         """Forecast the cost of the tables, from the scan of a few queries; next when twice as much has been scanned."""
         segment, (reach, n_hits) = self._segment, request.reach(answer)
-        n_jobs = min(effective_n_jobs(request.n_jobs), len(queries))
+        n_jobs = min(_n_threads(request.n_jobs), len(queries))
         reach = np.minimum(reach, segment.bits)
         cost = forecast(segment.codes, segment.bits, queries, reach, n_hits, segment.n_distinct()) / n_jobs
         costs.probe = cost if costs.probe is None else (costs.probe + cost) / 2
@@ -251,8 +251,14 @@ class AlgorithmChooser:
 
 def _prefers_scan(costs: _Costs) -> bool:
     """Check whether a scan is known to be faster than the tables that exist."""
-    known = costs.scan is not None and costs.probe is not None
-    return known and costs.n_probed >= _TRIALS and costs.scan < costs.probe
+    if costs.scan is None or costs.probe is None or costs.n_probed < _TRIALS:
+        return False
+    return costs.scan < costs.probe
+
+
+def _n_threads(n_jobs: int | None) -> int:
+    """Return the number of threads that `n_jobs` stands for."""
+    return effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # joblib takes None
 
 
 def _timed(
@@ -262,7 +268,7 @@ def _timed(
     n_jobs: int | None,
 ) -> tuple[Result, int]:
     """Call `search`; return the answer and the time in ns: that of this thread where it is the only one."""
-    clock = time.thread_time_ns if effective_n_jobs(n_jobs) == 1 else time.perf_counter_ns
+    clock = time.thread_time_ns if _n_threads(n_jobs) == 1 else time.perf_counter_ns
     start = clock()
     answer = search(segment, queries)
     return answer, clock() - start

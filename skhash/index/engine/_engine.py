@@ -163,21 +163,20 @@ class SearchEngine:
     serve any number of threads.
 
     How `"auto"` decides. It starts with scans, and times them. Once calls of a kind (k or radius, size of the mask,
-    threads, few or many queries) have scanned for a while, it forecasts what multi-index hashing would cost: how far
-    queries reach is known from the answers of up to 16 of them, how crowded the buckets are from a sample of some
-    8,192 codes. Tables are built when half the time of building them would have been saved by now, this call included:
-    a few queries never pay for tables. Where there are tables, each kind of call tries them for 32 queries or more, is
-    timed against a scan unless they are far cheaper, and goes on with the faster. A query that turns out to cost more
-    than a scan is handed to the scan, with the bound that it has found for its k-th distance. Small collections are
-    always scanned, and so are memory maps, which tables in memory would defeat: `"mih"` builds tables for them, too.
+    threads, few or many queries) have scanned for a while, it forecasts what multi-index hashing would cost: the reach
+    of queries is known from the answers of up to 16 of them, the sizes of buckets from a sample of some 8,192 codes.
+    Tables are built when half the time of building them would have been saved by now, this call included: a few queries
+    never pay for tables. Where tables exist, each kind of call tries them for 32 queries or more, is timed against a
+    scan unless they are far cheaper, and continues with the faster. A query that turns out to cost more than a scan is
+    passed to the scan, with its bound of the k-th distance. Small collections are always scanned, and so are memory
+    maps, whose purpose tables in memory would defeat: `"mih"` builds tables for them, too.
 
-    Wherever tables are built, codes of which at most 70 % are distinct are collapsed first: searches then go through
-    the distinct codes.
+    Where tables are built and at most 70 % of the codes are distinct, searches go through the distinct codes.
 
     Parameters
     ----------
     codes : ndarray of uint64 of shape (n, ceil(bits / 64))
-        Packed codes, C-contiguous; not copied, and not to be changed.
+        Packed codes, C-contiguous; not copied, and must not be changed.
     bits : int
         Code length.
     algorithm : {"auto", "brute", "mih"}, default="auto"
@@ -188,8 +187,8 @@ class SearchEngine:
     codes : ndarray of uint64 of shape (n, ceil(bits / 64))
         The codes.
     last_search : dict
-        What the last search did: `algorithm` ("brute" or "mih", by which most queries were answered), `n_queries`,
-        and `n_probed`, the number of queries that went to the tables.
+        The last search: `algorithm` ("brute" or "mih", by which most queries were answered), `n_queries`, and
+        `n_probed`, the number of queries that went to the tables.
 
     References
     ----------
@@ -293,7 +292,7 @@ class SearchEngine:
             scan_ns=explanation.scan_ns,
             tables_ns=explanation.tables_ns,
             tables="built" if segment.tables is not None else "to be built" if decision.builds else "not built",
-            n_jobs=effective_n_jobs(request.n_jobs),
+            n_jobs=effective_n_jobs(request.n_jobs),  # pyright: ignore[reportArgumentType]  # joblib takes None,
         )
 
     def extend(self, codes: NDArray[np.uint64]) -> None:
@@ -312,7 +311,7 @@ class SearchEngine:
             self._reset()
 
     def memory_usage(self) -> dict[str, int]:
-        """Compute the bytes of what the engine holds.
+        """Compute the bytes of the codes and of the structures built for them.
 
         Returns
         -------

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from skhash.utils import CodesLike
 
-__all__ = ["LabelledMixin"]
+__all__ = ["LabeledMixin"]
 
 
 def _may_have_labels(index: _IndexState) -> bool:
@@ -25,7 +25,7 @@ def _may_have_labels(index: _IndexState) -> bool:
     return True
 
 
-class LabelledMixin(_IndexState):
+class LabeledMixin(_IndexState):
     """The methods of `HammingIndex` that need labels."""
 
     @available_if(_may_have_labels)

@@ -199,7 +199,7 @@ class RerankMixin(_IndexState):
             if (bit_weights < 0).any():
                 raise ValueError(f"weights must not be negative, got {bit_weights.min()}.")
             return queries, np.ascontiguousarray(np.broadcast_to(bit_weights, (len(queries), self.bits_)))
-        z: Any = validate_data(self, X, reset=False)
+        z: Any = validate_data(self, cast("Any", X), reset=False)
         if z.dtype.kind != "f":
             raise ValueError(f"X must be continuous codes (floats) for scoring='asymmetric', got dtype {z.dtype}.")
         z = z.astype(np.float64) - (self.binarize or 0.0)

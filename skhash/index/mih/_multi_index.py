@@ -33,7 +33,7 @@ class MultiIndex:
     bits : int
         Code length.
     ends, rows : ndarray of int64 of shape (n + 1,) and of uint32 of shape (n_rows,), default=None
-        The rows of code i: `rows[ends[i]:ends[i + 1]]`, rising. None means row i.
+        The rows of code i: `rows[ends[i]:ends[i + 1]]`, ascending. None means row i.
 
     Attributes
     ----------
@@ -97,8 +97,16 @@ class MultiIndex:
 
         def search(part: slice) -> None:
             kernels.nearest(
-                *(*self._tables, queries[part], k, float(budget), allowed),
-                *(distances[part], rows[part], bounds[part], spent[part], self._width),
+                *self._tables,
+                queries[part],
+                k,
+                float(budget),
+                allowed,
+                distances[part],
+                rows[part],
+                bounds[part],
+                spent[part],
+                self._width,
             )
 
         _map_slices(search, n, n_jobs)
@@ -143,8 +151,15 @@ class MultiIndex:
 
         def search(part: slice) -> NDArray[np.int64]:
             return kernels.within(
-                *(*self._tables, queries[part], radius, float(budget), allowed, self._n_rows),
-                *(counts[part], spent[part], self._width),
+                *self._tables,
+                queries[part],
+                radius,
+                float(budget),
+                allowed,
+                self._n_rows,
+                counts[part],
+                spent[part],
+                self._width,
             )
 
         found = np.concatenate(_map_slices(search, n, n_jobs))
@@ -160,7 +175,7 @@ def _mask(allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
 
 def _map_slices(search: Callable[[slice], Result], n_queries: int, n_jobs: int | None) -> list[Result]:
     """Call `search` with slices of the queries, in threads; return the answers in order."""
-    n_threads = effective_n_jobs(n_jobs)
+    n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # joblib takes None
     size = max(1, min(-(-n_queries // n_threads), _MAX_QUERIES))
     parts = [slice(start, min(start + size, n_queries)) for start in range(0, max(n_queries, 1), size)]
     return [search(parts[0])] if len(parts) == 1 else map_threads(search, parts, n_threads)

@@ -8,7 +8,7 @@ from skhash.bitops import kernel, popcount
 
 __all__ = ["ROW", "SHIFT", "code_distance", "kth_distance", "sort_by_digits"]
 
-SHIFT = 40
+SHIFT = 40  # rows below 2**40, and distances below 2**23
 ROW = (1 << SHIFT) - 1
 
 
@@ -34,7 +34,11 @@ def kth_distance(histogram, k, limit):
 
 @kernel
 def sort_by_digits(found, spare, n_rows):
-    """Sort candidates by (distance, row), digit after digit from the lowest; short lists by comparison."""
+    """Sort candidates by (distance, row): by a radix sort from the lowest digit, short lists by comparison.
+
+    `spare` is scratch of the same length; rows are below `n_rows`, so that the digits between rows and distances can be
+    skipped.
+    """
     if len(found) < 128:
         found.sort()
         return
@@ -57,5 +61,5 @@ def sort_by_digits(found, spare, n_rows):
             counts[j] += 1
         source, target = target, source
         shift = min(shift + digit, np.int64(SHIFT)) if shift < SHIFT else shift + digit
-    if source is not found:
+    if source is not found:  # after an odd number of passes
         found[:] = source

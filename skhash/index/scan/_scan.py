@@ -201,7 +201,8 @@ def _prepare(
     codes: NDArray[np.uint64], allowed: NDArray[np.bool_] | None, n_queries: int, n_jobs: int | None
 ) -> tuple[_Scan, int]:
     """Divide the threads: one scan that uses them all, or one thread per scan and many scans."""
-    n_threads = max(1, min(effective_n_jobs(n_jobs), codes.size * n_queries // _MIN_WORK))
+    n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # joblib takes None
+    n_threads = max(1, min(n_threads, codes.size * n_queries // _MIN_WORK))
     per_scan = n_threads if n_queries < _FEW_QUERIES * n_threads else 1
     allowed = np.empty(0, bool) if allowed is None else allowed
     scan = _Scan(read_only(codes), read_only(allowed), width_of(codes.shape[1]), per_scan)
