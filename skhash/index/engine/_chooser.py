@@ -80,7 +80,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A decision with the forecasts it rests on: ns per query, and the number of codes that tables would hold."""
+    """A decision with the costs it rests on, in ns per query, and the number of codes that tables would hold.
+
+    The cost of a scan is measured, or that of the model if no scan was timed; that of tables is measured or forecast.
+    """
 
     decision: Decision
     scan_ns: float | None
@@ -150,13 +153,11 @@ class AlgorithmChooser:
             decision = self._decide(request, queries, costs)
         else:
             decision = self._decide_without_costs(algorithm)
-        may_forecast = costs.probe is None and segment.can_build and not (self._mapped and algorithm != "mih")
-        if costs.scan is None or may_forecast:
+        if costs.probe is None and segment.can_build and not (self._mapped and algorithm != "mih"):
             head = queries[:_HEAD]
-            answer = self._scan(request, head, costs)
-            if may_forecast:
-                self._forecast(request, head, answer, costs)
-        return Explanation(decision, costs.scan, costs.probe, None if costs.probe is None else segment.n_distinct())
+            self._forecast(request, head, request.scan(segment, head), costs)
+        scan_ns = segment.scan_ns if costs.scan is None else costs.scan
+        return Explanation(decision, scan_ns, costs.probe, None if costs.probe is None else segment.n_distinct())
 
     def _decide(self, request: SearchRequest, queries: NDArray[np.uint64], costs: _Costs) -> Decision:
         """Scan some queries if something must be learned, and decide how to answer the others.

@@ -32,10 +32,10 @@ class SearchPlan:
     n_appended : int
         Number of codes that were added after the tables were built and are scanned beside them.
     scan_ns : float or None
-        Forecast of what a query costs by a scan, in nanoseconds.
+        Cost of a query by a scan in nanoseconds: measured in searches of this kind, or that of a model.
     tables_ns : float or None
-        Forecast of what a query costs by the tables, without building them, in nanoseconds. None if tables cannot be
-        built or would be built in place of a memory map.
+        Cost of a query by the tables in nanoseconds: measured, or forecast from a sample of the codes without building
+        the tables. None if tables cannot be built, or would defeat the purpose of a memory map.
     tables : {"built", "to be built", "not built"}
         Whether the tables exist, or would be built by the search.
     n_jobs : int
@@ -73,4 +73,4 @@ class SearchPlan:
 
 def _format_cost(ns: float | None) -> str:
     """Return a cost as text."""
-    return "not forecast" if ns is None else f"{ns / 1000:,.1f} us per query"
+    return "cost not forecast" if ns is None else f"{ns / 1000:,.1f} us per query"

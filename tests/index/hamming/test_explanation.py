@@ -110,7 +110,7 @@ def test_it_explains_itself_in_a_table():
     assert "us per query" in text
     plan = SearchPlan("mih", "because", 2, 1000, 10, 0, None, 0, 1500.0, None, "built", 1)
     assert str(plan).splitlines()[2:5] == [
-        "codes      1,000 (10 allowed)", "scan       1.5 us per query", "tables     built, not forecast"
+        "codes      1,000 (10 allowed)", "scan       1.5 us per query", "tables     built, cost not forecast"
     ]  # fmt: skip
 
 
