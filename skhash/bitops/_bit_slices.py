@@ -1,21 +1,27 @@
 """Codes in bit slices, and the Hamming distances of 512 of them computed at once.
 
 A slice is one bit of `SLICE` items: the lanes of one vector. To add up the bits in which items differ from a query,
-full adders take three slices of one weight and give one of that weight and one of twice of it, until one slice is left
-per weight: the binary digits of all 512 distances. So every instruction works on 512 items, and the distances are ready
-to be counted without being looked at one by one.
+full adders turn three slices of one weight into one of that weight and one of twice the weight, until one slice is left
+per weight: the binary digits of all 512 distances. So every instruction works on 512 items, and the distances can be
+counted without computing them one by one.
 
-The first round of adders does not depend on the query but for the pattern of its three bits. A table therefore holds,
-for every three bits and 512 items, the sum for both parities of the pattern and the carry for all eight patterns.
+The first round of adders depends on the query only by the pattern of three of its bits. A table therefore holds, for
+every three bits and 512 items, the sum for both parities of the pattern and the carry for all eight patterns.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
-from numba.extending import intrinsic
 
-from skhash.bitops._compile import kernel
+from skhash.bitops._compile import intrinsic, kernel
 from skhash.bitops._lanes import LANES, VECTOR, WORD, call_intrinsic
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["SLICE", "add_up", "make_choices", "make_table", "n_triples", "new_slices", "vector_at"]
 
@@ -23,25 +29,25 @@ SLICE = 64 * LANES  # items per slice
 _VARIANTS = 10  # of a triple of bits: two sums, eight carries
 _ONE = np.uint64(1)
 _ALL = np.uint64(2**64 - 1)
-# Any function of three bits in one instruction: LLVM does not find that by itself for both halves of an adder.
+# AVX-512 computes any function of three bits in one instruction; LLVM does not use it for both halves of an adder.
 _TERNARY = binding.get_host_cpu_features().get("avx512f", False)
 
 
-def n_triples(n_words):
-    """Number of triples that hold all bits of so many words."""
+def n_triples(n_words: int) -> int:
+    """Return the number of triples for all bits of `n_words` words."""
     return -(-64 * n_words // 3)
 
 
-def new_slices(*shape):
-    """Zeros of shape (*shape, LANES), on a cache line: no vector crosses two."""
+def new_slices(*shape: int) -> NDArray[np.uint64]:
+    """Return zeros of shape (*shape, LANES), aligned to cache lines: no vector crosses two."""
     size = int(np.prod(shape)) * LANES
     words = np.zeros(size + LANES, np.uint64)
     first = -(words.ctypes.data // 8) % LANES
     return words[first : first + size].reshape(*shape, LANES)
 
 
-def make_table(codes):
-    """Lay codes out: for every `SLICE` items and three bits, all that the first adders can give.
+def make_table(codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Tabulate all results of the first adders for every `SLICE` items and three bits.
 
     Parameters
     ----------
@@ -51,7 +57,7 @@ def make_table(codes):
     Returns
     -------
     table : ndarray of uint64 of shape (n_blocks, n_triples, 10, LANES)
-        Behind the last item as if there were codes of zeros.
+        After the last item as for codes of zeros.
     """
     table = new_slices(-(-len(codes) // SLICE), n_triples(codes.shape[1]), _VARIANTS)
     _fill_table(codes, table, np.empty((3 * table.shape[1], LANES), np.uint64))
@@ -60,14 +66,14 @@ def make_table(codes):
 
 @kernel
 def make_choices(queries, choices):
-    """Say where in a block of the table the sum and the carry of each triple are for each query.
+    """Compute the positions of the sum and the carry of each triple in a block of the table, for each query.
 
     Parameters
     ----------
     queries : ndarray of uint64 of shape (n_queries, n_words)
         Packed codes.
     choices : ndarray of uint16 of shape (n_queries, 2 * n_triples)
-        The answer, positions in words: sum, carry, sum, carry, ...
+        Filled with positions in words: sum, carry, sum, carry, ...
     """
     for q in range(len(queries)):
         for triple in range(choices.shape[1] // 2):
@@ -84,7 +90,10 @@ def make_choices(queries, choices):
 
 @kernel
 def _transpose(words):
-    """Turn 64 words into their 64 slices: bit `j` of word `i` becomes bit `i` of word `j`."""
+    """Transpose 64 words of 64 bits in place: bit `j` of word `i` becomes bit `i` of word `j`.
+
+    Blocks of 32 bits are exchanged first, then those of 16 within each half, down to single bits.
+    """
     half, mask = np.uint64(32), np.uint64(2**32 - 1)
     while half:
         for i in range(64):
@@ -126,17 +135,17 @@ def _fill_table(codes, table, slices):
                     entry[2 + pattern, lane] = (x & y) | (z & (x | y))
 
 
-def _full_adder(builder, a, b, c):
+def _full_adder(builder: ir.IRBuilder, a: Any, b: Any, c: Any) -> tuple[Any, ...]:
     """Generate the sum and the carry of three slices."""
-    if _TERNARY:
+    if _TERNARY:  # the truth tables of the sum (odd parity) and of the carry (majority)
         name, immediate = f"llvm.x86.avx512.pternlog.q.{64 * LANES}", ir.IntType(32)
         return tuple(call_intrinsic(builder, name, a, b, c, immediate(table)) for table in (0x96, 0xE8))
     differ = builder.xor(a, b)
     return builder.xor(differ, c), builder.or_(builder.and_(a, b), builder.and_(differ, c))
 
 
-def vector_at(builder, words, position):
-    """Point at the vector that begins at some position of aligned words; for code generators."""
+def vector_at(builder: ir.IRBuilder, words: Any, position: Any) -> Any:
+    """Generate a pointer to the vector at a position of aligned words."""
     return builder.bitcast(builder.gep(words, [position]), VECTOR.as_pointer())
 
 

@@ -1,25 +1,31 @@
-"""How many codes lie at each Hamming distance from a query, without looking at them one by one."""
+"""Counts of codes at each Hamming distance from a query, 512 codes at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from skhash.bitops._bit_slices import SLICE, add_up, make_choices, make_table, n_triples, new_slices, vector_at
-from skhash.bitops._compile import kernel
+from skhash.bitops._compile import intrinsic, kernel
 from skhash.bitops._lanes import LANES, VECTOR, WORD, call_intrinsic, popcount
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["DistanceCounter"]
 
-_MAX_WORDS = 4  # beyond that the generated code gets long; codes are compared one by one
+_MAX_WORDS = 4  # beyond that the generated code gets long, and codes are compared one by one
 _TILE = 4  # blocks of the table that share a pass of the queries
 _GROUP = 64  # queries that share a tile
-_LOW = 4  # binary digits of the distance whose counts are held in registers at once
+_LOW = 4  # binary digits of the distance whose counts are held in registers at the same time
 
 
 class DistanceCounter:
-    """Codes laid out for counting how many of them lie at each distance from a query.
+    """Codes in a layout for counting those at each distance from a query.
 
     Parameters
     ----------
@@ -28,7 +34,7 @@ class DistanceCounter:
 
     Notes
     -----
-    Codes of up to 256 bits take 3.5 times their own memory here. The binary digits of all distances are computed and
+    Codes of up to 256 bits take 3.5 times their own memory. The binary digits of all distances are computed and
     counted 512 codes at a time: on processors with wide vectors in about the time of a search for the ten nearest.
 
     Examples
@@ -40,13 +46,21 @@ class DistanceCounter:
     array([0, 0, 1, 1, 1, 0])
     """
 
-    def __init__(self, codes):
+    n_codes: int
+    n_words: int
+
+    def __init__(self, codes: NDArray[np.uint64]) -> None:
         _check_words(codes, "codes")
         self.n_codes, self.n_words = codes.shape
         self._sliced = self.n_words <= _MAX_WORDS
         self._codes = make_table(codes) if self._sliced else codes
 
-    def count(self, queries, starts=None, stops=None):
+    def count(
+        self,
+        queries: NDArray[np.uint64],
+        starts: NDArray[np.int64] | None = None,
+        stops: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.int64]:
         """Count codes by their distance.
 
         Parameters
@@ -54,8 +68,8 @@ class DistanceCounter:
         queries : ndarray of uint64 of shape (n_queries, n_words)
             Packed codes.
         starts, stops : ndarray of int64 of shape (n_queries,), default=None
-            Of the codes, those from row `starts[q]` on and before `stops[q]` count for query `q`; None for all.
-            Neighbouring queries with equal ranges share work.
+            Query `q` counts the codes in rows `starts[q]` to `stops[q] - 1`; None for all. Adjacent queries with equal
+            ranges share work.
 
         Returns
         -------
@@ -65,7 +79,7 @@ class DistanceCounter:
         Raises
         ------
         ValueError
-            If the queries are no packed codes of the same number of words, or a range leaves the codes.
+            If the queries are not packed codes of the same number of words, or a range exceeds the codes.
         """
         _check_words(queries, "queries", self.n_words)
         counts = np.zeros((len(queries), 64 * self.n_words + 1), np.int64)
@@ -82,23 +96,23 @@ class DistanceCounter:
             _count_singly(self._codes, queries, starts, stops, counts)
         return counts
 
-    def _check_ranges(self, starts, stops, n_queries):
-        """Refuse ranges that leave the codes: a kernel would read what is behind them."""
+    def _check_ranges(self, starts: NDArray[Any], stops: NDArray[Any], n_queries: int) -> None:
+        """Raise ValueError for ranges that exceed the codes: a kernel would read memory beyond them."""
         for ends in (starts, stops):
             if ends.shape != (n_queries,) or ends.dtype.kind not in "iu":
                 raise ValueError(
-                    f"starts and stops must be one integer per query, {n_queries}; "
+                    f"starts and stops must be integers of shape (n_queries,) = ({n_queries},), "
                     f"got {ends.dtype} of shape {ends.shape}."
                 )
             if len(ends) and (ends.min() < 0 or ends.max() > self.n_codes):
                 raise ValueError(
-                    f"starts and stops must be rows of the codes, from 0 to {self.n_codes}; "
+                    f"starts and stops must be rows of the codes, from 0 to {self.n_codes}, "
                     f"got {ends.min()} to {ends.max()}."
                 )
 
 
-def _check_words(words, name, n_words=None):
-    """Refuse what is no packed codes, of some number of words if that is given."""
+def _check_words(words: NDArray[Any], name: str, n_words: int | None = None) -> None:
+    """Raise ValueError unless `words` are packed codes, of `n_words` words if that is not None."""
     if words.ndim != 2 or words.dtype != np.uint64 or words.shape[1] != (n_words or max(1, words.shape[1])):
         raise ValueError(
             f"{name} must be uint64 of shape ({'n' if n_words is None else 'n_queries'}, {n_words or 'n_words'}), "
@@ -108,11 +122,12 @@ def _check_words(words, name, n_words=None):
 
 @intrinsic
 def _tally(typingctx, counts, first, digits, n_blocks, masks, width):
-    """Add to `counts`, from element `first` on, how many items of some blocks have each distance.
+    """Add the numbers of items of some blocks at each distance to `counts`, from element `first` on.
 
-    `digits` holds the slices of each block's distances and `masks` says which items count. What is counted is, for all
-    values of the upper digits, the nodes of a binary tree over the four lower ones: all items, those with the highest
-    of these digits set, and so on, see `_leaves`. So half of the tree need not be counted.
+    `digits` holds the slices of each block's distances, and `masks` the items that count. For all values of the upper
+    digits, a binary tree over the four lower ones is counted: all items, those with the highest of these digits set,
+    and so on, see `_leaves`. Of each two children only the one with the digit set is counted; the other follows by
+    subtraction.
     """
     n_bits = 64 * len(width)
     n_digits = n_bits.bit_length()
@@ -165,11 +180,14 @@ def _tally(typingctx, counts, first, digits, n_blocks, masks, width):
     return types.none(counts, types.intp, digits, types.intp, masks, width), codegen
 
 
-def _sum_lanes(builder, vectors):
-    """Generate the sums over the lanes of each of `LANES` vectors, as one vector; of a single vector, as a word."""
+def _sum_lanes(builder: ir.IRBuilder, vectors: list[Any]) -> Any:
+    """Generate the sums over the lanes of each of `LANES` vectors, as one vector; of a single vector, as a word.
+
+    Vectors are added in pairs of interleaved halves, so that `LANES` sums take `LANES - 1` additions.
+    """
     if len(vectors) == 1:
         return call_intrinsic(builder, f"llvm.vector.reduce.add.v{LANES}i64", vectors[0], result=WORD)
-    size = 1  # neighbouring lanes that belong to different vectors
+    size = 1  # adjacent lanes that belong to different vectors
     while len(vectors) > 1:
         starts = range(0, LANES, 2 * size)
         lanes = [LANES * side + start + i for start in starts for side in range(2) for i in range(size)]
@@ -184,7 +202,7 @@ def _sum_lanes(builder, vectors):
 
 @kernel
 def _leaves(nodes, counts):
-    """Add what `_tally` has counted, (n_distances,), to the counts of single distances."""
+    """Add the nodes that `_tally` has counted, (n_distances,), to the counts of single distances."""
     leaves = np.empty(2**_LOW, np.int64)
     for group in range(0, len(counts), 2**_LOW):
         n_nodes = min(2**_LOW, len(counts) - group)

@@ -1,15 +1,21 @@
-"""What every Hamming kernel is made of: the population count, vectors of codes, and one way to compile.
+"""Building blocks of every Hamming kernel: the population count and vectors of codes.
 
-A loop over single words leaves the choice of vector length to LLVM, which on many processors takes half of what there
-is. The innermost loops are therefore written on `Lanes`, eight words side by side; where a processor's vectors are
-shorter, LLVM takes several of them.
+A loop over single words leaves the choice of vector length to LLVM, which on many processors uses half of the available
+length. The innermost loops are therefore written on `Lanes`, eight words side by side; where a processor's vectors are
+shorter, LLVM uses several of them.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.extending import models, register_model
 from numba.np.arrayobj import populate_array
+
+from skhash.bitops._compile import intrinsic
 
 __all__ = [
     "LANES",
@@ -30,20 +36,20 @@ __all__ = [
     "transpose",
 ]
 
-LANES = 8
+LANES: int = 8
 WORD = ir.IntType(64)
 VECTOR = ir.VectorType(WORD, LANES)
 _HALVES = ir.VectorType(ir.IntType(32), 2 * LANES)
 
 
-def call_intrinsic(builder, name, *args, result=None):
-    """Call the LLVM intrinsic of that name, whose result is of the type of its first argument unless told otherwise."""
+def call_intrinsic(builder: ir.IRBuilder, name: str, *args: Any, result: ir.Type | None = None) -> Any:
+    """Generate a call of the LLVM intrinsic `name`, with a result of the type of its first argument by default."""
     function_type = ir.FunctionType(result or args[0].type, [arg.type for arg in args])
     return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), args)
 
 
-def splat_vector(builder, vector, value):
-    """Generate a vector of some type that holds one value in all lanes."""
+def splat_vector(builder: ir.IRBuilder, vector: ir.VectorType, value: Any) -> Any:
+    """Generate a vector of a type with one value in all lanes."""
     undefined, position = ir.Constant(vector, ir.Undefined), ir.IntType(32)
     first = builder.insert_element(undefined, value, position(0))
     zeros = ir.Constant(ir.VectorType(position, vector.count), [0] * vector.count)
@@ -54,7 +60,17 @@ def splat_vector(builder, vector, value):
 def popcount(typingctx, word):
     """Count the set bits of a uint64 inside a numba kernel.
 
-    LLVM turns it into the machine's own instruction, the vector form of it where the loop vectorises.
+    LLVM turns it into the machine's own instruction, in its vector form where the loop is vectorized.
+
+    Parameters
+    ----------
+    word : uint64
+        Any word.
+
+    Returns
+    -------
+    count : uint64
+        Number of set bits.
     """
 
     def codegen(context, builder, signature, args):
@@ -65,7 +81,7 @@ def popcount(typingctx, word):
 
 @intrinsic
 def trailing_zeros(typingctx, word):
-    """Give the position of the lowest set bit of a uint64 that is not 0."""
+    """Return the position of the lowest set bit of a uint64 that is not 0."""
 
     def codegen(context, builder, signature, args):
         return builder.cttz(args[0], ir.IntType(1)(1))
@@ -93,7 +109,7 @@ class _LanesModel(models.PrimitiveModel):
 
 @intrinsic
 def splat(typingctx, word):
-    """Give lanes that all hold one uint64."""
+    """Return lanes that all hold one uint64."""
 
     def codegen(context, builder, signature, args):
         return splat_vector(builder, VECTOR, args[0])
@@ -128,7 +144,7 @@ def store(typingctx, words, start, lanes):
 
 @intrinsic
 def both(typingctx, a, b):
-    """Give the bits that are set in `a` and in `b`."""
+    """Return the bits that are set in both `a` and `b`."""
 
     def codegen(context, builder, signature, args):
         return builder.and_(*args)
@@ -149,7 +165,10 @@ def add_differing(typingctx, total, a, b):
 
 @intrinsic
 def smaller(typingctx, a, b):
-    """Give the smaller of each two lanes, all below 2**32: as halves, since many processors are slow on whole ones."""
+    """Return the smaller of each two lanes, all below 2**32.
+
+    The comparison is that of 32-bit halves, because many processors have no fast one for 64 bits.
+    """
 
     def codegen(context, builder, signature, args):
         a, b = (builder.bitcast(arg, _HALVES) for arg in args)
@@ -160,7 +179,7 @@ def smaller(typingctx, a, b):
 
 @intrinsic
 def below(typingctx, a, b):
-    """Give a uint64 whose bit `i` says whether lane `i` of `a` is below that of `b`."""
+    """Return a uint64 whose bit `i` is set if lane `i` of `a` is below that of `b`."""
 
     def codegen(context, builder, signature, args):
         bits = builder.bitcast(builder.icmp_unsigned("<", *args), ir.IntType(LANES))
@@ -171,7 +190,7 @@ def below(typingctx, a, b):
 
 @intrinsic
 def view(typingctx, codes, row, n_codes):
-    """Give codes of one word each, from `row` on, as an array of shape (1, n_codes) that must not outlive `codes`."""
+    """Return codes of one word each, from `row` on, as an array of shape (1, n_codes) that must not outlive `codes`."""
 
     def codegen(context, builder, signature, args):
         codes = context.make_array(signature.args[0])(context, builder, args[0])
@@ -193,7 +212,7 @@ def view(typingctx, codes, row, n_codes):
 def transpose(typingctx, tile, position, codes, row, width):
     """Copy `LANES` codes from `row` on to `tile[w, position : position + LANES]`, for each word `w`.
 
-    If `width` is a tuple, its length says how many words there are.
+    If `width` is a tuple, its length is the number of words.
     """
     shuffled = len(width) if isinstance(width, types.BaseTuple) and len(width) in (1, 2, 4, 8) else 0
 
@@ -225,8 +244,11 @@ def transpose(typingctx, tile, position, codes, row, width):
     return types.none(tile, types.intp, codes, types.intp, width), codegen
 
 
-def _unzip(builder, vectors):
-    """Take vectors that hold every n-th word of their concatenation, given n = 1, 2, 4 or 8 vectors."""
+def _unzip(builder: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
+    """Generate vectors of every n-th word of the concatenation of n = 1, 2, 4 or 8 vectors.
+
+    By halves: words at even and at odd positions first, which takes log2(n) shuffles per vector.
+    """
     if len(vectors) == 1:
         return vectors
     halves = []

@@ -1,5 +1,6 @@
 from ._neighbors_transformer import HammingNeighborsTransformer as HammingNeighborsTransformer
 from ._sharded import ShardedHammingIndex as ShardedHammingIndex
+from .engine._plan import SearchPlan as SearchPlan
 from .hamming._hamming_index import HammingIndex as HammingIndex
 
-__all__ = ["HammingIndex", "HammingNeighborsTransformer", "ShardedHammingIndex"]
+__all__ = ["HammingIndex", "HammingNeighborsTransformer", "SearchPlan", "ShardedHammingIndex"]

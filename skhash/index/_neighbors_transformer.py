@@ -1,52 +1,63 @@
-"""Codes to the graph of their neighbours, for scikit-learn's estimators that take graphs in place of distances."""
+"""Codes to the graph of their neighbors, for scikit-learn's estimators that take graphs in place of distances."""
+
+from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal
 
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skhash.index.hamming._hamming_index import HammingIndex
-from skhash.index.hamming._reading import read_codes
+from skhash.index.hamming._state import read_codes
 from skhash.utils import Interval, StrOptions, fit_context
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+
+    from skhash.utils import CodesLike
 
 __all__ = ["HammingNeighborsTransformer"]
 
 
 class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Transform binary codes into the sparse graph of their neighbours by Hamming distance.
+    """Transform binary codes into the sparse graph of their neighbors by Hamming distance.
 
-    It keeps the contract of `sklearn.neighbors.KNeighborsTransformer` and `RadiusNeighborsTransformer`, so that it can
-    come before every estimator that takes `metric="precomputed"` with sparse graphs or an affinity of that kind:
+    It follows the contract of `sklearn.neighbors.KNeighborsTransformer` and `RadiusNeighborsTransformer`, so that it
+    can precede every estimator that takes `metric="precomputed"` with sparse graphs or an affinity of that kind:
     DBSCAN, TSNE, Isomap, LocalOutlierFactor, SpectralClustering, KNeighborsClassifier and others. The search is exact.
 
     Parameters
     ----------
     mode : {"distance", "connectivity"}, default="distance"
-        Whether an edge weighs the Hamming distance or 1.
+        Whether the weight of an edge is the Hamming distance or 1.
     n_neighbors : int, default=5
-        Number of neighbours of each code; not used with a `radius`. A code counts as a neighbour of itself, so one more
-        is looked for with `mode="distance"`: the next step mostly leaves the code itself out.
+        Number of neighbors of each code; not used with a `radius`. A code is a neighbor of itself, so `mode="distance"`
+        finds one more: the next estimator usually leaves the code itself out.
     radius : int, default=None
-        Largest distance of a neighbour: the graph then holds all neighbours within it, however many. None means the
-        `n_neighbors` nearest.
+        Largest distance of a neighbor: the graph then has all neighbors within it. None means the `n_neighbors`
+        nearest.
     bits : int, default=None
         Code length. Needed for packed bytes, and for packed words that are not full; otherwise it is only checked.
     binarize : float, default=None
         Threshold for continuous codes: floats and signed integers become bit 1 where they are `>= binarize`. With None
-        the input is presumed to be codes, and other values are refused.
+        the input must be codes, and other values are refused.
     algorithm : {"auto", "brute", "mih"}, default="auto"
-        How to search; see `HammingIndex`. It changes the time, never the graph.
+        How to search, see `HammingIndex`. It changes the time, never the graph.
     n_jobs : int, default=None
         Number of threads. None means 1 unless in a `joblib.parallel_config` context, -1 means all processors.
 
     Attributes
     ----------
     index_ : HammingIndex
-        The codes that `fit` was given.
+        The codes of `fit`.
     bits_ : int
         Code length.
     n_samples_fit_ : int
-        Number of codes in `index_`: of columns of the graphs.
+        Number of codes in `index_`, and of columns of the graphs.
     n_features_in_ : int
         Number of features, which are the bits, packed or not: the same as `bits_`.
     feature_names_in_ : ndarray of str of shape (`bits_`,)
@@ -54,14 +65,13 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
 
     See Also
     --------
-    HammingIndex : The search itself; it gives graphs, too.
+    HammingIndex : The search itself; it computes graphs, too.
 
     Notes
     -----
     Each row of the graph is ordered by (distance, column), and weights of 0 are stored, as scikit-learn needs them. A
-    code stands in its own row, unless more codes than fit there are equal to it and come before it: then one of these
-    stands in its place, at the same distance of 0, and scikit-learn's estimators leave that one out. With a `radius`
-    it is always there.
+    code is in its own row, unless too many codes before it are equal to it: then one of these takes its place, at the
+    same distance of 0, and scikit-learn's estimators leave that one out. With a `radius` it is always in its row.
 
     Examples
     --------
@@ -91,9 +101,30 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
         "n_jobs": [Integral, None],
     }
 
+    mode: Literal["distance", "connectivity"]
+    n_neighbors: int
+    radius: int | None
+    bits: int | None
+    binarize: float | None
+    algorithm: Literal["auto", "brute", "mih"]
+    n_jobs: int | None
+    index_: HammingIndex
+    bits_: int
+    n_samples_fit_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+
     def __init__(
-        self, mode="distance", *, n_neighbors=5, radius=None, bits=None, binarize=None, algorithm="auto", n_jobs=None
-    ):
+        self,
+        mode: Literal["distance", "connectivity"] = "distance",
+        *,
+        n_neighbors: int = 5,
+        radius: int | None = None,
+        bits: int | None = None,
+        binarize: float | None = None,
+        algorithm: Literal["auto", "brute", "mih"] = "auto",
+        n_jobs: int | None = None,
+    ) -> None:
         self.mode = mode
         self.n_neighbors = n_neighbors
         self.radius = radius
@@ -103,15 +134,15 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Index the codes that are to be neighbours.
+    def fit(self, X: CodesLike, y: object = None) -> Self:
+        """Index the codes among which neighbors are searched.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, bits) or in another form of `skhash.codes`
             Codes.
         y : ignored
-            Not used; present for pipelines.
+            Not used; exists for pipelines.
 
         Returns
         -------
@@ -123,8 +154,8 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
         self.n_samples_fit_ = self._n_features_out = len(codes)
         return self
 
-    def transform(self, X):
-        """Compute the graph of the neighbours that codes have among those of `fit`.
+    def transform(self, X: CodesLike) -> csr_matrix:
+        """Compute the graph of the neighbors of codes among those of `fit`.
 
         Parameters
         ----------
@@ -140,11 +171,11 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
         Raises
         ------
         ValueError
-            If `fit` was given fewer codes than there must be edges in a row.
+            If there are fewer codes than edges in a row.
         """
         check_is_fitted(self)
         queries = read_codes(self, X, reset=False)
         if self.radius is not None:
             return self.index_.radius_neighbors_graph(queries, self.radius, self.mode)
-        # A code that was fitted is one of its own neighbours, of which the next step will leave it out.
+        # A fitted code is one of its own neighbors, and the next estimator will leave it out.
         return self.index_.kneighbors_graph(queries, self.n_neighbors + (self.mode == "distance"), self.mode)

@@ -1,85 +1,123 @@
-"""The work on one part of a `ShardedHammingIndex`, what carries it out, and the merge of the answers."""
+"""The search of one part of a `ShardedHammingIndex`, its execution by threads or clusters, and the merge of answers."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from skhash.index.hamming._hamming_index import HammingIndex
-from skhash.index.hamming._saving import open_current
+from skhash.index.storage._blocks import open_current
 from skhash.utils import import_optional
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Part: TypeAlias = "SavedPart | HammingIndex"
+    Run: TypeAlias = Callable[..., list["Answer"]]
 
 __all__ = ["Answer", "SavedPart", "merge", "read_part", "runner"]
 
 
 @dataclass(frozen=True)
 class SavedPart:
-    """A saved index in one state, which travels to processes and machines in place of its codes."""
+    """A saved index in one state, which is sent to processes and machines in place of its codes.
+
+    Parameters
+    ----------
+    path : str
+        Absolute path of the folder.
+    crc32 : str
+        Checksum of the header, which identifies the state.
+    """
 
     path: str
     crc32: str
 
 
-def read_part(part):
-    """Read what a user gave as a part: what is sent to processes and machines, and the fitted index."""
+@dataclass(frozen=True)
+class Answer:
+    """Neighbors, query after query.
+
+    Parameters
+    ----------
+    counts : ndarray of int64 of shape (n_queries,)
+        Number of neighbors of each query.
+    distances : ndarray of int32 of shape (n_found,)
+        Distances.
+    ids : ndarray of int64 or of object of shape (n_found,)
+        Ids; counted ones continue from those of the parts before.
+    labels : ndarray of shape (n_found,) or (n_found, n_classes), or None
+        Labels, if they were requested.
+    """
+
+    counts: NDArray[np.int64]
+    distances: NDArray[np.int32]
+    ids: NDArray[Any]
+    labels: NDArray[Any] | None
+
+
+def read_part(part: Any) -> tuple[Part, HammingIndex]:
+    """Read a part in any form; return what is sent to processes and machines, and the fitted index."""
     if isinstance(part, HammingIndex):
         check_is_fitted(part)
-        part = copy(part)  # as it is now, whatever becomes of it
+        part = copy(part)  # its current state, which later changes of the original do not reach
         return part, part
     if isinstance(part, (str, os.PathLike)):
         folder = Path(part).absolute()
-        header, index = open_current(HammingIndex, folder)
-        return SavedPart(str(folder), header["crc32"]), index
+        saved = open_current(folder)
+        return SavedPart(str(folder), saved.crc32), HammingIndex._restore(saved)
     index = HammingIndex().fit(part)
     return index, index
 
 
 @lru_cache(maxsize=1024)
-def _open(part):
+def _open(part: SavedPart) -> HammingIndex:
     """Open a saved part, once in each process."""
-    header, index = open_current(HammingIndex, Path(part.path))
-    if header["crc32"] != part.crc32:
-        raise ValueError(f"{part.path} has changed since the ShardedHammingIndex was made; make a new one.")
-    return index
+    saved = open_current(Path(part.path))
+    if saved.crc32 != part.crc32:
+        raise ValueError(f"{part.path} has changed since the ShardedHammingIndex was made; create a new one.")
+    return HammingIndex._restore(saved)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Neighbours, query after query: how many, their distances, their ids, and labels if these were asked for.
-
-    The ids that a part gave itself count on from those of the parts before.
-    """
-
-    counts: np.ndarray
-    distances: np.ndarray
-    ids: np.ndarray
-    labels: np.ndarray | None
-
-
-def answer(part, first_id, queries, k, radius, labelled):
-    """Search one part, a `SavedPart` or a `HammingIndex`: its `k` nearest codes, all if it has fewer, or a radius."""
+def answer(
+    part: Part,
+    first_id: int,
+    queries: NDArray[np.uint64],
+    k: int | None,
+    radius: int | None,
+    with_labels: bool,
+) -> Answer:
+    """Search one part for the `k` nearest codes of each query, all if it has fewer; for a radius if `k` is None."""
     index = _open(part) if isinstance(part, SavedPart) else part
     if k is None:
         counts, distances, rows = index._within(queries, radius)
     else:
         counts = np.full(len(queries), min(k, index.n_samples_fit_))
-        found = index._nearest(queries, counts[0]) if counts.any() else (np.empty(0, np.int32), np.empty(0, np.int64))
-        distances, rows = (array.ravel() for array in found)
+        distances, rows = np.empty(0, np.int32), np.empty(0, np.int64)
+        if counts.any():
+            distances, rows = index._nearest(queries, int(counts[0]))
+            distances, rows = distances.ravel(), rows.ravel()
     collection = index._collection
     ids = collection.ids_of(rows)
-    ids = ids if collection.next_id is None else ids + first_id
-    return Answer(counts, distances, ids, collection.labels[rows].decode() if labelled else None)
+    if collection.next_id is not None:
+        ids = ids + first_id
+    labels = collection.labels[rows].decode() if with_labels and collection.labels is not None else None
+    return Answer(counts, distances, ids, labels)
 
 
-def merge(answers, k=None):
+def merge(answers: Sequence[Answer], k: int | None = None) -> Answer:
     """Merge the answers of all parts, each query's by (distance, part, row), and keep the first `k` of each query."""
-    counts = sum(part.counts for part in answers)
+    counts = np.sum([part.counts for part in answers], axis=0)
     query = np.concatenate([np.repeat(np.arange(len(counts)), part.counts) for part in answers])
     distances = np.concatenate([part.distances for part in answers])
     order = np.lexsort((distances, query))  # stable: equal distances stay in the order of parts and rows
@@ -87,20 +125,21 @@ def merge(answers, k=None):
         order = order.reshape(len(counts), -1)[:, :k].ravel()
         counts = np.full(len(counts), k)
     ids = np.concatenate([part.ids for part in answers])[order]
-    labels = None if answers[0].labels is None else np.concatenate([part.labels for part in answers])[order]
-    return Answer(counts, distances[order], ids, labels)
+    found = [part.labels for part in answers if part.labels is not None]
+    return Answer(counts, distances[order], ids, np.concatenate(found)[order] if found else None)
 
 
-def runner(executor, parts, indexes):
-    """Make the function that searches all parts: `run(queries, k, radius, labelled)` gives an answer of each.
+def runner(executor: Any, parts: Sequence[Part], indexes: Sequence[HammingIndex]) -> Run:
+    """Return the function that searches all parts: `run(queries, k, radius, with_labels)` returns an answer of each.
 
-    Threads search the `indexes`, which are open here; processes and machines the `parts`, saved ones at their paths.
+    Threads search the `indexes`, which are open in this process; processes and machines search the `parts`, saved ones
+    at their paths.
     """
     first_ids = np.cumsum([0, *(index._collection.next_id or 0 for index in indexes)])[:-1].tolist()
     if isinstance(executor, str) and executor == "dask":
         executor = import_optional("distributed", extra="dask", purpose='executor="dask"').get_client()
     if executor is None:
-        return lambda *what: [answer(*part, *what) for part in zip(indexes, first_ids, strict=True)]
+        return _in_turn(indexes, first_ids)
     if isinstance(executor, Integral) and not isinstance(executor, bool) and executor != 0:
         return _with_joblib({"n_jobs": int(executor), "require": "sharedmem"}, indexes, first_ids)
     if isinstance(executor, str) and executor == "joblib":
@@ -112,19 +151,32 @@ def runner(executor, parts, indexes):
     )
 
 
-def _with_joblib(options, parts, first_ids):
-    def run(*what):
-        return Parallel(**options)(delayed(answer)(*part, *what) for part in zip(parts, first_ids, strict=True))
+def _in_turn(parts: Sequence[Part], first_ids: Sequence[int]) -> Run:
+    """Return the function that searches the parts one after the other."""
+
+    def run(*request: Any) -> list[Answer]:
+        return [answer(*part, *request) for part in zip(parts, first_ids, strict=True)]
 
     return run
 
 
-def _with_dask(client, parts, first_ids):
+def _with_joblib(options: dict[str, Any], parts: Sequence[Part], first_ids: Sequence[int]) -> Run:
+    """Return the function that searches the parts with joblib."""
+
+    def run(*request: Any) -> list[Answer]:
+        calls = (delayed(answer)(*part, *request) for part in zip(parts, first_ids, strict=True))
+        return cast("list[Answer]", Parallel(**options)(calls))
+
+    return run
+
+
+def _with_dask(client: Any, parts: Sequence[Part], first_ids: Sequence[int]) -> Run:
+    """Return the function that searches the parts on a Dask cluster."""
     parts = [part if isinstance(part, SavedPart) else client.scatter(part, hash=False) for part in parts]
 
-    def run(queries, *what):
+    def run(queries: NDArray[np.uint64], *request: Any) -> list[Answer]:
         queries = client.scatter(queries, hash=False, broadcast=True)
         tasks = zip(parts, first_ids, strict=True)
-        return client.gather([client.submit(answer, *part, queries, *what, pure=False) for part in tasks])
+        return client.gather([client.submit(answer, *part, queries, *request, pure=False) for part in tasks])
 
     return run

@@ -106,7 +106,7 @@ def test_no_queries(n_words):
         (lambda codes: codes[0], (), r"queries must be uint64 .*got uint64 of shape \({n_words},\)"),
         (lambda codes: codes, ([0, -1, 0], [1, 1, 1]), "starts and stops must be .* from 0 to 3"),
         (lambda codes: codes, ([0, 0, 0], [1, 4, 1]), "starts and stops must be .* from 0 to 3"),
-        (lambda codes: codes, ([0, 0], [1, 1]), "starts and stops must be one integer per query"),
+        (lambda codes: codes, ([0, 0], [1, 1]), "starts and stops must be integers of shape"),
     ],
 )
 def test_errors(n_words, queries, ranges, message):

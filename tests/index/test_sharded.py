@@ -147,7 +147,7 @@ def test_parts_stay_as_they_were(tmp_path):
     part.save(tmp_path)
     for a, b in zip(sharded.kneighbors(codes, 40), expected, strict=True):
         np.testing.assert_array_equal(a, b)
-    with pytest.raises(ValueError, match="has changed since the ShardedHammingIndex was made; make a new one"):
+    with pytest.raises(ValueError, match="has changed since the ShardedHammingIndex was made; create a new one"):
         late.kneighbors(codes)
 
 
@@ -175,7 +175,7 @@ def test_arrays_as_parts_and_queries_in_any_form():
         ("folder", TypeError, "parts must be a list of paths, fitted indexes or arrays, got str"),
         ([np.eye(3), np.eye(4)], ValueError, "All parts must have the same bits: part 0 has 3, part 1 has 4"),
         ([HammingIndex()], NotFittedError, "not fitted"),
-        (["/nowhere at all"], FileNotFoundError, "There is no folder /nowhere at all"),
+        (["/nowhere at all"], FileNotFoundError, "No such directory: /nowhere at all"),
         (
             [HammingIndex().fit([[0, 1]], ["a"]), HammingIndex().fit([[0, 1]])],
             ValueError,
@@ -189,7 +189,7 @@ def test_arrays_as_parts_and_queries_in_any_form():
         (
             [HammingIndex().fit([[0, 1]]), HammingIndex().fit([[0, 1]], ids=[1])],
             ValueError,
-            "the same ids: part 0 has counted ids, part 1 has own ids",
+            "the same ids: part 0 has counted ids, part 1 has user-defined ids",
         ),
     ],
 )

@@ -1,1 +1,1 @@
-"""Codes, ids and labels that come and go; no search."""
+"""Codes with ids and labels that are added and removed; this package knows no search."""

@@ -1,15 +1,24 @@
-"""Codes with their ids and labels, to which codes are added and from which they are removed."""
+"""Codes with ids and labels: an append-only segment with a deletion mask."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from mmap import mmap
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from skhash.index.collection._growth import append
 from skhash.index.collection._ids import IdLookup, check_unique, name_some, read_ids
 from skhash.index.collection._labels import read_more_labels
-from skhash.utils import Labels, read_labels
+from skhash.utils import Labels, is_mapped, read_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.index.collection._ids import IdsLike
 
 __all__ = ["Collection"]
 
@@ -18,38 +27,45 @@ _MAX_DEAD_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Collection:
-    """Codes with ids and labels, in order of insertion.
+    """Codes with ids and labels in order of insertion: an append-only segment with a deletion mask.
 
-    Each change gives a new collection, or raises. The two share memory, so that only the newest may be changed again;
-    the old one stays right, except after `update`, which writes where the codes are if that memory is its own.
+    Each change returns a new collection, or raises and changes nothing. Old and new collection share `buffers`, to
+    whose ends `add` appends, and the `lookup`: so only the newest collection may be changed again. Older ones stay
+    valid, except after `update`, which writes into the rows of a buffer.
 
     Parameters
     ----------
     codes : ndarray of uint64 of shape (n_rows, n_words)
         Packed codes.
     labels : Labels, default=None
-        Their labels.
+        Labels of the codes.
     ids : ndarray of int64 or of object of shape (n_rows,), default=None
-        Their ids. None means that the id of each code is its row.
+        Ids of the codes. None means that the id of each code is its row.
     next_id : int, default=None
-        Id of the next code, if ids are given by the collection; they ascend then. None if they come from the user.
-    alive : ndarray of bool of shape (n_rows,), default=None
-        Which rows are not removed; None means all.
+        Id of the next code, if the collection counts ids itself; they ascend then. None if the user defines them.
+    live_mask : ndarray of bool of shape (n_rows,), default=None
+        Deletion mask: True for rows that are not removed; None means all.
+    n_dead : int, default=0
+        Number of removed rows.
+    buffers : dict of str to ndarray, default={}
+        Over-allocated arrays; the field of the same name is a prefix view of its buffer. A field without a buffer
+        belongs to the user, or to a file, and is never written to.
+    lookup : IdLookup, default=IdLookup()
+        Finds rows by id, and learns from each question.
     """
 
-    codes: np.ndarray
+    codes: NDArray[np.uint64]
     labels: Labels | None = None
-    ids: np.ndarray | None = None
+    ids: NDArray[Any] | None = None
     next_id: int | None = None
-    alive: np.ndarray | None = None
+    live_mask: NDArray[np.bool_] | None = None
     n_dead: int = 0
-    # Arrays of ours, by name, that the fields of that name are the front of: what may be written to and behind.
-    rooms: dict = field(default_factory=dict)
+    buffers: dict[str, NDArray[Any]] = field(default_factory=dict)
     lookup: IdLookup = field(default_factory=IdLookup)
 
     @classmethod
-    def build(cls, codes, y=None, ids=None):
-        """Make a collection of packed codes, which are not copied, with labels and ids as the user gives them."""
+    def build(cls, codes: NDArray[np.uint64], y: ArrayLike | None = None, ids: IdsLike | None = None) -> Collection:
+        """Build a collection of packed codes, which are not copied, with labels and ids as the user passes them."""
         labels = None if y is None else read_labels(y, n_samples=len(codes))
         if ids is None:
             return cls(codes, labels, next_id=len(codes))
@@ -57,181 +73,186 @@ class Collection:
         check_unique(ids)
         return cls(codes, labels, ids)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.codes) - self.n_dead
 
-    def __contains__(self, label):
-        if isinstance(label, Integral) and not -(2**63) <= label < 2**63:
+    def __contains__(self, label: object) -> bool:
+        if isinstance(label, Integral) and not -(2**63) <= int(label) < 2**63:
             return False
-        return bool(self._find(read_ids([label]))[0] >= 0)
+        return bool(self._find(read_ids([cast("Hashable", label)]))[0] >= 0)
 
-    def __getstate__(self):
-        return {**vars(self), "rooms": {}, "lookup": IdLookup()}  # neither is more than what the rest says
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "buffers": {}, "lookup": IdLookup()}  # both can be rebuilt
 
-    def share(self):
-        """Give a twin over the same memory, which neither of the two writes to from now on."""
-        self.rooms.clear()
-        return replace(self, rooms={}, lookup=IdLookup())
+    def share(self) -> Collection:
+        """Return a twin over the same memory, which neither of the two writes to from now on."""
+        self.buffers.clear()
+        return replace(self, buffers={}, lookup=IdLookup())
 
-    def add(self, codes, y=None, ids=None):
+    def add(self, codes: NDArray[np.uint64], y: ArrayLike | None = None, ids: IdsLike | None = None) -> Collection:
         """Append codes, with labels and ids always or never."""
-        ids = self._read_new_ids(ids, len(codes))
-        labels, new, rooms = self._read_more_labels(y, len(codes))
-        fields = {"labels": labels, "rooms": rooms}
-        if new is not None:
-            grown, rooms["labels"] = append(labels.codes, new.codes, rooms.get("labels"))
+        new_ids = self._read_new_ids(ids, len(codes))
+        labels, new, buffers = self._read_more_labels(y, len(codes))
+        fields: dict[str, Any] = {"labels": labels, "buffers": buffers}
+        if labels is not None and new is not None:
+            grown, buffers["labels"] = append(labels.codes, new.codes, buffers.get("labels"))
             fields["labels"] = replace(labels, codes=grown)
-        if ids is not None:
+        if new_ids is not None:
             known = np.arange(len(self.codes)) if self.ids is None else self.ids
-            fields["ids"], rooms["ids"] = append(known, ids, rooms.get("ids"))
+            fields["ids"], buffers["ids"] = append(known, new_ids, buffers.get("ids"))
         if self.next_id is not None:
             fields["next_id"] = self.next_id + len(codes)
-        if self.alive is not None:
-            fields["alive"] = np.concatenate([self.alive, np.ones(len(codes), bool)])
-        fields["codes"], rooms["codes"] = append(self.codes, codes, rooms.get("codes"))
+        if self.live_mask is not None:
+            fields["live_mask"] = np.concatenate([self.live_mask, np.ones(len(codes), bool)])
+        fields["codes"], buffers["codes"] = append(self.codes, codes, buffers.get("codes"))
         return replace(self, **fields)
 
-    def remove(self, ids):
-        """Remove codes: their rows stay as dead ones until these are too many, in a memory map until `compact`."""
+    def remove(self, ids: IdsLike) -> Collection:
+        """Mark codes as removed; compact if too many are, but a memory map only by `compact`."""
         rows = self.rows_of(ids, unique=True)
         if not len(rows):
             return self
-        alive = np.ones(len(self.codes), bool) if self.alive is None else self.alive.copy()
-        alive[rows] = False
-        left = replace(self, alive=alive, n_dead=self.n_dead + len(rows))
+        live_mask = np.ones(len(self.codes), bool) if self.live_mask is None else self.live_mask.copy()
+        live_mask[rows] = False
+        left = replace(self, live_mask=live_mask, n_dead=self.n_dead + len(rows))
         too_many = left.n_dead > _MAX_DEAD_SHARE * len(self.codes)
-        return left.compact() if too_many and not _is_mapped(self.codes) else left
+        return left.compact() if too_many and not is_mapped(self.codes) else left
 
-    def update(self, ids, codes, y=None):
-        """Replace codes, and labels if there are new ones, in the rows where they are."""
+    def update(self, ids: IdsLike, codes: NDArray[np.uint64], y: ArrayLike | None = None) -> Collection:
+        """Replace codes, and labels if `y` is passed, in their rows."""
         rows = self.rows_of(ids, unique=True)
         if len(codes) != len(rows):
             raise ValueError(f"ids must hold one id per code: X has {len(codes)}, ids has {len(rows)}.")
-        labels, new, rooms = self.labels, None, dict(self.rooms)
+        labels, new, buffers = self.labels, None, dict(self.buffers)
         if y is not None:
-            labels, new, rooms = self._read_more_labels(y, len(codes))
-            labels = replace(labels, codes=_make_ours(labels.codes, "labels", rooms))
-        own = _make_ours(self.codes, "codes", rooms)
+            labels, new, buffers = self._read_more_labels(y, len(codes))
+            assert labels is not None
+            labels = replace(labels, codes=_copy_on_write(labels.codes, "labels", buffers))
+        own = _copy_on_write(self.codes, "codes", buffers)
         own[rows] = codes
-        if new is not None:
+        if labels is not None and new is not None:
             labels.codes[rows] = new.codes
-        return replace(self, codes=own, labels=labels, rooms=rooms)
+        return replace(self, codes=own, labels=labels, buffers=buffers)
 
-    def compact(self):
-        """Give up the rows of removed codes."""
-        if self.alive is None:
+    def compact(self) -> Collection:
+        """Drop the rows of removed codes."""
+        if self.live_mask is None:
             return self
         rows = self.live_rows()
         ids = self.ids_of(rows)
         if self.next_id is not None and (not len(ids) or ids[-1] == len(ids) - 1):
-            ids = None  # what was removed was the end
+            ids = None  # only the last codes were removed, so that ids are rows again
         codes, labels = self.codes[rows], None if self.labels is None else self.labels[rows]
-        return Collection(codes, labels, ids, self.next_id, rooms={"codes": codes})
+        return Collection(codes, labels, ids, self.next_id, buffers={"codes": codes})
 
-    def live_rows(self):
-        """Rows that are not removed."""
-        return np.arange(len(self.codes)) if self.alive is None else np.flatnonzero(self.alive)
+    def live_rows(self) -> NDArray[np.int64]:
+        """Return the rows that are not removed."""
+        return np.arange(len(self.codes)) if self.live_mask is None else np.flatnonzero(self.live_mask)
 
-    def live(self, array):
-        """Those of an array's rows that are not removed; no copy if all are."""
-        return array if self.alive is None else array[self.alive]
+    def live(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return those of an array's rows that are not removed; without a copy if that is all of them."""
+        return array if self.live_mask is None else array[self.live_mask]
 
-    def select(self, where):
-        """Which rows a search may find: None for all of them, else a mask; `where` as for `HammingIndex.kneighbors`."""
+    def select(self, where: IdsLike | None) -> NDArray[np.bool_] | None:
+        """Return the mask of rows that a search may find, None for all; `where` as in `HammingIndex.kneighbors`."""
         if where is None:
-            return self.alive
+            return self.live_mask
         allowed = np.zeros(len(self.codes), bool)
         if not _is_mask(where):
-            allowed[self.rows_of(where, unique=True, name="where")] = True  # a 0/1 list would be a mask gone wrong
+            # Unique, because a list of 0 and 1 is a mask passed by mistake.
+            allowed[self.rows_of(where, unique=True, name="where")] = True
             return allowed
         mask = np.asarray(where, dtype=bool)
         if mask.shape != (len(self),):
             raise ValueError(
-                f"where must be a mask of shape (n_samples_fit_,) = ({len(self)},) or a list of ids; got a mask of "
+                f"where must be a mask of shape (n_samples_fit_,) = ({len(self)},) or a list of ids, got a mask of "
                 f"shape {mask.shape}."
             )
         allowed[self.live_rows()] = mask
         return allowed
 
-    def positions_of(self, rows):
-        """How many live rows come before each of some live rows."""
-        return rows if self.alive is None else (np.cumsum(self.alive) - 1)[rows]
+    def positions_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count the live rows before each of some live rows."""
+        return rows if self.live_mask is None else (np.cumsum(self.live_mask) - 1)[rows]
 
-    def ids_of(self, rows):
-        """Ids of rows."""
+    def ids_of(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the ids of rows."""
         return rows if self.ids is None else self.ids[rows]
 
-    def rows_of(self, ids, *, unique=False, name="ids"):
-        """Rows of ids, which must all be there, and differ if `unique`."""
-        ids = read_ids(ids, name=name)
+    def rows_of(self, ids: IdsLike, *, unique: bool = False, name: str = "ids") -> NDArray[np.int64]:
+        """Return the rows of ids, which must all be in the collection, and differ if `unique`."""
+        wanted = read_ids(ids, name=name)
         if unique:
-            check_unique(ids, name)
-        rows = self._find(ids)
+            check_unique(wanted, name)
+        rows = self._find(wanted)
         if (rows < 0).any():
-            raise ValueError(f"{name} must be those of indexed codes, but {name_some(ids[rows < 0])} not in the index.")
+            raise ValueError(
+                f"{name} must be ids of indexed codes, but {name_some(wanted[rows < 0])} not in the index."
+            )
         return rows
 
-    def memory_usage(self):
-        """Bytes of each part, with the room for more codes."""
+    def memory_usage(self) -> dict[str, int]:
+        """Compute the bytes of each part, with the spare capacity of the buffers."""
         labels = None if self.labels is None else self.labels.codes
-        arrays = {"codes": self.codes, "ids": self.ids, "labels": labels, "tombstones": self.alive}
-        arrays = {name: self.rooms.get(name, array) for name, array in arrays.items()}
+        arrays = {"codes": self.codes, "ids": self.ids, "labels": labels, "tombstones": self.live_mask}
+        arrays = {name: self.buffers.get(name, array) for name, array in arrays.items()}
         usage = {name: 0 if array is None else array.nbytes for name, array in arrays.items()}
         return {**usage, "lookup": self.lookup.nbytes}
 
-    def _find(self, ids):
-        """Live rows of ids, -1 for none."""
+    def _find(self, ids: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the live rows of ids, -1 for unknown ones."""
         if self.ids is not None:
             rows = self.lookup.find(self.ids, ids)
         elif ids.dtype == object:
             rows = np.full(len(ids), -1)
         else:
             rows = np.where((ids >= 0) & (ids < len(self.codes)), ids, -1)
-        if self.alive is not None:
-            rows = np.where((rows >= 0) & self.alive[rows], rows, -1)
+        if self.live_mask is not None:
+            rows = np.where((rows >= 0) & self.live_mask[rows], rows, -1)
         return rows
 
-    def _read_new_ids(self, ids, n):
-        """Ids of new codes; None if they are still their rows."""
-        own = self.next_id is None
-        if (ids is not None) != own:
-            raise ValueError(
-                f"The index holds codes {'with' if own else 'without'} own ids, got ids "
-                f"{'missing' if own else 'given'}: ids must be given always or never."
-            )
-        if not own:
+    def _read_new_ids(self, ids: IdsLike | None, n: int) -> NDArray[Any] | None:
+        """Read the ids of new codes; return None if they are still their rows."""
+        if self.next_id is not None:
+            if ids is not None:
+                raise ValueError("ids must not be passed to add: fit was called without ids, so the index counts them.")
             is_row = self.ids is None and self.next_id == len(self.codes)
             return None if is_row else np.arange(self.next_id, self.next_id + n)
-        ids = read_ids(ids, n)
-        if self.ids.dtype == object:
-            ids = ids.astype(object)
-        elif ids.dtype == object:
-            raise TypeError(f"ids must be integers, as those in the index are; got {ids[0]!r}.")
-        check_unique(ids)
-        known = self._find(ids) >= 0
-        if known.any():
-            raise ValueError(f"ids of new codes must be new, but {name_some(ids[known])} in the index already.")
-        return ids
+        if ids is None:
+            raise ValueError("ids must be passed to every add, as to fit: the index has user-defined ids.")
+        new, known = read_ids(ids, n), self.ids
+        if known is not None and known.dtype == object:
+            new = new.astype(object)
+        elif new.dtype == object:
+            raise TypeError(f"ids must be integers, as those in the index are, got {new[0]!r}.")
+        check_unique(new)
+        repeated = self._find(new) >= 0
+        if repeated.any():
+            raise ValueError(f"ids of new codes must be new, but {name_some(new[repeated])} in the index already.")
+        return new
 
-    def _read_more_labels(self, y, n):
-        """The labels, new ones by the same classes, and a copy of the rooms, without that of labels encoded anew."""
-        rooms = dict(self.rooms)
-        if (y is None) != (self.labels is None):
-            there = "without" if self.labels is None else "with"
-            raise ValueError(
-                f"The index holds codes {there} labels, got y {'missing' if y is None else 'given'}: "
-                "labels must be given always or never."
-            )
+    def _read_more_labels(
+        self, y: ArrayLike | None, n: int
+    ) -> tuple[Labels | None, Labels | None, dict[str, NDArray[Any]]]:
+        """Return old and new labels, encoded by the same classes, and a copy of the buffers.
+
+        The buffer of labels is left out if these had to be encoded again.
+        """
+        buffers = dict(self.buffers)
+        if y is None and self.labels is None:
+            return None, None, buffers
+        if self.labels is None:
+            raise ValueError("y must not be passed: fit was called without y, so the index has no labels.")
         if y is None:
-            return None, None, rooms
+            raise ValueError("y must be passed to every add, as to fit: the index has labels.")
         labels, new = read_more_labels(self.labels, y, n)
         if labels is not self.labels:
-            rooms.pop("labels", None)
-        return labels, new, rooms
+            buffers.pop("labels", None)
+        return labels, new, buffers
 
 
-def _is_mask(where):
-    """Whether all values are bool, which no id is."""
+def _is_mask(where: Any) -> bool:
+    """Check whether all values are bool, which no id is."""
     if hasattr(where, "dtype"):
         return where.dtype == bool
     return (
@@ -241,15 +262,8 @@ def _is_mask(where):
     )
 
 
-def _make_ours(array, name, rooms):
-    """Copy an array that is the user's or shared, so that it may be written to."""
-    if name not in rooms:
-        array = rooms[name] = array.copy()
+def _copy_on_write(array: NDArray[Any], name: str, buffers: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """Return an array that may be written to: a copy if it belongs to the user or is shared."""
+    if name not in buffers:
+        array = buffers[name] = array.copy()
     return array
-
-
-def _is_mapped(array):
-    """Whether an array's memory is that of a file, which may be larger than memory."""
-    while isinstance(array, np.ndarray):
-        array = array.base
-    return isinstance(array, mmap)

@@ -1,33 +1,42 @@
-"""Arrays that grow at the end, without a copy of all that is there each time."""
+"""Arrays that grow at the end without a copy of all rows each time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["append"]
 
 
-def append(rows, new, room=None):
+def append(
+    rows: NDArray[Any], new: NDArray[Any], buffer: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Append rows to an array.
 
     Parameters
     ----------
     rows : ndarray of shape (n, ...)
-        What is there; never written to.
+        Existing rows; never written to.
     new : ndarray of shape (n_new, ...)
-        What comes behind it.
-    room : ndarray of shape (capacity, ...), default=None
-        What an earlier call gave, with `rows` at its front; None if `rows` has no room behind it.
+        Rows to append.
+    buffer : ndarray of shape (capacity, ...), default=None
+        Buffer that an earlier call returned, of which `rows` is a prefix; None if `rows` has no spare capacity.
 
     Returns
     -------
     longer : ndarray of shape (n + n_new, ...)
-        The front of `room`.
-    room : ndarray of shape (capacity, ...)
-        The same one, or a larger one where that was too small: `n` appended rows cost O(n) copies, however small the
-        pieces they come in.
+        Prefix view of `buffer`.
+    buffer : ndarray of shape (capacity, ...)
+        The same buffer, or one of at least twice the rows where it was too small: `n` appended rows cost O(n) copies,
+        however small the pieces are.
     """
     n = len(rows) + len(new)
-    if room is None or n > len(room):
-        room = np.empty((max(n, 2 * len(rows)), *rows.shape[1:]), rows.dtype)
-        room[: len(rows)] = rows
-    room[len(rows) : n] = new
-    return room[:n], room
+    if buffer is None or n > len(buffer):
+        buffer = np.empty((max(n, 2 * len(rows)), *rows.shape[1:]), rows.dtype)
+        buffer[: len(rows)] = rows
+    buffer[len(rows) : n] = new
+    return buffer[:n], buffer

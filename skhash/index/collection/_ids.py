@@ -1,18 +1,28 @@
-"""Ids of codes: what a user may give, and the row that an id is at."""
+"""Ids of codes: reading and checking them, and finding the row of an id."""
+
+from __future__ import annotations
 
 from collections import Counter
 from numbers import Integral
 from sys import getsizeof
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
 __all__ = ["IdLookup", "check_unique", "name_some", "read_ids"]
 
-_ACCEPTED = "integers or hashable labels such as strings and tuples, but no floats or bools"
-_MAX_RECENT = 1024
+IdsLike: TypeAlias = "ArrayLike | Sequence[Hashable]"
+
+_ACCEPTED = "integers or hashable labels such as strings and tuples, but not floats or bools"
+_MAX_RECENT = 1024  # rows in the dictionary before the ids are sorted again
 
 
-def read_ids(ids, n=None, name="ids"):
+def read_ids(ids: IdsLike, n: int | None = None, name: str = "ids") -> NDArray[Any]:
     """Read ids.
 
     Parameters
@@ -20,28 +30,36 @@ def read_ids(ids, n=None, name="ids"):
     ids : array-like of shape (n,)
         Integers, or hashable labels.
     n : int, default=None
-        Number of ids that there must be.
+        Required number of ids; None for any.
     name : str, default="ids"
-        What to call them in errors.
+        Name of the argument in error messages.
 
     Returns
     -------
     ids : ndarray of int64 or of object of shape (n,)
         A copy; int64 if all are integers.
+
+    Raises
+    ------
+    TypeError
+        If `ids` is not a list or an array, or an id is a float, a bool or not hashable.
+    ValueError
+        If the shape is wrong, or an integer does not fit int64.
     """
     if isinstance(ids, (str, bytes)) or not hasattr(ids, "__len__"):
         raise TypeError(f"{name} must be a list or an array of ids, got {type(ids).__name__}: {ids!r}.")
-    if hasattr(ids, "to_numpy"):
-        ids = ids.to_numpy()
-    if isinstance(ids, np.ndarray) and ids.ndim != 1:
-        raise ValueError(f"{name} must have shape (n,), got {ids.shape}.")
-    if n is not None and len(ids) != n:
-        raise ValueError(f"{name} must hold one id per code: X has {n}, {name} has {len(ids)}.")
-    if isinstance(ids, np.ndarray) and ids.dtype.kind == "i":
-        return ids.astype(np.int64)
-    # Python's own objects; but dates would become bare numbers.
-    plain = isinstance(ids, np.ndarray) and ids.dtype.kind not in "Mm"
-    labels = ids.tolist() if plain else list(ids)
+    given: Any = ids
+    if hasattr(given, "to_numpy"):
+        given = given.to_numpy()
+    if isinstance(given, np.ndarray) and given.ndim != 1:
+        raise ValueError(f"{name} must have shape (n,), got {given.shape}.")
+    if n is not None and len(given) != n:
+        raise ValueError(f"{name} must hold one id per code: X has {n}, {name} has {len(given)}.")
+    if isinstance(given, np.ndarray) and given.dtype.kind == "i":
+        return given.astype(np.int64)
+    # `tolist` makes Python's own objects of numpy's; but it would make bare numbers of dates.
+    plain = isinstance(given, np.ndarray) and given.dtype.kind not in "Mm"
+    labels = given.tolist() if plain else list(given)
     if all(isinstance(label, Integral) and not isinstance(label, bool) for label in labels):
         try:
             return np.array(labels, dtype=np.int64)
@@ -49,14 +67,14 @@ def read_ids(ids, n=None, name="ids"):
             raise ValueError(f"Integer {name} must fit int64, got {max(labels, key=abs)}.") from None
     for label in labels:
         if isinstance(label, (bool, np.bool_, float, np.floating)) or not _is_hashable(label):
-            raise TypeError(f"{name} must be {_ACCEPTED}; got {label!r}.")
-        if isinstance(label, Integral) and not -(2**63) <= label < 2**63:
+            raise TypeError(f"{name} must be {_ACCEPTED}, got {label!r}.")
+        if isinstance(label, Integral) and not -(2**63) <= int(label) < 2**63:
             raise ValueError(f"Integer {name} must fit int64, got {label}.")
     return np.fromiter(labels, dtype=object, count=len(labels))
 
 
-def _is_hashable(label):
-    """Whether a label can be told from others; the type alone does not say, of tuples."""
+def _is_hashable(label: object) -> bool:
+    """Check whether a label is hashable; the type alone does not decide it for tuples."""
     try:
         hash(label)
     except TypeError:
@@ -64,10 +82,10 @@ def _is_hashable(label):
     return True
 
 
-def check_unique(ids, name="ids"):
-    """Refuse ids of which some are equal."""
+def check_unique(ids: NDArray[Any], name: str = "ids") -> None:
+    """Raise ValueError if some ids are equal."""
     if ids.dtype == object:
-        repeated = [label for label, count in Counter(ids.tolist()).items() if count > 1]
+        repeated: Any = [label for label, count in Counter(ids.tolist()).items() if count > 1]
     else:
         in_order = np.sort(ids)
         repeated = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
@@ -75,8 +93,8 @@ def check_unique(ids, name="ids"):
         raise ValueError(f"{name} must be unique, but {name_some(repeated)} given more than once.")
 
 
-def name_some(ids):
-    """Begin a sentence about ids, of which it names the first."""
+def name_some(ids: Any) -> str:
+    """Return the beginning of a sentence about ids, with the first of them."""
     first = ids[0].item() if isinstance(ids[0], np.integer) else ids[0]
     return f"{first!r} is" if len(ids) == 1 else f"{len(ids)} ids (the first of them {first!r}) are"
 
@@ -84,16 +102,17 @@ def name_some(ids):
 class IdLookup:
     """Find the rows of ids in an array that grows at its end.
 
-    What it knows of the array is made when a question comes: an order of int64 ids, none if they ascend, and a
-    dictionary of the rows that came since; of other ids only the dictionary. An id may come again after the row that
-    it was at is removed: its last row counts.
+    The search structure is built on demand. For int64 ids it is their sorted order (None if they ascend) and a
+    dictionary of the rows appended since; for other ids it is the dictionary only. An id may occur again after its row
+    was removed: the last row counts.
     """
 
-    def __init__(self):
-        self._known = 0, 0, None, {}  # rows in all, rows in the order, the order, rows by id of the others
+    def __init__(self) -> None:
+        # Number of rows known, number of rows in the order, the order, and the rows of the other ids.
+        self._known: tuple[int, int, NDArray[np.int64] | None, dict[Any, int]] = 0, 0, None, {}
 
-    def find(self, ids, wanted):
-        """Find the last row of each of the `wanted` ids, -1 for none."""
+    def find(self, ids: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.int64]:
+        """Find the last row of each of the `wanted` ids, -1 for unknown ones."""
         n_ordered, order, recent = self._catch_up(ids)
         rows = np.full(len(wanted), -1)
         if ids.dtype != object and wanted.dtype == object:
@@ -108,8 +127,8 @@ class IdLookup:
             rows = np.array([recent.get(label, row) for label, row in zip(wanted.tolist(), rows, strict=True)], int)
         return rows
 
-    def _catch_up(self, ids):
-        """Take in the rows that came since the last question."""
+    def _catch_up(self, ids: NDArray[Any]) -> tuple[int, NDArray[np.int64] | None, dict[Any, int]]:
+        """Index the rows appended since the last call; return the search structure."""
         n_known, n_ordered, order, recent = self._known
         if n_known < len(ids):
             if ids.dtype == object or (n_ordered and len(ids) - n_ordered <= max(_MAX_RECENT, n_ordered // 8)):
@@ -121,7 +140,7 @@ class IdLookup:
         return n_ordered, order, recent
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of the order and the dictionary."""
         order, recent = self._known[2:]
         return (0 if order is None else order.nbytes) + (getsizeof(recent) if recent else 0)

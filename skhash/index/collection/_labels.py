@@ -1,78 +1,94 @@
-"""Labels of indexed codes: the vote of neighbours, and classes that are seen only later."""
+"""Labels of indexed codes: the vote of neighbors, and classes that appear later."""
+
+from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skhash.utils import Labels, read_labels
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["read_more_labels", "vote"]
 
 _TEXT = "OSU"
 
 
-def vote(labels, ids):
-    """Let neighbours vote on labels.
+def vote(labels: Labels, rows: NDArray[np.int64]) -> Labels:
+    """Compute the vote of neighbors on labels.
 
     Parameters
     ----------
     labels : Labels
         Labels of all indexed codes.
-    ids : ndarray of int64 of shape (n_queries, k)
-        Neighbours of each query, nearest first.
+    rows : ndarray of int64 of shape (n_queries, k)
+        Rows of the neighbors of each query, nearest first.
 
     Returns
     -------
     winners : Labels
-        For single labels the class that most neighbours have; of equally frequent classes, the one whose first
-        neighbour comes first. For multi-hot labels all that at least half of the neighbours have.
+        For single labels the class that most neighbors have; of equally frequent classes, the one whose first
+        neighbor comes first. For multi-hot labels all that at least half of the neighbors have.
     """
     if labels.multilabel:
-        votes = sum(labels.codes[column].astype(np.int64) for column in ids.T)
-        return replace(labels, codes=(2 * votes >= ids.shape[1]).astype(np.uint8))
-    classes = labels.codes[ids]
+        votes = np.zeros((len(rows), labels.codes.shape[1]), np.int64)
+        for column in rows.T:
+            votes += labels.codes[column]
+        return replace(labels, codes=(2 * votes >= rows.shape[1]).astype(np.uint8))
+    classes = labels.codes[rows]
     votes = np.zeros(classes.shape, np.int64)
     for column in classes.T:
         votes += classes == column[:, None]
-    # argmax takes the first of equal maxima, and the neighbours lie nearest first.
+    # argmax takes the first of equal maxima, and neighbors are ordered nearest first.
     winners = np.take_along_axis(classes, votes.argmax(axis=1)[:, None], axis=1)
     return replace(labels, codes=winners[:, 0])
 
 
-def read_more_labels(labels, y, n_samples):
-    """Read labels that come after others.
+def read_more_labels(labels: Labels, y: ArrayLike, n_samples: int) -> tuple[Labels, Labels]:
+    """Read labels that are appended to others.
 
     Parameters
     ----------
     labels : Labels
-        Those that are there.
+        Existing labels.
     y : array-like of shape (n_samples,) or (n_samples, n_classes)
-        New ones, of the same kind; single labels may bring new classes.
+        New labels of the same kind; single labels may have new classes.
     n_samples : int
         Number of rows that `y` must have.
 
     Returns
     -------
     labels, new : Labels
-        Both encoded by the same classes.
+        Old and new labels, encoded by the same classes; `labels` itself if no class is new.
+
+    Raises
+    ------
+    ValueError
+        If the labels are of another kind, or of another number.
     """
     new = read_labels(y, n_samples=n_samples)
     if labels.multilabel or new.multilabel:
         if labels.multilabel and new.multilabel and len(labels.classes) == len(new.classes):
             return labels, new
-        raise ValueError(f"y must hold the same kind of labels as before: {_kind(labels)}, got {_kind(new)}.")
+        raise ValueError(f"y must be of the same kind as the labels before: {_kind(labels)}, got {_kind(new)}.")
     if (labels.classes.dtype.kind in _TEXT) != (new.classes.dtype.kind in _TEXT):
-        raise ValueError(f"y must hold the same kind of labels as before: {_kind(labels)}, got {_kind(new)}.")
+        raise ValueError(f"y must be of the same kind as the labels before: {_kind(labels)}, got {_kind(new)}.")
     classes = np.union1d(labels.classes, new.classes)
-    return tuple(known if len(known.classes) == len(classes) else _recode(known, classes) for known in (labels, new))
+    return _recode(labels, classes), _recode(new, classes)
 
 
-def _recode(labels, classes):
-    """Encode labels by more classes."""
+def _recode(labels: Labels, classes: NDArray[Any]) -> Labels:
+    """Encode labels by classes of which theirs are some; return the same object if theirs are all."""
+    if len(labels.classes) == len(classes):
+        return labels
     return Labels(np.searchsorted(classes, labels.classes)[labels.codes], classes)
 
 
-def _kind(labels):
+def _kind(labels: Labels) -> str:
+    """Describe the kind of labels."""
     if labels.multilabel:
         return f"multi-hot with {len(labels.classes)} columns"
     return f"class labels of dtype {labels.classes.dtype}"

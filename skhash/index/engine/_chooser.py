@@ -1,44 +1,46 @@
 """Scan or tables: the choice that `algorithm="auto"` makes for each call, from what searches have cost so far."""
 
+from __future__ import annotations
+
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from joblib import effective_n_jobs
 
 from skhash.index.engine._cost_forecast import forecast
-from skhash.index.engine._segment import scan_cost
 from skhash.index.mih._kernels import QUERY
 from skhash.index.mih._tables import cut_bits
 
-__all__ = ["Automatic", "Task"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from numpy.typing import NDArray
+
+    from skhash.index.engine._segment import Answer, SearchRequest, Segment
+
+    Result = TypeVar("Result")
+
+__all__ = ["AlgorithmChooser", "Decision", "Explanation"]
 
 _HEAD = 16  # queries that are scanned to learn from
 _FEW = 8  # calls of fewer queries are another kind: their scan waits for memory
 _FORECAST = 2e7, 50.0  # ns of scanning, and more per code, after which a forecast is made; it takes a tenth of that
 _BUILD = 50.0  # ns to put a code into a table
-_EAGER = 2.0  # tables are built when this many times the time that they would have saved pays for them
+_BUILD_PAYOFF = 2.0  # tables are built when this many times the time that they would have saved pays for them
 _CALL = 12_000.0  # ns by which a call of the tables takes longer than one of the scan, for any number of queries
-_CLEAR = 4.0  # where tables cost this many times less than a scan should, no scan is measured
-_TRIALS = 32  # queries that the tables answer before their cost is believed
-_BELIEVED = 100  # queries, if they come one by one, of which the cost is measured
+_CLEARLY_FASTER = 4.0  # where tables cost this many times less than a scan should, no scan is measured
+_TRIALS = 32  # queries that the tables answer before their cost is compared with that of a scan
+_MEASURED = 100  # queries, if they come one by one, of which the cost is measured
 _TIMED = 20  # scans of a kind are timed
-
-
-@dataclass(frozen=True)
-class Task:
-    """One call: how to answer some of its queries by a scan or by the tables, and what to learn from an answer."""
-
-    key: tuple
-    n_jobs: int | None
-    scan: object  # queries -> answer
-    probe: object  # queries -> answer, cost of each query
-    reach: object  # answer -> to which distance each query had to search, about how many codes a query keeps
 
 
 @dataclass
 class _Costs:
-    """What is known of calls of one kind; costs are those of a query in ns, None where not known."""
+    """Measured costs of calls of one kind; `scan` and `probe` are ns per query, None where not known."""
 
     scan: float | None = None
     probe: float | None = None
@@ -48,107 +50,226 @@ class _Costs:
     next_forecast: float = 0.0
 
 
-class Automatic:
-    """Choose between scan and tables, and when the tables are worth building; one for each base.
+@dataclass(frozen=True)
+class Decision:
+    """How a call is answered.
 
     Parameters
     ----------
-    base : Base
-        What is searched.
-    may_build : bool
-        Whether tables may be built.
+    algorithm : {"brute", "mih"}
+        How the queries after the head are answered.
+    reason : str
+        Why.
+    builds : bool
+        Whether the tables are built first.
+    head : tuple of ndarray, default=None
+        Answer of the first queries, which were scanned to learn from.
+    n_head : int
+        Number of these queries.
+    saved_ns : float
+        Time that tables would have saved so far, this call included.
     """
 
-    def __init__(self, base, may_build):
-        self._base = base
-        self._idle = not may_build or scan_cost(base.codes) < QUERY
-        self._patience = _FORECAST[0] + _FORECAST[1] * len(base.codes)
+    algorithm: Literal["brute", "mih"]
+    reason: str
+    builds: bool = False
+    head: Answer | None = None
+    n_head: int = 0
+    saved_ns: float = 0.0
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A decision with the costs it rests on, in ns per query, and the number of codes that tables would hold.
+
+    The cost of a scan is measured, or that of the model if no scan was timed; that of tables is measured or forecast.
+    """
+
+    decision: Decision
+    scan_ns: float | None
+    tables_ns: float | None
+    n_distinct: int | None
+
+
+class AlgorithmChooser:
+    """Choose between scan and tables, and when the tables are worth building; one for each segment.
+
+    Parameters
+    ----------
+    segment : Segment
+        The searched codes.
+    mapped : bool
+        Whether the codes are in a memory map, beside which no tables are built.
+
+    Attributes
+    ----------
+    scan_only : bool
+        Whether there is nothing to choose: tables may not be built, or a scan costs less than any query of tables.
+    """
+
+    scan_only: bool
+
+    def __init__(self, segment: Segment, mapped: bool) -> None:
+        self._segment = segment
+        self._mapped = mapped
+        self.scan_only = mapped or not segment.can_build or segment.scan_ns < QUERY
+        self._patience = _FORECAST[0] + _FORECAST[1] * len(segment.codes)
         self._costs = self._nothing_known()
-        self._missed = 0.0  # ns that tables would have saved
+        self._saved_ns = 0.0  # that tables would have saved
 
-    def answer(self, task, queries):
-        """Answer all queries; give the answers of consecutive parts and how many queries the tables answered."""
-        if self._idle:
-            return [task.scan(queries)], 0
-        costs = self._costs[(*task.key, task.n_jobs, len(queries) < _FEW)]
-        parts = []
+    def answer(self, request: SearchRequest, queries: NDArray[np.uint64]) -> tuple[Answer, int]:
+        """Answer all queries; return the answer and how many queries the tables answered.
+
+        Only where there is something to choose: `scan_only` is False.
+        """
+        costs = self._costs[self._kind(request, len(queries))]
+        decision = self._decide(request, queries, costs)
+        left = queries[decision.n_head :]
+        if decision.head is not None and not len(left):
+            return decision.head, 0
+        self._saved_ns = decision.saved_ns
+        if decision.builds:
+            self._segment.build()
+            self._costs = self._nothing_known()
+        if decision.algorithm == "brute":
+            answer, n_probed = self._scan(request, left, costs), 0
+        else:
+            answer, n_probed = self._probe(request, left, costs), len(left)
+        return answer if decision.head is None else request.join(decision.head, answer), n_probed
+
+    def explain(
+        self, request: SearchRequest, queries: NDArray[np.uint64], algorithm: Literal["auto", "brute", "mih"]
+    ) -> Explanation:
+        """Decide as `answer` does, but build nothing and remember nothing.
+
+        Up to 64 queries are scanned to learn from; `algorithm` may have decided already.
+        """
+        segment = self._segment
+        if request.is_empty:
+            return Explanation(Decision("brute", "no code may be found"), None, None, None)
+        request.scan(segment, queries[:1])  # compiles what is timed below
+        costs = replace(self._costs.get(self._kind(request, len(queries)), _Costs(next_forecast=self._patience)))
+        if algorithm == "auto" and not self.scan_only:
+            decision = self._decide(request, queries, costs)
+        else:
+            decision = self._decide_without_costs(algorithm)
+        if costs.probe is None and segment.can_build and not (self._mapped and algorithm != "mih"):
+            head = queries[:_HEAD]
+            self._forecast(request, head, request.scan(segment, head), costs)
+        scan_ns = segment.scan_ns if costs.scan is None else costs.scan
+        return Explanation(decision, scan_ns, costs.probe, None if costs.probe is None else segment.n_distinct())
+
+    def _decide(self, request: SearchRequest, queries: NDArray[np.uint64], costs: _Costs) -> Decision:
+        """Scan some queries if something must be learned, and decide how to answer the others.
+
+        Nothing is changed but `costs`.
+        """
+        segment, tables_exist = self._segment, self._segment.tables is not None
+        head, n_head = None, 0
         if self._needs_a_scan(costs, len(queries)):
-            n_head = _HEAD if self._base.tables is None else 4 * _HEAD
-            head, queries = queries[:n_head], queries[n_head:]
-            parts.append(self._scan(task, head, costs))
-            if self._base.tables is None:
-                self._forecast(task, head, parts[0], costs)
-            if not len(queries):
-                return parts, 0
-        if self._base.tables is None:
-            self._consider_building(costs, len(queries))
-        if self._base.tables is None or _prefers_scan(costs):
-            return [*parts, self._scan(task, queries, costs)], 0
-        return [*parts, self._probe(task, queries, costs)], len(queries)
+            n_head = min(len(queries), 4 * _HEAD if tables_exist else _HEAD)
+            head = self._scan(request, queries[:n_head], costs)
+            if not tables_exist:
+                self._forecast(request, queries[:n_head], head, costs)
+        n_left = len(queries) - n_head
+        learned = head, n_head
+        if tables_exist:
+            if _prefers_scan(costs):
+                return Decision("brute", "scans were measured to be faster than the tables", False, *learned)
+            return Decision("mih", "tables exist, and scans were not measured to be faster", False, *learned)
+        if costs.probe is None or costs.scan is None:
+            reason = "searches like this one have not scanned long enough to consider tables"
+            return Decision("brute", reason, False, *learned, self._saved_ns)
+        saved = self._saved_ns + max(0.0, (costs.scan - costs.probe) * n_left - _CALL)
+        n_tables = len(cut_bits(segment.bits, segment.n_distinct())) - 1
+        if n_left and _BUILD_PAYOFF * saved > _BUILD * len(segment.codes) * n_tables:
+            return Decision("mih", "tables would have paid for themselves by now", True, *learned, saved)
+        return Decision("brute", "tables would not have paid for themselves yet", False, *learned, saved)
 
-    def _nothing_known(self):
-        """Costs of no kind of calls."""
+    def _decide_without_costs(self, algorithm: Literal["auto", "brute", "mih"]) -> Decision:
+        """Decide where the parameter or the codes leave no choice."""
+        segment = self._segment
+        if algorithm == "mih" and segment.can_build:
+            return Decision("mih", "the parameter algorithm", builds=segment.tables is None)
+        if algorithm == "brute":
+            return Decision("brute", "the parameter algorithm")
+        if not segment.can_build:
+            return Decision("brute", "tables cannot number the codes")
+        if self._mapped:
+            return Decision("brute", "the codes are in a memory map, beside which no tables are built")
+        return Decision("brute", "a scan costs less than looking a query up in tables")
+
+    def _kind(self, request: SearchRequest, n_queries: int) -> tuple[Any, ...]:
+        """Return a key for calls that cost about the same per query."""
+        return *request.kind(len(self._segment.codes)), n_queries < _FEW
+
+    def _nothing_known(self) -> defaultdict[tuple[Any, ...], _Costs]:
+        """Return costs of no kind of calls."""
         return defaultdict(lambda: _Costs(next_forecast=self._patience))
 
-    def _needs_a_scan(self, costs, n_queries):
-        """Whether some queries must be scanned to learn from, whoever answers the rest."""
-        guess = scan_cost(self._base.searched)
-        if self._base.tables is None:
+    def _needs_a_scan(self, costs: _Costs, n_queries: int) -> bool:
+        """Check whether some queries must be scanned to learn from, whatever answers the rest."""
+        guess = self._segment.scan_ns
+        if self._segment.tables is None:
             return costs.scanned + guess * n_queries > costs.next_forecast
         # Three times, for the first one or two may have compiled something.
-        return costs.n_probed >= _TRIALS and costs.n_timed < 3 and costs.probe * _CLEAR > guess
+        tried = costs.n_probed >= _TRIALS and costs.n_timed < 3
+        return tried and costs.probe is not None and costs.probe * _CLEARLY_FASTER > guess
 
-    def _scan(self, task, queries, costs):
+    def _scan(self, request: SearchRequest, queries: NDArray[np.uint64], costs: _Costs) -> Answer:
         """Answer by a scan, and note what it cost: the least so far."""
-        if costs.n_timed >= _TIMED:
+        if costs.n_timed >= _TIMED and costs.scan is not None:
             costs.scanned += costs.scan * len(queries)
-            return task.scan(queries)
-        answer, spent = _timed(task.scan, queries, task.n_jobs)
+            return request.scan(self._segment, queries)
+        answer, spent = _timed(request.scan, self._segment, queries, request.n_jobs)
         costs.n_timed += 1
         costs.scanned += spent
         cost = spent / len(queries)
         costs.scan = cost if costs.scan is None else min(costs.scan, cost)
         return answer
 
-    def _probe(self, task, queries, costs):
+    def _probe(self, request: SearchRequest, queries: NDArray[np.uint64], costs: _Costs) -> Answer:
         """Answer by the tables, and note what it cost: the mean over the latest queries."""
-        if len(queries) < _FEW and costs.n_probed > _BELIEVED:
-            return task.probe(queries)[0]
-        (answer, modelled), spent = _timed(task.probe, queries, task.n_jobs)
+        if len(queries) < _FEW and costs.n_probed > _MEASURED:
+            return request.probe(self._segment, queries)[0]
+        (answer, modeled), spent = _timed(request.probe, self._segment, queries, request.n_jobs)
         # No more than three times what the kernels counted, for the tables would not be tried again after a hiccup.
-        cost = min(spent, 3 * modelled.sum() + _CALL) / len(queries)
+        cost = min(spent, 3 * modeled.sum() + _CALL) / len(queries)
         share = 1.0 if not costs.n_probed else len(queries) / (len(queries) + min(costs.n_probed, 100))
-        costs.probe = cost if share == 1 else (1 - share) * costs.probe + share * cost
+        costs.probe = cost if share == 1 or costs.probe is None else (1 - share) * costs.probe + share * cost
         costs.n_probed += len(queries)
         return answer
 
-    def _forecast(self, task, queries, answer, costs):
+    def _forecast(self, request: SearchRequest, queries: NDArray[np.uint64], answer: Answer, costs: _Costs) -> None:
         """Forecast the cost of the tables, from the scan of a few queries; next when twice as much has been scanned."""
-        base, (reach, n_hits) = self._base, task.reach(answer)
-        n_jobs = min(effective_n_jobs(task.n_jobs), len(queries))
-        cost = forecast(base.codes, base.bits, queries, reach, n_hits, base.n_distinct()) / n_jobs
+        segment, (reach, n_hits) = self._segment, request.reach(answer)
+        n_jobs = min(_n_threads(request.n_jobs), len(queries))
+        reach = np.minimum(reach, segment.bits)
+        cost = forecast(segment.codes, segment.bits, queries, reach, n_hits, segment.n_distinct()) / n_jobs
         costs.probe = cost if costs.probe is None else (costs.probe + cost) / 2
         costs.next_forecast = self._patience + 2 * costs.scanned
 
-    def _consider_building(self, costs, n_queries):
-        """Build the tables once they would have saved as much time as building them takes."""
-        if costs.probe is None or costs.scan is None:
-            return
-        self._missed += max(0.0, (costs.scan - costs.probe) * n_queries - _CALL)
-        n_tables = len(cut_bits(self._base.bits, self._base.n_distinct())) - 1
-        if _EAGER * self._missed > _BUILD * len(self._base.codes) * n_tables:
-            self._base.build()
-            self._costs = self._nothing_known()
+
+def _prefers_scan(costs: _Costs) -> bool:
+    """Check whether a scan is known to be faster than the tables that exist."""
+    if costs.scan is None or costs.probe is None or costs.n_probed < _TRIALS:
+        return False
+    return costs.scan < costs.probe
 
 
-def _prefers_scan(costs):
-    """Whether a scan is known to be faster than the tables that there are."""
-    return costs.n_probed >= _TRIALS and costs.scan is not None and costs.scan < costs.probe
+def _n_threads(n_jobs: int | None) -> int:
+    """Return the number of threads that `n_jobs` stands for."""
+    return effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # joblib takes None
 
 
-def _timed(search, queries, n_jobs):
-    """Call `search`; the answer, and the time in ns: that of this thread where there is no other."""
-    clock = time.thread_time_ns if effective_n_jobs(n_jobs) == 1 else time.perf_counter_ns
+def _timed(
+    search: Callable[[Segment, NDArray[np.uint64]], Result],
+    segment: Segment,
+    queries: NDArray[np.uint64],
+    n_jobs: int | None,
+) -> tuple[Result, int]:
+    """Call `search`; return the answer and the time in ns: that of this thread where it is the only one."""
+    clock = time.thread_time_ns if _n_threads(n_jobs) == 1 else time.perf_counter_ns
     start = clock()
-    answer = search(queries)
+    answer = search(segment, queries)
     return answer, clock() - start

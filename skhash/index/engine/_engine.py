@@ -1,16 +1,159 @@
 """`SearchEngine`: exact search in packed codes by the fastest of several ways, with one answer."""
 
-import mmap
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from joblib import effective_n_jobs
 
-from skhash.index.engine._chooser import Automatic, Task
-from skhash.index.engine._segment import Base
+from skhash.index.engine._chooser import AlgorithmChooser
+from skhash.index.engine._plan import SearchPlan
+from skhash.index.engine._segment import SearchRequest, Segment
 from skhash.index.scan import _scan as scan
+from skhash.utils import is_mapped
 
-__all__ = ["SearchEngine"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from skhash.index.engine._segment import Answer
+
+__all__ = ["NearestRequest", "RadiusRequest", "SearchEngine"]
 
 _MAX_TAIL = 0.05  # of the codes: when more have been appended the tables are dropped
+
+
+@dataclass(frozen=True, eq=False)
+class NearestRequest(SearchRequest):
+    """The `k` nearest codes of each query.
+
+    An answer is `distances, rows`: ndarray of int32 and of int64 of shape (n_queries, k), ordered by (distance, row).
+
+    Parameters
+    ----------
+    k : int
+        Number of neighbors; at most the number of codes that may be found.
+    n_jobs : int, default=None
+        Number of threads.
+    allowed : ndarray of bool of shape (n,), default=None
+        Mask of the codes that may be found; None for all.
+    """
+
+    k: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every answer is empty."""
+        return self.k == 0
+
+    def kind(self, n: int) -> tuple[Any, ...]:
+        """Return a key for calls on `n` codes that cost about the same per query."""
+        return "nearest", self.k, _size_class(self.n_allowed(n)), self.n_jobs
+
+    def restrict(self, start: int, stop: int) -> NearestRequest:
+        """Return the request for the codes in rows `start` to `stop - 1` only."""
+        part = replace(self, allowed=None if self.allowed is None else self.allowed[start:stop])
+        return replace(part, k=min(self.k, part.n_allowed(stop - start)))
+
+    def scan(self, segment: Segment, queries: NDArray[np.uint64], bound: NDArray[np.int64] | None = None) -> Answer:
+        """Answer queries by a scan of a segment; `bound` is an upper bound of each k-th distance, if known."""
+        if self.k == 0:
+            return np.empty((len(queries), 0), np.int32), np.empty((len(queries), 0), np.int64)
+        if self.allowed is None and segment.distinct is not None:
+            return segment.distinct.nearest(queries, self.k, self.n_jobs)  # a row's bound does not hold for codes
+        return scan.nearest(segment.codes, queries, self.k, self.n_jobs, allowed=self.allowed, bound=bound)
+
+    def probe(self, segment: Segment, queries: NDArray[np.uint64]) -> tuple[Answer, NDArray[np.float64]]:
+        """Answer queries by the tables of a segment, and those that would cost more by a scan; see the base class."""
+        assert segment.tables is not None
+        distances, rows, bounds, spent = segment.tables.nearest(
+            queries, self.k, self.n_jobs, allowed=self.allowed, budget=segment.scan_ns
+        )
+        left = np.flatnonzero(bounds >= 0)
+        if len(left):
+            distances[left], rows[left] = self.scan(segment, queries[left], bounds[left])
+            spent[left] += segment.scan_ns
+        return (distances, rows), spent
+
+    def reach(self, answer: Answer) -> tuple[NDArray[Any], float]:
+        """Return to which distance each query had to search, and about how many codes a query keeps."""
+        return answer[0][:, -1], 4 * self.k
+
+    def merge_tail(self, answer: Answer, tail: Answer, n: int) -> Answer:
+        """Merge the answers of the first `n` codes and of those after them."""
+        distances = np.hstack([answer[0], tail[0]])
+        rows = np.hstack([answer[1], tail[1] + n])
+        order = np.argsort(distances, axis=1, kind="stable")[:, : self.k]  # stable: all rows of the tail are larger
+        return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class RadiusRequest(SearchRequest):
+    """All codes at distance `<= radius` from each query.
+
+    An answer is `counts, distances, rows`: ndarray of int64 of shape (n_queries,), and of int32 and int64 of shape
+    (counts.sum(),), query after query, each ordered by (distance, row).
+
+    Parameters
+    ----------
+    radius : int
+        Largest distance.
+    n_jobs : int, default=None
+        Number of threads.
+    allowed : ndarray of bool of shape (n,), default=None
+        Mask of the codes that may be found; None for all.
+    """
+
+    radius: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every answer is empty: False, for that is not known before the search."""
+        return False
+
+    def kind(self, n: int) -> tuple[Any, ...]:
+        """Return a key for calls on `n` codes that cost about the same per query."""
+        return "within", self.radius, _size_class(self.n_allowed(n)), self.n_jobs
+
+    def restrict(self, start: int, stop: int) -> RadiusRequest:
+        """Return the request for the codes in rows `start` to `stop - 1` only."""
+        return replace(self, allowed=None if self.allowed is None else self.allowed[start:stop])
+
+    def scan(self, segment: Segment, queries: NDArray[np.uint64]) -> Answer:
+        """Answer queries by a scan of a segment."""
+        if self.allowed is None and segment.distinct is not None:
+            return segment.distinct.within(queries, self.radius, self.n_jobs)
+        return scan.within(segment.codes, queries, self.radius, self.n_jobs, allowed=self.allowed)
+
+    def probe(self, segment: Segment, queries: NDArray[np.uint64]) -> tuple[Answer, NDArray[np.float64]]:
+        """Answer queries by the tables of a segment, and those that would cost more by a scan; see the base class."""
+        assert segment.tables is not None
+        counts, distances, rows, spent = segment.tables.within(
+            queries, self.radius, self.n_jobs, allowed=self.allowed, budget=segment.scan_ns
+        )
+        left = counts < 0
+        if left.any():
+            counts[left], *scanned = self.scan(segment, queries[left])
+            left_rows = np.repeat(left, counts)
+            probed = distances, rows
+            distances, rows = np.empty(len(left_rows), np.int32), np.empty(len(left_rows), np.int64)
+            for array, scan_part, probe_part in zip((distances, rows), scanned, probed, strict=True):
+                array[left_rows], array[~left_rows] = scan_part, probe_part
+            spent[left] += segment.scan_ns
+        return (counts, distances, rows), spent
+
+    def reach(self, answer: Answer) -> tuple[NDArray[Any], float]:
+        """Return to which distance each query had to search, and about how many codes a query keeps."""
+        return np.full(len(answer[0]), self.radius), 1.5 * float(answer[0].mean())
+
+    def merge_tail(self, answer: Answer, tail: Answer, n: int) -> Answer:
+        """Merge the answers of the first `n` codes and of those after them."""
+        queries = np.arange(len(answer[0]))
+        query = np.concatenate([np.repeat(queries, answer[0]), np.repeat(queries, tail[0])])
+        distances = np.concatenate([answer[1], tail[1]])
+        order = np.lexsort((distances, query))  # stable: all rows of the tail are larger
+        return answer[0] + tail[0], distances[order], np.concatenate([answer[2], tail[2] + n])[order]
 
 
 class SearchEngine:
@@ -20,21 +163,20 @@ class SearchEngine:
     serve any number of threads.
 
     How `"auto"` decides. It starts with scans, and times them. Once calls of a kind (k or radius, size of the mask,
-    threads, few or many queries) have scanned for a while, it forecasts what multi-index hashing would cost: how far
-    queries reach is known from the answers of up to 16 of them, how crowded the buckets are from a sample of some
-    8,192 codes. Tables are built when half the time of building them would have been saved by now, this call included:
-    a few queries never pay for tables. Where there are tables, each kind of call tries them for 32 queries or more, is
-    timed against a scan unless they are far cheaper, and goes on with the faster. A query that turns out to cost more
-    than a scan is handed to the scan, with the bound that it has found for its k-th distance. Small collections are
-    always scanned, and so are memory maps, which tables in memory would defeat: `"mih"` builds tables for them, too.
+    threads, few or many queries) have scanned for a while, it forecasts what multi-index hashing would cost: the reach
+    of queries is known from the answers of up to 16 of them, the sizes of buckets from a sample of some 8,192 codes.
+    Tables are built when half the time of building them would have been saved by now, this call included: a few queries
+    never pay for tables. Where tables exist, each kind of call tries them for 32 queries or more, is timed against a
+    scan unless they are far cheaper, and continues with the faster. A query that turns out to cost more than a scan is
+    passed to the scan, with its bound of the k-th distance. Small collections are always scanned, and so are memory
+    maps, whose purpose tables in memory would defeat: `"mih"` builds tables for them, too.
 
-    Wherever tables are built, codes of which at most 70 % are distinct are collapsed first: searches then go through
-    the distinct codes.
+    Where tables are built and at most 70 % of the codes are distinct, searches go through the distinct codes.
 
     Parameters
     ----------
     codes : ndarray of uint64 of shape (n, ceil(bits / 64))
-        Packed codes, C-contiguous; not copied, and not to be changed.
+        Packed codes, C-contiguous; not copied, and must not be changed.
     bits : int
         Code length.
     algorithm : {"auto", "brute", "mih"}, default="auto"
@@ -45,8 +187,8 @@ class SearchEngine:
     codes : ndarray of uint64 of shape (n, ceil(bits / 64))
         The codes.
     last_search : dict
-        What the last search did: `algorithm` ("brute" or "mih", by which most queries were answered), `n_queries`,
-        and `n_probed`, the number of queries that went to the tables.
+        The last search: `algorithm` ("brute" or "mih", by which most queries were answered), `n_queries`, and
+        `n_probed`, the number of queries that went to the tables.
 
     References
     ----------
@@ -58,16 +200,23 @@ class SearchEngine:
     Examples
     --------
     >>> import numpy as np
-    >>> from skhash.index.engine._engine import SearchEngine
+    >>> from skhash.index.engine._engine import NearestRequest, SearchEngine
     >>> engine = SearchEngine(np.array([[0b000], [0b011], [0b111]], np.uint64), bits=3, algorithm="mih")
-    >>> distances, rows = engine.nearest(np.array([[0b010]], np.uint64), k=2)
+    >>> distances, rows = engine.search(np.array([[0b010]], np.uint64), NearestRequest(k=2))
     >>> rows
     array([[0, 1]])
     >>> sorted(engine.memory_usage())
     ['codes', 'distinct_codes', 'tables']
     """
 
-    def __init__(self, codes, bits, algorithm="auto"):
+    codes: NDArray[np.uint64]
+    bits: int
+    algorithm: Literal["auto", "brute", "mih"]
+    last_search: dict[str, Any]
+
+    def __init__(
+        self, codes: NDArray[np.uint64], bits: int, algorithm: Literal["auto", "brute", "mih"] = "auto"
+    ) -> None:
         if algorithm not in ("auto", "brute", "mih"):
             raise ValueError(f"algorithm must be 'auto', 'brute' or 'mih', got {algorithm!r}.")
         self.codes = codes
@@ -76,93 +225,78 @@ class SearchEngine:
         self.last_search = {}
         self._reset()
 
-    def __reduce__(self):
-        """Copies and pickles hold the codes, not the tables."""
+    def __reduce__(self) -> tuple[type[SearchEngine], tuple[Any, ...]]:
+        """Return the codes without the tables, for copies and pickles."""
         return type(self), (self.codes, self.bits, self.algorithm)
 
-    def nearest(self, queries, k, n_jobs=None, allowed=None):
-        """Find the `k` nearest codes of each query.
+    def search(self, queries: NDArray[np.uint64], request: SearchRequest) -> Answer:
+        """Answer a request for each query.
 
         Parameters
         ----------
         queries : ndarray of uint64 of shape (n_queries, n_words)
             Packed codes, C-contiguous.
-        k : int
-            Number of neighbours; at most the number of codes that count.
-        n_jobs : int, default=None
-            Number of threads.
-        allowed : ndarray of bool of shape (n,), default=None
-            Which codes count; None if all do.
+        request : NearestRequest or RadiusRequest
+            What to find.
 
         Returns
         -------
-        distances, rows : ndarray of int32 and of int64 of shape (n_queries, k)
-            Ordered by (distance, row).
+        answer : tuple of ndarray
+            See the class of the request.
         """
-        base, automatic = self._state
-        n = len(base.codes)
-        mask, tail_mask = (None, None) if allowed is None else (allowed[:n], allowed[n:])
-        n_base = n if mask is None else np.count_nonzero(mask)
-        n_tail = len(self.codes) - n if mask is None else np.count_nonzero(tail_mask)
-        k_base, k_tail = min(k, n_base), min(k, n_tail)
-        task = Task(
-            ("nearest", k_base, _size_class(n_base)),
-            n_jobs,
-            lambda part: base.scan_nearest(part, k_base, n_jobs, mask),
-            lambda part: base.probe_nearest(part, k_base, n_jobs, mask),
-            lambda answer: (answer[0][:, -1], 4 * k_base),
-        )
-        answer = self._answer(base, automatic, task, queries) if k_base else _nothing(len(queries))
-        if k_tail == 0:
-            return answer
-        tail = scan.nearest(self.codes[n:], queries, k_tail, n_jobs, allowed=tail_mask)
-        distances = np.hstack([answer[0], tail[0]])
-        rows = np.hstack([answer[1], tail[1] + n])
-        order = np.argsort(distances, axis=1, kind="stable")[:, :k]  # stable: all rows of the tail are larger
-        return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
-
-    def within(self, queries, radius, n_jobs=None, allowed=None):
-        """Find all codes at distance `<= radius` from each query.
-
-        Parameters
-        ----------
-        queries : ndarray of uint64 of shape (n_queries, n_words)
-            Packed codes, C-contiguous.
-        radius : int
-            Largest distance.
-        n_jobs : int, default=None
-            Number of threads.
-        allowed : ndarray of bool of shape (n,), default=None
-            Which codes count; None if all do.
-
-        Returns
-        -------
-        counts : ndarray of int64 of shape (n_queries,)
-            Number of neighbours of each query.
-        distances, rows : ndarray of int32 and of int64 of shape (counts.sum(),)
-            Query after query, each ordered by (distance, row).
-        """
-        base, automatic = self._state
-        n, radius = len(base.codes), min(radius, self.bits)
-        mask, tail_mask = (None, None) if allowed is None else (allowed[:n], allowed[n:])
-        task = Task(
-            ("within", radius, _size_class(n if mask is None else np.count_nonzero(mask))),
-            n_jobs,
-            lambda part: base.scan_within(part, radius, n_jobs, mask),
-            lambda part: base.probe_within(part, radius, n_jobs, mask),
-            lambda answer: (np.full(len(answer[0]), radius), 1.5 * answer[0].mean()),
-        )
-        answer = self._answer(base, automatic, task, queries)
+        segment, chooser = self._state
+        n = len(segment.codes)
         if n == len(self.codes):
+            return self._search_segment(segment, chooser, queries, request)
+        head, tail = request.restrict(0, n), request.restrict(n, len(self.codes))
+        if head.is_empty:
+            answer = head.scan(segment, queries)
+        else:
+            answer = self._search_segment(segment, chooser, queries, head)
+        if tail.is_empty:
             return answer
-        tail = scan.within(self.codes[n:], queries, radius, n_jobs, allowed=tail_mask)
-        query = np.concatenate([np.repeat(np.arange(len(queries)), part[0]) for part in (answer, tail)])
-        distances = np.concatenate([answer[1], tail[1]])
-        order = np.argsort(query * (radius + 1) + distances, kind="stable")
-        return answer[0] + tail[0], distances[order], np.concatenate([answer[2], tail[2] + n])[order]
+        return request.merge_tail(answer, tail.scan(Segment(self.codes[n:], self.bits), queries), n)
 
-    def extend(self, codes):
-        """Go on with more codes: those that there are, in the same rows, and others behind them.
+    def explain(self, queries: NDArray[np.uint64], request: SearchRequest) -> SearchPlan:
+        """Forecast what `search` would do with the same arguments; nothing is built or remembered.
+
+        Parameters
+        ----------
+        queries : ndarray of uint64 of shape (n_queries, n_words)
+            Packed codes, C-contiguous; a few of them are scanned, as `search` does to learn from them.
+        request : NearestRequest or RadiusRequest
+            What to find.
+
+        Returns
+        -------
+        plan : SearchPlan
+            Of all codes, none of which counts as removed.
+        """
+        segment, chooser = self._state
+        n = len(segment.codes)
+        n_allowed = request.n_allowed(len(self.codes))
+        if n < len(self.codes):
+            request = request.restrict(0, n)
+        explanation = chooser.explain(request, queries, self.algorithm)
+        decision = explanation.decision
+        n_probed = len(queries) - decision.n_head if decision.algorithm == "mih" else 0
+        return SearchPlan(
+            algorithm=_algorithm_of_most(n_probed, len(queries)),
+            reason=decision.reason,
+            n_queries=len(queries),
+            n_codes=len(self.codes),
+            n_allowed=n_allowed,
+            n_removed=0,
+            n_distinct=explanation.n_distinct,
+            n_appended=len(self.codes) - n,
+            scan_ns=explanation.scan_ns,
+            tables_ns=explanation.tables_ns,
+            tables="built" if segment.tables is not None else "to be built" if decision.builds else "not built",
+            n_jobs=effective_n_jobs(request.n_jobs),  # pyright: ignore[reportArgumentType]  # joblib takes None,
+        )
+
+    def extend(self, codes: NDArray[np.uint64]) -> None:
+        """Replace the codes by an extension of them; existing rows keep their positions.
 
         Tables are kept, and the new codes scanned beside them, until these are more than 5 % of all.
 
@@ -171,57 +305,54 @@ class SearchEngine:
         codes : ndarray of uint64 of shape (n, n_words)
             All codes, the old ones first.
         """
-        base = self._state[0]
+        segment = self._state[0]
         self.codes = codes
-        if base.tables is None or len(codes) - len(base.codes) > _MAX_TAIL * len(codes):
+        if segment.tables is None or len(codes) - len(segment.codes) > _MAX_TAIL * len(codes):
             self._reset()
 
-    def memory_usage(self):
-        """Give the bytes of what the engine holds.
+    def memory_usage(self) -> dict[str, int]:
+        """Compute the bytes of the codes and of the structures built for them.
 
         Returns
         -------
         usage : dict of str to int
             `codes`, `distinct_codes` (with the rows of each) and `tables`; 0 for what has not been built.
         """
-        base = self._state[0]
+        segment = self._state[0]
         return {
             "codes": self.codes.nbytes,
-            "distinct_codes": 0 if base.collapsed is None else base.collapsed.nbytes,
-            "tables": 0 if base.tables is None else base.tables.nbytes,
+            "distinct_codes": 0 if segment.distinct is None else segment.distinct.nbytes,
+            "tables": 0 if segment.tables is None else segment.tables.nbytes,
         }
 
-    def _reset(self):
+    def _reset(self) -> None:
         """Start without tables."""
-        base = Base(self.codes, self.bits)
-        self._state = base, Automatic(base, may_build=base.can_build() and not _is_mapped(self.codes))
+        segment = Segment(self.codes, self.bits)
+        self._state = segment, AlgorithmChooser(segment, is_mapped(self.codes))
 
-    def _answer(self, base, automatic, task, queries):
-        """Answer all queries on the base."""
-        if self.algorithm == "mih" and base.can_build():
-            base.build()
-            parts, n_probed = [task.probe(queries)[0]], len(queries)
-        elif self.algorithm == "auto" and len(queries):
-            parts, n_probed = automatic.answer(task, queries)
+    def _search_segment(
+        self, segment: Segment, chooser: AlgorithmChooser, queries: NDArray[np.uint64], request: SearchRequest
+    ) -> Answer:
+        """Answer a request that is not empty on a segment."""
+        n_probed = 0
+        if self.algorithm == "mih" and segment.can_build:
+            if segment.tables is None:
+                segment.build()
+            answer, n_probed = request.probe(segment, queries)[0], len(queries)
+        elif self.algorithm == "auto" and not chooser.scan_only and len(queries):
+            answer, n_probed = chooser.answer(request, queries)
         else:
-            parts, n_probed = [task.scan(queries)], 0
-        used = "mih" if 2 * n_probed > len(queries) else "brute"
+            answer = request.scan(segment, queries)
+        used = _algorithm_of_most(n_probed, len(queries))
         self.last_search = {"algorithm": used, "n_queries": len(queries), "n_probed": n_probed}
-        return parts[0] if len(parts) == 1 else tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return answer
 
 
-def _nothing(n_queries):
-    """The answer for k = 0."""
-    return np.empty((n_queries, 0), np.int32), np.empty((n_queries, 0), np.int64)
+def _algorithm_of_most(n_probed: int, n_queries: int) -> Literal["brute", "mih"]:
+    """Return the algorithm by which most of the queries are answered."""
+    return "mih" if 2 * n_probed > n_queries else "brute"
 
 
-def _size_class(n):
-    """The power of two below a number of codes: costs are kept apart for masks of different sizes."""
+def _size_class(n: int) -> int:
+    """Return the bit length of a number of codes: costs are kept apart for masks of different sizes."""
     return int(n).bit_length()
-
-
-def _is_mapped(array):
-    """Whether an array's memory is that of a file."""
-    while isinstance(array, np.ndarray):
-        array = array.base
-    return isinstance(array, mmap.mmap)

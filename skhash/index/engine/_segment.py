@@ -1,27 +1,33 @@
-"""Codes that do not change any more, with what makes their search faster, once that has been built."""
+"""An immutable segment of codes with its acceleration structures, and what a request must be able to do with one."""
 
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skhash.index.mih._multi_index import MultiIndex
-from skhash.index.scan import _scan as scan
-from skhash.index.scan._distinct import Collapsed, distinct_share
+from skhash.index.scan._distinct import DistinctCodes, distinct_share
 
-__all__ = ["Base", "scan_cost"]
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+    Answer = tuple[NDArray[Any], ...]
+
+__all__ = ["SearchRequest", "Segment"]
 
 _WORD = 0.1  # ns to scan one word
-_DISTINCT = 0.7  # collapse where at most this share of the codes is distinct
+_DISTINCT = 0.7  # search distinct codes where at most this share of the codes is distinct
 _MOST = 2**32 - 2  # codes that tables can number
 
 
-def scan_cost(codes):
-    """What a scan costs per query, in ns as those of `_mih_kernels`."""
-    return _WORD * codes.size
-
-
-class Base:
-    """Codes, the distinct ones among them if they have been collapsed, and tables if these have been built.
+class Segment:
+    """Codes that do not change, the distinct ones among them if that pays, and tables if these have been built.
 
     Parameters
     ----------
@@ -29,96 +35,121 @@ class Base:
         Packed codes.
     bits : int
         Code length.
+
+    Attributes
+    ----------
+    can_build : bool
+        Whether tables can number the codes, and their keys can be cut from the words.
+    distinct : DistinctCodes or None
+        The distinct codes with their rows, if scans go through these.
+    tables : MultiIndex or None
+        The tables, once they have been built.
+    searched : ndarray of uint64 of shape (n_searched, n_words)
+        The codes that searches go through: all, or the distinct ones.
+    scan_ns : float
+        Model of what a scan costs per query, in ns as those of `skhash.index.mih._kernels`.
     """
 
-    def __init__(self, codes, bits):
+    codes: NDArray[np.uint64]
+    bits: int
+    can_build: bool
+    distinct: DistinctCodes | None
+    tables: MultiIndex | None
+    searched: NDArray[np.uint64]
+    scan_ns: float
+
+    def __init__(self, codes: NDArray[np.uint64], bits: int) -> None:
         self.codes = codes
         self.bits = bits
-        self.collapsed = None
+        self.can_build = 0 < len(codes) <= _MOST
+        self.distinct = None
         self.tables = None
-        self._share = None
+        self.searched = codes
+        self.scan_ns = _WORD * codes.size
+        self._share: float | None = None
         self._lock = Lock()
 
-    @property
-    def searched(self):
-        """The codes that searches go through: all, or the distinct ones."""
-        return self.codes if self.collapsed is None else self.collapsed.codes
-
-    def can_build(self):
-        """Whether the tables can number the codes, and their keys can be cut from the words."""
-        return 0 < len(self.codes) <= _MOST
-
-    def n_distinct(self):
-        """How many codes tables would hold: the distinct ones, about, if so many are equal that collapsing pays."""
+    def n_distinct(self) -> int:
+        """Estimate how many codes tables would hold: the distinct ones if so many are equal that this pays."""
         if self._share is None:
             self._share = distinct_share(self.codes)
         return round(self._share * len(self.codes)) if self._share <= _DISTINCT else len(self.codes)
 
-    def build(self):
-        """Collapse the codes if that pays, and build the tables; nothing where that has been done."""
+    def build(self) -> None:
+        """Find the distinct codes if that pays, and build the tables; do nothing where that has been done."""
         with self._lock:
-            if self.tables is None:
-                collapsed = Collapsed(self.codes) if self.n_distinct() < len(self.codes) else None
-                lists = {} if collapsed is None else {"ends": collapsed.ends, "rows": collapsed.rows}
-                tables = MultiIndex(self.codes if collapsed is None else collapsed.codes, self.bits, **lists)
-                # Compiled here, so that the first search is not taken to be slow.
-                tables.nearest(self.codes[:1], 1, 1)
-                tables.within(self.codes[:1], 0, 1)
-                self.collapsed, self.tables = collapsed, tables
-
-    def scan_nearest(self, queries, k, n_jobs=None, allowed=None):
-        """The `k` nearest rows of each query, by a scan."""
-        if allowed is None and self.collapsed is not None:
-            return self.collapsed.nearest(queries, k, n_jobs)
-        return scan.nearest(self.codes, queries, k, n_jobs, allowed=allowed)
-
-    def scan_within(self, queries, radius, n_jobs=None, allowed=None):
-        """All rows within `radius` of each query, by a scan."""
-        if allowed is None and self.collapsed is not None:
-            return self.collapsed.within(queries, radius, n_jobs)
-        return scan.within(self.codes, queries, radius, n_jobs, allowed=allowed)
-
-    def probe_nearest(self, queries, k, n_jobs=None, allowed=None):
-        """The `k` nearest rows of each query, by the tables, or by a scan for queries that would cost more.
-
-        Returns
-        -------
-        answer : tuple
-            distances, rows
-        spent : ndarray of float64 of shape (n_queries,)
-            Cost of each query.
-        """
-        budget = scan_cost(self.searched)
-        distances, rows, bounds, spent = self.tables.nearest(queries, k, n_jobs, allowed=allowed, budget=budget)
-        left = np.flatnonzero(bounds >= 0)
-        if len(left):
-            if allowed is None and self.collapsed is not None:  # a bound of the k-th row is none of the k-th code
-                answer = self.collapsed.nearest(queries[left], k, n_jobs)
+            if self.tables is not None:
+                return
+            distinct = DistinctCodes(self.codes) if self.n_distinct() < len(self.codes) else None
+            if distinct is None:
+                tables = MultiIndex(self.codes, self.bits)
             else:
-                answer = scan.nearest(self.codes, queries[left], k, n_jobs, allowed=allowed, bound=bounds[left])
-            distances[left], rows[left] = answer
-            spent[left] += budget
-        return (distances, rows), spent
+                tables = MultiIndex(distinct.codes, self.bits, ends=distinct.ends, rows=distinct.rows)
+                self.searched = distinct.codes
+                self.scan_ns = _WORD * distinct.codes.size
+            # Compiled here, so that the first search is not taken to be slow.
+            tables.nearest(self.codes[:1], 1, 1)
+            tables.within(self.codes[:1], 0, 1)
+            self.distinct = distinct
+            self.tables = tables  # last: other threads take it as the sign that all is there
 
-    def probe_within(self, queries, radius, n_jobs=None, allowed=None):
-        """All rows within `radius` of each query, by the tables, or by a scan for queries that would cost more.
+
+@dataclass(frozen=True, eq=False)
+class SearchRequest(ABC):
+    """A request without its queries: what to find, and how to find it in a segment.
+
+    Parameters
+    ----------
+    n_jobs : int, default=None
+        Number of threads.
+    allowed : ndarray of bool of shape (n,), default=None
+        Mask of the codes that may be found; None for all.
+    """
+
+    n_jobs: int | None = field(default=None, kw_only=True)
+    allowed: NDArray[np.bool_] | None = field(default=None, kw_only=True)
+
+    def n_allowed(self, n: int) -> int:
+        """Count the codes, out of `n`, that may be found."""
+        return n if self.allowed is None else int(np.count_nonzero(self.allowed))
+
+    @property
+    @abstractmethod
+    def is_empty(self) -> bool:
+        """Whether every answer is empty."""
+
+    @abstractmethod
+    def kind(self, n: int) -> tuple[Any, ...]:
+        """Return a key for calls on `n` codes that cost about the same per query."""
+
+    @abstractmethod
+    def restrict(self, start: int, stop: int) -> Self:
+        """Return the request for the codes in rows `start` to `stop - 1` only."""
+
+    @abstractmethod
+    def scan(self, segment: Segment, queries: NDArray[np.uint64]) -> Answer:
+        """Answer queries by a scan of a segment."""
+
+    @abstractmethod
+    def probe(self, segment: Segment, queries: NDArray[np.uint64]) -> tuple[Answer, NDArray[np.float64]]:
+        """Answer queries by the tables of a segment, and those that would cost more by a scan.
 
         Returns
         -------
-        answer : tuple
-            counts, distances, rows
+        answer : tuple of ndarray
+            As from `scan`.
         spent : ndarray of float64 of shape (n_queries,)
-            Cost of each query.
+            Cost of each query in ns, as counted by the kernels.
         """
-        budget = scan_cost(self.searched)
-        counts, distances, rows, spent = self.tables.within(queries, radius, n_jobs, allowed=allowed, budget=budget)
-        left = counts < 0
-        if left.any():
-            counts[left], *scanned = self.scan_within(queries[left], radius, n_jobs, allowed)
-            left_rows = np.repeat(left, counts)
-            probed = distances, rows
-            distances, rows = np.empty(len(left_rows), np.int32), np.empty(len(left_rows), np.int64)
-            for array, scan_part, probe_part in zip((distances, rows), scanned, probed, strict=True):
-                array[left_rows], array[~left_rows] = scan_part, probe_part
-            spent[left] += budget
-        return (counts, distances, rows), spent
+
+    @abstractmethod
+    def reach(self, answer: Answer) -> tuple[NDArray[Any], float]:
+        """Return to which distance each query had to search, and about how many codes a query keeps."""
+
+    def join(self, first: Answer, second: Answer) -> Answer:
+        """Join the answers of consecutive queries."""
+        return tuple(np.concatenate(arrays) for arrays in zip(first, second, strict=True))
+
+    @abstractmethod
+    def merge_tail(self, answer: Answer, tail: Answer, n: int) -> Answer:
+        """Merge the answers of the first `n` codes and of those after them."""

@@ -1,64 +1,99 @@
-"""Neighbours as sparse graphs, as scikit-learn's estimators take them in place of distances."""
+"""Neighbors as sparse graphs, as scikit-learn's estimators take them in place of distances."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from skhash.index.hamming._state import _IndexState
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from skhash.utils import CodesLike
+
 __all__ = ["GraphMixin"]
 
 
-class GraphMixin:
-    """The methods of `HammingIndex` that give graphs."""
+class GraphMixin(_IndexState):
+    """The methods of `HammingIndex` that compute graphs."""
 
-    def kneighbors_graph(self, X=None, n_neighbors=None, mode="connectivity"):
+    def kneighbors_graph(
+        self,
+        X: CodesLike | None = None,
+        n_neighbors: int | None = None,
+        mode: Literal["connectivity", "distance"] = "connectivity",
+    ) -> csr_matrix:
         """Compute the graph of the nearest codes.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, bits) or in another form of `skhash.codes`, default=None
-            Queries. None means the indexed codes, each of which is then not its own neighbour.
+            Queries. None means the indexed codes, each of which is then not its own neighbor.
         n_neighbors : int, default=None
-            Number of neighbours; None means the parameter of that name.
+            Number of neighbors; None means the parameter of that name.
         mode : {"connectivity", "distance"}, default="connectivity"
-            Whether an edge weighs 1 or the distance.
+            Whether the weight of an edge is 1 or the distance.
 
         Returns
         -------
         graph : csr_matrix of float64 of shape (n_queries, `n_samples_fit_`)
-            Edges of each row ordered by (distance, column); those of weight 0 are stored too. Column `i` is the code
+            Edges of each row, ordered by (distance, column); those of weight 0 are stored, too. Column `i` is the code
             whose id is `ids_[i]`.
+
+        Raises
+        ------
+        ValueError
+            If `mode` is not accepted, or as by `kneighbors`.
         """
         _check_mode(mode)
         distances, rows = self._nearest(X, n_neighbors)
         return self._graph(np.full(len(rows), rows.shape[1]), distances.ravel(), rows.ravel(), mode)
 
-    def radius_neighbors_graph(self, X=None, radius=None, mode="connectivity"):
+    def radius_neighbors_graph(
+        self,
+        X: CodesLike | None = None,
+        radius: int | None = None,
+        mode: Literal["connectivity", "distance"] = "connectivity",
+    ) -> csr_matrix:
         """Compute the graph of all codes within a radius.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, bits) or in another form of `skhash.codes`, default=None
-            Queries. None means the indexed codes, each of which is then not its own neighbour.
+            Queries. None means the indexed codes, each of which is then not its own neighbor.
         radius : int, default=None
-            Largest distance of a neighbour; None means the parameter of that name.
+            Largest distance of a neighbor; None means the parameter of that name.
         mode : {"connectivity", "distance"}, default="connectivity"
-            Whether an edge weighs 1 or the distance.
+            Whether the weight of an edge is 1 or the distance.
 
         Returns
         -------
         graph : csr_matrix of float64 of shape (n_queries, `n_samples_fit_`)
-            Edges of each row ordered by (distance, column); those of weight 0 are stored too. Column `i` is the code
+            Edges of each row, ordered by (distance, column); those of weight 0 are stored, too. Column `i` is the code
             whose id is `ids_[i]`.
+
+        Raises
+        ------
+        ValueError
+            If `mode` is not accepted, or as by `kneighbors`.
         """
         _check_mode(mode)
         return self._graph(*self._within(X, radius), mode)
 
-    def _graph(self, counts, distances, rows, mode):
+    def _graph(
+        self, counts: NDArray[np.int64], distances: NDArray[np.int32], rows: NDArray[np.int64], mode: str
+    ) -> csr_matrix:
+        """Build the graph of the neighbors of all queries, in order."""
         weights = np.ones(len(rows)) if mode == "connectivity" else distances.astype(np.float64)
         row_ends = np.concatenate([[0], np.cumsum(counts)])
         shape = len(counts), self.n_samples_fit_
         return csr_matrix((weights, self._collection.positions_of(rows), row_ends), shape=shape)
 
 
-def _check_mode(mode):
+def _check_mode(mode: str) -> None:
+    """Raise ValueError for an unknown mode."""
     if mode not in ("connectivity", "distance"):
         raise ValueError(f"mode must be 'connectivity' or 'distance', got {mode!r}.")

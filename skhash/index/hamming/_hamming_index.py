@@ -1,62 +1,65 @@
-"""`HammingIndex`: nearest neighbours of binary codes, with scikit-learn's grammar."""
+"""`HammingIndex`: nearest neighbors of binary codes, with scikit-learn's API."""
 
-from contextlib import contextmanager
-from dataclasses import replace
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.utils import check_scalar
-from sklearn.utils.validation import check_is_fitted
-
-from skhash.index.collection._collection import Collection
-from skhash.index.engine._engine import SearchEngine
+from skhash.index.hamming._explanation import ExplanationMixin
 from skhash.index.hamming._graph import GraphMixin
-from skhash.index.hamming._prediction import LabelledMixin
-from skhash.index.hamming._reading import read_codes
+from skhash.index.hamming._prediction import LabeledMixin
 from skhash.index.hamming._rerank import RerankMixin
 from skhash.index.hamming._saving import SavedIndexMixin
-from skhash.index.hamming._updates import LifeMixin
+from skhash.index.hamming._state import split_by_query
+from skhash.index.hamming._updates import UpdateMixin
 from skhash.utils import Interval, StrOptions, fit_context
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.index.collection._ids import IdsLike
+    from skhash.utils import CodesLike
 
 __all__ = ["HammingIndex"]
 
 
-class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndexMixin, BaseEstimator):
+class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, ExplanationMixin, SavedIndexMixin):
     """Exact search for the nearest binary codes by Hamming distance.
 
-    Every answer is ordered by (distance, row), where rows are the codes in the order in which they came. Results do not
-    depend on the algorithm, on threads, on how the codes were given, or on codes that are gone. Without ids of the
-    user's own the id of a code is the number of codes that were ever given before it, so that the order is by
-    (distance, id).
+    Results are ordered by (distance, row), where rows are the codes in the order of insertion. They do not depend on
+    the algorithm, on threads, on the form of the codes, or on codes that were removed. Without user-defined ids the id
+    of a code is the number of codes that were ever added before it, so that the order is by (distance, id).
 
     With labels the index also predicts, by a vote of the nearest codes, and scores rankings, so that it can end a
     pipeline: `make_pipeline(OrthoHasher(bits=64), HammingIndex())`.
 
-    Codes come in any form of `skhash.codes`, and queries in another than `fit` had, if they like: one bit per column
-    (0 / 1, -1 / +1 or bool), packed words (uint64), packed bytes (uint8; `fit` then needs `bits`), or a list of
-    `bitarray`. The form is told by type and width, never guessed from values.
+    Codes come in any form of `skhash.codes`, and queries may have another form than the codes of `fit`: one bit per
+    column (0 / 1, -1 / +1 or bool), packed words (uint64), packed bytes (uint8; `fit` then needs `bits`), or a list of
+    `bitarray`. The form follows from type and width, and is never guessed from values.
 
     Parameters
     ----------
     n_neighbors : int, default=5
-        Number of neighbours in `kneighbors`, and of voters in `predict`.
+        Number of neighbors in `kneighbors`, and of voters in `predict`.
     radius : int, default=2
-        Largest distance of a neighbour in `radius_neighbors`.
+        Largest distance of a neighbor in `radius_neighbors`.
     bits : int, default=None
         Code length. Needed for packed bytes, and for packed words that are not full; otherwise it is only checked.
     binarize : float, default=None
         Threshold for continuous codes: floats and signed integers become bit 1 where they are `>= binarize`. With None
-        the input is presumed to be codes, and other values are refused. Bool, unsigned integers and bitarrays are
-        codes in either case.
+        the input must be codes, and other values are refused. Bool, unsigned integers and bitarrays are codes in
+        either case.
     algorithm : {"auto", "brute", "mih"}, default="auto"
-        How to search, which changes the time and the memory, never the answer:
+        How to search, which changes the time and the memory, never the result:
 
         - "brute" compares each query with every code, and needs no memory beyond the codes.
         - "mih" looks codes up by parts of their bits, in tables that are built at the first search (multi-index
-          hashing [1]_): by far less work for small radii and many codes, more for long codes that differ widely.
-        - "auto" begins as "brute", builds tables when they would have paid by now, and takes for each kind of query
-          what is faster.
+          hashing [1]_): far less work for small radii and many codes, more for long codes that differ widely.
+        - "auto" begins as "brute", builds tables when they would have paid for themselves by now, and takes the faster
+          of both for each kind of query. `explain` shows its choice.
 
     n_jobs : int, default=None
         Number of threads. None means 1 unless in a `joblib.parallel_config` context, -1 means all processors.
@@ -64,19 +67,19 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
     Attributes
     ----------
     codes_ : ndarray of uint64 of shape (`n_samples_fit_`, ceil(`bits_` / 64))
-        The codes as packed words, without removed ones; not a copy where `fit` was given just this, which may be a
+        The codes as packed words, without removed ones; not a copy where `fit` was given this form, which may be a
         memory map.
     ids_ : ndarray of int64 or of object of shape (`n_samples_fit_`,)
-        Their ids.
+        The ids of the codes.
     labels_ : skhash.utils.Labels or None
-        Their labels, if any.
+        The labels of the codes, if any.
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted; column numbers for multi-hot labels. Only with labels. A class stays when its last code
         is removed.
     bits_ : int
         Code length.
     last_search_ : dict
-        What the last search did: "algorithm", "brute" or "mih"; "n_queries", and "n_probed", how many of them went to
+        The last search: "algorithm", "brute" or "mih"; "n_queries", and "n_probed", the number of queries that went to
         the tables.
     n_samples_fit_ : int
         Number of codes, the same as `len(index)`.
@@ -88,16 +91,17 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
     See Also
     --------
     HammingNeighborsTransformer : The same search as a step before scikit-learn's estimators that take graphs.
-    skhash.codes : The forms that codes come in.
-    skhash.metrics.mean_average_precision : What `score` computes, with all its choices.
+    ShardedHammingIndex : The same search over several parts.
+    skhash.codes : The forms of codes.
+    skhash.metrics.mean_average_precision : What `score` computes, with all its options.
 
     Notes
     -----
-    The comparison with every code goes by blocks that fit the processor's cache and by its vector instructions: several
-    billion comparisons per second and core for codes of 64 bits. Time grows with the number of 64-bit words.
-    Append codes by `add` in batches of any size: its cost is that of the new codes, not of those there.
+    The comparison with every code works in blocks that fit the processor's cache and on its vector instructions:
+    several billion comparisons per second and core for codes of 64 bits. Time grows with the number of 64-bit words.
+    `add` appends codes in batches of any size at a cost that depends on the new codes only.
 
-    Any number of threads may search one index at once, but not while another changes it.
+    Any number of threads may search one index at the same time, but not while another thread changes it.
 
     References
     ----------
@@ -126,7 +130,16 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, n_neighbors=5, *, radius=2, bits=None, binarize=None, algorithm="auto", n_jobs=None):
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        *,
+        radius: int = 2,
+        bits: int | None = None,
+        binarize: float | None = None,
+        algorithm: Literal["auto", "brute", "mih"] = "auto",
+        n_jobs: int | None = None,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.radius = radius
         self.bits = bits
@@ -135,7 +148,7 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, ids=None):
+    def fit(self, X: CodesLike, y: ArrayLike | None = None, *, ids: IdsLike | None = None) -> Self:
         """Index codes.
 
         Parameters
@@ -145,31 +158,63 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
             Class labels (integers or strings) or a multi-hot 0 / 1 matrix.
         ids : array-like of shape (n_samples,), default=None
-            Ids, all different: integers (int64), or hashable labels such as strings or tuples, but no floats or bools.
-            None means 0 to n_samples - 1.
+            Ids, all different: integers (int64), or hashable labels such as strings or tuples, but not floats or
+            bools. None means 0 to n_samples - 1.
 
         Returns
         -------
         self : HammingIndex
             The fitted index.
         """
-        with _restored_after_errors(self):
-            codes = self._read_codes(X, reset=True)
-            return self._keep(Collection.build(codes, y, ids))
+        return self._build(X, y, ids)
 
-    def kneighbors(self, X=None, n_neighbors=None, return_distance=True, *, where=None):
+    @overload
+    def kneighbors(
+        self,
+        X: CodesLike | None = None,
+        n_neighbors: int | None = None,
+        return_distance: Literal[True] = True,
+        *,
+        where: IdsLike | None = None,
+    ) -> tuple[NDArray[np.int32], NDArray[Any]]: ...
+    @overload
+    def kneighbors(
+        self,
+        X: CodesLike | None = None,
+        n_neighbors: int | None = None,
+        *,
+        return_distance: Literal[False],
+        where: IdsLike | None = None,
+    ) -> NDArray[Any]: ...
+    @overload
+    def kneighbors(
+        self,
+        X: CodesLike | None = None,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+        *,
+        where: IdsLike | None = None,
+    ) -> tuple[NDArray[np.int32], NDArray[Any]] | NDArray[Any]: ...
+    def kneighbors(
+        self,
+        X: CodesLike | None = None,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+        *,
+        where: IdsLike | None = None,
+    ) -> tuple[NDArray[np.int32], NDArray[Any]] | NDArray[Any]:
         """Find the nearest codes.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, bits) or in another form of `skhash.codes`, default=None
-            Queries. None means the indexed codes, each of which is then not its own neighbour.
+            Queries. None means the indexed codes, each of which is then not its own neighbor.
         n_neighbors : int, default=None
-            Number of neighbours; None means the parameter of that name.
+            Number of neighbors; None means the parameter of that name.
         return_distance : bool, default=True
-            Whether to give the distances.
+            Whether to return the distances.
         where : array-like of bool of shape (`n_samples_fit_`,) or array-like of ids, default=None
-            The codes among which to search: a mask in the order of `ids_`, or the ids themselves. Bool is always a
+            The codes among which to search: a mask in the order of `ids_`, or the ids themselves. Bools are always a
             mask, anything else ids.
 
         Returns
@@ -177,12 +222,12 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
         distances : ndarray of int32 of shape (n_queries, n_neighbors)
             Number of differing bits; only if `return_distance`.
         ids : ndarray of int64 or of object of shape (n_queries, n_neighbors)
-            Ids of the neighbours, ordered by (distance, row); without own ids, by (distance, id).
+            Ids of the neighbors, ordered by (distance, row); without user-defined ids by (distance, id).
 
         Raises
         ------
         ValueError
-            If there are fewer codes than `n_neighbors`, or if `X` holds no codes of this index's length.
+            If there are fewer codes than `n_neighbors`, or if `X` does not contain codes of this index's length.
 
         Examples
         --------
@@ -195,19 +240,53 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
         ids = self._collection.ids_of(rows)
         return (distances, ids) if return_distance else ids
 
-    def radius_neighbors(self, X=None, radius=None, return_distance=True, *, where=None):
+    @overload
+    def radius_neighbors(
+        self,
+        X: CodesLike | None = None,
+        radius: int | None = None,
+        return_distance: Literal[True] = True,
+        *,
+        where: IdsLike | None = None,
+    ) -> tuple[NDArray[np.object_], NDArray[np.object_]]: ...
+    @overload
+    def radius_neighbors(
+        self,
+        X: CodesLike | None = None,
+        radius: int | None = None,
+        *,
+        return_distance: Literal[False],
+        where: IdsLike | None = None,
+    ) -> NDArray[np.object_]: ...
+    @overload
+    def radius_neighbors(
+        self,
+        X: CodesLike | None = None,
+        radius: int | None = None,
+        return_distance: bool = True,
+        *,
+        where: IdsLike | None = None,
+    ) -> tuple[NDArray[np.object_], NDArray[np.object_]] | NDArray[np.object_]: ...
+    def radius_neighbors(
+        self,
+        X: CodesLike | None = None,
+        radius: int | None = None,
+        return_distance: bool = True,
+        *,
+        where: IdsLike | None = None,
+    ) -> tuple[NDArray[np.object_], NDArray[np.object_]] | NDArray[np.object_]:
         """Find all codes within a radius.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, bits) or in another form of `skhash.codes`, default=None
-            Queries. None means the indexed codes, each of which is then not its own neighbour.
+            Queries. None means the indexed codes, each of which is then not its own neighbor.
         radius : int, default=None
-            Largest distance of a neighbour; None means the parameter of that name.
+            Largest distance of a neighbor; None means the parameter of that name.
         return_distance : bool, default=True
-            Whether to give the distances.
+            Whether to return the distances.
         where : array-like of bool of shape (`n_samples_fit_`,) or array-like of ids, default=None
-            The codes among which to search: a mask in the order of `ids_`, or the ids themselves. Bool is always a
+            The codes among which to search: a mask in the order of `ids_`, or the ids themselves. Bools are always a
             mask, anything else ids.
 
         Returns
@@ -215,127 +294,9 @@ class HammingIndex(LifeMixin, GraphMixin, RerankMixin, LabelledMixin, SavedIndex
         distances : ndarray of object of shape (n_queries,)
             An int32 array per query; only if `return_distance`.
         ids : ndarray of object of shape (n_queries,)
-            An array of int64 or object per query: ids of the neighbours, ordered by (distance, row); without own ids,
-            by (distance, id).
+            An array of int64 or object per query: ids of the neighbors, ordered by (distance, row); without
+            user-defined ids by (distance, id).
         """
         counts, distances, rows = self._within(X, radius, where)
-        ids = _split(self._collection.ids_of(rows), counts)
-        return (_split(distances, counts), ids) if return_distance else ids
-
-    @property
-    def codes_(self):
-        """The codes as packed words."""
-        return self._collection.live(self._collection.codes)
-
-    @property
-    def ids_(self):
-        """Their ids."""
-        return self._collection.ids_of(self._collection.live_rows())
-
-    @property
-    def labels_(self):
-        """Their labels, or None."""
-        labels = self._collection.labels
-        return None if labels is None else replace(labels, codes=self._collection.live(labels.codes))
-
-    @property
-    def classes_(self):
-        """The classes; no attribute without labels."""
-        if self._collection.labels is None:
-            raise AttributeError("HammingIndex was fitted without labels, so it has no classes_.")
-        return self._collection.labels.classes
-
-    @property
-    def n_samples_fit_(self):
-        """Number of codes."""
-        return len(self._collection)
-
-    @property
-    def last_search_(self):
-        """What the last search did."""
-        return self._get_engine().last_search
-
-    def _read_codes(self, X, *, reset):
-        return read_codes(self, X, reset=reset)
-
-    def _keep(self, collection, engine=None):
-        """Hold a collection from now on, with an engine that knows its codes, or a new one."""
-        self._engine = engine or SearchEngine(collection.codes, self.bits_, self.algorithm)
-        self._collection = collection
-        return self
-
-    def _get_engine(self):
-        """Give the engine, or, after unpickling or for another algorithm, a new one."""
-        engine = getattr(self, "_engine", None)
-        if engine is None or engine.algorithm != self.algorithm:
-            engine = self._engine = SearchEngine(self._collection.codes, self.bits_, self.algorithm)
-        return engine
-
-    def _nearest(self, X, n_neighbors=None, where=None):
-        """Distances and rows of the nearest codes."""
-        check_is_fitted(self)
-        k = self.n_neighbors if n_neighbors is None else n_neighbors
-        check_scalar(k, "n_neighbors", Integral, min_val=1)
-        k = int(k)  # numpy's narrow integers wrap round
-        queries, allowed = self._read_search(X, where)
-        n_allowed = self.n_samples_fit_ if where is None else np.count_nonzero(allowed)
-        own = int(X is None)
-        if k + own > n_allowed:
-            passing = "" if where is None else f", of which where passes {n_allowed}"
-            raise ValueError(
-                f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {len(queries)}."
-            )
-        distances, rows = self._get_engine().nearest(queries, k + own, self.n_jobs, allowed)
-        if own:
-            # Among many equal codes a code may not be one of its own k + 1 nearest: then the last one goes.
-            others = rows != self._collection.live_rows()[:, None]
-            others[others.all(axis=1), -1] = False
-            distances, rows = distances[others].reshape(-1, k), rows[others].reshape(-1, k)
-        return distances, rows
-
-    def _within(self, X, radius=None, where=None):
-        """Neighbours within a radius, query after query: how many, their distances, their rows."""
-        check_is_fitted(self)
-        radius = self.radius if radius is None else radius
-        check_scalar(radius, "radius", Integral, min_val=0)
-        radius = int(radius)
-        queries, allowed = self._read_search(X, where)
-        counts, distances, rows = self._get_engine().within(queries, radius, self.n_jobs, allowed)
-        if X is None:
-            query = np.repeat(np.arange(len(counts)), counts)
-            others = rows != self._collection.live_rows()[query]
-            counts = np.bincount(query[others], minlength=len(counts))
-            distances, rows = distances[others], rows[others]
-        return counts, distances, rows
-
-    def _read_search(self, X, where):
-        """Queries, and the mask of rows that may be found (None for all)."""
-        queries = self.codes_ if X is None else self._read_codes(X, reset=False)
-        return queries, self._collection.select(where)
-
-    def __getstate__(self):
-        # Of a pickle, or of a shallow copy, which must share neither memory that is written to nor what changes.
-        state = {name: value for name, value in super().__getstate__().items() if name != "_engine"}
-        if "_collection" in state:
-            state["_collection"] = self._collection.share()
-        return state
-
-
-@contextmanager
-def _restored_after_errors(estimator):
-    """Let a `fit` that raises leave an estimator as it was."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
-def _split(rows, counts):
-    """Cut an array into one array per query, in an array of objects."""
-    pieces = np.empty(len(counts), dtype=object)
-    pieces[:] = np.split(rows, np.cumsum(counts)[:-1])
-    return pieces
+        ids = split_by_query(self._collection.ids_of(rows), counts)
+        return (split_by_query(distances, counts), ids) if return_distance else ids

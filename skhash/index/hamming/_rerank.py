@@ -1,6 +1,9 @@
 """The second stage of a search: candidates in the order of a finer score than the Hamming distance."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from sklearn.utils import check_array, check_scalar
@@ -9,6 +12,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skhash.bitops import kernel, popcount
 from skhash.codes import as_packed, binarize
 from skhash.index.collection._ids import read_ids
+from skhash.index.hamming._state import _IndexState
+from skhash.utils import read_only
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.utils import CodesLike
 
 __all__ = ["RerankMixin", "vector_scores", "weighted_scores"]
 
@@ -30,7 +40,7 @@ def weighted_scores(codes, rows, queries, weights, scores):
     weights : ndarray of float64 of shape (n_queries, bits)
         Weight of each bit for each query.
     scores : ndarray of float64 of shape (n_queries, n_candidates)
-        The answer.
+        Filled with the sums.
     """
     one = np.uint64(1)
     for q in range(len(rows)):
@@ -39,6 +49,7 @@ def weighted_scores(codes, rows, queries, weights, scores):
             for w in range(codes.shape[1]):
                 differing = codes[rows[q, i], w] ^ queries[q, w]
                 while differing != np.uint64(0):
+                    # The bits below the lowest set one are those of ~x & (x - 1); their number is its position.
                     total += weights[q, 64 * w + np.int64(popcount(~differing & (differing - one)))]
                     differing &= differing - one
             scores[q, i] = total
@@ -46,7 +57,9 @@ def weighted_scores(codes, rows, queries, weights, scores):
 
 @kernel
 def vector_scores(vectors, query, cosine, scores):
-    """Compute cosine or euclidean distances, each by sums in order, so that equal vectors get equal scores.
+    """Compute cosine or Euclidean distances.
+
+    Sums run over the dimensions in order, so that equal vectors get equal scores; a matrix product would not do so.
 
     Parameters
     ----------
@@ -55,9 +68,9 @@ def vector_scores(vectors, query, cosine, scores):
     query : ndarray of float64 of shape (n_dims,)
         Vector of the query.
     cosine : bool
-        Whether to compute 1 - cosine, which is 1 for a vector of zeros, rather than the euclidean distance.
+        Whether to compute 1 - cosine, which is 1 for a vector of zeros, rather than the Euclidean distance.
     scores : ndarray of float64 of shape (n_candidates,)
-        The answer.
+        Filled with the distances.
     """
     norm = 0.0
     for d in range(len(query)):
@@ -76,14 +89,23 @@ def vector_scores(vectors, query, cosine, scores):
             scores[i] = 1.0 - product / (np.sqrt(length) * np.sqrt(norm))
 
 
-class RerankMixin:
-    """The second stage of `HammingIndex`."""
+class RerankMixin(_IndexState):
+    """The second stage of a search in `HammingIndex`."""
 
-    def rerank(self, X, ids, n_neighbors=None, *, scoring="asymmetric", weights=None, vectors=None):
-        """Bring candidates, such as `kneighbors` or another search found, into the order of a finer score.
+    def rerank(
+        self,
+        X: CodesLike,
+        ids: ArrayLike,
+        n_neighbors: int | None = None,
+        *,
+        scoring: Literal["asymmetric", "weighted", "cosine", "euclidean"] = "asymmetric",
+        weights: ArrayLike | None = None,
+        vectors: ArrayLike | None = None,
+    ) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Sort candidates, such as those that `kneighbors` found, by a finer score.
 
-        The best candidates are found exactly, but only they are looked at: a code that is not a candidate is never
-        found, however good its score would be. Take several times as many candidates as neighbours.
+        The order of the candidates is exact, but a code that is not a candidate is never found, however good its score
+        would be. Take several times as many candidates as neighbors.
 
         Parameters
         ----------
@@ -92,16 +114,16 @@ class RerankMixin:
         ids : array-like of shape (n_queries, n_candidates)
             Ids of the candidates of each query.
         n_neighbors : int, default=None
-            How many of them to give; None means all.
+            Number of candidates to return; None means all.
         scoring : {"asymmetric", "weighted", "cosine", "euclidean"}, default="asymmetric"
-            What to order by, smallest first:
+            Score of a candidate, smallest first:
 
             - "asymmetric": the sum of `|z|` over the bits in which the code differs from that of the continuous query
-              `z`. The order is that of the inner product of `z` with codes of -1 and +1, and so of their euclidean
-              distance, too [1]_ [2]_. Where the index has the parameter `binarize`, `z` is the query less that number.
+              `z`. The order is that of the inner product of `z` with codes of -1 and +1, and so of their Euclidean
+              distance, too [1]_ [2]_. If the index has the parameter `binarize`, it is subtracted from the query first.
             - "weighted": the sum of `weights` over the bits in which code and query differ.
             - "cosine": 1 - cosine of the angle between `vectors`; 1 for a vector of zeros.
-            - "euclidean": their distance.
+            - "euclidean": the Euclidean distance between `vectors`.
 
         weights : array-like of shape (bits,) or (n_queries, bits), default=None
             Weight of each bit, not negative; needed for "weighted".
@@ -114,8 +136,8 @@ class RerankMixin:
         scores : ndarray of float64 of shape (n_queries, n_neighbors)
             Smallest first.
         ids : ndarray of int64 or of object of shape (n_queries, n_neighbors)
-            Ids, ordered by score; of equal scores in the order that they were given in, which of candidates from
-            `kneighbors` is that of (Hamming distance, row).
+            Ids, ordered by score; candidates with equal scores keep their order, which is that of (Hamming distance,
+            row) for candidates from `kneighbors`.
 
         Raises
         ------
@@ -145,74 +167,78 @@ class RerankMixin:
             raise ValueError(f"scoring must be one of {_SCORINGS}, got {scoring!r}.")
         _check_given(scoring, "weights", weights, ("weighted",))
         _check_given(scoring, "vectors", vectors, ("cosine", "euclidean"))
-        ids = _read_candidates(ids)
-        rows = self._collection.rows_of(ids.ravel()).reshape(ids.shape)
-        k = ids.shape[1] if n_neighbors is None else n_neighbors
-        check_scalar(k, "n_neighbors", Integral, min_val=1, max_val=ids.shape[1])
+        candidates = _read_candidates(ids)
+        rows = self._collection.rows_of(candidates.ravel()).reshape(candidates.shape)
+        k = candidates.shape[1] if n_neighbors is None else n_neighbors
+        check_scalar(k, "n_neighbors", Integral, min_val=1, max_val=candidates.shape[1])
         k = int(k)
         if vectors is None:
-            queries, weights = self._read_weighted(X, scoring, weights)
-            _check_number(len(queries), ids)
-            scores = np.empty(ids.shape)
-            weighted_scores(_read_only(self._collection.codes), rows, _read_only(queries), weights, scores)
+            queries, bit_weights = self._read_weighted(X, scoring, weights)
+            _check_number(len(queries), candidates)
+            scores = np.empty(candidates.shape)
+            weighted_scores(read_only(self._collection.codes), rows, read_only(queries), bit_weights, scores)
         else:
-            queries = check_array(X, dtype=np.float64, input_name="X")
-            _check_number(len(queries), ids)
-            scores = _score_vectors(queries, self._collection.positions_of(rows), vectors, len(self), scoring)
+            queries = _read_floats(X, "X")
+            _check_number(len(queries), candidates)
+            positions = self._collection.positions_of(rows)
+            scores = _score_vectors(queries, positions, vectors, self.n_samples_fit_, scoring)
         order = np.argsort(scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(candidates, order, axis=1)
 
-    def _read_weighted(self, X, scoring, weights):
-        """Packed queries and the weight of each bit for each of them."""
+    def _read_weighted(
+        self, X: CodesLike, scoring: str, weights: ArrayLike | None
+    ) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
+        """Return packed queries, and the weight of each bit for each of them."""
         if scoring == "weighted":
             queries = self._read_codes(X, reset=False)
-            weights = check_array(np.atleast_2d(weights), dtype=np.float64, input_name="weights")
-            if weights.shape not in {(1, self.bits_), (len(queries), self.bits_)}:
+            bit_weights = _read_floats(np.atleast_2d(np.asarray(weights)), "weights")
+            if bit_weights.shape not in {(1, self.bits_), (len(queries), self.bits_)}:
                 raise ValueError(
-                    f"weights must have shape ({self.bits_},) or {len(queries), self.bits_}, got {weights.shape}."
+                    f"weights must have shape ({self.bits_},) or {len(queries), self.bits_}, got {bit_weights.shape}."
                 )
-            if (weights < 0).any():
-                raise ValueError(f"weights must not be negative, got {weights.min()}.")
-            return queries, np.ascontiguousarray(np.broadcast_to(weights, (len(queries), self.bits_)))
-        z = validate_data(self, X, reset=False)
+            if (bit_weights < 0).any():
+                raise ValueError(f"weights must not be negative, got {bit_weights.min()}.")
+            return queries, np.ascontiguousarray(np.broadcast_to(bit_weights, (len(queries), self.bits_)))
+        z: Any = validate_data(self, cast("Any", X), reset=False)
         if z.dtype.kind != "f":
-            raise ValueError(f"The asymmetric score needs continuous codes (floats) in X, got dtype {z.dtype}.")
+            raise ValueError(f"X must be continuous codes (floats) for scoring='asymmetric', got dtype {z.dtype}.")
         z = z.astype(np.float64) - (self.binarize or 0.0)
         return as_packed(binarize(z))[0], np.abs(z)
 
 
-def _check_given(scoring, name, value, scorings):
-    """Refuse an argument that the scoring does not use, and ask for one that it does."""
+def _check_given(scoring: str, name: str, value: object, scorings: tuple[str, ...]) -> None:
+    """Raise ValueError for an argument that the scoring does not use, and for a missing one that it does."""
     if (value is None) == (scoring in scorings):
         verb = "needs" if value is None else "takes no"
         raise ValueError(f"scoring={scoring!r} {verb} {name}.")
 
 
-def _read_candidates(ids):
-    """Ids of shape (n_queries, n_candidates), of which labels may be tuples only in an array."""
+def _read_candidates(ids: Any) -> NDArray[Any]:
+    """Return ids of shape (n_queries, n_candidates)."""
     lists = isinstance(ids, (list, tuple)) and all(isinstance(row, (list, tuple)) for row in ids)
     if lists and len({len(row) for row in ids}) == 1:
-        ids = np.stack([read_ids(row) for row in ids])  # numpy alone would make strings of mixed ones
+        ids = np.stack([read_ids(row) for row in ids])  # numpy alone would make strings of integers and strings
     ids = np.asarray(ids)
     if ids.ndim != 2:
-        raise ValueError(f"ids must have shape (n_queries, n_candidates), as kneighbors gives them; got {ids.shape}.")
+        raise ValueError(f"ids must have shape (n_queries, n_candidates), as from kneighbors, got {ids.shape}.")
     return ids
 
 
-def _check_number(n_queries, ids):
+def _check_number(n_queries: int, ids: NDArray[Any]) -> None:
+    """Raise ValueError if there is not a row of candidates for each query."""
     if n_queries != len(ids):
         raise ValueError(f"ids must have a row for each query: X has {n_queries}, ids has {len(ids)}.")
 
 
-def _read_only(array):
-    """Give a view that runs the same machine code, whether the array is memory-mapped or not."""
-    array = array.view()
-    array.flags.writeable = False
-    return array
+def _read_floats(array: object, name: str) -> NDArray[np.float64]:
+    """Return a finite matrix of float64."""
+    return cast("NDArray[np.float64]", check_array(array, dtype=cast("Any", np.float64), input_name=name))
 
 
-def _score_vectors(queries, positions, vectors, n, scoring):
-    """Distances of the candidates' vectors from those of the queries."""
+def _score_vectors(
+    queries: NDArray[np.float64], positions: NDArray[np.int64], vectors: ArrayLike, n: int, scoring: str
+) -> NDArray[np.float64]:
+    """Compute the distances of the candidates' vectors from those of the queries."""
     vectors = vectors if isinstance(vectors, np.ndarray) else np.asarray(vectors)
     n_dims = queries.shape[1]
     accepted = (n, n_dims), (*positions.shape, n_dims)

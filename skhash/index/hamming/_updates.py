@@ -1,28 +1,42 @@
-"""The life of an indexed collection after `fit`: codes come, change and go."""
+"""Changes of an index after `fit`: codes are added, replaced and removed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from sklearn.utils.validation import check_is_fitted
 
+from skhash.index.hamming._state import _IndexState
 from skhash.utils import fit_context
 
-__all__ = ["LifeMixin"]
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import ArrayLike
+
+    from skhash.index.collection._collection import Collection
+    from skhash.index.collection._ids import IdsLike
+    from skhash.utils import CodesLike
+
+__all__ = ["UpdateMixin"]
 
 
-class LifeMixin:
-    """The methods of `HammingIndex` that change what it holds; one that raises has changed nothing."""
+class UpdateMixin(_IndexState):
+    """The methods of `HammingIndex` that change its codes. All are atomic: on error the index is unchanged."""
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, *, ids=None):
-        """Index more codes; `add` is another name for it.
+    def partial_fit(self, X: CodesLike, y: ArrayLike | None = None, *, ids: IdsLike | None = None) -> Self:
+        """Append codes; `add` is another name for it.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, bits) or in another form of `skhash.codes`
             Codes.
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Labels, of the same kind as before; given always or never. Single labels may bring new classes.
+            Labels of the same kind as in `fit`, passed always or never. Single labels may have new classes.
         ids : array-like of shape (n_samples,), default=None
-            Their ids, of the same kind as before, which are not in the index; given always or never. Without, ids
-            count on from the last one that was ever given.
+            Ids of the same kind as in `fit`, which are not in the index; passed always or never. Without them, the
+            index continues to count from the last id that it ever assigned.
 
         Returns
         -------
@@ -30,24 +44,24 @@ class LifeMixin:
             The index.
         """
         if not hasattr(self, "_collection"):
-            return self.fit(X, y, ids=ids)
+            return self._build(X, y, ids)
         codes = self._read_codes(X, reset=False)
         collection, engine = self._collection.add(codes, y, ids), self._get_engine()
         engine.extend(collection.codes)
         return self._keep(collection, engine)
 
-    def add(self, X, y=None, *, ids=None):
-        """Index more codes; another name for `partial_fit`.
+    def add(self, X: CodesLike, y: ArrayLike | None = None, *, ids: IdsLike | None = None) -> Self:
+        """Append codes; another name for `partial_fit`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, bits) or in another form of `skhash.codes`
             Codes.
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Labels, of the same kind as before; given always or never. Single labels may bring new classes.
+            Labels of the same kind as in `fit`, passed always or never. Single labels may have new classes.
         ids : array-like of shape (n_samples,), default=None
-            Their ids, of the same kind as before, which are not in the index; given always or never. Without, ids
-            count on from the last one that was ever given.
+            Ids of the same kind as in `fit`, which are not in the index; passed always or never. Without them, the
+            index continues to count from the last id that it ever assigned.
 
         Returns
         -------
@@ -65,14 +79,14 @@ class LifeMixin:
         """
         return self.partial_fit(X, y, ids=ids)
 
-    def remove(self, ids):
+    def remove(self, ids: IdsLike) -> Self:
         """Remove codes.
 
         Parameters
         ----------
         ids : array-like of shape (n_removed,)
-            Ids of indexed codes, each once. An id that the index gave never comes again; one of the user's may, by
-            `add`, at the end.
+            Ids of indexed codes, each once. A counted id is never assigned again; a user-defined one may be added
+            again, at the end.
 
         Returns
         -------
@@ -82,27 +96,27 @@ class LifeMixin:
         Raises
         ------
         ValueError
-            If an id is not in the index, or is there twice.
+            If an id is not in the index, or is passed twice.
 
         Notes
         -----
-        Removed codes are passed over in searches. When they are more than a quarter of all, they are given up
-        as by `compact`, unless the codes are in a memory map.
+        Searches skip removed codes. When these are more than a quarter of all, they are dropped as by `compact`, unless
+        the codes are in a memory map.
         """
         check_is_fitted(self)
         return self._keep_fewer(self._collection.remove(ids))
 
-    def update(self, ids, X, y=None):
-        """Replace codes; each keeps its id and its place in the order.
+    def update(self, ids: IdsLike, X: CodesLike, y: ArrayLike | None = None) -> Self:
+        """Replace codes; each keeps its id and its position in the order.
 
         Parameters
         ----------
         ids : array-like of shape (n_samples,)
             Ids of indexed codes, each once.
         X : array-like of shape (n_samples, bits) or in another form of `skhash.codes`
-            Their new codes.
+            The new codes.
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Their new labels; None keeps those that are there.
+            The new labels; None keeps the old ones.
 
         Returns
         -------
@@ -112,51 +126,50 @@ class LifeMixin:
         Raises
         ------
         ValueError
-            If an id is not in the index, or is there twice.
+            If an id is not in the index, or is passed twice.
 
         Notes
         -----
-        Arrays that `fit` was given are never written to: the first update copies the codes.
+        Arrays passed to `fit` are never written to: the first update copies the codes.
         """
         check_is_fitted(self)
         codes = self._read_codes(X, reset=False)
         return self._keep(self._collection.update(ids, codes, y))
 
-    def compact(self):
-        """Give up the room of removed codes; no answer changes.
+    def compact(self) -> Self:
+        """Reclaim the memory of removed codes. Search results do not change.
 
         Returns
         -------
         self : HammingIndex
-            The index. If the user gave no ids, it needs 8 bytes per code for them from now on, unless it was the last
-            codes that were removed.
+            The index. Counted ids need 8 bytes per code from now on, unless only the last codes were removed.
         """
         check_is_fitted(self)
         return self._keep_fewer(self._collection.compact())
 
-    def _keep_fewer(self, collection):
-        """Hold what is left, with the same engine if the rows are."""
+    def _keep_fewer(self, collection: Collection) -> Self:
+        """Store what is left of the collection, with the same engine if the rows are the same."""
         return self._keep(collection, self._get_engine() if collection.codes is self._collection.codes else None)
 
-    def __len__(self):
-        """Number of codes."""
+    def __len__(self) -> int:
+        """Return the number of codes."""
         check_is_fitted(self)
         return len(self._collection)
 
-    def __contains__(self, label):
-        """Whether a code with this id is in the index."""
+    def __contains__(self, label: object) -> bool:
+        """Check whether a code with this id is in the index."""
         check_is_fitted(self)
         return label in self._collection
 
-    def memory_usage(self):
-        """Tell how many bytes the index takes.
+    def memory_usage(self) -> dict[str, int]:
+        """Compute the bytes that the index takes.
 
         Returns
         -------
         usage : dict of str to int
-            "codes", "ids" and "labels", with room for more where codes were added; "tombstones", a byte per code after
-            a removal; "lookup", to find the user's ids, after the first question for one; "tables" and
-            "distinct_codes", what the search has built beside the codes. Python objects, to which ids other than int64
+            "codes", "ids" and "labels", with spare capacity where codes were added; "tombstones", the deletion mask of
+            a byte per code after a removal; "lookup", which finds user-defined ids, after the first use; "tables" and
+            "distinct_codes", which searches have built beside the codes. Python objects, to which ids other than int64
             refer, are not counted; memory maps are, as if they were in memory.
 
         Examples

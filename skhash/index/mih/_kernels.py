@@ -1,12 +1,12 @@
 """Kernels of multi-index hashing: the k nearest and all within a radius, exact, from tables of substrings.
 
-If every table t has been probed at all substring distances up to radius_t, a code that was never met differs in more
+If every table t has been probed at all substring distances up to radius_t, a code that was not met differs in more
 than radius_t bits of each substring t, hence in at least sum(radius_t + 1) bits: each step that raises the radius of
-one table by one completes one more distance, whichever table it is. The steps are taken cheapest first, which keeps a
-query clear of the crowded buckets of clustered codes.
+one table by one completes one more distance, whichever table it is. The cheapest step is taken first, so that a query
+avoids the crowded buckets of clustered codes.
 
-A code that several tables hold is counted where it is met first: where it lies, in every other substring, beyond the
-radius probed so far. That needs no memory and no list of those seen.
+A code that is met in several tables is counted at its first meeting, when it lies beyond the radius probed so far in
+every other substring. That needs no memory for the codes met before.
 """
 
 import numpy as np
@@ -18,22 +18,22 @@ from skhash.index.scan._candidates import ROW, SHIFT, sort_by_digits
 
 __all__ = ["HIT", "LOOKUP", "MEMBER", "OPEN", "QUERY", "nearest", "within"]
 
-# What a search costs, in ns on the machine of the measurements; all that matters is the ratio to a scan's cost.
-QUERY = 2000.0  # any query
-LOOKUP = 15.0  # to look up one bucket
-OPEN = 60.0  # to open one that is not empty
-MEMBER = 0.5  # to compare one word of a bucket's member
-HIT = 30.0  # to keep a member that is near enough
-_ALL = 1 << 62  # as k: no matter how many
-_SPARE = 128  # room for candidates beyond 2 k, at first
+# Costs in ns on the machine of the measurements; only their ratio to the cost of a scan matters.
+QUERY = 2000.0  # per query
+LOOKUP = 15.0  # per bucket looked up
+OPEN = 60.0  # per bucket that is not empty
+MEMBER = 0.5  # per word of a member that is compared
+HIT = 30.0  # per member that is kept
+_ALL = 1 << 62  # as k: any number
+_SPARE = 128  # initial capacity for candidates beyond 2 k
 
 
 @kernel
 def _search(found, queries, q, k, limit, budget, tables, allowed, scratch, width):
-    """Probe tables, cheapest step first, until all within the limit, or the k nearest, have been met.
+    """Probe tables, cheapest step first, until all codes within the limit, or the k nearest, have been met.
 
-    Gives the candidates, their count, the limit, what was spent (ns), and whether the search is complete: it is not
-    where the next step would go beyond the budget.
+    Return the candidates, their count, the limit, the cost in ns, and whether the search is complete: it is not if the
+    next step would exceed the budget.
     """
     keys, radii, prices, hits, histogram = scratch
     query = queries[q]
@@ -57,16 +57,17 @@ def _search(found, queries, q, k, limit, budget, tables, allowed, scratch, width
         for j in range(step):
             lookups *= (length - j) / (j + 1)
         radii[table] = step
-        complete += 1
+        complete += 1  # the distance up to which all codes have been met
         price = LOOKUP * lookups + OPEN * n_open + MEMBER * n_words * n_met
         spent += price + HIT * n_hits
+        # The next step looks up (length - step) / (step + 1) times as many buckets, presumably as crowded as these.
         prices[table] = np.inf if step == length else price * (length - step) / (step + 1)
     return found, count, limit, spent, True
 
 
 @kernel
 def _scratch(tables):
-    """Room for a query's keys, radii, prices, the hits of a block, and a histogram of distances."""
+    """Allocate a query's keys, radii and prices, the hits of a block, and a histogram of distances."""
     m, n_bits = len(tables.bases), tables.starts[-1]
     hits, histogram = np.empty(BLOCK, np.int64), np.empty(n_bits + 1, np.int64)
     return np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m, np.float64), hits, histogram
@@ -98,19 +99,19 @@ def nearest(
     starts, bases, offsets, members, codes, ends, table_rows
         The fields of `Tables`, one by one: numba reads a tuple of arrays ten times slower.
     queries : ndarray of uint64 of shape (n_queries, n_words)
-        What is searched for.
+        Packed queries.
     k : int
-        Number of neighbours; at most the number of rows that count.
+        Number of neighbors; at most the number of rows that may be found.
     budget : float
-        What a query may cost, in ns as above.
+        Largest cost of a query, in ns as above.
     allowed : ndarray of bool of shape (n_rows,) or (0,)
-        The rows that count; all, if empty.
+        Mask of the rows that may be found; empty for all.
     distances, rows : ndarray of int32 and of int64 of shape (n_queries, k)
-        The answers, ordered by (distance, row), of the queries that ended.
+        Filled with the answers of the completed queries, ordered by (distance, row).
     bounds : ndarray of int64 of shape (n_queries,)
-        Filled with -1 for a query that ended, and else with an upper bound of its k-th distance.
+        Filled with -1 for a completed query, else with an upper bound of its k-th distance.
     spent : ndarray of float64 of shape (n_queries,)
-        Filled with what each query cost.
+        Filled with the cost of each query.
     width : tuple of int
         `n_words` zeros.
     """
@@ -148,12 +149,12 @@ def within(
     n_rows : int
         Number of rows.
     counts : ndarray of int64 of shape (n_queries,)
-        Filled with the number of neighbours of each query; -1 for those that did not end.
+        Filled with the number of neighbors of each query; -1 for those that were given up.
 
     Returns
     -------
     found : ndarray of int64 of shape (n_found,)
-        The neighbours, `distance << SHIFT | row`, query after query, each in order.
+        Neighbors as `distance << SHIFT | row`, query after query, each in order.
     """
     tables = Tables(starts, bases, offsets, members, codes, ends, rows)
     scratch = _scratch(tables)

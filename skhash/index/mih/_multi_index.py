@@ -1,16 +1,26 @@
 """Multi-index hashing over slices of queries, in threads."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.utils.parallel import Parallel, delayed
 
 from skhash.index.mih import _kernels as kernels
 from skhash.index.mih._tables import build_tables
 from skhash.index.scan._candidates import ROW, SHIFT
+from skhash.utils import map_threads, read_only
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["MultiIndex"]
 
 _MAX_QUERIES = 256  # of a slice, whose answers are gathered before they are joined
+
+Result = TypeVar("Result")
 
 
 class MultiIndex:
@@ -23,7 +33,7 @@ class MultiIndex:
     bits : int
         Code length.
     ends, rows : ndarray of int64 of shape (n + 1,) and of uint32 of shape (n_rows,), default=None
-        The rows of code i: `rows[ends[i]:ends[i + 1]]`, rising.
+        The rows of code i: `rows[ends[i]:ends[i + 1]]`, ascending. None means row i.
 
     Attributes
     ----------
@@ -31,14 +41,45 @@ class MultiIndex:
         Memory of the tables.
     """
 
-    def __init__(self, codes, bits, *, ends=None, rows=None):
+    nbytes: int
+
+    def __init__(
+        self,
+        codes: NDArray[np.uint64],
+        bits: int,
+        *,
+        ends: NDArray[np.int64] | None = None,
+        rows: NDArray[np.uint32] | None = None,
+    ) -> None:
         self._tables = build_tables(codes, bits, ends=ends, rows=rows)
+        self._bits = bits
         self._n_rows = len(codes) if rows is None else len(rows)
         self._width = (0,) * codes.shape[1]
-        self.nbytes = sum(getattr(self._tables, name).nbytes for name in ("offsets", "members", "codes"))
+        self.nbytes = self._tables.offsets.nbytes + self._tables.members.nbytes + self._tables.codes.nbytes
 
-    def nearest(self, queries, k, n_jobs=None, *, allowed=None, budget=np.inf):
+    def nearest(
+        self,
+        queries: NDArray[np.uint64],
+        k: int,
+        n_jobs: int | None = None,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        budget: float = np.inf,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Find the `k` nearest codes of each query, unless that would cost more than `budget`.
+
+        Parameters
+        ----------
+        queries : ndarray of uint64 of shape (n_queries, n_words)
+            Packed codes, C-contiguous.
+        k : int
+            Number of neighbors; at most the number of rows that may be found.
+        n_jobs : int, default=None
+            Number of threads.
+        allowed : ndarray of bool of shape (n_rows,), default=None
+            Mask of the rows that may be found; None for all.
+        budget : float, default=inf
+            Largest cost of a query, in ns as counted by the kernels.
 
         Returns
         -------
@@ -47,62 +88,94 @@ class MultiIndex:
         bounds : ndarray of int64 of shape (n_queries,)
             -1, or an upper bound of the k-th distance where the search was given up.
         spent : ndarray of float64 of shape (n_queries,)
-            Cost of each query, in the units of the kernels.
+            Cost of each query in ns.
         """
-        n, arguments = len(queries), self._arguments(queries, allowed)
+        n = len(queries)
+        queries, allowed = read_only(queries), _mask(allowed)
         distances, rows = np.empty((n, k), np.int32), np.empty((n, k), np.int64)
         bounds, spent = np.empty(n, np.int64), np.empty(n)
 
-        def search(part):
-            tables, queries, allowed, width = arguments
+        def search(part: slice) -> None:
             kernels.nearest(
-                *(*tables, queries[part], k, float(budget), allowed),
-                *(distances[part], rows[part], bounds[part], spent[part], width),
+                *self._tables,
+                queries[part],
+                k,
+                float(budget),
+                allowed,
+                distances[part],
+                rows[part],
+                bounds[part],
+                spent[part],
+                self._width,
             )
 
-        _in_threads(search, n, n_jobs)
+        _map_slices(search, n, n_jobs)
         return distances, rows, bounds, spent
 
-    def within(self, queries, radius, n_jobs=None, *, allowed=None, budget=np.inf):
+    def within(
+        self,
+        queries: NDArray[np.uint64],
+        radius: int,
+        n_jobs: int | None = None,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        budget: float = np.inf,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
         """Find all codes within `radius` of each query, unless that would cost more than `budget`.
+
+        Parameters
+        ----------
+        queries : ndarray of uint64 of shape (n_queries, n_words)
+            Packed codes, C-contiguous.
+        radius : int
+            Largest distance.
+        n_jobs : int, default=None
+            Number of threads.
+        allowed : ndarray of bool of shape (n_rows,), default=None
+            Mask of the rows that may be found; None for all.
+        budget : float, default=inf
+            Largest cost of a query, in ns as counted by the kernels.
 
         Returns
         -------
         counts : ndarray of int64 of shape (n_queries,)
-            Number of neighbours; -1 where the search was given up.
+            Number of neighbors; -1 where the search was given up.
         distances, rows : ndarray of int32 and of int64 of shape (n_found,)
             Query after query, each ordered by (distance, row).
         spent : ndarray of float64 of shape (n_queries,)
-            Cost of each query, in the units of the kernels.
+            Cost of each query in ns.
         """
-        n, arguments = len(queries), self._arguments(queries, allowed)
+        n, radius = len(queries), min(radius, self._bits)
+        queries, allowed = read_only(queries), _mask(allowed)
         counts, spent = np.empty(n, np.int64), np.empty(n)
 
-        def search(part):
-            tables, queries, allowed, width = arguments
+        def search(part: slice) -> NDArray[np.int64]:
             return kernels.within(
-                *(*tables, queries[part], radius, float(budget), allowed, self._n_rows),
-                *(counts[part], spent[part], width),
+                *self._tables,
+                queries[part],
+                radius,
+                float(budget),
+                allowed,
+                self._n_rows,
+                counts[part],
+                spent[part],
+                self._width,
             )
 
-        found = np.concatenate(_in_threads(search, n, n_jobs))
+        found = np.concatenate(_map_slices(search, n, n_jobs))
         distances = (found >> SHIFT).astype(np.int32)
         found &= ROW
         return counts, distances, found, spent
 
-    def _arguments(self, queries, allowed):
-        """Read-only views, so that all kinds of arrays run the same machine code."""
-        queries = queries.view(np.ndarray)
-        allowed = np.empty(0, bool) if allowed is None else allowed.view(np.ndarray)
-        queries.flags.writeable = allowed.flags.writeable = False
-        return self._tables, queries, allowed, self._width
+
+def _mask(allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Return the kernels' form of a mask: an empty one allows all."""
+    return read_only(np.empty(0, bool) if allowed is None else allowed)
 
 
-def _in_threads(search, n_queries, n_jobs):
-    """Call `search` with slices of the queries; the answers in order."""
-    n_jobs = effective_n_jobs(n_jobs)
-    size = max(1, min(-(-n_queries // n_jobs), _MAX_QUERIES))
+def _map_slices(search: Callable[[slice], Result], n_queries: int, n_jobs: int | None) -> list[Result]:
+    """Call `search` with slices of the queries, in threads; return the answers in order."""
+    n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # joblib takes None
+    size = max(1, min(-(-n_queries // n_threads), _MAX_QUERIES))
     parts = [slice(start, min(start + size, n_queries)) for start in range(0, max(n_queries, 1), size)]
-    if n_jobs == 1 or len(parts) == 1:
-        return [search(part) for part in parts]
-    return Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(search)(part) for part in parts)
+    return [search(parts[0])] if len(parts) == 1 else map_threads(search, parts, n_threads)

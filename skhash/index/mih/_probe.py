@@ -1,9 +1,9 @@
-"""Kernels that look into the buckets of one table: which codes of them a search has not met yet, and keeps."""
+"""Kernels that open the buckets of one table and keep the codes that a search has not met yet."""
 
 import numpy as np
 
 from skhash.bitops import kernel, popcount
-from skhash.index.scan._candidates import SHIFT
+from skhash.index.scan._candidates import SHIFT, code_distance, kth_distance
 
 __all__ = ["BLOCK", "drop_beyond", "probe"]
 
@@ -11,20 +11,14 @@ BLOCK = 256  # members of a bucket that are filtered at once
 
 
 @kernel
-def _distance(codes, i, query, width):
-    """Hamming distance of code `i`."""
-    total = np.uint64(0)
-    for w in range(len(width)):
-        total += popcount(codes[i, w] ^ query[w])
-    return np.int64(total)
-
-
-@kernel
 def _any_within(codes, first, last, query, limit, width):
-    """Whether any of some codes is at most `limit` away: the sign bits of (distance - limit - 1), or-ed together."""
+    """Check whether any of some codes is at most `limit` away.
+
+    The sign bits of (distance - limit - 1) are or-ed together: without a branch, so that the loop becomes vectors.
+    """
     sign = np.int64(0)
     for i in range(first, last):
-        sign |= _distance(codes, i, query, width) - limit - 1
+        sign |= code_distance(codes, i, query, width) - limit - 1
     return sign < 0
 
 
@@ -32,12 +26,12 @@ def _any_within(codes, first, last, query, limit, width):
 def _hits(codes, first, last, query, limit, starts, table, radii, hits, width):
     """Write those of some codes that are at most `limit` away, and that no table has met yet, to `hits`.
 
-    Gives their number. A code is new to `table` where all other substrings lie beyond the radii probed so far.
+    Return their number. A code is new if all its other substrings lie beyond the radii probed so far.
     """
     count = 0
     for i in range(first, last):
-        hits[count] = i
-        count += _distance(codes, i, query, width) <= limit
+        hits[count] = i  # overwritten by the next one unless it counts
+        count += code_distance(codes, i, query, width) <= limit
     if count == 0:
         return 0
     for t in range(len(radii)):
@@ -58,7 +52,7 @@ def _hits(codes, first, last, query, limit, starts, table, radii, hits, width):
 
 @kernel
 def _n_rows(hits, n_hits, members, ends, k):
-    """How many candidates some hits make: no more than the first k rows of each."""
+    """Count the candidates that some hits make: at most the first k rows of each."""
     if len(ends) == 0:
         return n_hits
     total = np.int64(0)
@@ -71,10 +65,10 @@ def _n_rows(hits, n_hits, members, ends, k):
 
 @kernel
 def _append(found, count, hits, n_hits, codes, members, query, k, ends, rows, allowed, histogram, width):
-    """Append hits to the candidates, which have room, and count their distances; give the new number."""
+    """Append hits to the candidates, which have the capacity, and count their distances; return the new number."""
     for h in range(n_hits):
         code = np.int64(members[hits[h]])
-        distance = _distance(codes, hits[h], query, width)
+        distance = code_distance(codes, hits[h], query, width)
         before = count
         if len(ends) == 0:
             found[count] = (distance << SHIFT) + code
@@ -91,19 +85,8 @@ def _append(found, count, hits, n_hits, codes, members, query, k, ends, rows, al
 
 
 @kernel
-def _kth(histogram, k, limit):
-    """The k-th distance met so far, or the limit if that is less."""
-    below = np.int64(0)
-    for distance in range(limit):
-        below += histogram[distance]
-        if below >= k:
-            return np.int64(distance)
-    return limit
-
-
-@kernel
 def drop_beyond(found, count, limit):
-    """Drop candidates that are farther than the limit; give the new count."""
+    """Drop candidates that are farther than the limit; return the new count."""
     kept = 0
     for i in range(count):
         if found[i] >> SHIFT <= limit:
@@ -114,7 +97,7 @@ def drop_beyond(found, count, limit):
 
 @kernel
 def _next_mask(mask):
-    """The next larger number with as many set bits (Gosper)."""
+    """Return the next larger number with the same number of set bits (Gosper's hack)."""
     lowest = mask & -mask
     ripple = mask + lowest
     return ((mask ^ ripple) >> (np.int64(popcount(np.uint64(lowest - 1))) + 2)) | ripple
@@ -124,7 +107,7 @@ def _next_mask(mask):
 def probe(found, count, limit, k, query, key, step, tables, table, radii, allowed, hits, histogram, width):
     """Open all buckets of a table at distance `step` from the key.
 
-    Gives the candidates, their count, the largest distance at which more of them matter, and the
+    Return the candidates, their count, the largest distance at which more of them matter, and the
     numbers of opened buckets, of their members, and of hits.
     """
     length = tables.starts[table + 1] - tables.starts[table]
@@ -138,6 +121,7 @@ def probe(found, count, limit, k, query, key, step, tables, table, radii, allowe
         n_met += end - first
         for start in range(first, end, BLOCK):
             stop = min(start + BLOCK, end)
+            # A quick test pays for itself from some 16 members on.
             if stop - start >= 16 and not _any_within(codes, start, stop, query, limit, width):
                 continue
             n_hits = _hits(codes, start, stop, query, limit, starts, table, radii, hits, width)
@@ -151,7 +135,7 @@ def probe(found, count, limit, k, query, key, step, tables, table, radii, allowe
                 count = _append(
                     found, count, hits, n_hits, codes, members, query, k, ends, rows, allowed, histogram, width
                 )
-                limit = _kth(histogram, k, limit)
+                limit = kth_distance(histogram, k, limit)[0]
         if mask == last_mask:
             return found, count, limit, n_open, n_met, n_kept
         mask = _next_mask(mask)

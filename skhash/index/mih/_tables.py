@@ -1,33 +1,63 @@
 """Tables of multi-index hashing: for each substring of the bits, the codes in buckets of equal substrings."""
 
-from collections import namedtuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from skhash.bitops import kernel
+from skhash.utils import read_only
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Tables", "build_tables", "cut_bits", "substring"]
 
 _MAX_LENGTH = 24  # bits of a substring: 2**24 offsets are 64 MB
 
-# starts: first bit of each substring, and the end. bases: where each table's buckets start in offsets. offsets: where
-# each bucket starts in members. members, codes: number and words of the codes, table after table, bucket after bucket.
-# ends, rows: the rows of code i are rows[ends[i]:ends[i + 1]], or i itself if there are no ends.
-Tables = namedtuple("Tables", ["starts", "bases", "offsets", "members", "codes", "ends", "rows"])
+
+class Tables(NamedTuple):
+    """The arrays of all tables, as the kernels take them.
+
+    Parameters
+    ----------
+    starts : ndarray of int64 of shape (n_tables + 1,)
+        First bit of each substring, and the end of the last one.
+    bases : ndarray of int64 of shape (n_tables,)
+        Position of each table's first bucket in `offsets`.
+    offsets : ndarray of uint32
+        Position of each bucket's first member in `members` and `codes`, table after table, with an end each.
+    members : ndarray of uint32 of shape (n_tables, n)
+        Numbers of the codes in each table, bucket after bucket.
+    codes : ndarray of uint64 of shape (n_tables, n, n_words)
+        The codes in the same order.
+    ends, rows : ndarray of int64 and of uint32
+        The rows of code i are `rows[ends[i]:ends[i + 1]]`, or i itself if `ends` is empty.
+    """
+
+    starts: NDArray[np.int64]
+    bases: NDArray[np.int64]
+    offsets: NDArray[np.uint32]
+    members: NDArray[np.uint32]
+    codes: NDArray[np.uint64]
+    ends: NDArray[np.int64]
+    rows: NDArray[np.uint32]
 
 
 @kernel
 def substring(codes, i, first, length):
-    """Bits first .. first + length - 1 of code `i`."""
+    """Return bits first .. first + length - 1 of code `i`."""
     w, shift = first >> 6, np.uint64(first & 63)
-    # The next word's bits land behind those of this one, or, if the substring ends here, behind its end.
+    # The bits of the next word come above those of this one; the mask removes them if the substring ends here. Two
+    # shifts, because a shift by 64 is undefined.
     beyond = (codes[i, min(w + 1, codes.shape[1] - 1)] << np.uint64(1)) << (np.uint64(63) - shift)
     return np.int64(((codes[i, w] >> shift) | beyond) & ((np.uint64(1) << np.uint64(length)) - np.uint64(1)))
 
 
 @kernel
 def _sort_by_bits(codes, numbers, first, length, sorted_codes, sorted_numbers):
-    """Sort codes and their numbers by some bits, by counting; codes with equal bits keep their order."""
+    """Sort codes and their numbers by some bits with a stable counting sort."""
     slots = np.zeros((1 << length) + 1, np.int64)
     for i in range(len(codes)):
         slots[substring(codes, i, first, length) + 1] += 1
@@ -43,20 +73,28 @@ def _sort_by_bits(codes, numbers, first, length, sorted_codes, sorted_numbers):
 
 @kernel
 def _bucket_starts(sorted_codes, first, length, offsets):
-    """Fill `offsets`, zeros of shape (2**length + 1,), with where each bucket of sorted codes starts."""
+    """Fill `offsets`, zeros of shape (2**length + 1,), with the start of each bucket of sorted codes."""
     for i in range(len(sorted_codes)):
         offsets[substring(sorted_codes, i, first, length) + 1] += np.uint32(1)
     for key in range(len(offsets) - 1):
         offsets[key + 1] += offsets[key]
 
 
-def cut_bits(bits, n):
-    """Cut `bits` into substrings of about log2(n) bits, whose lengths differ by at most one; give the m + 1 bounds."""
+def cut_bits(bits: int, n: int) -> NDArray[np.int64]:
+    """Cut `bits` into m substrings of about log2(n) bits, of nearly equal lengths; return their m + 1 bounds.
+
+    Then a bucket has about one member, if codes are spread evenly.
+    """
     m = max(round(bits / max(np.log2(n), 1)), -(-bits // _MAX_LENGTH))
     return np.arange(m + 1) * bits // m
 
 
-def build_tables(codes, bits, ends=None, rows=None):
+def build_tables(
+    codes: NDArray[np.uint64],
+    bits: int,
+    ends: NDArray[np.int64] | None = None,
+    rows: NDArray[np.uint32] | None = None,
+) -> Tables:
     """Sort codes into a table for each substring.
 
     Parameters
@@ -66,7 +104,7 @@ def build_tables(codes, bits, ends=None, rows=None):
     bits : int
         Code length.
     ends, rows : ndarray of int64 and of uint32, default=None
-        Which rows have code i: `rows[ends[i]:ends[i + 1]]`, rising. None means row i.
+        The rows of code i: `rows[ends[i]:ends[i + 1]]`, ascending. None means row i.
 
     Returns
     -------
@@ -82,21 +120,14 @@ def build_tables(codes, bits, ends=None, rows=None):
     numbers = np.arange(len(codes), dtype=np.uint32)
     half_codes, half_members = np.empty_like(sorted_codes[0]), np.empty_like(numbers)
     for t, length in enumerate(lengths):
-        low = length // 2  # in two passes, whose few thousand slots stay in the cache
-        _sort_by_bits(_read_only(codes), _read_only(numbers), starts[t], low, half_codes, half_members)
-        half = _read_only(half_codes), _read_only(half_members)
+        low = length // 2  # a radix sort in two passes, whose few thousand slots stay in the cache
+        _sort_by_bits(read_only(codes), read_only(numbers), starts[t], low, half_codes, half_members)
+        half = read_only(half_codes), read_only(half_members)
         _sort_by_bits(*half, starts[t] + low, length - low, sorted_codes[t], members[t])
-        _bucket_starts(_read_only(sorted_codes[t]), starts[t], length, offsets[bases[t] : bases[t + 1]])
+        _bucket_starts(read_only(sorted_codes[t]), starts[t], length, offsets[bases[t] : bases[t + 1]])
     ends = np.empty(0, np.int64) if ends is None else ends
     rows = np.empty(0, np.uint32) if rows is None else rows
     tables = Tables(starts, bases[:-1], offsets, members, sorted_codes, ends, rows)
     for array in tables:
         array.flags.writeable = False
     return tables
-
-
-def _read_only(array):
-    """A read-only view, so that all kinds of arrays run the same machine code."""
-    array = array.view(np.ndarray)
-    array.flags.writeable = False
-    return array

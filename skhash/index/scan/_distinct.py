@@ -1,20 +1,30 @@
-"""Each distinct code once, with the rows that have it: learned codes collide, and a scan need not see one twice."""
+"""Each distinct code once, with the rows that have it: learned codes collide, and a scan need not compare one twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skhash.bitops import kernel
 from skhash.index.scan import _scan as scan
 from skhash.index.scan._candidates import ROW, SHIFT, sort_by_digits
+from skhash.utils import read_only
 
-__all__ = ["Collapsed", "distinct_share"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-_SAMPLE = 2**14
+__all__ = ["DistinctCodes", "distinct_share"]
+
+_SAMPLE = 2**14  # codes from which the share of distinct ones is estimated
 _FREE = np.uint32(2**32 - 1)
 
 
 @kernel
-def _mix(codes, i):
-    """A hash of code `i`."""
+def _hash(codes, i):
+    """Compute a hash of code `i`."""
+    # Multiplications carry differences upwards only, shifts bring them down again (as in splitmix64): the table takes
+    # the lowest bits.
     value = np.uint64(0)
     for w in range(codes.shape[1]):
         value = (value ^ codes[i, w]) * np.uint64(0x9E3779B97F4A7C15)
@@ -24,21 +34,25 @@ def _mix(codes, i):
 
 
 @kernel
-def _pick(codes, mask):
-    """The hashes whose bits under `mask` are zero: equal codes are picked or left all together."""
-    picked, count = np.empty(len(codes), np.uint64), 0
+def _sample_by_hash(codes, mask):
+    """Return the hashes whose bits under `mask` are zero: of equal codes either all are sampled or none is."""
+    sampled, count = np.empty(len(codes), np.uint64), 0
     for i in range(len(codes)):
-        picked[count] = _mix(codes, i)
-        count += (picked[count] & mask) == np.uint64(0)
-    return picked[:count].copy()
+        sampled[count] = _hash(codes, i)  # overwritten by the next one unless it counts
+        count += (sampled[count] & mask) == np.uint64(0)
+    return sampled[:count].copy()
 
 
 @kernel
-def _group(codes, slots, groups, firsts):
-    """Number the distinct codes by their first rows; give how many there are. `slots` is a free table of 2**p slots."""
+def _group_equal(codes, slots, groups, firsts):
+    """Number the distinct codes by their first rows, and return how many there are.
+
+    `slots` is an open-addressing hash table of 2**p free slots; `groups` is filled with the number of each row's code,
+    `firsts` with the first row of each distinct code.
+    """
     mask, count = np.uint64(len(slots) - 1), 0
     for i in range(len(codes)):
-        slot = _mix(codes, i) & mask
+        slot = _hash(codes, i) & mask
         while True:
             group = slots[slot]
             if group == _FREE:
@@ -58,7 +72,7 @@ def _group(codes, slots, groups, firsts):
 
 @kernel
 def _list_rows(groups, starts, rows):
-    """Sort the rows by group, rising in each; `starts` is moved on to the ends."""
+    """Sort the rows by group, ascending in each; `starts` is advanced to the ends."""
     for i in range(len(groups)):
         rows[starts[groups[i]]] = i
         starts[groups[i]] += 1
@@ -66,12 +80,13 @@ def _list_rows(groups, starts, rows):
 
 @kernel
 def _expand_nearest(near, codes, ends, members, distances, rows):
-    """The k nearest rows of each query, from the distances and numbers of its k nearest distinct codes."""
+    """Find the k nearest rows of each query from the distances and numbers of its k nearest distinct codes."""
     k = distances.shape[1]
     found = np.empty(4 * k, np.int64)
     for q in range(len(distances)):
         count = 0
         for j in range(codes.shape[1]):
+            # Codes at one distance must all be expanded, for their rows are interleaved.
             if count >= k and near[q, j] > near[q, j - 1]:
                 break
             first = ends[codes[q, j]]
@@ -89,7 +104,7 @@ def _expand_nearest(near, codes, ends, members, distances, rows):
 
 @kernel
 def _expand_within(counts, near, codes, ends, members, found):
-    """All rows of the distinct codes near each query, in order, as `distance << SHIFT | row`."""
+    """Write all rows of the distinct codes near each query to `found`, in order, as `distance << SHIFT | row`."""
     start = total = 0
     spare = np.empty_like(found)
     for q in range(len(counts)):
@@ -103,14 +118,17 @@ def _expand_within(counts, near, codes, ends, members, found):
         counts[q] = total - first
 
 
-def distinct_share(codes):
-    """Estimate the number of distinct codes over that of codes, from those whose hash falls into a small range."""
+def distinct_share(codes: NDArray[np.uint64]) -> float:
+    """Estimate the number of distinct codes over that of codes, from those whose hash falls into a small range.
+
+    A sample of rows would rarely contain two equal codes; a sample by hash contains all copies of a code.
+    """
     mask = np.uint64(2 ** max(0, int(np.log2(max(1, len(codes) / _SAMPLE)))) - 1)
-    picked = _pick(_read_only(codes), mask)
-    return len(np.unique(picked)) / len(picked) if len(picked) else 1.0
+    sampled = _sample_by_hash(read_only(codes), mask)
+    return len(np.unique(sampled)) / len(sampled) if len(sampled) else 1.0
 
 
-class Collapsed:
+class DistinctCodes:
     """The distinct codes among some codes, numbered by their first rows, and exact scans of them.
 
     Parameters
@@ -123,16 +141,22 @@ class Collapsed:
     codes : ndarray of uint64 of shape (n_distinct, n_words)
         The distinct codes.
     ends, rows : ndarray of int64 of shape (n_distinct + 1,) and of uint32 of shape (n,)
-        The rows of distinct code i: `rows[ends[i]:ends[i + 1]]`, rising.
+        The rows of distinct code i: `rows[ends[i]:ends[i + 1]]`, ascending.
     nbytes : int
         Memory of the three.
     """
 
-    def __init__(self, codes):
-        codes = _read_only(codes)
+    codes: NDArray[np.uint64]
+    ends: NDArray[np.int64]
+    rows: NDArray[np.uint32]
+    nbytes: int
+
+    def __init__(self, codes: NDArray[np.uint64]) -> None:
+        codes = read_only(codes)
+        # At most two thirds of the slots are taken, so that probing stays short.
         slots = np.full(2 ** int(np.ceil(np.log2(max(2, 1.5 * len(codes))))), _FREE)
         groups, firsts = np.empty(len(codes), np.uint32), np.empty(len(codes), np.int64)
-        count = _group(codes, slots, groups, firsts)
+        count = _group_equal(codes, slots, groups, firsts)
         self.codes = codes[firsts[:count]]
         self.ends = np.concatenate(([0], np.cumsum(np.bincount(groups, minlength=count))))
         self.rows = np.empty(len(codes), np.uint32)
@@ -141,8 +165,10 @@ class Collapsed:
             array.flags.writeable = False
         self.nbytes = self.codes.nbytes + self.ends.nbytes + self.rows.nbytes
 
-    def nearest(self, queries, k, n_jobs=None):
-        """Find the `k` nearest rows of each query, as `_search.nearest` does.
+    def nearest(
+        self, queries: NDArray[np.uint64], k: int, n_jobs: int | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Find the `k` nearest rows of each query, as `skhash.index.scan._scan.nearest` does.
 
         By (distance, first row), k distinct codes come before any other: each of their first rows comes before all
         rows of the other. So the k nearest rows have codes among the k nearest distinct ones.
@@ -152,18 +178,13 @@ class Collapsed:
         _expand_nearest(*near, self.ends, self.rows, distances, rows)
         return distances, rows
 
-    def within(self, queries, radius, n_jobs=None):
-        """Find all rows within `radius` of each query, as `_search.within` does."""
+    def within(
+        self, queries: NDArray[np.uint64], radius: int, n_jobs: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+        """Find all rows within `radius` of each query, as `skhash.index.scan._scan.within` does."""
         counts, near, codes = scan.within(self.codes, queries, radius, n_jobs)
         found = np.empty(np.diff(self.ends)[codes].sum(), np.int64)
         _expand_within(counts, near, codes, self.ends, self.rows, found)
         distances = (found >> SHIFT).astype(np.int32)
         found &= ROW
         return counts, distances, found
-
-
-def _read_only(array):
-    """A read-only view, so that memory-mapped and ordinary arrays run the same machine code."""
-    array = array.view(np.ndarray)
-    array.flags.writeable = False
-    return array

@@ -1,11 +1,11 @@
-"""The filter that every scan of the codes is made of: which blocks of codes hold one that is nearer than a limit?
+"""The filter at the core of every scan: find the blocks of codes that contain one nearer than a limit.
 
-Codes are brought, tile by tile, into an order that suits vectors (word-major: one lane per code) and stay in the
+Codes are copied, tile by tile, into an order that suits vectors (word-major: one lane per code) and stay in the
 first-level cache while all queries pass over them, four at a time. The innermost loop has no branches and no stores:
-it keeps the smallest distance of a block of 64 codes, and only blocks that pass are looked at again.
+it computes the smallest distance of a block of 64 codes, and only blocks that pass are examined again.
 
-`width` is what `width_of` gives, with one element per word. For the usual widths it is a tuple: its length is part of
-its type, so each of them gets its own machine code with the loop over words unrolled. Other widths share one.
+`width` comes from `width_of` of `_scan`, with one element per word. For the usual widths it is a tuple: its length is
+part of its type, so each of them gets its own machine code with the loop over words unrolled. Other widths share one.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ from skhash.bitops import (
     view,
 )
 
-__all__ = ["BLOCK", "TILE", "block_hits", "distance_to", "fill_tile", "filter_blocks", "new_tile", "width_of"]
+__all__ = ["BLOCK", "TILE", "block_hits", "distance_to", "fill_tile", "filter_blocks", "new_tile"]
 
 BLOCK = 64  # codes per filtered block: one bit of a word each
 TILE = 1024  # codes per tile, at most
@@ -33,27 +33,22 @@ _ZERO = np.uint64(0)
 _FAR = np.uint64(2**32 - 1)  # beyond any distance
 
 
-def width_of(n_words):
-    """Make the kernels' argument `width`."""
-    return (0,) * n_words if n_words in (1, 2, 4, 8) else np.zeros(n_words, np.int64)
-
-
 @kernel
 def new_tile(n_queries, width):
-    """Room for the codes of a tile, their offsets, and the blocks that the filter finds in it."""
+    """Allocate a tile of codes, their offsets, and the list of blocks that the filter finds in it."""
     n_codes = max(BLOCK, min(TILE, _TILE_WORDS // len(width) // BLOCK * BLOCK))
     words = np.zeros(len(width) * n_codes + LANES, np.uint64)
-    first = -(words.ctypes.data // 8) % LANES  # on a cache line, so that no load crosses two
+    first = -(words.ctypes.data // 8) % LANES  # at a cache line, so that no load crosses two
     tile = words[first : first + len(width) * n_codes].reshape((len(width), n_codes))
     return tile, np.arange(n_codes), np.empty(n_queries * (n_codes // BLOCK) + _GROUP, np.int64)
 
 
 @kernel
 def fill_tile(tile, offsets, codes, allowed, start, width):
-    """Bring codes from row `start` on into the tile; give it, how many codes there are, and the row to go on from.
+    """Copy codes from row `start` on into the tile; return the tile, its number of codes, and the next row.
 
-    Code `j` of the tile is that of row `start + offsets[j]`. Behind the codes the tile keeps what it held: it may raise
-    a false alarm in the filters, no more. Codes of one word need not be moved, which counts for a single query.
+    Code `j` of the tile is that of row `start + offsets[j]`. After the last code the tile keeps its old contents, which
+    can only cause false alarms in the filters. Codes of one word need no copy, which matters for a single query.
     """
     room = tile.shape[1]
     if len(allowed) == 0:  # the offsets stay 0, 1, 2, ...
@@ -80,7 +75,7 @@ def fill_tile(tile, offsets, codes, allowed, start, width):
 
 @kernel
 def _distances(tile, j, query, width):
-    """Hamming distances of codes `j`, `j + 1`, ... of a tile, as lanes."""
+    """Compute the Hamming distances of codes `j`, `j + 1`, ... of a tile, as lanes."""
     total = splat(_ZERO)
     for w in range(len(width)):
         total = add_differing(total, load(tile[w], j), splat(query[w]))
@@ -89,7 +84,10 @@ def _distances(tile, j, query, width):
 
 @kernel
 def _filter_one(tile, size, queries, q, limits, found, n_found, width):
-    """List, as `q * TILE + start`, which blocks hold codes nearer to query `q` than its limit; give the new number."""
+    """Append the blocks with codes nearer to query `q` than its limit, as `q * TILE + start`; return the new number.
+
+    Each block is written, and overwritten by the next one unless it counts: that needs no branch.
+    """
     for start in range(0, size, BLOCK):
         nearest = splat(_FAR)
         for j in range(start, start + BLOCK, LANES):
@@ -101,7 +99,10 @@ def _filter_one(tile, size, queries, q, limits, found, n_found, width):
 
 @kernel
 def _filter_four(tile, size, queries, q, limits, found, n_found, width):
-    """Do what `_filter_one` does, for the four queries from `q` on."""
+    """Filter as `_filter_one` does, for the four queries from `q` on.
+
+    Written out rather than as a loop over queries, so that all totals stay in registers.
+    """
     for start in range(0, size, BLOCK):
         nearest0 = nearest1 = nearest2 = nearest3 = splat(_FAR)
         for j in range(start, start + BLOCK, LANES):
@@ -125,7 +126,7 @@ def _filter_four(tile, size, queries, q, limits, found, n_found, width):
 
 @kernel
 def filter_blocks(tile, size, queries, limits, found, width):
-    """List, as `query * TILE + start`, which blocks hold codes nearer than a query's limit; give their number."""
+    """List the blocks with codes nearer than a query's limit, as `query * TILE + start`; return their number."""
     n_found = 0
     n_grouped = len(queries) - len(queries) % _GROUP
     for q in range(0, n_grouped, _GROUP):
@@ -137,18 +138,18 @@ def filter_blocks(tile, size, queries, limits, found, width):
 
 @kernel
 def block_hits(tile, start, size, query, limit, width):
-    """Give a word whose bit `j` says whether code `start + j` of a tile of `size` codes is nearer than `limit`."""
+    """Return a word whose bit `j` is set if code `start + j` of a tile of `size` codes is nearer than `limit`."""
     hits = _ZERO
     for j in range(0, BLOCK, LANES):
         hits |= below(_distances(tile, start + j, query, width), splat(limit)) << np.uint64(j)
-    if size - start < BLOCK:
+    if size - start < BLOCK:  # after the last code there are old ones
         hits &= (np.uint64(1) << np.uint64(size - start)) - np.uint64(1)
     return hits
 
 
 @kernel
 def distance_to(tile, j, query, width):
-    """Hamming distance of code `j` of a tile."""
+    """Compute the Hamming distance of code `j` of a tile."""
     total = _ZERO
     for w in range(len(width)):
         total += popcount(tile[w, j] ^ query[w])

@@ -1,38 +1,28 @@
 """Exact search kernels over packed codes: the k nearest, and all below a distance, both ordered by (distance, row).
 
-Hardly any code matters once a search is warm, so each kernel asks the filter which blocks of codes hold one that is
-nearer than the query's limit, and only these are looked at code by code.
+After the first codes, hardly any code is among the nearest. So each kernel lets the filter find the blocks with a code
+nearer than the query's limit, and examines only these code by code.
 """
 
 import numpy as np
 
-from skhash.bitops import kernel, popcount, trailing_zeros
+from skhash.bitops import kernel, trailing_zeros
+from skhash.index.scan._candidates import code_distance, kth_distance
 from skhash.index.scan._filter import BLOCK, TILE, block_hits, distance_to, fill_tile, filter_blocks, new_tile
 
 __all__ = ["count_below", "fill_below", "lower_limits", "nearest"]
 
-_SPARE = 32  # how far beyond 2 k candidates a query may run before they are cut back to k
-_ZERO = np.uint64(0)
+_SPARE = 32  # candidates beyond 2 k that a query may have before they are cut back to k
 _ONE = np.uint64(1)
 
 
 @kernel
-def _kth(histogram, k):
-    """The k-th smallest distance of a histogram, and how many distances are smaller."""
-    distance, smaller = 0, 0
-    while smaller + histogram[distance] < k:
-        smaller += histogram[distance]
-        distance += 1
-    return distance, smaller
-
-
-@kernel
 def _keep_nearest(distances, rows, count, k, histogram):
-    """Cut `count >= k` candidates, which lie by rising row, back to the `k` nearest; give the k-th distance."""
+    """Cut `count >= k` candidates, ordered by row, back to the `k` nearest; return the k-th distance."""
     histogram[:] = 0
     for i in range(count):
         histogram[distances[i]] += 1
-    kth, smaller = _kth(histogram, k)
+    kth, smaller = kth_distance(histogram, k, len(histogram) - 1)
     ties, kept = k - smaller, 0
     for i in range(count):
         distance = distances[i]
@@ -46,7 +36,7 @@ def _keep_nearest(distances, rows, count, k, histogram):
 
 @kernel
 def _counting_sort(distances, rows, count, sorted_distances, sorted_rows, histogram):
-    """Sort `count` candidates, which lie by rising row, by (distance, row)."""
+    """Sort `count` candidates, ordered by row, by (distance, row)."""
     histogram[:] = 0
     for i in range(count):
         histogram[distances[i]] += 1
@@ -61,12 +51,14 @@ def _counting_sort(distances, rows, count, sorted_distances, sorted_rows, histog
 
 @kernel
 def lower_limits(sample, queries, k, limits, width):
-    """Lower the limits to what at least `k` codes are below, as far as some of the codes can tell.
+    """Lower the limits to a distance that at least `k` codes of a sample are below.
+
+    A scan that starts with low limits finds few candidates; the k-th distance of a sample is never below that of all.
 
     Parameters
     ----------
     sample : ndarray of uint64 of shape (n_sample, n_words)
-        Some of the codes.
+        Sample of the codes.
     queries, k, limits, width
         As in `nearest`.
     """
@@ -75,12 +67,11 @@ def lower_limits(sample, queries, k, limits, width):
         return
     for q in range(len(queries)):
         histogram[:] = 0
+        query = queries[q]
         for i in range(len(sample)):
-            total = _ZERO
-            for w in range(len(width)):
-                total += popcount(sample[i, w] ^ queries[q, w])
-            histogram[np.int64(total)] += 1
-        limits[q] = min(limits[q], np.uint64(_kth(histogram, k)[0] + 1))
+            histogram[code_distance(sample, i, query, width)] += 1
+        kth, _ = kth_distance(histogram, k, len(histogram) - 1)
+        limits[q] = min(limits[q], np.uint64(kth + 1))
 
 
 @kernel
@@ -90,17 +81,17 @@ def nearest(codes, allowed, first, queries, limits, distances, rows, width):
     Parameters
     ----------
     codes : ndarray of uint64 of shape (n, n_words)
-        What is searched.
+        Searched codes.
     allowed : ndarray of bool of shape (n,) or (0,)
-        Which codes count; empty if all do.
+        Mask of the codes that may be found; empty for all.
     first : int
         Row of the first code.
     queries : ndarray of uint64 of shape (n_queries, n_words)
-        What is searched for.
+        Packed queries.
     limits : ndarray of uint64 of shape (n_queries,)
-        Limits; lowered to the k-th distance where so many codes are found.
+        Limits; lowered to the k-th distance where k codes are found.
     distances, rows : ndarray of int32 and of int64 of shape (n_queries, k)
-        The answer, ordered by (distance, row). Where fewer than k codes are found, the rest stays as it was.
+        Filled with the answer, ordered by (distance, row). Where fewer than k codes are found, the rest is unchanged.
     width : tuple of int or ndarray of int64
         `width_of(n_words)`.
     """
@@ -128,7 +119,7 @@ def nearest(codes, allowed, first, queries, limits, distances, rows, width):
                 )
                 count += 1
             if count > room:
-                # From here on a code as far as the k-th would lose against it by its larger row.
+                # Later codes have larger rows, so that one as far as the k-th comes after it: the limit is exclusive.
                 limits[q] = _keep_nearest(near[q], near_rows[q], count, k, histogram)
                 count = k
             counts[q] = count
@@ -146,9 +137,9 @@ def count_below(codes, allowed, queries, limits, counts, width):
     Parameters
     ----------
     codes, allowed, queries, limits, width
-        As in `nearest`, but that the limits stay.
+        As in `nearest`, but the limits do not change.
     counts : ndarray of int64 of shape (n_queries, max_limit)
-        The answer is added to it.
+        The numbers of codes are added to it.
     """
     space, offsets, found = new_tile(len(queries), width)
     end = 0
@@ -166,18 +157,18 @@ def count_below(codes, allowed, queries, limits, counts, width):
 
 @kernel
 def fill_below(codes, allowed, first, queries, limits, slots, ends, distances, rows, width):
-    """Write the codes below a query's limit where they belong.
+    """Write the codes below a query's limit to their final positions.
 
     Parameters
     ----------
     codes, allowed, first, queries, limits, width
-        As in `nearest`, but that the limits stay.
+        As in `nearest`, but the limits do not change.
     slots : ndarray of int64 of shape (n_queries, max_limit)
-        Where the next code of each query and distance goes; raised by one for each.
+        Position of the next code of each query and distance; advanced for each code.
     ends : ndarray of int64 of shape (n_queries,)
-        Codes of a query that would go there or further are left out.
+        Codes of a query at this position or later are left out.
     distances, rows : ndarray of int32 and of int64 of shape (n_found,)
-        The answer.
+        Filled with the answer.
     """
     space, offsets, found = new_tile(len(queries), width)
     end = 0

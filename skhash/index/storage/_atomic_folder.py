@@ -1,22 +1,36 @@
-"""A folder of raw data files under one header: what is written is there whole or not at all, and damage is noticed.
+"""A folder of raw data files under one header: changes are atomic, and damage is detected.
 
-`header.json` names the data files, their sizes and the CRC-32 of each chunk of them, and ends in its own. Replacing it
-is the one step that makes a change real: before, new data files and bytes behind the end of old ones belong to nobody.
+`header.json` names the data files with their sizes and the CRC-32 of each chunk of 16 MiB, and ends with its own.
+Data files have names that were never used before, or are appended to beyond the sizes that the header states. Replacing
+the header is the only commit point: until then, new data files and appended bytes do not count, and the next writer
+removes them.
 """
+
+from __future__ import annotations
 
 import json
 import os
 import re
 import secrets
 import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from skhash.utils import sync_folder
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from numpy.typing import NDArray
+
 try:
     import fcntl
-except ImportError:  # Windows: writers are not kept apart there
+except ImportError:  # Windows: writers do not exclude each other there
     fcntl = None
 
 __all__ = ["Writer", "check", "check_size", "commit", "locked", "prepare", "read", "read_header", "sweep"]
@@ -28,7 +42,7 @@ _HEADER_END = '"crc32": "{:08x}"\n}}\n'
 
 
 class Writer:
-    """Write a data file, or behind the end of one; nothing counts before `commit`.
+    """Write a new data file or append to one; nothing counts before `commit`.
 
     Parameters
     ----------
@@ -40,8 +54,11 @@ class Writer:
         Entry of the file to continue; None begins a new file.
     """
 
-    def __init__(self, folder, role, entry=None):
-        self.size, self._crcs = 0, []
+    size: int
+
+    def __init__(self, folder: Path, role: str, entry: dict[str, Any] | None = None) -> None:
+        self.size = 0
+        self._crcs: list[int] = []
         self._name = f"{role}-{secrets.token_hex(8)}.bin"
         if entry is not None:
             self.size, self._crcs, self._name = entry["size"], _split_crcs(entry["crc32"]), entry["name"]
@@ -49,49 +66,51 @@ class Writer:
         self._file.truncate(self.size)  # what an interrupted change may have left
         self._file.seek(self.size)
 
-    def write(self, data):
+    def write(self, data: NDArray[Any] | bytes) -> None:
         """Append a C-contiguous array or bytes."""
-        data = memoryview(data)
-        data = data.cast("B") if data.nbytes else b""
-        while data:
+        view = memoryview(cast("Any", data))
+        left = view.cast("B") if view.nbytes else memoryview(b"")
+        while left:
             filled = self.size % CHUNK
-            piece = data[: CHUNK - filled]
+            piece = left[: CHUNK - filled]
             self._crcs.append(zlib.crc32(piece, self._crcs.pop() if filled else 0))
             self._file.write(piece)
             self.size += len(piece)
-            data = data[len(piece) :]
+            left = left[len(piece) :]
 
-    def finish(self):
-        """Bring the file to the disk and give its entry for the header."""
+    def finish(self) -> dict[str, Any]:
+        """Flush the file to the disk and return its entry for the header."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self.close()
         return {"name": self._name, "size": self.size, "crc32": "".join(f"{crc:08x}" for crc in self._crcs)}
 
-    def close(self):
+    def close(self) -> None:
         """Close the file, finished or not."""
         self._file.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.close()
 
 
-def prepare(path):
-    """Make the folder, if it is missing, and refuse one that holds anything but an index or the rest of one."""
+def prepare(path: str | os.PathLike[str]) -> Path:
+    """Create the folder if it is missing; raise ValueError if it holds other files than an index or parts of one."""
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     foreign = [name for name in sorted(os.listdir(folder)) if not _is_ours(name)]
     if foreign and not (folder / HEADER).exists():
-        raise ValueError(f"{folder} holds other files, such as {foreign[0]!r}; expected a new folder or a saved index.")
+        raise ValueError(f"{folder} holds other files, such as {foreign[0]!r}, expected a new folder or a saved index.")
     return folder
 
 
 @contextmanager
-def locked(folder):
-    """Keep other writers out; the lock ends with the process, however that ends."""
+def locked(folder: Path) -> Iterator[None]:
+    """Lock the folder against other writers; the system releases the lock when the process ends, even if killed."""
     if fcntl is None:
         yield
         return
@@ -104,21 +123,21 @@ def locked(folder):
         os.close(handle)
 
 
-def commit(folder, header):
+def commit(folder: Path, header: dict[str, Any]) -> None:
     """Make the files that `header` names the contents of the folder."""
     start = json.dumps(header, indent=1, default=_plain).removesuffix("\n}") + ",\n "
-    _sync_folder(folder)
+    sync_folder(folder)  # the names of new data files must be on the disk before the header that names them
     temporary = folder / f"{HEADER}.tmp"
     with open(temporary, "wb") as file:
         file.write((start + _HEADER_END.format(zlib.crc32(start.encode()))).encode())
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, folder / HEADER)
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
-def sweep(folder):
-    """Remove the data files that the header does not name: what replaced and interrupted changes left behind."""
+def sweep(folder: Path) -> None:
+    """Remove the data files that the header does not name: those of replaced and of interrupted changes."""
     path = folder / HEADER
     header = path.read_bytes() if path.exists() else b""
     for name in os.listdir(folder):
@@ -127,16 +146,40 @@ def sweep(folder):
                 os.unlink(folder / name)
 
 
-def read_header(folder, format_name, version):
-    """Read the header; `ValueError` or `FileNotFoundError` if it is missing, foreign, of a newer version or damaged."""
+def read_header(folder: str | os.PathLike[str], format_name: str, version: int) -> dict[str, Any]:
+    """Read the header.
+
+    Parameters
+    ----------
+    folder : path-like
+        The folder.
+    format_name : str
+        Required name of the format.
+    version : int
+        Required version of the format.
+
+    Returns
+    -------
+    header : dict
+        The header.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder or the header is missing.
+    ValueError
+        If the header is of another format or version, or damaged.
+    """
     folder = Path(folder)
     path = folder / HEADER
     if not folder.exists():
-        raise FileNotFoundError(f"There is no folder {folder}.")
+        raise FileNotFoundError(f"No such directory: {folder}.")
     if not folder.is_dir():
         raise ValueError(f"{folder} is a file, expected the folder of a saved index.")
     if not path.exists():
-        raise FileNotFoundError(f"{folder} is no saved index, or the first save to it was not finished: no {HEADER}.")
+        raise FileNotFoundError(
+            f"{folder} is not a saved index, or the first save to it was not finished: no {HEADER}."
+        )
     raw = path.read_bytes()
     try:
         header = json.loads(raw)
@@ -157,42 +200,43 @@ def read_header(folder, format_name, version):
     return header
 
 
-def read(folder, entry, mmap=False):
-    """Read a data file's bytes: mapped, with only its size checked, or into memory, with all its checksums checked."""
+def read(folder: Path, entry: dict[str, Any], mmap: bool = False) -> NDArray[np.uint8]:
+    """Read the bytes of a data file: mapped, which checks only the size, or into memory, which checks all checksums."""
     path = check_size(folder, entry)
     if mmap and entry["size"]:
         return np.asarray(np.memmap(path, np.uint8, "r", shape=(entry["size"],)))
     with open(path, "rb") as file:
         data = np.empty(entry["size"], np.uint8)
-        if file.readinto(data) != entry["size"]:
-            raise ValueError(f"{path} was cut while it was read.")
+        if file.readinto(cast("Any", data)) != entry["size"]:
+            raise ValueError(f"{path} was truncated while it was read.")
     _check_chunks(path, entry, (data[start : start + CHUNK] for start in range(0, entry["size"], CHUNK)))
     return data
 
 
-def check(folder, entry):
-    """Compare a data file with its checksums, a chunk at a time in memory."""
+def check(folder: Path, entry: dict[str, Any]) -> None:
+    """Compare a data file with its checksums, holding one chunk in memory at a time."""
     path = check_size(folder, entry)
     with open(path, "rb") as file:
         sizes = (min(CHUNK, entry["size"] - start) for start in range(0, entry["size"], CHUNK))
         _check_chunks(path, entry, (file.read(size) for size in sizes))
 
 
-def check_size(folder, entry):
-    """Path of a data file that is at least as long as its entry says; more is the rest of an interrupted change."""
+def check_size(folder: Path, entry: dict[str, Any]) -> Path:
+    """Return the path of a data file after checking its size; bytes beyond it are those of an interrupted change."""
     name, size = entry["name"], entry["size"]
     if not _DATA_NAME.fullmatch(name):  # never leaves the folder, whatever the header says
-        raise ValueError(f"{folder / HEADER} names a data file {name!r}; expected a name like 'codes-<16 digits>.bin'.")
+        raise ValueError(f"{folder / HEADER} names a data file {name!r}, expected a name like 'codes-<16 digits>.bin'.")
     path = folder / name
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing; {HEADER} expects it with {size} bytes.")
+        raise FileNotFoundError(f"{path} is missing, but {HEADER} names it with {size} bytes.")
     found = path.stat().st_size
     if found < size:
         raise ValueError(f"{path} is truncated: expected {size} bytes, got {found}.")
     return path
 
 
-def _check_chunks(path, entry, chunks):
+def _check_chunks(path: Path, entry: dict[str, Any], chunks: Iterable[Any]) -> None:
+    """Compare the chunks of a file with their checksums."""
     for number, (chunk, expected) in enumerate(zip(chunks, _split_crcs(entry["crc32"]), strict=True)):
         found = zlib.crc32(chunk)
         if found != expected:
@@ -203,26 +247,18 @@ def _check_chunks(path, entry, chunks):
             )
 
 
-def _split_crcs(digits):
+def _split_crcs(digits: str) -> list[int]:
+    """Return the checksums of chunks from their hexadecimal digits, eight for each."""
     return [int(digits[i : i + 8], 16) for i in range(0, len(digits), 8)]
 
 
-def _plain(value):
-    """Numbers of numpy as JSON's own."""
+def _plain(value: object) -> Any:
+    """Return a number of numpy as one of Python, for JSON."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{value!r} of type {type(value).__name__} cannot be saved.")
 
 
-def _is_ours(name):
+def _is_ours(name: str) -> bool:
+    """Check whether a file name is one that this module writes."""
     return name in (HEADER, f"{HEADER}.tmp") or _DATA_NAME.fullmatch(name) is not None
-
-
-def _sync_folder(folder):
-    """Bring the names in a folder to the disk, where the system can (Windows does by itself)."""
-    if os.name != "nt":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -1,4 +1,9 @@
-"""What a `HammingIndex` is on disk: a folder of raw little-endian arrays, and a header that describes them.
+"""The format of a saved `HammingIndex`: a folder of raw little-endian arrays, and a header that describes them.
+
+The header `header.json` (see `_atomic_folder`) has the entries `format`, `version`, `library` (the version of skhash
+that wrote it), `n` (number of codes), `next_id` (id of the next code if the index counts ids, else null), `bits`,
+`parameters`, `feature_names` (or null), `files` and `crc32`. `files` maps each role to `dtype`, `shape`, `name`, `size`
+and `crc32` of its file (and `kind`, the dtype of classes). The roles:
 
 ======== ========================= ====================================================================================
 file     dtype and shape           contents
@@ -10,10 +15,15 @@ classes  JSON, one value per line  the classes, sorted; only for single labels
 ids      `<i8`, (n,)               ids that are integers
 ids      JSON, one value per line  other ids
 ======== ========================= ====================================================================================
+
+Without a file of ids, the id of a code is its row.
 """
+
+from __future__ import annotations
 
 import json
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +31,13 @@ from skhash import __version__
 from skhash.index.collection._ids import check_unique
 from skhash.index.storage import _atomic_folder as _folder
 from skhash.utils import Labels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from numpy.typing import NDArray
 
 __all__ = ["IndexWriter", "check_index", "read_index", "read_index_header"]
 
@@ -31,7 +48,7 @@ _RECODED_AT_ONCE = 2**20
 
 
 class IndexWriter:
-    """Bring codes with their labels and ids to a folder, a block at a time; nothing is real before `commit`.
+    """Write codes with their labels and ids to a folder, a block at a time; nothing counts before `commit`.
 
     Parameters
     ----------
@@ -41,24 +58,32 @@ class IndexWriter:
         Header of the index to continue; None begins a new one.
     """
 
-    def __init__(self, folder, header=None):
-        self._folder, self._writers = folder, {}
-        self._files = {} if header is None else header["files"]
-        self._forms = {role: (entry["dtype"], entry["shape"][1:]) for role, entry in self._files.items()}
+    n: int
+
+    def __init__(self, folder: Path, header: dict[str, Any] | None = None) -> None:
+        self._folder = folder
+        self._writers: dict[str, _folder.Writer] = {}
+        self._files: dict[str, Any] = {} if header is None else header["files"]
+        self._forms: dict[str, tuple[str, list[int]]] = {
+            role: (entry["dtype"], entry["shape"][1:]) for role, entry in self._files.items()
+        }
         self.n = 0 if header is None else header["n"]
-        # In order of appearance, which the positions in the file follow until `commit`.
+        # In order of appearance, because classes may come that sort between those whose positions are written already;
+        # `commit` sorts them.
         self._classes = read_classes(folder, self._files["classes"]) if "classes" in self._files else None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         for writer in self._writers.values():
             writer.close()
         _folder.sweep(self._folder)
 
-    def add(self, codes, labels=None, ids=None):
-        """Append packed codes; `Labels` and ids (int64 or object) come always or never."""
+    def add(self, codes: NDArray[np.uint64], labels: Labels | None = None, ids: NDArray[Any] | None = None) -> None:
+        """Append packed codes; `labels` and `ids` (int64 or object) are passed always or never."""
         self._write("codes", codes, "<u8")
         if labels is not None and labels.multilabel:
             self._write("labels", labels.codes, "|u1")
@@ -68,8 +93,8 @@ class IndexWriter:
             self._write("ids", ids, "json" if ids.dtype == object else "<i8")
         self.n += len(codes)
 
-    def commit(self, *, check_ids, **facts):
-        """Make it the contents of the folder; `facts` are what else the header tells."""
+    def commit(self, *, check_ids: bool, **facts: Any) -> None:
+        """Make the blocks the contents of the folder; `facts` are the other entries of the header."""
         files = dict(self._files)
         for role, writer in self._writers.items():
             dtype, columns = self._forms[role]
@@ -86,50 +111,51 @@ class IndexWriter:
         about = {"format": FORMAT, "version": VERSION, "library": __version__, "n": self.n}
         _folder.commit(self._folder, {**about, **facts, "files": files})
 
-    def _write(self, role, rows, dtype):
+    def _write(self, role: str, rows: NDArray[Any], dtype: str) -> None:
         """Append to one of the files, whose first rows set its dtype."""
         dtype, _ = self._forms.setdefault(role, (dtype, list(rows.shape[1:])))
         if dtype == "<i8" and rows.dtype == object:
-            raise TypeError(f"ids must be integers, as those before are; got {rows[0]!r}.")
+            raise TypeError(f"ids must be integers, as those before are, got {rows[0]!r}.")
         if role not in self._writers:
             self._writers[role] = _folder.Writer(self._folder, role, self._files.get(role))
         self._writers[role].write(_to_lines(rows) if dtype == "json" else np.ascontiguousarray(rows, dtype))
 
-    def _positions(self, classes):
-        """Where classes stand in the order of appearance, to which new ones are added."""
+    def _positions(self, classes: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the positions of classes in the order of appearance, to which new ones are added."""
         known = classes[:0] if self._classes is None else self._classes
         self._classes = np.concatenate([known, classes[~np.isin(classes, known)]])
         order = np.argsort(self._classes)
         return order[np.searchsorted(self._classes, classes, sorter=order)]
 
-    def _recode(self, entry, ranks):
-        """Copy the file of labels with other positions."""
+    def _recode(self, entry: dict[str, Any], ranks: NDArray[np.int64]) -> dict[str, Any]:
+        """Copy the file of labels with other positions; return its entry."""
         old = _folder.read(self._folder, entry, mmap=True).view("<i8")
         with _folder.Writer(self._folder, "labels") as writer:
             for start in range(0, len(old), _RECODED_AT_ONCE):
                 writer.write(ranks[old[start : start + _RECODED_AT_ONCE]].astype("<i8"))
             return {**entry, **writer.finish()}
 
-    def _write_classes(self, classes):
+    def _write_classes(self, classes: NDArray[Any]) -> dict[str, Any]:
+        """Write the file of classes; return its entry."""
         with _folder.Writer(self._folder, "classes") as writer:
             writer.write(_to_lines(classes))
             kind = "str" if classes.dtype.kind in "UT" else classes.dtype.name
             return {"dtype": "json", "shape": [len(classes)], "kind": kind, **writer.finish()}
 
 
-def read_index_header(folder):
-    """Read a header and check that what it says fits together and fits the files' sizes; no data is read."""
+def read_index_header(folder: Path) -> dict[str, Any]:
+    """Read a header and check it against itself and against the sizes of the files; no data is read."""
     header = _folder.read_header(folder, FORMAT, VERSION)
     try:
         _check_header(folder, header)
         _ = [header[fact] for fact in ("next_id", "parameters", "feature_names")]
-    except (AttributeError, KeyError, TypeError) as error:  # no writer's work, but a checksum is easily computed
+    except (AttributeError, KeyError, TypeError) as error:  # no writer of ours, but anyone can compute a checksum
         raise ValueError(f"{folder}: the header is incomplete or malformed ({error!r}).") from error
     return header
 
 
-def _check_header(folder, header):
-    """Check what a header says of the files against itself and against the files' sizes."""
+def _check_header(folder: Path, header: dict[str, Any]) -> None:
+    """Check the entries about files against each other and against the sizes of the files."""
     n, bits, files = header["n"], header["bits"], header["files"]
     if not isinstance(n, int) or not isinstance(bits, int) or n < 0 or bits < 1:
         raise ValueError(f"{folder}: expected integers n >= 0 and bits >= 1, got n={n!r}, bits={bits!r}.")
@@ -143,7 +169,7 @@ def _check_header(folder, header):
     single = "labels" in files and not columns
     if "codes" not in files or single != ("classes" in files) or not set(files) <= set(expected):
         raise ValueError(
-            f"{folder}: the header names files of {sorted(files)}; expected codes and, if any, ids and labels, with "
+            f"{folder}: the header names files of {sorted(files)}, expected codes and, if any, ids and labels, with "
             "classes for single labels only."
         )
     for role, entry in files.items():
@@ -151,21 +177,23 @@ def _check_header(folder, header):
         _folder.check_size(folder, entry)
 
 
-def _check_form(folder, role, entry, expected):
-    """Compare dtype and shape with what a file of this role has, and its size with what they need."""
+def _check_form(folder: Path, role: str, entry: dict[str, Any], expected: list[tuple[str, Any]]) -> None:
+    """Compare dtype and shape with those of a file of this role, and its size with theirs."""
     dtype, shape, size = entry["dtype"], entry["shape"], entry["size"]
     if not any(dtype == known and rows in (None, shape) for known, rows in expected):
         accepted = " or ".join(f"{known} of shape {rows}" for known, rows in expected)
-        raise ValueError(f"{folder}: the header says {role} are {dtype} of shape {shape}; expected {accepted}.")
+        raise ValueError(f"{folder}: the header says {role} are {dtype} of shape {shape}, expected {accepted}.")
     if dtype != "json" and size != prod(shape) * int(dtype[-1]):
         raise ValueError(
-            f"{folder}: the header says {role} of shape {shape} have {size} bytes; "
+            f"{folder}: the header says {role} of shape {shape} have {size} bytes, "
             f"expected {prod(shape) * int(dtype[-1])}."
         )
 
 
-def read_index(folder, header, mmap):
-    """Read codes, labels and ids (None where there are none): mapped, or into memory with all checksums checked."""
+def read_index(
+    folder: Path, header: dict[str, Any], mmap: bool
+) -> tuple[NDArray[np.uint64], Labels | None, NDArray[Any] | None]:
+    """Read codes, labels and ids (or None): mapped, or into memory with all checksums checked."""
     files = header["files"]
     arrays = {role: _read_array(folder, entry, mmap) for role, entry in files.items() if role != "classes"}
     labels = None
@@ -176,33 +204,34 @@ def read_index(folder, header, mmap):
     return arrays["codes"], labels, arrays.get("ids")
 
 
-def check_index(folder):
+def check_index(folder: Path) -> None:
     """Compare all files with their checksums."""
     for entry in read_index_header(folder)["files"].values():
         _folder.check(folder, entry)
 
 
-def read_classes(folder, entry):
+def read_classes(folder: Path, entry: dict[str, Any]) -> NDArray[Any]:
     """Read the classes of single labels."""
     if entry["kind"] not in _CLASS_KINDS:
         raise ValueError(f"{folder}: expected classes of a kind in {_CLASS_KINDS}, got {entry['kind']!r}.")
     return np.array(_from_lines(folder, entry), dtype=np.dtype(entry["kind"]))
 
 
-def _read_array(folder, entry, mmap):
+def _read_array(folder: Path, entry: dict[str, Any], mmap: bool) -> NDArray[Any]:
+    """Read a data file as an array."""
     if entry["dtype"] == "json":
         return np.fromiter(_from_lines(folder, entry), object)
     data = _folder.read(folder, entry, mmap).view(entry["dtype"]).reshape(entry["shape"])
     return data.astype(data.dtype.newbyteorder("="), copy=False)
 
 
-def _to_lines(values):
-    """Labels as JSON, one per line, so that more can follow."""
+def _to_lines(values: NDArray[Any]) -> bytes:
+    """Encode values as JSON, one per line, so that more can be appended."""
     return "".join(f"{json.dumps(_to_json(value))}\n" for value in values.tolist()).encode()
 
 
-def _to_json(value):
-    """Check that a label comes back from JSON as it was."""
+def _to_json(value: Any) -> Any:
+    """Return a value in a form that JSON keeps as it is; raise TypeError if there is no such form."""
     if isinstance(value, tuple):
         return [_to_json(part) for part in value]
     if isinstance(value, np.generic):
@@ -215,8 +244,8 @@ def _to_json(value):
     )
 
 
-def _from_lines(folder, entry):
-    """Read labels from JSON, as many as there must be."""
+def _from_lines(folder: Path, entry: dict[str, Any]) -> list[Any]:
+    """Read values from JSON, one per line, and check their number."""
     lines = _folder.read(folder, entry).tobytes().removesuffix(b"\n").replace(b"\n", b",")
     values = [_from_json(value) for value in json.loads(b"[" + lines + b"]")]
     if len(values) != entry["shape"][0]:
@@ -224,5 +253,6 @@ def _from_lines(folder, entry):
     return values
 
 
-def _from_json(value):
+def _from_json(value: Any) -> Any:
+    """Return a value as it was before `_to_json`."""
     return tuple(_from_json(part) for part in value) if isinstance(value, list) else value

@@ -88,7 +88,7 @@ class CollectionMachine(RuleBasedStateMachine):
     @rule()
     def compact(self):
         self.collection = self.collection.compact()
-        assert self.collection.alive is None
+        assert self.collection.live_mask is None
 
     @rule()
     def copy(self):
@@ -162,9 +162,9 @@ def test_removed_ids_never_come_again_if_the_collection_gives_them():
 
 def test_compaction_comes_by_itself_above_a_quarter():
     collection = Collection.build(words(8)).remove([1, 5])
-    assert collection.alive.tolist() == [True, False, True, True, True, False, True, True]
+    assert collection.live_mask.tolist() == [True, False, True, True, True, False, True, True]
     compacted = collection.remove([7])
-    assert compacted.alive is None
+    assert compacted.live_mask is None
     assert compacted.codes[:, 0].tolist() == compacted.ids.tolist() == [0, 2, 3, 4, 6]
 
 
@@ -194,13 +194,13 @@ def test_the_first_update_copies_and_the_next_does_not():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda c: c.add(words(1), ids=["z"]), ValueError, "codes with labels, got y missing"),
-        (lambda c: c.add(words(1), [1]), ValueError, "codes with own ids, got ids missing: ids must be given always"),
+        (lambda c: c.add(words(1), ids=["z"]), ValueError, "y must be passed to every add, as to fit"),
+        (lambda c: c.add(words(1), [1]), ValueError, "ids must be passed to every add, as to fit: the index has user"),
         (lambda c: c.add(words(1), [1], ["a"]), ValueError, "but 'a' is in the index already."),
         (lambda c: c.add(words(2), [1, 1], ["a", "b"]), ValueError, "2 ids (the first of them 'a') are in the index"),
         (lambda c: c.add(words(2), [1, 1], ["x", "x"]), ValueError, "but 'x' is given more than once."),
         (lambda c: c.add(words(2), [1, 1], ["x"]), ValueError, "X has 2, ids has 1."),
-        (lambda c: c.add(words(1), [[1, 0]], ["x"]), ValueError, "y must hold the same kind of labels as before"),
+        (lambda c: c.add(words(1), [[1, 0]], ["x"]), ValueError, "y must be of the same kind as the labels before"),
         (lambda c: c.remove(["a", "x", "y"]), ValueError, "but 2 ids (the first of them 'x') are not in the index."),
         (lambda c: c.remove("a"), TypeError, "ids must be a list or an array of ids, got str: 'a'."),
         (lambda c: c.update(["a"], words(2)), ValueError, "ids must hold one id per code: X has 2, ids has 1."),
@@ -214,11 +214,11 @@ def test_errors(change, error, message):
 
 def test_errors_of_other_kinds():
     automatic, integers = Collection.build(words(3)), Collection.build(words(3), ids=[7, 5, 6])
-    with pytest.raises(ValueError, match="codes without own ids, got ids given: ids must be given always or never"):
+    with pytest.raises(ValueError, match="ids must not be passed to add: fit was called without ids"):
         automatic.add(words(1), ids=[3])
-    with pytest.raises(ValueError, match="codes without labels, got y given"):
+    with pytest.raises(ValueError, match="y must not be passed: fit was called without y"):
         automatic.update([0], words(1), [1])
-    with pytest.raises(TypeError, match="ids must be integers, as those in the index are; got 'x'"):
+    with pytest.raises(TypeError, match="ids must be integers, as those in the index are, got 'x'"):
         integers.add(words(1), ids=["x"])
     for collection in (automatic, integers):
         with pytest.raises(ValueError, match="but 'x' is not in the index"):
@@ -235,9 +235,9 @@ def test_selection_by_mask_and_by_ids():
     assert not collection.select([]).any()
     with pytest.raises(ValueError, match="where"):
         collection.select(["h", "c", "h"])
-    with pytest.raises(ValueError, match=re.escape("= (7,) or a list of ids; got a mask of shape (8,).")):
+    with pytest.raises(ValueError, match=re.escape("= (7,) or a list of ids, got a mask of shape (8,).")):
         collection.select(np.ones(8, bool))
-    with pytest.raises(ValueError, match="where must be those of indexed codes, but 'b' is not in the index"):
+    with pytest.raises(ValueError, match="where must be ids of indexed codes, but 'b' is not in the index"):
         collection.select(["b"])
 
 

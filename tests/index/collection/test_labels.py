@@ -50,7 +50,7 @@ def test_known_classes_leave_the_old_labels_alone():
         (
             [0, 1],
             ["a"],
-            "y must hold the same kind of labels as before: class labels of dtype int64, got class",
+            "y must be of the same kind as the labels before: class labels of dtype int64, got class",
         ),
         ([0, 1], [[1, 0]], "class labels of dtype int64, got multi-hot with 2 columns."),
         ([[1, 0]], [0], "multi-hot with 2 columns, got class labels of dtype int64."),

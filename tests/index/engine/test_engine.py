@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhash.index.engine import _chooser as _automatic
-from skhash.index.engine import _engine
-from skhash.index.engine import _segment as _base
-from skhash.index.engine._engine import SearchEngine
+from skhash.index.engine import _chooser, _engine, _segment
+from skhash.index.engine._engine import NearestRequest, RadiusRequest, SearchEngine
 from skhash.index.scan import _scan as _search
 
 
@@ -34,16 +32,16 @@ def check(engine, queries, k, radius, allowed=None, n_jobs=None):
     if n_allowed:
         k = min(k, n_allowed)
         expected = _search.nearest(engine.codes, queries, k, allowed=allowed)
-        assert_same(engine.nearest(queries, k, n_jobs, allowed), expected)
+        assert_same(engine.search(queries, NearestRequest(k, n_jobs=n_jobs, allowed=allowed)), expected)
     expected = _search.within(engine.codes, queries, radius, allowed=allowed)
-    assert_same(engine.within(queries, radius, n_jobs, allowed), expected)
+    assert_same(engine.search(queries, RadiusRequest(radius, n_jobs=n_jobs, allowed=allowed)), expected)
 
 
 @pytest.fixture
 def eager(monkeypatch):
     """Tables are built as soon as they would save anything."""
-    monkeypatch.setattr(_automatic, "_FORECAST", (0, 0))
-    monkeypatch.setattr(_automatic, "_BUILD", 0)
+    monkeypatch.setattr(_chooser, "_FORECAST", (0, 0))
+    monkeypatch.setattr(_chooser, "_BUILD", 0)
 
 
 @settings(max_examples=30, deadline=None)
@@ -58,9 +56,9 @@ def test_same_as_the_scan(seed, bits, n, n_more, algorithm, flips, word, k, radi
     queries = np.concatenate([codes[rng.integers(0, n + n_more, 15)], draw_codes(rng, 5, bits)])
     allowed = rng.random(n + n_more) < 0.3 if masked else None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_base, "_WORD", word)  # no budget for the tables, the usual one, or any
-        patch.setattr(_automatic, "_FORECAST", (0, 0))
-        patch.setattr(_automatic, "_BUILD", 0)
+        patch.setattr(_segment, "_WORD", word)  # no budget for the tables, the usual one, or any
+        patch.setattr(_chooser, "_FORECAST", (0, 0))
+        patch.setattr(_chooser, "_BUILD", 0)
         engine = SearchEngine(codes[:n], bits, algorithm)
         check(engine, queries, k, radius, None if allowed is None else allowed[:n])
         engine.extend(codes)
@@ -80,7 +78,7 @@ def test_tables_are_built_at_first_use():
     codes = draw_codes(np.random.default_rng(1), 1000, 64)
     engine = SearchEngine(codes, 64, "mih")
     assert engine.memory_usage()["tables"] == 0
-    engine.nearest(codes[:20], 5)
+    engine.search(codes[:20], NearestRequest(5))
     usage = engine.memory_usage()
     assert usage["distinct_codes"] == 0
     assert usage["tables"] >= 6 * 12 * 1000  # a code and its number in each of 6 tables
@@ -103,7 +101,7 @@ def test_appended_codes_are_scanned_until_there_are_many():
     rng = np.random.default_rng(3)
     codes = draw_codes(rng, 1100, 64)
     engine = SearchEngine(codes[:1000], 64, "mih")
-    engine.nearest(codes[:2], 1)
+    engine.search(codes[:2], NearestRequest(1))
     tables = engine.memory_usage()["tables"]
     engine.extend(codes[:1050])
     assert engine.memory_usage() == {"codes": 8400, "distinct_codes": 0, "tables": tables}
@@ -120,7 +118,7 @@ def test_auto_takes_the_tables_where_codes_are_near(eager):
     queries = draw_codes(rng, 100, 64, 1000, 0.02)
     queries[:90] = codes[:90]
     engine = SearchEngine(codes, 64)
-    assert_same(engine.nearest(queries, 1), _search.nearest(codes, queries, 1))
+    assert_same(engine.search(queries, NearestRequest(1)), _search.nearest(codes, queries, 1))
     assert engine.last_search == {"algorithm": "mih", "n_queries": 100, "n_probed": 84}  # 16 were scanned to learn from
     check(engine, queries, 1, 1)
     assert engine.last_search["n_probed"] == 100
@@ -139,13 +137,13 @@ def test_auto_leaves_tables_that_are_slower(eager):
     rng = np.random.default_rng(11)
     codes = draw_codes(rng, 200_000, 64, 1000, 0.02)
     engine = SearchEngine(codes, 64)
-    engine.within(codes[:100], 1)
+    engine.search(codes[:100], RadiusRequest(1))
     assert engine.memory_usage()["tables"] > 0
     far = rng.integers(0, 2**64, (100, 1), dtype=np.uint64)
     for _ in range(6):  # the first is probed, parts of three are scanned to compare
-        assert_same(engine.nearest(far, 10), _search.nearest(codes, far, 10))
+        assert_same(engine.search(far, NearestRequest(10)), _search.nearest(codes, far, 10))
     assert engine.last_search["algorithm"] == "brute"
-    engine.within(codes[:100], 1)
+    engine.search(codes[:100], RadiusRequest(1))
     assert engine.last_search["algorithm"] == "mih"
 
 
@@ -154,7 +152,7 @@ def test_auto_builds_no_tables_for_few_queries():
     codes = draw_codes(rng, 200_000, 64, 1000, 0.02)
     engine = SearchEngine(codes, 64)
     for query in codes[:3]:
-        engine.nearest(query[None], 1)
+        engine.search(query[None], NearestRequest(1))
     assert engine.memory_usage()["tables"] == 0
 
 
@@ -164,7 +162,7 @@ def test_auto_scans_a_memory_map(eager, tmp_path):
     mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
     for array in (mapped, mapped.view(np.ndarray)[:]):
         engine = SearchEngine(array, 64)
-        engine.within(codes[:100], 1)
+        engine.search(codes[:100], RadiusRequest(1))
         assert engine.memory_usage()["tables"] == 0
     check(SearchEngine(mapped, 64, "mih"), codes[:3], 5, 2)
 
@@ -176,14 +174,14 @@ def test_threads_share_one_engine(eager):
     for algorithm in ("auto", "mih"):
         engine = SearchEngine(codes, 64, algorithm)
         with ThreadPoolExecutor(8) as pool:
-            for answer in pool.map(engine.nearest, [codes[:64]] * 16, [3] * 16):
+            for answer in pool.map(engine.search, [codes[:64]] * 16, [NearestRequest(3)] * 16):
                 assert_same(answer, expected)
 
 
 def test_copies_have_the_codes_and_no_tables():
     codes = draw_codes(np.random.default_rng(9), 500, 64)
     engine = SearchEngine(codes, 64, "mih")
-    engine.nearest(codes[:2], 1)
+    engine.search(codes[:2], NearestRequest(1))
     for twin in (copy.deepcopy(engine), pickle.loads(pickle.dumps(engine))):
         assert twin.algorithm == "mih"
         assert twin.memory_usage()["tables"] == 0

@@ -302,9 +302,9 @@ def test_partial_fit_equals_one_fit(sizes, labelled):
 
 def test_partial_fit_takes_labels_always_or_never():
     codes = random_codes(4, 8)
-    with pytest.raises(ValueError, match="codes without labels, got y given: labels must be given always or never"):
+    with pytest.raises(ValueError, match="y must not be passed: fit was called without y, so the index has no labels"):
         HammingIndex().fit(codes).partial_fit(codes, [0, 1, 0, 1])
-    with pytest.raises(ValueError, match="holds codes with labels, got y missing"):
+    with pytest.raises(ValueError, match="y must be passed to every add, as to fit"):
         HammingIndex().fit(codes, [0, 1, 0, 1]).partial_fit(codes)
 
 
@@ -324,7 +324,7 @@ def test_pickle_and_clone():
     index = HammingIndex(n_neighbors=3, bits=33).fit(codes, np.arange(40) % 4).partial_fit(codes[:1], [7])
     loaded = pickle.loads(pickle.dumps(index))
     assert same(loaded.kneighbors(codes), index.kneighbors(codes))
-    assert not loaded._collection.rooms  # room for more codes is no state
+    assert not loaded._collection.buffers  # spare capacity is not state
     loaded.partial_fit(codes[:2], [7, 8])
     assert (loaded.n_samples_fit_, index.n_samples_fit_) == (43, 41)
     fresh = clone(index)

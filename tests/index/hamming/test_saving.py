@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
 from skhash import HammingIndex
-from skhash.index.hamming import _saving
 from skhash.index.storage import _atomic_folder as _folder
+from skhash.index.storage import _blocks
 from skhash.index.storage import _format as _storage
 
 
@@ -273,9 +273,9 @@ def test_opening_while_the_folder_is_saved_to_tries_again(saved, monkeypatch):
     index.save(folder)
     headers.append(_storage.read_index_header(folder))
     read = iter([*headers, headers[0], headers[0]])
-    monkeypatch.setattr(_saving, "read_index_header", lambda folder: next(read))
+    monkeypatch.setattr(_blocks, "read_index_header", lambda folder: next(read))
     assert_equal_indexes(HammingIndex.open(folder), index)
-    with pytest.raises(FileNotFoundError, match=r"is missing; header\.json expects it with \d+ bytes"):
+    with pytest.raises(FileNotFoundError, match=r"is missing, but header\.json names it with \d+ bytes"):
         HammingIndex.open(folder)
 
 
@@ -351,15 +351,15 @@ def test_every_flipped_byte_is_noticed(saved, role):
 
 def test_folders_that_cannot_be_opened(saved, tmp_path):
     folder = saved[1]
-    with pytest.raises(FileNotFoundError, match="There is no folder"):
+    with pytest.raises(FileNotFoundError, match="No such directory:"):
         HammingIndex.open(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match="There is no folder"):
+    with pytest.raises(FileNotFoundError, match="No such directory:"):
         HammingIndex.append_blocks(tmp_path / "nowhere", [[[0]]])
     (tmp_path / "other").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"is no saved index, .*: no header\.json"):
+    with pytest.raises(FileNotFoundError, match=r"is not a saved index, .*: no header\.json"):
         HammingIndex.verify(tmp_path / "other")
     rewrite(folder, parameters={"n_neighbours": 3})
-    with pytest.raises(ValueError, match=r"with parameters that this release has not: \['n_neighbours'\]"):
+    with pytest.raises(ValueError, match=r"with parameters unknown to this release: \['n_neighbours'\]"):
         HammingIndex.open(folder)
     rewrite(folder, version=2)
     with pytest.raises(ValueError, match=r"has version 2 of the format, .*; expected version 1"):
@@ -381,7 +381,7 @@ def test_missing_and_truncated_files(saved, role):
     path.unlink()
     for look in (HammingIndex.open, HammingIndex.verify):
         with pytest.raises(
-            FileNotFoundError, match=rf"{path.name} is missing; header\.json expects it with {size} byt"
+            FileNotFoundError, match=rf"{path.name} is missing, but header\.json names it with {size} byt"
         ):
             look(folder)
 
@@ -403,11 +403,15 @@ def test_what_cannot_be_saved(tmp_path):
 @pytest.mark.parametrize(
     ("blocks", "error", "message"),
     [
-        ([], ValueError, "blocks is empty; at least one block of codes is needed"),
+        ([], ValueError, "blocks is empty, expected at least one block of codes"),
         ([[[0, 1]], [[0, 1, 1]]], ValueError, "X has 3 features, but HammingIndex is expecting 2 features"),
-        ([([[0, 1]], [1]), [[0, 1]]], ValueError, "with labels, got y missing: labels must be given always or never"),
-        ([([[0, 1]], None, [1]), [[0, 1]]], ValueError, "with own ids, got ids missing: ids must be given always or"),
-        ([[[0, 1]], ([[0, 1]], None, [1])], ValueError, "without own ids, got ids given: ids must be given always or"),
+        ([([[0, 1]], [1]), [[0, 1]]], ValueError, "y must be passed to every add, as to fit: the index has labels"),
+        (
+            [([[0, 1]], None, [1]), [[0, 1]]],
+            ValueError,
+            "ids must be passed to every add, as to fit: the index has user",
+        ),
+        ([[[0, 1]], ([[0, 1]], None, [1])], ValueError, "ids must not be passed to add: fit was called without ids"),
         ([([[0, 1]], None, [1]), ([[0, 1]], None, ["a"])], TypeError, "ids must be integers"),
         ([([[0, 1]], None, [1]), ([[0, 1]], None, [1])], ValueError, "ids must be unique, but 1 is given more than on"),
         ([([[0, 1]], None, ["a"]), ([[0, 1]], None, ["a"])], ValueError, "ids must be unique, but 'a' is given more t"),
@@ -429,10 +433,10 @@ def test_appended_blocks_that_are_refused_leave_the_folder_as_it_was(tmp_path):
     index.save(tmp_path)
     codes = random_codes(2, 5)
     for blocks, message in [
-        ([codes], "ids missing"),
+        ([codes], "ids must be passed to every add"),
         ([(codes, None, [20, 3])], "ids must be unique, but 3 is given more than once"),
         ([(codes, None, [20, 21]), (codes, None, [30, 20])], "ids must be unique, but 20 is given more than once"),
-        ([(codes, [0, 1], [20, 21])], "without labels, got y given"),
+        ([(codes, [0, 1], [20, 21])], "y must not be passed: fit was called without y"),
     ]:
         with pytest.raises(ValueError, match=message):
             HammingIndex.append_blocks(tmp_path, blocks)

@@ -179,7 +179,7 @@ def test_a_call_that_raises_changes_nothing(algorithm):
         (lambda: index.fit(codes[:, :5], ids=[1] * 40), "1 is given more than once"),
         (lambda: index.add(codes[:2], [0], ids=[7, 8]), "inconsistent numbers of samples"),
         (lambda: index.add(codes[:2], [8, 9], ids=[7, 100]), "100 is in the index already"),
-        (lambda: index.add(codes[:2], [8, 9]), "ids missing"),
+        (lambda: index.add(codes[:2], [8, 9]), "ids must be passed to every add"),
         (lambda: index.add(codes[:2, :5], [8, 9], ids=[7, 8]), "X has 5 features"),
         (lambda: index.remove([100, 101]), "101 is not in the index"),
         (lambda: index.update([100, 101], codes[:2]), "101 is not in the index"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skhash.index.mih._multi_index import MultiIndex
 from skhash.index.mih._tables import build_tables, cut_bits
 from skhash.index.scan._candidates import SHIFT, sort_by_digits
-from skhash.index.scan._distinct import Collapsed
+from skhash.index.scan._distinct import DistinctCodes
 
 
 def draw_codes(rng, n, bits, n_centers, flips):
@@ -67,9 +67,9 @@ def test_same_as_sorting_all_distances(collection, collapse, length_of, k, radiu
     codes, bits, queries, allowed = collection
     with pytest.MonkeyPatch.context() as patch:  # from many short substrings to few long ones
         patch.setattr("skhash.index.mih._tables.cut_bits", lambda bits, n: cut_bits(bits, length_of))
-        collapsed = Collapsed(codes)
-        lists = {"ends": collapsed.ends, "rows": collapsed.rows} if collapse else {}
-        index = MultiIndex(collapsed.codes if collapse else codes, bits, **lists)
+        distinct = DistinctCodes(codes)
+        lists = {"ends": distinct.ends, "rows": distinct.rows} if collapse else {}
+        index = MultiIndex(distinct.codes if collapse else codes, bits, **lists)
     k = min(k, len(codes) if allowed is None else allowed.sum())
     # Few steps of many tables or long substrings are cheap, all steps are not: only then is there a budget.
     distances, rows, bounds, _ = index.nearest(queries, k, allowed=allowed, budget=2e5)

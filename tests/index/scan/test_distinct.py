@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhash.index.scan._distinct import Collapsed, distinct_share
+from skhash.index.scan._distinct import DistinctCodes, distinct_share
 from skhash.index.scan._scan import nearest, within
 
 
@@ -21,10 +21,10 @@ def draw_codes(seed, n, n_words, n_values):
 def test_same_as_the_scan(seed, n, n_words, n_values, k, radius):
     codes = draw_codes(seed, n, n_words, n_values)
     queries = draw_codes(seed + 1, 5, n_words, 2 * n_values)
-    collapsed = Collapsed(codes)
+    distinct = DistinctCodes(codes)
     for answer, expected in (
-        (collapsed.nearest(queries, min(k, n)), nearest(codes, queries, min(k, n))),
-        (collapsed.within(queries, radius), within(codes, queries, radius)),
+        (distinct.nearest(queries, min(k, n)), nearest(codes, queries, min(k, n))),
+        (distinct.within(queries, radius), within(codes, queries, radius)),
     ):
         assert [part.tolist() for part in answer] == [part.tolist() for part in expected]
 
@@ -33,14 +33,14 @@ def test_same_as_the_scan(seed, n, n_words, n_values, k, radius):
 @given(st.integers(0, 2**32 - 1), st.integers(1, 1000), st.integers(1, 3), st.sampled_from([1, 3, 40, 2**60]))
 def test_distinct_codes_by_first_row_with_all_their_rows(seed, n, n_words, n_values):
     codes = draw_codes(seed, n, n_words, n_values)
-    collapsed = Collapsed(codes)
+    distinct = DistinctCodes(codes)
     rows_of = {}
     for row, code in enumerate(map(tuple, codes.tolist())):
         rows_of.setdefault(code, []).append(row)
-    assert list(map(tuple, collapsed.codes.tolist())) == list(rows_of)
-    rows = np.split(collapsed.rows, collapsed.ends[1:-1])
+    assert list(map(tuple, distinct.codes.tolist())) == list(rows_of)
+    rows = np.split(distinct.rows, distinct.ends[1:-1])
     assert [part.tolist() for part in rows] == list(rows_of.values())
-    assert collapsed.nbytes == collapsed.codes.nbytes + 4 * n + 8 * (len(rows_of) + 1)
+    assert distinct.nbytes == distinct.codes.nbytes + 4 * n + 8 * (len(rows_of) + 1)
     assert distinct_share(codes) == len(rows_of) / n
 
 

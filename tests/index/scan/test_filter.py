@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from skhash.index.scan._filter import BLOCK, TILE, block_hits, fill_tile, filter_blocks, new_tile, width_of
+from skhash.index.scan._filter import BLOCK, TILE, block_hits, fill_tile, filter_blocks, new_tile
+from skhash.index.scan._scan import width_of
 
 N_WORDS = (1, 2, 3, 4, 8, 9)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from skhash.index.scan._filter import width_of
 from skhash.index.scan._kernels import lower_limits
+from skhash.index.scan._scan import width_of
 
 N_WORDS = (1, 2, 3, 4, 8, 9)
 

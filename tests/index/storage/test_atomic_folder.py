@@ -70,9 +70,9 @@ def test_every_flipped_byte_is_noticed(tmp_path, monkeypatch):
 
 
 def test_headers_that_are_none(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"There is no folder .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"No such directory: .*nowhere"):
         read_header(tmp_path / "nowhere", "test", 1)
-    with pytest.raises(FileNotFoundError, match=r"is no saved index, .* not finished: no header\.json"):
+    with pytest.raises(FileNotFoundError, match=r"is not a saved index, .* not finished: no header\.json"):
         read_header(tmp_path, "test", 1)
     header = tmp_path / "header.json"
     for text, message in [
@@ -100,10 +100,10 @@ def test_files_that_do_not_fit_their_entry(tmp_path):
         os.truncate(path, 39)
         with pytest.raises(ValueError, match=rf"{entry['name']} is truncated: expected 40 bytes, got 39"):
             look(tmp_path, entry)
-        with pytest.raises(ValueError, match=r"names a data file '\.\./codes\.bin'; expected a name like"):
+        with pytest.raises(ValueError, match=r"names a data file '\.\./codes\.bin', expected a name like"):
             look(tmp_path, {**entry, "name": "../codes.bin"})
         with pytest.raises(
-            FileNotFoundError, match=r"codes-0{16}\.bin is missing; header\.json expects it with 40 bytes"
+            FileNotFoundError, match=r"codes-0{16}\.bin is missing, but header\.json names it with 40 bytes"
         ):
             look(tmp_path, {**entry, "name": f"codes-{'0' * 16}.bin"})
 
@@ -115,7 +115,7 @@ def test_folders_with_other_files_are_refused(tmp_path):
     (folder / "notes.txt").write_text("mine")
     prepare(folder)  # holds an index
     (folder / "header.json").unlink()
-    with pytest.raises(ValueError, match=r"holds other files, such as 'notes\.txt'; expected a new folder or a saved"):
+    with pytest.raises(ValueError, match=r"holds other files, such as 'notes\.txt', expected a new folder or a saved"):
         prepare(folder)
     (folder / "notes.txt").unlink()
     assert prepare(folder) == folder  # what is left of an interrupted save is no other file

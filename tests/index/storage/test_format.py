@@ -71,7 +71,7 @@ def test_ids_are_checked_before_they_count(folder):
         with pytest.raises(ValueError, match=message):
             write(folder, ([1], labels_of("b"), ids), header=read_index_header(folder))
     assert read_index_header(folder) == before
-    with pytest.raises(TypeError, match="ids must be integers, as those before are; got 'z'"):
+    with pytest.raises(TypeError, match="ids must be integers, as those before are, got 'z'"):
         write(folder, ([1], labels_of("b"), np.array(["z"], object)), header=before)
     write(folder, ([1, 2], None, np.array(["a", ("b", 1)], object)), ([3], None, np.array([4])))
     ids = read_index(folder, read_index_header(folder), mmap=True)[2]
@@ -92,19 +92,19 @@ def drop_classes(header):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda h: h.update(n=4), r"codes are <u8 of shape \[3, 1\]; expected <u8 of shape \[4, 1\]"),
+        (lambda h: h.update(n=4), r"codes are <u8 of shape \[3, 1\], expected <u8 of shape \[4, 1\]"),
         (lambda h: h.update(n=-1), "expected integers n >= 0 and bits >= 1, got n=-1, bits=8"),
         (lambda h: h.update(bits=0), "got n=3, bits=0"),
         (lambda h: h.update(n="3"), "got n='3', bits=8"),
-        (lambda h: h.update(bits=65), r"codes are <u8 of shape \[3, 1\]; expected <u8 of shape \[3, 2\]"),
+        (lambda h: h.update(bits=65), r"codes are <u8 of shape \[3, 1\], expected <u8 of shape \[3, 2\]"),
         (lambda h: h.pop("next_id"), r"the header is incomplete or malformed \(KeyError\('next_id'\)\)"),
-        (drop_classes, "files of .*; expected codes and, if any, ids and labels, with classes for single"),
+        (drop_classes, "files of .*, expected codes and, if any, ids and labels, with classes for single"),
         (lambda h: h.pop("bits"), r"the header is incomplete or malformed \(KeyError\('bits'\)\)"),
         (lambda h: h.update(files=3), "the header is incomplete or malformed"),
-        (lambda h: h["files"].pop("codes"), r"names files of \['classes', 'ids', 'labels'\]; expected codes"),
-        (lambda h: h["files"].update(code={}), "names files of .*; expected codes"),
+        (lambda h: h["files"].pop("codes"), r"names files of \['classes', 'ids', 'labels'\], expected codes"),
+        (lambda h: h["files"].update(code={}), "names files of .*, expected codes"),
         (lambda h: h["files"]["codes"].update(dtype="|O"), r"codes are \|O of shape"),
-        (lambda h: h["files"]["codes"].update(size=8), r"codes of shape \[3, 1\] have 8 bytes; expected 24"),
+        (lambda h: h["files"]["codes"].update(size=8), r"codes of shape \[3, 1\] have 8 bytes, expected 24"),
         (lambda h: h["files"]["codes"].update(size=2**60, shape=[2**57, 1]), "expected <u8 of shape"),
         (
             lambda h: h.update(n=2**57, files={"codes": {**h["files"]["codes"], "size": 2**60, "shape": [2**57, 1]}}),
@@ -112,7 +112,7 @@ def drop_classes(header):
         ),
         (
             lambda h: h["files"]["ids"].update(shape=[2]),
-            r"ids are <i8 of shape \[2\]; expected <i8 of shape \[3\] or js",
+            r"ids are <i8 of shape \[2\], expected <i8 of shape \[3\] or js",
         ),
         (lambda h: h["files"]["labels"].update(shape=[3, 2]), "with classes for single labels only"),
         (lambda h: drop_classes(h)["labels"].update(shape=[3, 2]), r"expected \|u1 of shape \[3, 2\]"),

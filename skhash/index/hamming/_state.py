@@ -1,0 +1,240 @@
+"""The state that all chapters of `HammingIndex` share, and the search in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+from bitarray import bitarray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skhash.codes import as_packed, binarize, from_bitarray
+from skhash.index.collection._collection import Collection
+from skhash.index.engine._engine import NearestRequest, RadiusRequest, SearchEngine
+from skhash.utils import restore_on_error
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.index.collection._ids import IdsLike
+    from skhash.utils import CodesLike, Labels
+
+__all__ = ["_IndexState", "read_codes", "split_by_query"]
+
+
+class _IndexState(BaseEstimator):
+    """Codes with their search engine: what every chapter of `HammingIndex` works on.
+
+    The chapters (`UpdateMixin`, `GraphMixin` and the others) inherit from it and are the bases of `HammingIndex`, each
+    with the public methods of one topic.
+
+    Attributes
+    ----------
+    _collection : Collection
+        The codes with ids and labels; set by `fit`.
+    _engine : SearchEngine
+        Searches the codes of the collection; missing after unpickling. Use `_get_engine`.
+    """
+
+    n_neighbors: int
+    radius: int
+    bits: int | None
+    binarize: float | None
+    algorithm: Literal["auto", "brute", "mih"]
+    n_jobs: int | None
+    bits_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+    _collection: Collection
+    _engine: SearchEngine
+
+    @property
+    def codes_(self) -> NDArray[np.uint64]:
+        """The codes as packed words."""
+        return self._collection.live(self._collection.codes)
+
+    @property
+    def ids_(self) -> NDArray[Any]:
+        """The ids of the codes."""
+        return self._collection.ids_of(self._collection.live_rows())
+
+    @property
+    def labels_(self) -> Labels | None:
+        """The labels of the codes, or None."""
+        labels = self._collection.labels
+        return None if labels is None else replace(labels, codes=self._collection.live(labels.codes))
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes; the attribute does not exist without labels."""
+        if self._collection.labels is None:
+            raise AttributeError("HammingIndex was fitted without labels, so it has no classes_.")
+        return self._collection.labels.classes
+
+    @property
+    def n_samples_fit_(self) -> int:
+        """Number of codes."""
+        return len(self._collection)
+
+    @property
+    def last_search_(self) -> dict[str, Any]:
+        """Algorithm and number of queries of the last search."""
+        return self._get_engine().last_search
+
+    def _build(self, X: CodesLike, y: ArrayLike | None = None, ids: IdsLike | None = None) -> Self:
+        """Index codes in place of those that are there; on error the estimator is unchanged."""
+        with restore_on_error(self):
+            codes = self._read_codes(X, reset=True)
+            return self._keep(Collection.build(codes, y, ids))
+
+    def _read_codes(self, X: CodesLike, *, reset: bool) -> NDArray[np.uint64]:
+        """Read codes as packed words, see `read_codes`."""
+        return read_codes(self, X, reset=reset)
+
+    def _keep(self, collection: Collection, engine: SearchEngine | None = None) -> Self:
+        """Store a collection, with an engine that knows its codes or a new one."""
+        self._engine = engine or SearchEngine(collection.codes, self.bits_, self.algorithm)
+        self._collection = collection
+        return self
+
+    def _get_engine(self) -> SearchEngine:
+        """Return the engine, or a new one after unpickling and for another algorithm."""
+        engine = getattr(self, "_engine", None)
+        if engine is None or engine.algorithm != self.algorithm:
+            engine = self._engine = SearchEngine(self._collection.codes, self.bits_, self.algorithm)
+        return engine
+
+    def _nearest(
+        self, X: CodesLike | None, n_neighbors: int | None = None, where: IdsLike | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return distances and rows of the nearest codes, both of shape (n_queries, n_neighbors)."""
+        queries, request = self._nearest_request(X, n_neighbors, where)
+        distances, rows = self._get_engine().search(queries, request)
+        if X is None:
+            k = request.k - 1
+            # Among many equal codes a code may not be one of its own k + 1 nearest: then the last one goes.
+            others = rows != self._collection.live_rows()[:, None]
+            others[others.all(axis=1), -1] = False
+            distances, rows = distances[others].reshape(-1, k), rows[others].reshape(-1, k)
+        return distances, rows
+
+    def _within(
+        self, X: CodesLike | None, radius: int | None = None, where: IdsLike | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+        """Return the number of neighbors of each query, and their distances and rows, query after query."""
+        queries, request = self._radius_request(X, radius, where)
+        counts, distances, rows = self._get_engine().search(queries, request)
+        if X is None:
+            query = np.repeat(np.arange(len(counts)), counts)
+            others = rows != self._collection.live_rows()[query]
+            counts = np.bincount(query[others], minlength=len(counts))
+            distances, rows = distances[others], rows[others]
+        return counts, distances, rows
+
+    def _nearest_request(
+        self, X: CodesLike | None, n_neighbors: int | None, where: IdsLike | None
+    ) -> tuple[NDArray[np.uint64], NearestRequest]:
+        """Read the arguments of `_nearest`; without `X` the request is for one neighbor more, the code itself."""
+        check_is_fitted(self)
+        k = self.n_neighbors if n_neighbors is None else n_neighbors
+        check_scalar(k, "n_neighbors", Integral, min_val=1)
+        k = int(k)  # numpy's narrow integers overflow
+        queries, allowed = self._read_search(X, where)
+        n_allowed = self.n_samples_fit_ if where is None or allowed is None else np.count_nonzero(allowed)
+        own = int(X is None)
+        if k + own > n_allowed:
+            passing = "" if where is None else f", of which where passes {n_allowed}"
+            raise ValueError(
+                f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but n_neighbors = {k}, "
+                f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {len(queries)}."
+            )
+        return queries, NearestRequest(k + own, n_jobs=self.n_jobs, allowed=allowed)
+
+    def _radius_request(
+        self, X: CodesLike | None, radius: int | None, where: IdsLike | None
+    ) -> tuple[NDArray[np.uint64], RadiusRequest]:
+        """Read the arguments of `_within`."""
+        check_is_fitted(self)
+        radius = self.radius if radius is None else radius
+        check_scalar(radius, "radius", Integral, min_val=0)
+        queries, allowed = self._read_search(X, where)
+        return queries, RadiusRequest(min(int(radius), self.bits_), n_jobs=self.n_jobs, allowed=allowed)
+
+    def _read_search(
+        self, X: CodesLike | None, where: IdsLike | None
+    ) -> tuple[NDArray[np.uint64], NDArray[np.bool_] | None]:
+        """Return the queries and the mask of rows that may be found (None for all)."""
+        queries = self.codes_ if X is None else self._read_codes(X, reset=False)
+        return queries, self._collection.select(where)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Of a pickle, or of a shallow copy, which must share neither memory that is written to nor the engine.
+        state = dict(cast("dict[str, Any]", super().__getstate__()))
+        state.pop("_engine", None)
+        if "_collection" in state:
+            state["_collection"] = self._collection.share()
+        return state
+
+
+def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint64]:
+    """Read codes in any form as packed words.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        With the parameters `bits` and `binarize`.
+    X : array-like of shape (n_samples, bits) or in another form of `skhash.codes`
+        Codes.
+    reset : bool
+        Whether to set `bits_`, `n_features_in_` and `feature_names_in_` of the estimator from them, or to check them
+        against these.
+
+    Returns
+    -------
+    words : ndarray of uint64 of shape (n_samples, ceil(bits_ / 64))
+        Packed codes; `X` itself where it has this form.
+    """
+    array: Any = X
+    if isinstance(X, bitarray) or (isinstance(X, (list, tuple)) and X and isinstance(X[0], bitarray)):
+        array = from_bitarray(X)
+    elif isinstance(X, (list, tuple)):
+        array = np.asarray(X)
+    elif hasattr(X, "detach"):
+        array = array.detach().cpu().numpy()
+    bits = estimator.bits if reset else estimator.bits_
+    packed = _is_packed(array, bits)
+    # scikit-learn's checks are not for packed codes, whose features are bits, and would double the time of one query.
+    codes: Any = array if packed else validate_data(estimator, array, reset=reset)
+    if len(codes) == 0:
+        raise ValueError(f"Found array with 0 sample(s) (shape={codes.shape}) while a minimum of 1 is required.")
+    if codes.dtype == np.uint64 and not packed:
+        raise ValueError(f"Packed words (uint64) must be an array, got {type(array).__name__}.")
+    if estimator.binarize is not None and codes.dtype.kind in "if":
+        codes = binarize(codes, estimator.binarize)
+    words, bits = as_packed(codes, bits)
+    if packed and reset:
+        validate_data(estimator, codes, skip_check_array=True)  # forgets the names of an earlier fit
+    if reset:
+        estimator.bits_ = estimator.n_features_in_ = bits
+    return words
+
+
+def _is_packed(X: Any, bits: int | None) -> bool:
+    """Check whether X is an array of packed words or, by the rule of `as_packed`, of packed bytes."""
+    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind != "u":
+        return False
+    width = X.shape[1]
+    return X.itemsize == 8 or (X.itemsize == 1 and bits is not None and width != bits and width == -(-bits // 8))
+
+
+def split_by_query(values: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Split an array into one array per query, in an array of objects."""
+    pieces = np.empty(len(counts), dtype=object)
+    pieces[:] = np.split(values, np.cumsum(counts)[:-1])
+    return pieces

@@ -1,0 +1,193 @@
+"""Collections to and from a folder, with the facts about their index: at once, or a block at a time in bounded memory.
+
+Nothing here knows the estimator: what is saved is a `Collection` and `IndexFacts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skhash.index.collection._collection import Collection
+from skhash.index.storage import _atomic_folder as _folder
+from skhash.index.storage._format import FORMAT, VERSION, IndexWriter, read_index, read_index_header
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from skhash.utils import Labels
+
+__all__ = ["IndexFacts", "SavedIndex", "add_blocks", "append_to", "create", "live_blocks", "open_current"]
+
+_COPIED_AT_ONCE = 2**20
+
+
+@dataclass(frozen=True)
+class IndexFacts:
+    """Entries of the header that describe an index beside its data.
+
+    Parameters
+    ----------
+    bits : int
+        Code length.
+    parameters : dict
+        Parameters of the estimator by name.
+    feature_names : list of str, default=None
+        Column names, if the codes were a data frame.
+    """
+
+    bits: int
+    parameters: dict[str, Any]
+    feature_names: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class SavedIndex:
+    """Contents of a folder in one state.
+
+    Parameters
+    ----------
+    collection : Collection
+        Codes, labels and ids.
+    facts : IndexFacts
+        The facts about the index.
+    library : str
+        Version of skhash that wrote them.
+    crc32 : str
+        Checksum of the header, which differs between states of the folder.
+    """
+
+    collection: Collection
+    facts: IndexFacts
+    library: str
+    crc32: str
+
+
+@contextmanager
+def create(path: str | os.PathLike[str]) -> Iterator[IndexWriter]:
+    """Lock a folder, new or with an index that the writer's `commit` replaces, and yield the writer."""
+    folder = _folder.prepare(path)
+    with _folder.locked(folder), IndexWriter(folder) as writer:
+        yield writer
+
+
+@contextmanager
+def append_to(path: str | os.PathLike[str]) -> Iterator[tuple[IndexWriter, SavedIndex]]:
+    """Lock the folder of a saved index; yield a writer that continues it, and the index, mapped into memory."""
+    folder = Path(path)
+    _folder.read_header(folder, FORMAT, VERSION)  # a folder that does not exist cannot be locked
+    with _folder.locked(folder):
+        header = read_index_header(folder)
+        with IndexWriter(folder, header) as writer:
+            yield writer, _read(folder, header, mmap=True)
+
+
+def open_current(folder: Path, mmap: bool = True) -> SavedIndex:
+    """Open the current contents of a folder, even while others save to it.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of a saved index.
+    mmap : bool, default=True
+        Whether to map the data into memory rather than to read it and compare its checksums.
+
+    Returns
+    -------
+    saved : SavedIndex
+        One state of the folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder, its header or a file that the header names is missing.
+    ValueError
+        If the folder is not a saved index, of a newer version, or damaged.
+    """
+    failed_with = None
+    while True:
+        try:
+            return _read(folder, read_index_header(folder), mmap)
+        except FileNotFoundError:
+            # A save may have come between a header and its files; with the same header once more they are missing.
+            current = _folder.read_header(folder, FORMAT, VERSION)
+            if current == failed_with:
+                raise
+            failed_with = current
+
+
+def live_blocks(
+    collection: Collection,
+) -> Iterator[tuple[NDArray[np.uint64], Labels | None, NDArray[Any] | None]]:
+    """Yield codes, labels and ids of the rows that are not removed; without a copy if that is all of them."""
+    if collection.live_mask is None:
+        is_row = collection.ids is None and collection.next_id == len(collection)
+        yield collection.codes, collection.labels, None if is_row else collection.ids_of(collection.live_rows())
+        return
+    for start in range(0, len(collection.live_mask), _COPIED_AT_ONCE):
+        rows = start + np.flatnonzero(collection.live_mask[start : start + _COPIED_AT_ONCE])
+        labels = None if collection.labels is None else collection.labels[rows]
+        yield collection.codes[rows], labels, collection.ids_of(rows)
+
+
+def add_blocks(
+    writer: IndexWriter,
+    blocks: Iterable[Any],
+    read: Callable[[Any, bool], NDArray[np.uint64]],
+    known: Collection | None = None,
+) -> Collection | None:
+    """Write blocks of codes, each checked against those before it.
+
+    Parameters
+    ----------
+    writer : IndexWriter
+        Writes them; the caller commits.
+    blocks : iterable of codes or of tuples (codes, labels) or (codes, labels, ids)
+        The blocks.
+    read : callable
+        Takes the codes of a block and whether they are the first ones; returns packed codes.
+    known : Collection, default=None
+        The collection that the blocks continue; None for a new one.
+
+    Returns
+    -------
+    last : Collection or None
+        The last block, whose classes and next id are those of all blocks; `known` without blocks.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a block does not fit to those before; with a note that names its number.
+    """
+    counted = known is None or known.ids is None  # counted ids are the rows as long as none was removed: not written
+    for number, block in enumerate(blocks):
+        X, y, ids = (*block, None, None)[:3] if isinstance(block, tuple) else (block, None, None)
+        try:
+            codes = read(X, known is None)
+            known = Collection.build(codes, y, ids) if known is None else _without_rows(known).add(codes, y, ids)
+            writer.add(known.codes, known.labels, None if counted and known.next_id is not None else known.ids)
+        except (TypeError, ValueError) as error:
+            error.add_note(f"This was block {number} of blocks.")
+            raise
+    return known
+
+
+def _read(folder: Path, header: dict[str, Any], mmap: bool) -> SavedIndex:
+    """Read the data that a header describes."""
+    facts = IndexFacts(header["bits"], header["parameters"], header["feature_names"])
+    collection = Collection(*read_index(folder, header, mmap), header["next_id"])
+    return SavedIndex(collection, facts, header["library"], header["crc32"])
+
+
+def _without_rows(collection: Collection) -> Collection:
+    """Return what the next block is checked against: kinds of ids and labels, classes, and the next id."""
+    labels = None if collection.labels is None else collection.labels[:0]
+    ids = None if collection.ids is None else collection.ids[:0]
+    return Collection(collection.codes[:0], labels, ids, collection.next_id)
