@@ -3,7 +3,10 @@
 Weiss, Torralba, Fergus, "Spectral hashing", NIPS 2008.
 """
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -11,6 +14,9 @@ from skhash.methods._covariance import RunningCovariance
 from skhash.methods._sample import Sample
 from skhash.methods._streamed import StreamedHasher, Summary, project
 from skhash.utils import Interval, local_random_state
+
+if TYPE_CHECKING:
+    from skhash.utils import RandomStateLike
 
 _EPS = np.finfo(np.float64).eps
 
@@ -45,7 +51,7 @@ class SpectralHasher(StreamedHasher):
     frequencies_ : ndarray of shape (bits,)
         Angular frequency of each bit's wave, which never falls.
     n_samples_seen_ : int
-        Number of training samples, of all calls of `partial_fit` together.
+        Number of training samples, over all calls of `partial_fit`.
     label_index_ : HammingIndex or None
         Training codes with their labels, if `fit` was given labels.
     classes_ : ndarray of shape (n_classes,)
@@ -88,13 +94,15 @@ class SpectralHasher(StreamedHasher):
     array([ 3,  0,  2,  1,  4,  6,  7, 10,  5,  9,  8, 11, 12,  3, 13,  0])
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **StreamedHasher._parameter_constraints,
         "max_samples": [Interval(Integral, 2, None, closed="left"), None],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, bits=64, *, max_samples=20_000, random_state=None):
+    def __init__(
+        self, bits: int = 64, *, max_samples: int | None = 20_000, random_state: RandomStateLike = None
+    ) -> None:
         self.bits = bits
         self.max_samples = max_samples
         self.random_state = random_state
