@@ -28,8 +28,8 @@ from skhash.utils import check_option
 
 if TYPE_CHECKING:
     from skhash.deep._context import TrainingContext
-    from skhash.deep._data import AnySamples
     from skhash.deep._hasher import DeepHasher
+    from skhash.inputs import Samples
 
 # `Standardize` is fitted on at most this many numbers (64 MB) and this many samples.
 _STANDARDIZE_VALUES = 2**24
@@ -37,7 +37,7 @@ _STANDARDIZE_ROWS = 8192
 
 
 def resolve_recipe(
-    hasher: DeepHasher, recipes: Mapping[str, Recipe | tuple[Recipe, Recipe]], samples: AnySamples
+    hasher: DeepHasher, recipes: Mapping[str, Recipe | tuple[Recipe, Recipe]], samples: Samples
 ) -> Recipe:
     """Return the recipe with the hasher's parameters that are not None in place, and every "auto" resolved."""
     recipe = hasher.recipe
@@ -86,6 +86,7 @@ def make_loop(hasher: DeepHasher, network: HashNetwork, context: TrainingContext
     """Build the training loop of a network: optimizer, schedule, batches, views."""
     recipe = context.recipe
     network.frozen = recipe.backbone_lr_ratio == 0
+    assert not isinstance(recipe.dropout, str)  # "auto" is resolved
     network.dropout = recipe.dropout
     optimizer = make_optimizer(
         recipe.optimizer,
@@ -95,12 +96,12 @@ def make_loop(hasher: DeepHasher, network: HashNetwork, context: TrainingContext
         weight_decay=recipe.weight_decay,
     )
     batches = hasher._make_batches(context)
-    steps = [batches.steps(len(context.samples), epoch) for epoch in range(recipe.max_epochs)]
+    steps = [batches.steps(len(context.samples), epoch) for epoch in range(context.max_epochs)]
     return TrainingLoop(
         network=network,
         loss=hasher._loss,
         optimizer=optimizer,
-        schedule=make_schedule(recipe.schedule, optimizer, epochs=recipe.max_epochs, steps_per_epoch=steps),
+        schedule=make_schedule(recipe.schedule, optimizer, epochs=context.max_epochs, steps_per_epoch=steps),
         batch_size=recipe.batch_size,
         device=next(network.parameters()).device,
         generator=context.generator,

@@ -14,7 +14,7 @@ from skhash.nn import build
 if TYPE_CHECKING:
     import numpy as np
 
-    from skhash.deep._data import AnySamples
+    from skhash.inputs import Samples
     from skhash.training import Recipe
     from skhash.utils import Labels
 
@@ -29,8 +29,8 @@ class TrainingContext:
 
     Parameters
     ----------
-    samples : Samples, ImageFiles, DatasetSamples or SampleSubset
-        Training samples.
+    samples : Samples
+        Training samples; or another class of `skhash.inputs` with the same interface.
     labels : Labels or None
         Their labels; None if the method trains without labels.
     recipe : Recipe
@@ -44,7 +44,7 @@ class TrainingContext:
         Random views (augmentations), weak and strong, see `skhash.training.resolve_views`.
     """
 
-    samples: AnySamples
+    samples: Samples
     labels: Labels | None
     recipe: Recipe
     random_state: np.random.RandomState
@@ -55,6 +55,12 @@ class TrainingContext:
     def sample_shape(self) -> tuple[int, ...]:
         """Shape of a sample: (n_features,) or (channels, height, width)."""
         return tuple(self.samples.sample_shape)
+
+    @property
+    def max_epochs(self) -> int:
+        """Number of epochs of the recipe."""
+        assert not isinstance(self.recipe.max_epochs, str)  # "auto" is resolved
+        return self.recipe.max_epochs
 
     @property
     def n_classes(self) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from skhash.codes import binarize
-from skhash.inputs import DatasetSamples, ImageFiles, Samples, SampleSubset, read_images
+from skhash.inputs import DatasetSamples, Samples, read_images
 from skhash.metrics import mean_average_precision
 from skhash.nn import encode
 from skhash.utils import Labels, are_labels, read_labels
@@ -23,13 +23,11 @@ if TYPE_CHECKING:
     from skhash.nn import HashNetwork
     from skhash.utils import SamplesLike
 
-AnySamples: TypeAlias = Samples | ImageFiles | DatasetSamples | SampleSubset
-
 # Attributes that scikit-learn's validation writes.
 FEATURE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 
 
-def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> AnySamples:
+def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> Samples:
     """Read `X` as samples; with `reset`, record its features, otherwise compare it with what `fit` has seen."""
     images = read_images(X, None if reset else hasher.input_shape_, size=hasher.image_size)
     if images is None:
@@ -40,7 +38,8 @@ def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> AnySampl
     elif images.kind == "images" and images.integer != hasher._integer_pixels:
         seen = "integer pixels, which are divided by 255" if hasher._integer_pixels else "floating-point pixels"
         raise ValueError(f"X has {'integer' if images.integer else 'floating-point'} pixels; fit has seen {seen}.")
-    return images
+    # The classes of samples share an interface without a common base; annotations name `Samples`.
+    return cast("Samples", images)
 
 
 def _read_features(hasher: DeepHasher, X: Any, *, reset: bool) -> NDArray[Any]:
@@ -50,12 +49,12 @@ def _read_features(hasher: DeepHasher, X: Any, *, reset: bool) -> NDArray[Any]:
             f"X is not an image input: got {type(X).__name__} of shape {np.shape(X)}, expected images of shape "
             f"{hasher.input_shape_}. Pass a single image as a list or array of one image."
         )
-    return validate_data(hasher, X, dtype=[np.float64, np.float32], reset=reset)
+    return cast("NDArray[Any]", validate_data(hasher, X, dtype=[np.float64, np.float32], reset=reset))
 
 
 def read_training_data(
     hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, *, classes: ArrayLike | None, resume: bool
-) -> tuple[AnySamples, Labels | None]:
+) -> tuple[Samples, Labels | None]:
     """Read samples and labels to train on; labels are None if the method neither needs nor gets any."""
     samples = read_samples(hasher, X, reset=not resume)
     if y is None and isinstance(samples, DatasetSamples):
@@ -64,7 +63,7 @@ def read_training_data(
         raise ValueError(f"{type(hasher).__name__} requires y to be passed, but the target y is None.")
     if len(samples) < 2:
         raise ValueError(f"{type(hasher).__name__} needs at least 2 training samples, got n_samples={len(samples)}.")
-    if hasher._needs_labels or are_labels(y):
+    if y is not None and (hasher._needs_labels or are_labels(y)):
         labels = read_labels(y, n_samples=len(samples), classes=None if classes is None else np.unique(classes))
     else:
         labels = None
@@ -92,10 +91,10 @@ def hold_out(
         stratify = labels.codes
     rows = np.arange(n_samples)
     kept, held = train_test_split(rows, test_size=n_held, stratify=stratify, random_state=random_state)
-    return kept, held
+    return np.asarray(kept), np.asarray(held)
 
 
-def make_validation(network: HashNetwork, samples: AnySamples, labels: Labels) -> Callable[[], float]:
+def make_validation(network: HashNetwork, samples: Samples, labels: Labels) -> Callable[[], float]:
     """Return a function that computes mAP@all of each held-out sample against the others, with the current network."""
     truth = labels.codes
 

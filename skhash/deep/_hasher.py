@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import torch
 from sklearn.utils.metaestimators import available_if
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from skhash.deep._context import TrainingContext
-    from skhash.deep._data import AnySamples
+    from skhash.inputs import Samples
     from skhash.nn import HashNetwork
     from skhash.training import Batch, Recipe, Steps, TrainingLoop
     from skhash.utils import Labels, RandomStateLike, SamplesLike
@@ -76,9 +76,9 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
     _keeps_own_loss: ClassVar[bool] = True
 
     # Recipes that a method adds to `skhash.training.RECIPES` or changes; a pair is for features and for images.
-    _recipes: ClassVar[Mapping[str, Recipe | tuple[Recipe, Recipe]]] = {}
+    _recipes: ClassVar[Mapping[str, Any]] = {}
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **BaseHasher._parameter_constraints,
         **TRAINING_CONSTRAINTS,
     }
@@ -87,7 +87,8 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         super().__init_subclass__(**kwargs)
         cls.__doc__ = document_parameters(cls.__doc__)
         cls.__init__ = inherit_parameters(cls.__init__, super(cls, cls).__init__)
-        cls._recipes = {**RECIPES, **super(cls, cls)._recipes, **vars(cls).get("_recipes", {})}
+        inherited = cast("type[DeepHasher]", super(cls, cls))._recipes
+        cls._recipes = {**RECIPES, **inherited, **vars(cls).get("_recipes", {})}
 
     @abstractmethod
     def __init__(
@@ -161,15 +162,15 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         """Return the backbone for `skhash.nn.make_backbone`."""
         return self.backbone
 
-    def _choose_recipe(self, samples: AnySamples, labels: Labels | None) -> Recipe:
+    def _choose_recipe(self, samples: Samples, labels: Labels | None) -> Recipe:
         """Return the recipe with the parameters that are not None in place; `labels` is None without labels."""
         return resolve_recipe(self, self._recipes_for(labels), samples)
 
-    def _recipes_for(self, labels: Labels | None) -> Mapping[str, Recipe | tuple[Recipe, Recipe]]:
+    def _recipes_for(self, labels: Labels | None) -> Mapping[str, Any]:
         """Return the recipes that the parameter `recipe` may name."""
         return self._recipes
 
-    def _choose_views(self, samples: AnySamples) -> tuple[Any, Any]:
+    def _choose_views(self, samples: Samples) -> tuple[Any, Any]:
         """Return the weak and the strong random views that the parameter `views` stands for."""
         views = resolve_views(self.views, tuple(samples.sample_shape), wanted=self._compares_views)
         if self._compares_views and None in views:
@@ -268,7 +269,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
             the nearest training codes, see `HammingIndex.predict`.
         """
         check_is_fitted(self)
-        criterion = self.module_.criterion
+        criterion: Any = self.module_.criterion
         if not hasattr(criterion, "class_scores") or self.multilabel_:
             return super().predict(X)
         z = torch.from_numpy(self.decision_function(X)).to(self._device())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skhash.deep._data import AnySamples, read_samples
+from skhash.deep._data import read_samples
 from skhash.deep._state import DeepState
 from skhash.nn import encode
 from skhash.nn.binary import BinaryConv2d, BinaryLinear, export_network
@@ -17,6 +17,8 @@ from skhash.runtime import PackedHasher, compare_codes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from skhash.deep._hasher import DeepHasher
+    from skhash.inputs import Samples
     from skhash.nn import HashNetwork
     from skhash.runtime import CodeComparison
     from skhash.utils import SamplesLike
@@ -92,15 +94,15 @@ class PackedInference(DeepState):
             np.concatenate(list(_encode_packed(packed, samples))),
         )
 
-    def _validate(self, X: SamplesLike) -> AnySamples:
-        return read_samples(self, X, reset=False)
+    def _validate(self, X: SamplesLike) -> Samples:
+        return read_samples(cast("DeepHasher", self), X, reset=False)
 
-    def _project(self, samples: AnySamples) -> Iterator[NDArray[Any]]:
+    def _project(self, samples: Samples) -> Iterator[NDArray[Any]]:
         if self.inference_ == "packed":
             return _encode_packed(self._current_packed(), samples)
         return encode(self.module_.encoder, samples)
 
-    def _choose_inference(self, network: HashNetwork, samples: AnySamples) -> Literal["packed", "torch"]:
+    def _choose_inference(self, network: HashNetwork, samples: Samples) -> Literal["packed", "torch"]:
         """Return how codes are to be computed."""
         vars(self).pop("_packed", None)  # of an earlier fit
         binary = any(isinstance(module, (BinaryConv2d, BinaryLinear)) for module in network.backbone.modules())
@@ -157,7 +159,7 @@ def _versions(network: HashNetwork) -> list[tuple[Any, Any]]:
     return versions + [(layer, None) for layer in layers]
 
 
-def _are_bytes(samples: AnySamples) -> bool:
+def _are_bytes(samples: Samples) -> bool:
     """Return whether pixels in memory are integers from 0 to 255; True for samples that are not in memory."""
     data = getattr(samples, "data", None)
     if samples.kind == "features" or data is None or data.dtype == np.uint8 or not len(data):
@@ -165,7 +167,7 @@ def _are_bytes(samples: AnySamples) -> bool:
     return data.min() >= 0 and data.max() <= _LARGEST_PIXEL
 
 
-def _encode_packed(packed: PackedHasher, samples: AnySamples) -> Iterator[NDArray[Any]]:
+def _encode_packed(packed: PackedHasher, samples: Samples) -> Iterator[NDArray[Any]]:
     """Yield blocks of continuous codes, as `skhash.nn.encode` does."""
     rows = max(_BLOCK_VALUES // int(np.prod(samples.sample_shape)), 1)
     read = _read_pixels if samples.kind == "images" else _read_features
@@ -173,11 +175,11 @@ def _encode_packed(packed: PackedHasher, samples: AnySamples) -> Iterator[NDArra
         yield packed.decision_function(read(samples, range(start, min(start + rows, len(samples)))))
 
 
-def _read_features(samples: AnySamples, rows: range) -> NDArray[Any]:
+def _read_features(samples: Samples, rows: range) -> NDArray[Any]:
     return samples.batch(rows).numpy()
 
 
-def _read_pixels(samples: AnySamples, rows: range) -> NDArray[np.uint8]:
+def _read_pixels(samples: Samples, rows: range) -> NDArray[np.uint8]:
     """Return images as uint8 with channels last."""
     data = getattr(samples, "data", None)
     if data is not None and data.dtype == np.uint8:

@@ -16,8 +16,8 @@ from skhash.utils import check_unchanged
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from skhash.deep._data import AnySamples
     from skhash.index import HammingIndex
+    from skhash.inputs import Samples
     from skhash.nn import HashNetwork
     from skhash.training import Recipe, TrainingLoop
     from skhash.utils import Labels
@@ -98,7 +98,7 @@ def network_to_continue(hasher: DeepState, labels: Labels | None) -> HashNetwork
     return hasher.module_
 
 
-def fitted_state(hasher: DeepState, network: HashNetwork, samples: AnySamples, labels: Labels | None) -> dict[str, Any]:
+def fitted_state(hasher: DeepState, network: HashNetwork, samples: Samples, labels: Labels | None) -> dict[str, Any]:
     """Return the attributes that make a hasher with this network a fitted one."""
     state: dict[str, Any] = {
         "module_": network,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from skhash.deep._assembly import make_network
 from skhash.deep._context import TrainingContext
@@ -18,11 +18,11 @@ from skhash.utils import fit_context, local_random_state, restore_on_error
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
     from torch import nn
 
-    from skhash.deep._data import AnySamples
     from skhash.deep._hasher import DeepHasher
+    from skhash.inputs import Samples
     from skhash.nn import HashNetwork
     from skhash.utils import Labels, SamplesLike
 
@@ -70,21 +70,19 @@ def train(
         if hasher.early_stopping:
             # Drawn first, so that a warm start with the same seed holds out the same samples.
             kept, held = hold_out(labels, len(samples), hasher.validation_fraction, random_state)
-            train_samples, train_labels = SampleSubset(samples, kept), _rows_of(labels, kept)
-            validation = SampleSubset(samples, held), _rows_of(labels, held)
+            train_samples, train_labels = _rows_of(samples, labels, kept)
+            validation = _rows_of(samples, labels, held)
         context = _make_context(hasher, samples, labels, random_state, generator)
         context = replace(context, samples=train_samples, labels=train_labels)
         network = _get_network(hasher, labels, context, resume=resume, wrap_criterion=wrap_criterion)
-        task = FitTask(
-            hasher, X, y, context.recipe.max_epochs, lambda: _complete_state(hasher, network, samples, labels)
-        )
+        task = FitTask(hasher, X, y, context.max_epochs, lambda: _complete_state(hasher, network, samples, labels))
         stopping = EarlyStopping(hasher.n_iter_no_change) if hasher.early_stopping else None
         loop = hasher._make_loop(network, context)
         history = run_epochs(
             loop,
             train_samples,
             context.targets(loop.device),
-            epochs=context.recipe.max_epochs,
+            epochs=context.max_epochs,
             validate=None if validation is None else make_validation(network, *validation),
             early_stopping=stopping,
             describe=hasher._make_description(network, context),
@@ -151,7 +149,7 @@ def become_fitted(hasher: DeepHasher, network: HashNetwork, context: TrainingCon
 
 def _make_context(
     hasher: DeepHasher,
-    samples: AnySamples,
+    samples: Samples,
     labels: Labels | None,
     random_state: np.random.RandomState,
     generator: torch.Generator,
@@ -181,7 +179,7 @@ def _get_network(
 
 
 def _complete_state(
-    hasher: DeepHasher, network: HashNetwork, samples: AnySamples, labels: Labels | None
+    hasher: DeepHasher, network: HashNetwork, samples: Samples, labels: Labels | None
 ) -> dict[str, Any]:
     inference = hasher._choose_inference(network, samples)
     return {**fitted_state(hasher, network, samples, labels), "inference_": inference}
@@ -191,6 +189,6 @@ def _known_classes(hasher: DeepHasher, resume: bool) -> ArrayLike | None:
     return getattr(hasher, "classes_", None) if resume else None
 
 
-def _rows_of(labels: Labels | None, rows: Any) -> Labels:
-    assert labels is not None, "held-out samples have labels"
-    return labels[rows]
+def _rows_of(samples: Samples, labels: Labels | None, rows: NDArray[np.int64]) -> tuple[Samples, Labels]:
+    assert labels is not None  # `hold_out` has checked it
+    return cast("Samples", SampleSubset(samples, rows)), labels[rows]

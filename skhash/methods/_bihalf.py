@@ -6,7 +6,7 @@ Li and van Gemert, "Deep unsupervised image hashing by maximizing bit entropy", 
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import nn
 
@@ -83,7 +83,7 @@ class BiHalfHasher(UnsupervisedHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **UnsupervisedHasher._parameter_constraints,
         "gamma": [Interval(Real, 0, None, closed="left")],
         "center": ["boolean"],

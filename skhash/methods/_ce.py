@@ -6,7 +6,7 @@ objective", NeurIPS 2021.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import CELoss
@@ -71,7 +71,7 @@ class CEHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "balance": [StrOptions({"batch_norm", "bihalf"}), None],
     }
@@ -86,7 +86,7 @@ class CEHasher(DeepHasher):
         **training: Unpack[TrainingParameters],
     ) -> None:
         super().__init__(bits, **training)
-        self.balance = balance
+        self.balance: Literal["batch_norm", "bihalf"] | None = balance
 
     def _make_head(self, in_features: int) -> nn.Module:
         return HashHead(in_features, self.bits, self.balance, bias=self.balance is None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class CenterHasher(DeepHasher):
     class_centers_: NDArray[np.int8]
     orthogonality_: float
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "centers": [StrOptions(set(CENTER_METHODS)), "array-like"],
     }
@@ -67,7 +67,8 @@ class CenterHasher(DeepHasher):
 
     def _draw_centers(self, n_classes: int, random_state: np.random.RandomState) -> NDArray[np.int8]:
         """Make centers by the method that `centers` names."""
-        return make_hash_centers(n_classes, self.bits, method=self.centers, random_state=random_state)
+        method = cast("str", self.centers)
+        return make_hash_centers(n_classes, self.bits, method=method, random_state=random_state)
 
     def _draw_ties(self, random_state: np.random.RandomState) -> NDArray[np.int64]:
         """Draw the bits that a sample of several classes gets where their centers cancel out."""
@@ -77,7 +78,8 @@ class CenterHasher(DeepHasher):
         super()._finish(network, context)
         assert context.labels is not None
         assert self.label_index_ is not None
-        self.centers_ = self.module_.criterion.centers.detach().cpu().numpy().astype(np.int8)
+        criterion: Any = self.module_.criterion
+        self.centers_ = criterion.centers.detach().cpu().numpy().astype(np.int8)
         self.min_distance_ = min_distance(self.centers_)
         codes = unpack_codes(self.label_index_.codes_, self.bits)
         self.class_centers_ = class_centers(codes, context.labels.codes, context.n_classes)

@@ -6,7 +6,7 @@ Qiu, Su, Ou, Yu, Chen, "Unsupervised hashing with contrastive information bottle
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from skhash.losses import CIBLoss
 from skhash.methods._unsupervised import UnsupervisedHasher
@@ -86,7 +86,7 @@ class CIBHasher(UnsupervisedHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **UnsupervisedHasher._parameter_constraints,
         "kl_weight": [Interval(Real, 0, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from skhash.deep import TrainingContext
+    from skhash.inputs import Samples
     from skhash.nn import HashNetwork
 
 _ROWS = 256
@@ -35,7 +36,7 @@ class CodeDiagnostics:
         assert context.labels is not None
         rows = torch.randperm(len(context.samples), generator=context.generator)[:_ROWS].numpy()
         self.network = network
-        self.samples = SampleSubset(context.samples, rows)
+        self.samples = cast("Samples", SampleSubset(context.samples, rows))
         self.member = context.labels[rows].multi_hot() > 0
         self.centers = self._current_centers()
 
@@ -52,10 +53,11 @@ class CodeDiagnostics:
         }
 
     def _current_centers(self) -> NDArray[np.float32]:
-        return self.network.criterion.centers.detach().cpu().numpy()
+        criterion: Any = self.network.criterion
+        return criterion.centers.detach().cpu().numpy()
 
 
-def _mean_distance(codes: NDArray[np.float64], others: NDArray[np.floating], pairs: NDArray[np.bool_]) -> float:
+def _mean_distance(codes: NDArray[np.floating], others: NDArray[np.floating], pairs: NDArray[np.bool_]) -> float:
     """Return the mean Hamming distance of codes of -1 and +1 over the pairs in a mask of shape (n, m)."""
     distances = (codes.shape[1] - codes @ others.T) / 2
     return float(distances[pairs].mean()) if pairs.any() else float("nan")

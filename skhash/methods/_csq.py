@@ -7,7 +7,7 @@ CVPR 2020.
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.centers import CENTER_METHODS, make_hash_centers
 from skhash.losses import CSQLoss
@@ -93,7 +93,7 @@ class CSQHasher(CenterHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **CenterHasher._parameter_constraints,
         "centers": [StrOptions({*CENTER_METHODS, "paper"}), "array-like"],
         "quantization_weight": [Interval(Real, 0, None, closed="left")],

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from skhash.deep import DeepHasher
 from skhash.losses import DBDHLoss
-from skhash.training import RECIPES, Steps, adapt_to_features
+from skhash.training import RECIPES, Recipe, Steps, adapt_to_features
 from skhash.utils import Interval, StrOptions
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class DBDHHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "pairs": [StrOptions({"batch", "halves", "memory"})],
         "balance_weight": [Interval(Real, 0, None, closed="left")],
@@ -97,7 +97,7 @@ class DBDHHasher(DeepHasher):
 
     _recipes = {
         "skhash": adapt_to_features(learning_rate=1e-4),
-        "paper": replace(RECIPES["deephash-pytorch"], batch_size=128, schedule=Steps(every=50)),
+        "paper": replace(cast("Recipe", RECIPES["deephash-pytorch"]), batch_size=128, schedule=Steps(every=50)),
     }
 
     def __init__(
@@ -112,7 +112,7 @@ class DBDHHasher(DeepHasher):
         **training: Unpack[TrainingParameters],
     ) -> None:
         super().__init__(bits, **training)
-        self.pairs = pairs
+        self.pairs: Literal["batch", "halves", "memory"] = pairs
         self.balance_weight = balance_weight
         self.p = p
         self.balance_axis = balance_axis

@@ -6,7 +6,7 @@ Cao, Long, Liu, Wang, "Deep Cauchy hashing for Hamming space retrieval", CVPR 20
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import DCHLoss
@@ -90,7 +90,7 @@ class DCHHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "gamma": [Interval(Real, 0, None, closed="neither")],
         "quantization_weight": [Interval(Real, 0, None, closed="left")],

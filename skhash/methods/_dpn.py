@@ -7,7 +7,7 @@ IJCAI 2020.
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.losses import DPNLoss
 from skhash.methods._centers import CenterHasher
@@ -90,7 +90,7 @@ class DPNHasher(CenterHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **CenterHasher._parameter_constraints,
         "margin": [Interval(Real, 0, None, closed="neither")],
         "reduction": [StrOptions({"sum", "mean"})],

@@ -6,7 +6,7 @@ Li, Sun, He, Tan, "Deep supervised discrete hashing", NeurIPS 2017.
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import DSDHLoss
@@ -86,7 +86,7 @@ class DSDHHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "pairs": [StrOptions({"memory", "batch"})],
         "classification_weight": [Interval(Real, 0, None, closed="neither")],
@@ -117,7 +117,7 @@ class DSDHHasher(DeepHasher):
         **training: Unpack[TrainingParameters],
     ) -> None:
         super().__init__(bits, **training)
-        self.pairs = pairs
+        self.pairs: Literal["memory", "batch"] = pairs
         self.classification_weight = classification_weight
         self.ridge_weight = ridge_weight
         self.quantization_weight = quantization_weight

@@ -6,7 +6,7 @@ Wang, Shi, Kitani, "Deep supervised hashing with triplet labels", ACCV 2016.
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import DTSHLoss
@@ -80,7 +80,7 @@ class DTSHHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "margin": [StrOptions({"bits/2"}), Interval(Real, 0, None, closed="left")],
         "scale": [Interval(Real, 0, None, closed="neither")],

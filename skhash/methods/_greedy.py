@@ -6,7 +6,7 @@ Su, Zhang, Han, Tian, "Greedy hash: towards fast optimization for accurate hash 
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import GreedyHashLoss, GreedySimilarityLoss
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from torch import Tensor, nn
 
-    from skhash.deep import AnySamples, TrainingContext
+    from skhash.deep import TrainingContext
+    from skhash.inputs import Samples
     from skhash.nn import HashNetwork
     from skhash.training import Batch, TrainingParameters
     from skhash.utils import Labels
@@ -117,7 +118,7 @@ class GreedyHasher(UnsupervisedHasher):
 
     _learns_labels = True
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **UnsupervisedHasher._parameter_constraints,
         "penalty_weight": [Interval(Real, 0, None, closed="left")],
         "p": [Interval(Real, 1, None, closed="left")],
@@ -172,10 +173,10 @@ class GreedyHasher(UnsupervisedHasher):
 
     # With labels this is a plain deep hasher, without labels an unsupervised one.
 
-    def _recipes_for(self, labels: Labels | None) -> Mapping[str, Recipe | tuple[Recipe, Recipe]]:
+    def _recipes_for(self, labels: Labels | None) -> Mapping[str, Any]:
         return self._recipes if labels is not None else {**self._recipes, **_RECIPES_WITHOUT_LABELS}
 
-    def _choose_recipe(self, samples: AnySamples, labels: Labels | None) -> Recipe:
+    def _choose_recipe(self, samples: Samples, labels: Labels | None) -> Recipe:
         base = UnsupervisedHasher if labels is None else DeepHasher
         return base._choose_recipe(self, samples, labels)
 

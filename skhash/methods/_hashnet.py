@@ -6,7 +6,7 @@ Cao, Long, Wang, Yu, "HashNet: deep learning to hash by continuation", ICCV 2017
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import HashNetLoss
@@ -82,7 +82,7 @@ class HashNetHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "pairs": [StrOptions({"batch", "halves", "memory"})],
         "alpha": [StrOptions({"10/bits"}), Interval(Real, 0, None, closed="neither")],
@@ -112,7 +112,7 @@ class HashNetHasher(DeepHasher):
         **training: Unpack[TrainingParameters],
     ) -> None:
         super().__init__(bits, **training)
-        self.pairs = pairs
+        self.pairs: Literal["batch", "halves", "memory"] = pairs
         self.alpha = alpha
         self.class_weight = class_weight
         self.beta_every = beta_every

@@ -6,7 +6,7 @@ Gong, Lazebnik, Gordo, Perronnin, "Iterative quantization: a Procrustean approac
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class ITQHasher(PrincipalHasher):
     (1797, 16)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **PrincipalHasher._parameter_constraints,
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_samples": [Interval(Integral, 1, None, closed="left"), None],
@@ -111,16 +111,16 @@ class ITQHasher(PrincipalHasher):
         self.max_samples = max_samples
         self.random_state = random_state
 
-    def _start(self, n_features):
+    def _start(self, n_features: int) -> Summary:
         random_state = local_random_state(self.random_state)
         rotation = random_rotation(self.bits, random_state)
         sample = Sample.empty(self.max_samples, random_state)
         return Summary(RunningCovariance.empty(n_features), sample, drawn=rotation)
 
-    def _learn(self, summary):
-        mean, axes = summary.moments.mean, summary.moments.principal_axes(self.bits)
-        V = np.concatenate([z for z, _ in project(summary.sample.rows, mean, axes)])
-        rotation, errors = learn_rotation(V, summary.drawn, self.max_iter)
+    def _learn(self, summary: Summary) -> None:
+        mean, axes = summary.moments.mean, summary.covariance.principal_axes(self.bits)
+        V = np.concatenate([z for z, _ in project(summary.sampled_rows, mean, axes)])
+        rotation, errors = learn_rotation(V, summary.drawn_first, self.max_iter)
         self.quantization_errors_ = np.array(errors)
         self.n_iter_ = len(errors) - 1
         self.components_ = rotation.T @ axes

@@ -6,7 +6,7 @@ Shen et al., "Embarrassingly simple binary representation learning", ICCV worksh
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import JMLHLoss
@@ -81,7 +81,7 @@ class JMLHHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "kl_weight": [Interval(Real, 0, None, closed="left")],
         "random_codes": ["boolean"],

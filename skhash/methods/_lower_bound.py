@@ -6,7 +6,7 @@ Zhu, Song, Lei, Gao, Shen, "A lower bound of hash codes' performance", NeurIPS 2
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import torch
 from sklearn.base import clone
@@ -22,10 +22,17 @@ from skhash.nn import build
 from skhash.utils import Interval, StrOptions, fit_context
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
     from skhash.deep import TrainingContext
+    from skhash.training import Batch
+    from skhash.utils import SamplesLike
 
 
-def _of_estimator(name):
+def _of_estimator(name: str) -> Any:
     return property(lambda self: getattr(self.estimator_, name))
 
 
@@ -118,7 +125,7 @@ class LowerBoundHasher(BaseHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         "estimator": [DeepHasher],
         "surrogate_weight": [Interval(Real, 0, None, closed="left")],
         "center_method": [StrOptions(set(CENTER_METHODS))],
@@ -142,7 +149,7 @@ class LowerBoundHasher(BaseHasher):
         self.center_method = center_method
         self.block_bits = block_bits
         self.surrogate_learning_rate = surrogate_learning_rate
-        self.multilabel_sum = multilabel_sum
+        self.multilabel_sum: Literal["normalized", "raw"] = multilabel_sum
 
     # Attributes of the trained hasher are read from it, so that there is only one copy.
     history_ = _of_estimator("history_")
@@ -153,17 +160,18 @@ class LowerBoundHasher(BaseHasher):
     _n_features_out = _of_estimator("_n_features_out")
 
     @property
-    def surrogate_(self):
+    def surrogate_(self) -> PosteriorSurrogate:
         """The trained surrogate."""
-        return self.estimator_.module_.criterion.surrogate
+        criterion: Any = self.estimator_.module_.criterion
+        return criterion.surrogate
 
     @property
-    def bits(self):
+    def bits(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Code length of the estimator."""
         return self.estimator.bits
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: SamplesLike, y: ArrayLike | None = None) -> Self:
         """Train a clone of the estimator together with the surrogate.
 
         Parameters
@@ -195,8 +203,11 @@ class LowerBoundHasher(BaseHasher):
                 f"surrogate_weight must be positive for {type(self.estimator).__name__}, which is trained with the "
                 "surrogate's loss alone, got 0."
             )
-        self.estimator_ = train(clone(self.estimator), X, y, wrap_criterion=self._wrap_criterion)
-        self.centers_ = self.estimator_.module_.criterion.centers.detach().cpu().numpy().astype("int8")
+        self.estimator_: DeepHasher = train(
+            cast("DeepHasher", clone(self.estimator)), X, y, wrap_criterion=self._wrap_criterion
+        )
+        criterion: Any = self.estimator_.module_.criterion
+        self.centers_: NDArray[np.int8] = criterion.centers.detach().cpu().numpy().astype("int8")
         return self
 
     def _wrap_criterion(self, criterion: nn.Module, context: TrainingContext) -> nn.Module:
@@ -219,13 +230,13 @@ class LowerBoundHasher(BaseHasher):
             relative_learning_rate=self.surrogate_learning_rate / context.recipe.learning_rate,
         )
 
-    def _validate(self, X):
+    def _validate(self, X: SamplesLike) -> Any:
         return self.estimator_._validate(X)
 
-    def _project(self, samples):
+    def _project(self, samples: Any) -> Iterator[NDArray[Any]]:
         return self.estimator_._project(samples)
 
-    def predict(self, X):
+    def predict(self, X: SamplesLike) -> NDArray[Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Predict class labels.
 
         Parameters
@@ -241,7 +252,7 @@ class LowerBoundHasher(BaseHasher):
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
@@ -254,26 +265,35 @@ class _LowerBoundLoss(nn.Module):
     criterion.
     """
 
-    def __init__(self, criterion, surrogate, *, keeps_own_loss, weight, multilabel, relative_learning_rate):
+    def __init__(
+        self,
+        criterion: nn.Module,
+        surrogate: PosteriorSurrogate,
+        *,
+        keeps_own_loss: bool,
+        weight: float,
+        multilabel: Literal["normalized", "raw"],
+        relative_learning_rate: float,
+    ) -> None:
         super().__init__()
         self.criterion = criterion
         self.surrogate = surrogate
         self.keeps_own_loss = keeps_own_loss
         self.weight = weight
-        self.multilabel = multilabel
+        self.multilabel: Literal["normalized", "raw"] = multilabel
         self.relative_learning_rate = relative_learning_rate
-        self._optimizer = None
+        self._optimizer: torch.optim.Optimizer | None = None
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         try:
             return super().__getattr__(name)
         except AttributeError:
             return getattr(super().__getattr__("criterion"), name)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_optimizer": None}  # part of training, not of the model
 
-    def forward(self, z, targets, *, batch, **own):
+    def forward(self, z: torch.Tensor, targets: torch.Tensor, *, batch: Batch, **own: Any) -> torch.Tensor:
         """Train the surrogate by one step, then compute the loss of the network, without gradient for the surrogate."""
         if self.training:
             self._step_surrogate(z.detach(), batch)
@@ -284,7 +304,7 @@ class _LowerBoundLoss(nn.Module):
             loss = loss + self.criterion(z, targets, **own, **batch.asked_by(self.criterion))
         return loss
 
-    def _step_surrogate(self, z, batch):
+    def _step_surrogate(self, z: torch.Tensor, batch: Batch) -> None:
         learning_rate = self.relative_learning_rate * batch.learning_rate
         if self._optimizer is None:
             self._optimizer = torch.optim.Adam(self.surrogate.parameters())

@@ -5,7 +5,7 @@ Charikar, "Similarity estimation techniques from rounding algorithms", STOC 2002
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class LSHHasher(LinearHasher):
     (1797, 16)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **LinearHasher._parameter_constraints,
         "center": ["boolean"],
         "random_state": ["random_state"],
@@ -79,10 +79,10 @@ class LSHHasher(LinearHasher):
         self.center = center
         self.random_state = random_state
 
-    def _start(self, n_features):
+    def _start(self, n_features: int) -> Summary:
         normals = local_random_state(self.random_state).standard_normal((self.bits, n_features))
         return Summary(RunningMean.empty(n_features), drawn=normals)
 
-    def _learn(self, summary):
-        self.components_ = summary.drawn
+    def _learn(self, summary: Summary) -> None:
+        self.components_ = summary.drawn_first
         self.mean_ = summary.moments.mean if self.center else np.zeros_like(summary.moments.mean)

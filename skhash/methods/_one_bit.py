@@ -9,12 +9,12 @@ from __future__ import annotations
 from functools import partial
 from itertools import count
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 import torch
 
 from skhash.centers import CENTER_METHODS, make_hash_centers
-from skhash.losses import CENTER_SAMPLING, OneBitLoss, SemanticCenters
+from skhash.losses import CENTER_SAMPLING, ClassEmbeddings, OneBitLoss, SemanticCenters
 from skhash.methods._centers import CenterHasher, warn_of_equal_centers
 from skhash.methods._code_diagnostics import CodeDiagnostics
 from skhash.methods._warm_up import make_classifier, start_at_class_means, warm_up
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from torch import nn
 
-    from skhash.deep import AnySamples, TrainingContext
+    from skhash.deep import TrainingContext
+    from skhash.inputs import Samples
     from skhash.nn import EfficiencyReport, HashNetwork
     from skhash.training import Batch, TrainingLoop, TrainingParameters
 
@@ -196,7 +197,7 @@ class OneBitDeepHasher(CenterHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **CenterHasher._parameter_constraints,
         "centers": [StrOptions({*CENTER_METHODS, "embeddings"}), "array-like", None],
         "adapt_centers": ["boolean"],
@@ -251,8 +252,8 @@ class OneBitDeepHasher(CenterHasher):
         self.center_sampling = center_sampling
         self.center_lr_ratio = center_lr_ratio
         self.temperature = temperature
-        self.similarity = similarity
-        self.multilabel = multilabel
+        self.similarity: Literal["cosine", "inner"] = similarity
+        self.multilabel: Literal["normalized", "raw"] = multilabel
         self.classifier_weight = classifier_weight
         self.aggregation_weight = aggregation_weight
         self.group_size = group_size
@@ -328,10 +329,11 @@ class OneBitDeepHasher(CenterHasher):
 
     def _make_criterion(self, context: TrainingContext) -> nn.Module:
         classifier = self._warm_up(context)
-        head, n_classes = classifier.head, context.n_classes
+        head, n_classes = cast("ClassEmbeddings", classifier.head), context.n_classes
         start = self._value("centers")
         from_embeddings = isinstance(start, str) and start == "embeddings"
-        fixed, semantic = None, None
+        fixed: torch.Tensor | None = None
+        semantic: SemanticCenters | None = None
         if not from_embeddings:
             fixed = torch.as_tensor(self._make_centers(context), dtype=torch.float32)
         if self.adapt_centers or from_embeddings:
@@ -340,11 +342,11 @@ class OneBitDeepHasher(CenterHasher):
             hidden = in_features if from_embeddings else max(in_features, 256, 2 * n_classes)
             options = {"sampling": self.center_sampling, "normalize": not from_embeddings}
             semantic = context.build(SemanticCenters, in_features, self.bits, hidden, **options)
-            if not from_embeddings:
+            if fixed is not None:
                 reached = semantic.start_at(head.embeddings.detach(), fixed).threshold(head.embeddings).detach()
                 if not torch.equal(reached, fixed):
                     warn_of_equal_centers(reached.numpy(), "warm_up")
-        if not self.adapt_centers and from_embeddings:
+        if not self.adapt_centers and semantic is not None:
             fixed, semantic = semantic.threshold(head.embeddings).detach(), None
         return OneBitLoss(
             classifier,
@@ -367,11 +369,11 @@ class OneBitDeepHasher(CenterHasher):
 
     def _plan_binarization(self, context: TrainingContext) -> int:
         """Return the number of epochs with real weights: never all of them."""
-        return int(self.two_step * context.recipe.max_epochs)
+        return int(self.two_step * context.max_epochs)
 
     def _plan_transition(self, context: TrainingContext) -> int:
         """Return the number of epochs before the second stage."""
-        epochs = context.recipe.max_epochs
+        epochs = context.max_epochs
         if not self._value("aggregation_weight"):
             return epochs
         return max(round(self.transition * epochs), int(self.transition > 0))
@@ -406,7 +408,7 @@ class OneBitDeepHasher(CenterHasher):
         transition, epochs = self._plan_transition(context), count()
         return lambda: {"stage": 1 + (next(epochs) >= transition), **diagnostics()}
 
-    def _choose_views(self, samples: AnySamples) -> tuple[Any, Any]:
+    def _choose_views(self, samples: Samples) -> tuple[Any, Any]:
         shape, views = tuple(samples.sample_shape), self.views
         if isinstance(views, str) and views == "auto" and len(shape) == 3:
             side = max(shape[1:])
@@ -423,7 +425,8 @@ class OneBitDeepHasher(CenterHasher):
 
     def _finish(self, network: HashNetwork, context: TrainingContext) -> None:
         binarize_weights_(network.backbone)
-        network.criterion.stop_distilling()
+        criterion: Any = network.criterion  # an `OneBitLoss`, or one inside the loss of `LowerBoundHasher`
+        criterion.stop_distilling()
         super()._finish(network, context)
 
 

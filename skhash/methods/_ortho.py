@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import numpy as np
 import torch
@@ -103,7 +103,7 @@ class OrthoHasher(CenterHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **CenterHasher._parameter_constraints,
         "margin": [Interval(Real, 0, None, closed="left")],
         "margin_type": [StrOptions({"cos", "arc"})],
@@ -131,8 +131,8 @@ class OrthoHasher(CenterHasher):
         super().__init__(bits, **training)
         self.margin = margin
         self.margin_type = margin_type
-        self.scale = scale
-        self.balance = balance
+        self.scale: Literal["sqrt_bits", "adacos"] | float = scale
+        self.balance: Literal["batch_norm", "bihalf"] | None = balance
         self.centers = centers
         self.multilabel_loss = multilabel_loss
         self.quantization_weight = quantization_weight
@@ -154,6 +154,7 @@ class OrthoHasher(CenterHasher):
             return math.sqrt(self.bits)
         if self.scale == "adacos":
             return max(math.sqrt(2) * math.log(n_classes - 1), 1.0)  # log(1) = 0 would give a constant loss
+        assert not isinstance(self.scale, str)
         return self.scale
 
     def _loss(self, network: HashNetwork, batch: Batch) -> Tensor:
@@ -192,16 +193,20 @@ class OrthoHasher(CenterHasher):
         .. [1] J. T. Hoe et al. "One loss for all". NeurIPS 2021, appendix D.5.
         """
         check_is_fitted(self)
-        norm = self.module_.head.balance
+        head: Any = self.module_.head
+        norm = getattr(head, "balance", None)
         if not isinstance(norm, torch.nn.BatchNorm1d):
             raise ValueError(f"recalibrate needs balance='batch_norm', got balance={self.balance!r}.")
         samples = self._validate(X)
-        before = torch.nn.Sequential(self.module_.preprocess, self.module_.backbone, self.module_.head.linear)
+        before = torch.nn.Sequential(self.module_.preprocess, self.module_.backbone, head.linear)
         z = torch.from_numpy(np.concatenate(list(encode(before, samples))))
+        mean, var = norm.running_mean, norm.running_var
+        assert mean is not None
+        assert var is not None
         with torch.no_grad():
             norm.weight.fill_(1.0)
             norm.bias.zero_()
-            norm.running_mean.copy_(z.mean(dim=0))
+            mean.copy_(z.mean(dim=0))
             if variance:
-                norm.running_var.copy_(z.var(dim=0, correction=0))
+                var.copy_(z.var(dim=0, correction=0))
         return self

@@ -12,7 +12,7 @@ class PrincipalHasher(LinearHasher):
     Warning: this class should not be used directly. Use derived classes instead.
     """
 
-    def _check_size(self, n_samples, n_features):
+    def _check_size(self, n_samples: int, n_features: int) -> None:
         if n_features < self.bits:
             raise ValueError(
                 f"bits={self.bits} needs at least as many features, got n_features={n_features}: use fewer bits, "
@@ -90,9 +90,9 @@ class PCAHasher(PrincipalHasher):
     def __init__(self, bits: int = 64) -> None:
         self.bits = bits
 
-    def _start(self, n_features):
+    def _start(self, n_features: int) -> Summary:
         return Summary(RunningCovariance.empty(n_features))
 
-    def _learn(self, summary):
-        self.components_ = summary.moments.principal_axes(self.bits)
+    def _learn(self, summary: Summary) -> None:
+        self.components_ = summary.covariance.principal_axes(self.bits)
         self.mean_ = summary.moments.mean

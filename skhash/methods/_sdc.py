@@ -6,7 +6,7 @@ Ng, Zhu, Hoe, Chan, Zhang, Song, Xiang, "Unsupervised hashing with similarity di
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from scipy.stats.distributions import rv_frozen
 from torch import nn
@@ -108,7 +108,7 @@ class SDCHasher(UnsupervisedHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **UnsupervisedHasher._parameter_constraints,
         "distribution": [StrOptions({"beta", "gaussian"}), rv_frozen],
         "alpha": [Interval(Real, 0, None, closed="neither")],
@@ -151,7 +151,7 @@ class SDCHasher(UnsupervisedHasher):
         self.temperature = temperature
         self.clip_targets = clip_targets
         self.calibration = calibration
-        self.hidden_features = hidden_features
+        self.hidden_features: int | Literal["auto"] | None = hidden_features
 
     @property
     def _compares_views(self) -> bool:

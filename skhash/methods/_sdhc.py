@@ -7,7 +7,7 @@ compares with.
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from skhash.deep import DeepHasher
 from skhash.losses import SDHCLoss
@@ -84,7 +84,7 @@ class SDHCHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "quantization_weight": [Interval(Real, 0, None, closed="left")],
         "variance_weight": [Interval(Real, 0, None, closed="left")],
@@ -130,4 +130,4 @@ class SDHCHasher(DeepHasher):
     def _loss(self, network: HashNetwork, batch: Batch) -> Tensor:
         z = network(batch.view(), batch.generator)
         more = batch.asked_by(network.criterion)
-        return network.criterion(z, batch.targets, projection=network.head.linear.weight, **more)
+        return network.criterion(z, batch.targets, projection=cast("HashHead", network.head).linear.weight, **more)

@@ -6,7 +6,7 @@ Yang, Deng, Liu, Liu, Tao, Gao, "Semantic structure-based unsupervised deep hash
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import torch
 
@@ -99,7 +99,7 @@ class SSDHHasher(UnsupervisedHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **UnsupervisedHasher._parameter_constraints,
         "alpha": [Interval(Real, 0, None, closed="left")],
         "beta": [Interval(Real, 0, None, closed="left")],
@@ -128,9 +128,11 @@ class SSDHHasher(UnsupervisedHasher):
         self.max_samples = max_samples
 
     @property
-    def thresholds_(self):
+    def thresholds_(self) -> tuple[float, float]:
         """Cosine distances of features: pairs below the first are alike, pairs above the second are not."""
-        return tuple(self.module_.criterion.thresholds.tolist())
+        criterion: Any = self.module_.criterion
+        similar, different = criterion.thresholds.tolist()
+        return similar, different
 
     def _make_head(self, in_features: int) -> nn.Module:
         return HashHead(in_features, self.bits, bias=True)
@@ -141,10 +143,11 @@ class SSDHHasher(UnsupervisedHasher):
     def _prepare(self, network: HashNetwork, context: TrainingContext) -> None:
         samples = context.samples
         rows = torch.randperm(len(samples), generator=context.generator)[: self.max_samples].sort().values
-        device = network.criterion.thresholds.device
+        criterion: Any = network.criterion
+        device = criterion.thresholds.device
         network.eval()
         with torch.no_grad():
             blocks = (samples.batch(block).to(device) for block in rows.split(_BLOCK_ROWS))
             features = torch.cat([self._reference(network, block, network.features(block)).cpu() for block in blocks])
         thresholds = ssdh_thresholds(features, alpha=self.alpha, beta=self.beta, self_pairs=self.histogram == "matrix")
-        network.criterion.thresholds.copy_(torch.tensor(thresholds))
+        criterion.thresholds.copy_(torch.tensor(thresholds))

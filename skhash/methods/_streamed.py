@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from skhash.index import HammingIndex
+    from skhash.utils import SamplesLike
 
 _FEATURE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 
@@ -41,6 +42,25 @@ class Summary:
     moments: RunningMean | RunningCovariance
     sample: Sample | None = None
     drawn: NDArray[np.float64] | None = None
+
+    @property
+    def covariance(self) -> RunningCovariance:
+        """The moments, of a method that needs a covariance."""
+        assert isinstance(self.moments, RunningCovariance)
+        return self.moments
+
+    @property
+    def sampled_rows(self) -> NDArray[Any]:
+        """The rows of the sample, of a method that needs one."""
+        assert self.sample is not None
+        assert self.sample.rows is not None
+        return self.sample.rows
+
+    @property
+    def drawn_first(self) -> NDArray[np.float64]:
+        """The random numbers, of a method that needs some."""
+        assert self.drawn is not None
+        return self.drawn
 
     def extended(self, X: NDArray[Any]) -> Summary:
         """Return the summary of the samples so far and of `X`."""
@@ -85,7 +105,7 @@ class StreamedHasher(BaseHasher):
     # Public API ------------------------------------------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+    def fit(self, X: SamplesLike, y: ArrayLike | None = None) -> Self:
         """Learn the hash function.
 
         Parameters
@@ -106,7 +126,7 @@ class StreamedHasher(BaseHasher):
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+    def partial_fit(self, X: SamplesLike, y: ArrayLike | None = None) -> Self:
         """Learn from one more chunk of the training data.
 
         The hash function is that of all samples so far, those of an earlier `fit` included, as if `fit` had been given
@@ -138,11 +158,11 @@ class StreamedHasher(BaseHasher):
 
     # Implementation --------------------------------------------------------------------------------------------------
 
-    def _train(self, X: ArrayLike, y: ArrayLike | None, summary: Summary | None) -> None:
+    def _train(self, X: SamplesLike, y: ArrayLike | None, summary: Summary | None) -> None:
         features = self._validate(X, reset=summary is None)
         if y is not None:
             check_consistent_length(features, y)
-        if are_labels(y):
+        if y is not None and are_labels(y):
             read_labels(y)  # raises before anything is learned
         summary = self._start(features.shape[1]) if summary is None else summary
         self._check_size(summary.moments.n_samples + len(features), features.shape[1])

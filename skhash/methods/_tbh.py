@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
+import torch
 from torch import nn
 
 from skhash.losses import TBHLoss
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 
 
 class _Head(HiddenHead):
-    """With weights that keep the scale of the signal, for the reason that `TBHLoss` has such."""
+    """Head whose initial weights keep the scale of the signal, as those of `TBHLoss` do, for the same reason."""
 
-    def initialize(self, generator):
+    def initialize(self, generator: torch.Generator) -> None:
         for layer in (self.hidden[0], self.linear):
+            assert isinstance(layer, nn.Linear)
             nn.init.kaiming_normal_(layer.weight, generator=generator)
             nn.init.zeros_(layer.bias)
 
@@ -107,7 +109,7 @@ class TBHHasher(UnsupervisedHasher):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: dict[str, Any] = {
         **UnsupervisedHasher._parameter_constraints,
         "hidden_features": [Interval(Integral, 1, None, closed="left")],
         "continuous_features": [Interval(Integral, 1, None, closed="left")],
@@ -155,7 +157,8 @@ class TBHHasher(UnsupervisedHasher):
         return nn.Identity()  # until `_prepare`: the loss has to know how long the features are
 
     def _prepare(self, network: HashNetwork, context: TrainingContext) -> None:
-        linear = network.head.hidden[0]
+        linear = cast("_Head", network.head).hidden[0]
+        assert isinstance(linear, nn.Linear)
         own = self._has_own_backbone()
         criterion = build(
             TBHLoss,
@@ -174,7 +177,8 @@ class TBHHasher(UnsupervisedHasher):
     def _loss(self, network: HashNetwork, batch: Batch) -> Tensor:
         inputs, generator = batch.view(), batch.generator
         features = network.features(inputs, generator)
-        hidden = network.head.hidden(dropout(features, network.dropout, generator))
+        head = cast("_Head", network.head)
+        hidden = head.hidden(dropout(features, network.dropout, generator))
         reference = self._reference(network, inputs, features)
         more = batch.asked_by(network.criterion)
-        return network.criterion(network.head.linear(hidden), reference, hidden=hidden, **more)
+        return network.criterion(head.linear(hidden), reference, hidden=hidden, **more)

@@ -10,7 +10,7 @@ import torch
 from skhash.deep import DeepHasher
 
 if TYPE_CHECKING:
-    from skhash.deep import AnySamples
+    from skhash.inputs import Samples
     from skhash.nn import HashNetwork
     from skhash.training import Batch, Recipe
     from skhash.utils import Labels
@@ -49,7 +49,7 @@ class UnsupervisedHasher(DeepHasher):
                 return network.preprocess(inputs).flatten(1)
         return features.detach()
 
-    def _choose_recipe(self, samples: AnySamples, labels: Labels | None) -> Recipe:
+    def _choose_recipe(self, samples: Samples, labels: Labels | None) -> Recipe:
         recipe = super()._choose_recipe(samples, labels)
         if self.backbone_lr_ratio is None:
             recipe = replace(recipe, backbone_lr_ratio=float(self._has_own_backbone()))
