@@ -334,6 +334,13 @@ def test_training_does_not_go_on_with_another_network(change, message, digits):
         hasher.partial_fit(digits.X, digits.y)
 
 
+def test_partial_fit_does_not_go_on_with_other_parameters_of_the_network(digits):
+    hasher = small().partial_fit(digits.X, digits.y).set_params(bits=32)
+    with pytest.raises(ValueError, match="bits was 16 when the network was made and is 32 now"):
+        hasher.partial_fit(digits.X, digits.y)
+    assert len(hasher.set_params(bits=16).partial_fit(digits.X, digits.y).history_) == 2
+
+
 def test_training_parameters_may_change_on_the_way(digits):
     hasher = small(warm_start=True, backbone="mlp", backbone_lr_ratio=0).fit(digits.X, digits.y)
     weight = hasher.module_.backbone[0].weight.detach().clone()
