@@ -1,4 +1,4 @@
-"""The template of all deep methods."""
+"""The base class of all deep hashers, and how it trains."""
 
 import lazy_loader
 

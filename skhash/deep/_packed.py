@@ -1,27 +1,46 @@
-"""How a fitted deep hasher computes codes: by torch or, if its network is binary and runs on a CPU, on packed words."""
+"""Inference of a fitted deep hasher: by torch or, if its network is binary and runs on a CPU, on packed words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skhash.deep._data import read_samples
+from skhash.deep._state import DeepState
 from skhash.nn import encode
 from skhash.nn.binary import BinaryConv2d, BinaryLinear, export_network
 from skhash.runtime import PackedHasher, compare_codes
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from skhash.deep._hasher import DeepHasher
+    from skhash.inputs import Samples
+    from skhash.nn import HashNetwork
+    from skhash.runtime import CodeComparison
+    from skhash.utils import SamplesLike
+
 __all__ = ["PackedInference"]
 
-_BLOCK_VALUES = 2**22  # in memory at once, in numbers
+_BLOCK_VALUES = 2**22  # numbers in memory at once
 _LARGEST_PIXEL = 255
 
 
-class PackedInference:
-    """Mixin of deep hashers: `_project`, and the packed form of the network.
+class PackedInference(DeepState):
+    """Mixin of deep hashers that computes codes, by torch or on packed words.
 
-    All codes of a fitted hasher come from one way to compute, those of the training samples included, so that a sample
-    never has two codes. Which one it is is decided in `fit` and noted in `inference_`.
+    A fitted hasher computes all codes in one way, also those of the training samples, so that a sample never has two
+    codes. `fit` chooses this way and records it in `inference_`.
     """
 
-    def to_packed(self):
-        """Give the network in a form that computes codes on packed words, and can be saved, without torch.
+    # The packed form of the network, with the tensors and layers that it was made from.
+    _packed: tuple[list[Any], PackedHasher]
+
+    def to_packed(self) -> PackedHasher:
+        """Return the network in a form that computes codes on packed words, and can be saved, without torch.
 
         Returns
         -------
@@ -31,8 +50,8 @@ class PackedInference:
         Raises
         ------
         ValueError
-            If there is a layer that cannot be exported, which the message names, or if the hasher was fitted on images
-            with floating-point pixels.
+            If a layer cannot be exported (the message names it), or if the hasher was fitted on images with
+            floating-point pixels.
 
         Examples
         --------
@@ -50,8 +69,8 @@ class PackedInference:
         check_is_fitted(self)
         return self._pack(self.module_, self.input_shape_, self._integer_pixels)
 
-    def compare_packed(self, X):
-        """Compare codes by torch with those on packed words.
+    def compare_packed(self, X: SamplesLike) -> CodeComparison:
+        """Compare codes computed by torch with codes computed on packed words.
 
         Parameters
         ----------
@@ -61,7 +80,7 @@ class PackedInference:
         Returns
         -------
         comparison : skhash.runtime.CodeComparison
-            How many bits differ, and how near to 0 continuous codes come.
+            Number of bits that differ, and how close continuous codes come to 0.
 
         Raises
         ------
@@ -75,14 +94,17 @@ class PackedInference:
             np.concatenate(list(_encode_packed(packed, samples))),
         )
 
-    def _project(self, samples):
+    def _validate(self, X: SamplesLike) -> Samples:
+        return read_samples(cast("DeepHasher", self), X, reset=False)
+
+    def _project(self, samples: Samples) -> Iterator[NDArray[Any]]:
         if self.inference_ == "packed":
             return _encode_packed(self._current_packed(), samples)
         return encode(self.module_.encoder, samples)
 
-    def _choose_inference(self, network, samples):
-        """Say how codes are to be computed: "packed" or "torch"."""
-        vars(self).pop("_packed", None)  # that of an earlier fit
+    def _choose_inference(self, network: HashNetwork, samples: Samples) -> Literal["packed", "torch"]:
+        """Return how codes are to be computed."""
+        vars(self).pop("_packed", None)  # of an earlier fit
         binary = any(isinstance(module, (BinaryConv2d, BinaryLinear)) for module in network.backbone.modules())
         on_cpu = all(parameter.device.type == "cpu" for parameter in network.parameters())
         if self.inference == "torch" or not binary or not on_cpu or not _are_bytes(samples):
@@ -94,7 +116,7 @@ class PackedInference:
         return "packed"
 
     @staticmethod
-    def _pack(network, input_shape, integer_pixels):
+    def _pack(network: HashNetwork, input_shape: tuple[int, ...], integer_pixels: bool) -> PackedHasher:
         if len(input_shape) == 3 and not integer_pixels:
             raise ValueError(
                 "This hasher was fitted on images with floating-point pixels; a packed network takes integer pixels "
@@ -102,8 +124,8 @@ class PackedInference:
             )
         return PackedHasher(export_network(network, input_shape))
 
-    def _current_packed(self):
-        """Give the packed form of the network, made anew if layers or weights have changed."""
+    def _current_packed(self) -> PackedHasher:
+        """Return the packed form of the network; make a new one if layers or weights have changed."""
         versions = _versions(self.module_)
         made_of, packed = vars(self).get("_packed", ([], None))
         same = len(versions) == len(made_of) and all(
@@ -114,38 +136,38 @@ class PackedInference:
             self._packed = versions, packed
         return packed
 
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        state.pop("_packed", None)  # quickly made anew
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.pop("_packed", None)  # quickly made again
         return state
 
 
-def _versions(network):
-    """Give all that codes depend on: layers, and tensors with their address and number of changes in place.
+def _versions(network: HashNetwork) -> list[tuple[Any, Any]]:
+    """Return everything that codes depend on: layers, and tensors with their address and number of changes in place.
 
-    They are given themselves, so that they live and nothing else can take their place in memory. Torch does not count
-    changes in place by way of `tensor.data`.
+    The objects themselves are in the list, so that they stay alive and no other object can take their address. Torch
+    does not count changes in place through `tensor.data`.
     """
-    _, *layers = network.encoder.modules()  # the first is made at every use
+    _, *layers = network.encoder.modules()  # the first one, the encoder itself, is a new object at every access
     tensors = [
         tensor
         for layer in layers
-        for tensor in (*layer._parameters.values(), *layer._buffers.values())  # much quicker than a `state_dict`
+        for tensor in (*layer._parameters.values(), *layer._buffers.values())  # much faster than a `state_dict`
         if tensor is not None
     ]
     versions = [(t, (t.data_ptr(), None if t.is_inference() else t._version)) for t in tensors]
     return versions + [(layer, None) for layer in layers]
 
 
-def _are_bytes(samples):
-    """Whether pixels in memory are integers from 0 to 255; true of all else."""
+def _are_bytes(samples: Samples) -> bool:
+    """Return whether pixels in memory are integers from 0 to 255; True for samples that are not in memory."""
     data = getattr(samples, "data", None)
     if samples.kind == "features" or data is None or data.dtype == np.uint8 or not len(data):
         return True
     return data.min() >= 0 and data.max() <= _LARGEST_PIXEL
 
 
-def _encode_packed(packed, samples):
+def _encode_packed(packed: PackedHasher, samples: Samples) -> Iterator[NDArray[Any]]:
     """Yield blocks of continuous codes, as `skhash.nn.encode` does."""
     rows = max(_BLOCK_VALUES // int(np.prod(samples.sample_shape)), 1)
     read = _read_pixels if samples.kind == "images" else _read_features
@@ -153,20 +175,20 @@ def _encode_packed(packed, samples):
         yield packed.decision_function(read(samples, range(start, min(start + rows, len(samples)))))
 
 
-def _read_features(samples, rows):
+def _read_features(samples: Samples, rows: range) -> NDArray[Any]:
     return samples.batch(rows).numpy()
 
 
-def _read_pixels(samples, rows):
-    """Give images as uint8 with their channels last."""
+def _read_pixels(samples: Samples, rows: range) -> NDArray[np.uint8]:
+    """Return images as uint8 with channels last."""
     data = getattr(samples, "data", None)
     if data is not None and data.dtype == np.uint8:
         pixels = data[rows.start : rows.stop]
     else:
-        pixels = np.rint(samples.batch(rows).numpy() * np.float32(_LARGEST_PIXEL))  # they were divided by 255
+        pixels = np.rint(samples.batch(rows).numpy() * np.float32(_LARGEST_PIXEL))  # `batch` divides by 255
         if pixels.min() < 0 or pixels.max() > _LARGEST_PIXEL:
             raise ValueError(
-                f"X has pixels from {pixels.min():.0f} to {pixels.max():.0f}; this hasher takes those from 0 to "
-                f"{_LARGEST_PIXEL}. One that was fitted with inference='torch' takes others, too."
+                f"X must have pixels from 0 to {_LARGEST_PIXEL}, got pixels from {pixels.min():.0f} to "
+                f"{pixels.max():.0f}. A hasher fitted with inference='torch' accepts other values."
             )
     return np.moveaxis(pixels, 1, 3).astype(np.uint8, copy=False)

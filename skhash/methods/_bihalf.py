@@ -1,9 +1,12 @@
-"""BiHalf: of every training batch, each bit is +1 for one half and -1 for the other.
+"""BiHalf: in every training batch, each bit is +1 for one half of the samples and -1 for the other half.
 
 Li and van Gemert, "Deep unsupervised image hashing by maximizing bit entropy", AAAI 2021.
 """
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import nn
 
@@ -13,13 +16,17 @@ from skhash.nn import BiHalf, HashHead
 from skhash.training import Recipe, Steps, adapt_to_features
 from skhash.utils import Interval
 
+if TYPE_CHECKING:
+    from skhash.deep import TrainingContext
+    from skhash.training import TrainingParameters
+
 
 class BiHalfHasher(UnsupervisedHasher):
-    r"""Copy the samples' similarities into codes whose every bit halves the batch.
+    r"""Hashing that copies the samples' similarities into codes in which every bit halves the batch.
 
-    A bit tells most if it is +1 as often as -1. In training, the half of the batch with the larger values gets +1 and
-    the other half -1, whatever the values are; the gradient passes this step as if it were the identity and in addition
-    pulls each value towards its bit.
+    A bit carries most information if it is +1 as often as -1. In training, the half of the batch with the larger values
+    gets +1 and the other half gets -1. The gradient passes this step as if it were the identity, and in addition pulls
+    each value toward its bit.
 
     Parameters
     ----------
@@ -28,36 +35,38 @@ class BiHalfHasher(UnsupervisedHasher):
     gamma : float, default=6.0
         Weight of the pull, :math:`\gamma` in the equation.
     center : bool, default=False
-        Whether continuous codes lose their training mean (a running one, over the batches), so that bits are balanced
-        on the training data if they have not become so by themselves. A single sample has no batch to halve.
-    {training_parameters}
+        Whether to subtract the training mean (a running mean over the batches) from continuous codes. Bits are then
+        balanced on the training data even if training has not balanced them. (A single sample has no batch to halve.)
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
     SDCHasher : Keeps only the order of the similarities.
-    GreedyHasher : Without labels, the same with plain signs.
+    GreedyHasher : Without labels, does the same with plain signs.
     skhash.nn.BiHalf : The layer that halves.
     skhash.losses.similarity_loss : The loss alone.
 
     Notes
     -----
-    A batch of N makes pairs of its first with its second half. With features x, continuous codes v of K bits, and b
-    the halved ones,
+    A batch of N samples forms pairs of its first half with its second half. With features x, continuous codes v of K
+    bits, and halved codes b,
 
     .. math::
 
         L = \operatorname{mean}_{ij} \big( \cos(b_i, b_j) - \cos(x_i, x_j) \big)^2, \qquad
         \frac{\partial L}{\partial v} := \frac{\partial L}{\partial b} + \frac{\gamma}{N K} (v - b)
 
-    The loss may rise while codes get better, say the authors. What is halved is a batch: the more samples it has, the
-    better does the threshold suit the others. Features stay as they are, and are not standardised, since their cosines
-    are what is to be kept.
+    According to the authors, the loss may rise while codes get better. A larger batch gives a threshold that suits
+    other samples better. Features are not standardized, because their cosines are to be kept.
 
-    ``recipe="paper"`` is the authors' for CIFAR-10, with a learning rate of 1e-3 and half the epochs for MS-COCO.
+    ``recipe="paper"`` is that of the authors for CIFAR-10; for MS-COCO they use a learning rate of 1e-3 and half the
+    epochs.
 
     References
     ----------
@@ -74,7 +83,7 @@ class BiHalfHasher(UnsupervisedHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **UnsupervisedHasher._parameter_constraints,
         "gamma": [Interval(Real, 0, None, closed="left")],
         "center": ["boolean"],
@@ -92,14 +101,16 @@ class BiHalfHasher(UnsupervisedHasher):
         ),
     }
 
-    def __init__(self, bits=64, *, gamma=6.0, center=False, **training):
+    def __init__(
+        self, bits: int = 64, *, gamma: float = 6.0, center: bool = False, **training: Unpack[TrainingParameters]
+    ) -> None:
         super().__init__(bits, **training)
         self.gamma = gamma
         self.center = center
 
-    def _make_head(self, in_features):
+    def _make_head(self, in_features: int) -> nn.Module:
         halves = BiHalf(self.gamma, center=self.bits if self.center else None)
         return nn.Sequential(HashHead(in_features, self.bits), halves)
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return SimilarityLoss()

@@ -1,34 +1,45 @@
-"""CE: cross-entropy of a linear classifier on continuous codes, the plainest of OrthoHash's baselines.
+"""CE: cross-entropy of a linear classifier on continuous codes, the simplest baseline of OrthoHash.
 
 Hoe, Ng, Zhang, Chan, Song, Xiang, "One loss for all: deep hashing with a single cosine similarity based learning
 objective", NeurIPS 2021.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Unpack
+
 from skhash.deep import DeepHasher
 from skhash.losses import CELoss
-from skhash.methods._classifier import make_classifying
 from skhash.nn import HashHead
 from skhash.training import RECIPES
 from skhash.utils import StrOptions
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from skhash.deep import TrainingContext
+    from skhash.training import TrainingParameters
+
 
 class CEHasher(DeepHasher):
-    r"""Classify continuous codes linearly, and take their signs as hash codes.
+    r"""Hashing by a linear classifier of continuous codes, whose signs are the hash codes.
 
-    Nothing makes the codes binary or the bits balanced unless `balance` does. This is what other methods should be
-    compared with, and with batch normalisation it is hard to beat by much.
+    No term makes the codes binary, and bits are balanced only by `balance`. This is the baseline for other methods;
+    with batch normalization it is hard to beat by much.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     balance : {"batch_norm", "bihalf"} or None, default=None
-        What balances the bits: batch normalisation (CE+BN), the bi-half layer (CE+BiHalf), or nothing (CE).
-    {training_parameters}
+        Layer that balances the bits: batch normalization (CE+BN), the bi-half layer (CE+BiHalf), or none (CE).
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -42,7 +53,7 @@ class CEHasher(DeepHasher):
 
     .. math:: L = -\frac{1}{N} \sum_i \sum_l q_{il} \log \operatorname{softmax}_l(W v_i + \beta)
 
-    With the bi-half layer, the classifier sees -1 and +1 in training and continuous codes in `predict`.
+    With the bi-half layer, the classifier gets values of -1 and +1 in training, and continuous codes in `predict`.
 
     References
     ----------
@@ -60,19 +71,25 @@ class CEHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "balance": [StrOptions({"batch_norm", "bihalf"}), None],
     }
 
     _recipes = {"paper": (RECIPES["orthohash-instance"], RECIPES["orthohash"])}
 
-    def __init__(self, bits=64, *, balance=None, **training):
+    def __init__(
+        self,
+        bits: int = 64,
+        *,
+        balance: Literal["batch_norm", "bihalf"] | None = None,
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
-        self.balance = balance
+        self.balance: Literal["batch_norm", "bihalf"] | None = balance
 
-    def _make_head(self, in_features):
+    def _make_head(self, in_features: int) -> nn.Module:
         return HashHead(in_features, self.bits, self.balance, bias=self.balance is None)
 
-    def _make_criterion(self, labels, random_state):
-        return make_classifying(CELoss, self.bits, labels, random_state)
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
+        return context.build(CELoss, self.bits, context.n_classes)

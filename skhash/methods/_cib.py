@@ -1,9 +1,12 @@
-"""CIBHash: two views of a sample get like codes, other samples unlike ones.
+"""CIBHash: two views of a sample get similar codes, different samples get different codes.
 
 Qiu, Su, Ou, Yu, Chen, "Unsupervised hashing with contrastive information bottleneck", IJCAI 2021.
 """
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Unpack
 
 from skhash.losses import CIBLoss
 from skhash.methods._unsupervised import UnsupervisedHasher
@@ -11,13 +14,20 @@ from skhash.nn import HiddenHead
 from skhash.training import Recipe, adapt_to_features
 from skhash.utils import Interval
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from skhash.deep import TrainingContext
+    from skhash.nn import HashNetwork
+    from skhash.training import Batch, TrainingParameters
+
 
 class CIBHasher(UnsupervisedHasher):
-    r"""Contrastive hashing with an information bottleneck: codes that survive a change of the sample.
+    r"""Contrastive hashing with an information bottleneck: codes that are robust to changes of the sample.
 
-    Of every sample two random views are made, such as crops of an image in changed colours. Their binary codes shall be
-    more like each other than like those of any other sample's view, and the probabilities of their bits shall agree,
-    which keeps out of the code what is true of one view only.
+    Two random views (augmentations) of every sample are drawn, such as crops of an image in changed colors. The loss
+    makes their binary codes more similar to each other than to the code of any other sample's view. It also makes the
+    probabilities of their bits agree, which keeps information about only one of the views out of the code.
 
     Parameters
     ----------
@@ -26,16 +36,18 @@ class CIBHasher(UnsupervisedHasher):
     kl_weight : float, default=0.001
         Weight of the divergence between the views' probabilities, :math:`\beta` in the equation.
     temperature : float, default=0.3
-        Of the contrastive part, :math:`\tau` in the equation.
+        Temperature of the contrastive part, :math:`\tau` in the equation.
     hidden_features : int, default=1024
         Width of the head's hidden layer.
     random_codes : bool, default=False
-        Whether the codes in training are drawn, as in the paper, or the most probable ones, as in the authors' code.
-    {training_parameters}
+        Whether training draws the codes, as in the paper, or takes the most probable codes, as in the authors' code.
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -53,10 +65,10 @@ class CIBHasher(UnsupervisedHasher):
         + \frac{\beta}{2N} \sum_i \operatorname{KL}(p_i \,\|\, \bar p_{i'}), \qquad
         p = \sigma(v), \quad b = \operatorname{sgn}(p - \tfrac{1}{2})
 
-    The gradient passes from b to p as if they were equal, and not at all into what has a bar. What the views change
-    decides what the codes keep: see `views`.
+    The gradient passes from b to p as if they were equal, and does not pass into terms with a bar. Codes ignore what
+    the views change: see `views`.
 
-    ``recipe="paper"`` is the authors' for images of CIFAR-10, whose backbone is VGG-16 with frozen weights.
+    ``recipe="paper"`` is that of the authors for images of CIFAR-10; their backbone is VGG-16 with frozen weights.
 
     References
     ----------
@@ -74,9 +86,7 @@ class CIBHasher(UnsupervisedHasher):
     True
     """
 
-    _compares_views = True
-
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **UnsupervisedHasher._parameter_constraints,
         "kl_weight": [Interval(Real, 0, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
@@ -90,20 +100,31 @@ class CIBHasher(UnsupervisedHasher):
     }
 
     def __init__(
-        self, bits=64, *, kl_weight=0.001, temperature=0.3, hidden_features=1024, random_codes=False, **training
-    ):
+        self,
+        bits: int = 64,
+        *,
+        kl_weight: float = 0.001,
+        temperature: float = 0.3,
+        hidden_features: int = 1024,
+        random_codes: bool = False,
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
         self.kl_weight = kl_weight
         self.temperature = temperature
         self.hidden_features = hidden_features
         self.random_codes = random_codes
 
-    def _make_head(self, in_features):
+    @property
+    def _compares_views(self) -> bool:
+        return True
+
+    def _make_head(self, in_features: int) -> nn.Module:
         return HiddenHead(in_features, self.bits, hidden_features=self.hidden_features)
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return CIBLoss(random=self.random_codes, kl_weight=self.kl_weight, temperature=self.temperature)
 
-    def _loss(self, network, batch):
+    def _loss(self, network: HashNetwork, batch: Batch) -> Tensor:
         z, others = (network(batch.view(), batch.generator) for _ in range(2))
         return network.criterion(z, others, **batch.asked_by(network.criterion))

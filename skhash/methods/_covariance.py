@@ -1,16 +1,22 @@
-"""Mean and covariance of samples that come in chunks: exact up to rounding, however many there are.
+"""Mean and covariance of samples that come in chunks, exact up to rounding for any number of samples.
 
 Blocks are merged as in Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample
-variances", 1979: each is centered on its own mean, so that a large mean takes no digits from the covariance.
+variances", 1979: each is centered on its own mean, so that a large mean does not cost digits of the covariance.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import eigh
 
 from skhash.methods._blocks import double_blocks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,15 +24,15 @@ class RunningMean:
     """Number and mean of the samples so far."""
 
     n_samples: int
-    mean: np.ndarray
+    mean: NDArray[np.float64]
 
     @classmethod
-    def empty(cls, n_features):
-        """Begin with no samples."""
+    def empty(cls, n_features: int) -> RunningMean:
+        """Return the mean of no samples."""
         return cls(0, np.zeros(n_features))
 
-    def extended(self, X):
-        """Give the mean of the samples so far and those of `X`."""
+    def extended(self, X: NDArray[Any]) -> RunningMean:
+        """Return the mean of the samples so far and of `X`."""
         n_samples, mean = self.n_samples, self.mean
         for block in double_blocks(X):
             n_samples += len(block)
@@ -38,29 +44,29 @@ class RunningMean:
 class RunningCovariance:
     """Number, mean and scatter of the samples so far.
 
-    As long as there are no more samples than features, they themselves are kept (`rows`): that is smaller than their
-    scatter, the sum of outer products of centered samples.
+    While there are not more samples than features, the samples themselves are kept (`rows`). They need less memory than
+    their scatter, the sum of outer products of centered samples.
     """
 
     n_samples: int
-    mean: np.ndarray
-    rows: np.ndarray | None = None
-    scatter: np.ndarray | None = None
+    mean: NDArray[np.float64]
+    rows: NDArray[np.float64] | None = None
+    scatter: NDArray[np.float64] | None = None
 
     @classmethod
-    def empty(cls, n_features):
-        """Begin with no samples."""
+    def empty(cls, n_features: int) -> RunningCovariance:
+        """Return the covariance of no samples."""
         return cls(0, np.zeros(n_features), rows=np.zeros((0, n_features)))
 
-    def extended(self, X):
-        """Give the covariance of the samples so far and those of `X`."""
+    def extended(self, X: NDArray[Any]) -> RunningCovariance:
+        """Return the covariance of the samples so far and of `X`."""
         n_features = len(self.mean)
         if self.n_samples + len(X) <= n_features:
-            rows = np.concatenate([self.rows, X], dtype=np.float64)
+            rows = np.concatenate([self._kept_rows(), X], dtype=np.float64)
             return RunningCovariance(len(rows), rows.mean(axis=0), rows=rows)
         if self.scatter is None:
             n_samples, mean, scatter = 0, np.zeros(n_features), np.zeros((n_features, n_features))
-            blocks = chain(double_blocks(self.rows), double_blocks(X))
+            blocks = chain(double_blocks(self._kept_rows()), double_blocks(X))
         else:
             n_samples, mean, scatter, blocks = self.n_samples, self.mean, self.scatter.copy(), double_blocks(X)
         for block in blocks:
@@ -73,25 +79,29 @@ class RunningCovariance:
             n_samples += len(block)
         return RunningCovariance(n_samples, mean, scatter=scatter)
 
-    def principal_axes(self, n_axes):
-        """Find the directions of largest variance.
+    def _kept_rows(self) -> NDArray[np.float64]:
+        assert self.rows is not None  # without `scatter`
+        return self.rows
+
+    def principal_axes(self, n_axes: int) -> NDArray[np.float64]:
+        """Compute the directions of largest variance.
 
         Parameters
         ----------
         n_axes : int
-            How many, at most the number of features.
+            Number of directions, at most the number of features.
 
         Returns
         -------
         axes : ndarray of shape (n_axes, n_features)
-            Orthonormal rows by decreasing variance, the largest entry of each positive. Rows are zero from where the
-            samples vary no more than rounding does: such a direction would be a random one.
+            Orthonormal rows by decreasing variance, the largest entry of each positive. A row is zero if the variance
+            of the samples along it is not larger than rounding errors: its direction would be random.
         """
         n_features = len(self.mean)
         axes = np.zeros((n_axes, n_features))
         matrix, centered = self.scatter, None
         if matrix is None:
-            centered = self.rows.copy()
+            centered = self._kept_rows().copy()
             _center(centered)
             matrix = centered @ centered.T
         size = len(matrix)
@@ -108,8 +118,8 @@ class RunningCovariance:
         return np.where(largest < 0, -axes, axes)
 
 
-def _center(block):
-    """Subtract the mean, in place, and give it; twice, since the first is off by the rounding of a long sum."""
+def _center(block: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Subtract the mean in place and return it; twice, because the first mean has the rounding error of a long sum."""
     mean = block.mean(axis=0)
     block -= mean
     rest = block.mean(axis=0)

@@ -4,7 +4,10 @@ Yuan, Wang, Zhang, Tay, Jie, Liu, Feng, "Central similarity quantization for eff
 CVPR 2020.
 """
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.centers import CENTER_METHODS, make_hash_centers
 from skhash.losses import CSQLoss
@@ -13,32 +16,44 @@ from skhash.nn import DeepHead, HashHead
 from skhash.training import Recipe, Steps
 from skhash.utils import Interval, StrOptions
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+    from torch import nn
+
+    from skhash.deep import TrainingContext
+    from skhash.training import TrainingParameters
+
 
 class CSQHasher(CenterHasher):
-    r"""Central similarity quantisation: the bits of a sample's class are its labels.
+    r"""Central similarity quantization: the bits of a class's center are the labels of its samples.
 
     Every class gets a binary code, its center, before training, far from all others. The bits of the center are then
-    learnt like so many binary labels. A sample of several classes gets the bitwise majority of their centers.
+    learned as binary labels. A sample of several classes gets the bitwise majority of their centers.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     centers : str or array-like of shape (n_classes, bits), default="auto"
-        {centers}
-        "paper" is "hadamard", and "bernoulli" where there are no Hadamard centers.
+        Method that makes the centers, see `skhash.centers.make_hash_centers`; or the centers themselves, entries -1 or
+        +1, in the order of `classes_`.
+        "paper" is "hadamard", or "bernoulli" if there are not enough Hadamard centers.
     quantization_weight : float, default=1e-4
-        Weight of the quantisation term, :math:`\lambda` in the equation. The authors take 0.05 with ResNet-50 and 1e-3
-        with AlexNet (1e-4 for 64 bits), DeepHash-pytorch takes 1e-4, OrthoHash's authors take 1e-3.
+        Weight of the quantization term, :math:`\lambda` in the equation. The authors use 0.05 with ResNet-50 and 1e-3
+        with AlexNet (1e-4 for 64 bits), DeepHash-pytorch uses 1e-4, and OrthoHash's authors use 1e-3.
     head : {"linear", "csq"}, default="linear"
         A linear layer, as in most comparisons; or the authors' head, which has two hidden layers as wide as the
-        feature and a dropout of one half behind the first.
-    {training_parameters}
+        features, and a dropout of one half after the first.
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {center_attributes}
-    {training_attributes}
+    centers_, min_distance_, class_centers_, orthogonality_ : object
+        The hash centers and where the codes of the classes are, see `CenterHasher`.
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -55,12 +70,12 @@ class CSQHasher(CenterHasher):
         L = \operatorname{mean}_{ik} \operatorname{BCE}\big(\tfrac{h_{ik} + 1}{2}, \tfrac{c'_{ik} + 1}{2}\big)
         + \lambda \operatorname{mean}_{ik} (|h_{ik}| - 1)^2, \qquad c'_i = \operatorname{sgn} \sum_l y_{il} c_l
 
-    Where the sum is 0, the bit is that of one random vector, the same for all samples. The square is the authors' code;
-    the paper has the logarithm of a hyperbolic cosine.
+    Where the sum is 0, the bit is taken from one random vector, the same for all samples. The square is that of the
+    authors' code; the paper has the logarithm of a hyperbolic cosine.
 
     To train as the authors did: ``recipe="paper", centers="paper", head="csq", quantization_weight=0.05``. They keep
-    the best of many evaluations on the test queries; here the last epoch is what you get, or the best on held-out
-    training data with `early_stopping`.
+    the best of many evaluations on the test queries; here the last epoch is kept, or with `early_stopping` the best
+    epoch on held-out training data.
 
     References
     ----------
@@ -78,7 +93,7 @@ class CSQHasher(CenterHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **CenterHasher._parameter_constraints,
         "centers": [StrOptions({*CENTER_METHODS, "paper"}), "array-like"],
         "quantization_weight": [Interval(Real, 0, None, closed="left")],
@@ -93,20 +108,28 @@ class CSQHasher(CenterHasher):
 
     _keeps_own_loss = False
 
-    def __init__(self, bits=64, *, centers="auto", quantization_weight=1e-4, head="linear", **training):
+    def __init__(
+        self,
+        bits: int = 64,
+        *,
+        centers: str | ArrayLike = "auto",
+        quantization_weight: float = 1e-4,
+        head: Literal["linear", "csq"] = "linear",
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
         self.centers = centers
         self.quantization_weight = quantization_weight
         self.head = head
 
-    def _make_head(self, in_features):
+    def _make_head(self, in_features: int) -> nn.Module:
         return DeepHead(in_features, self.bits) if self.head == "csq" else HashHead(in_features, self.bits, bias=True)
 
-    def _make_criterion(self, labels, random_state):
-        centers = self._make_centers(labels, random_state)
-        return CSQLoss(centers, self._draw_ties(random_state), quantization_weight=self.quantization_weight)
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
+        centers = self._make_centers(context)
+        return CSQLoss(centers, self._draw_ties(context.random_state), quantization_weight=self.quantization_weight)
 
-    def _draw_centers(self, n_classes, random_state):
+    def _draw_centers(self, n_classes: int, random_state: np.random.RandomState) -> NDArray[np.int8]:
         if self.centers != "paper":
             return super()._draw_centers(n_classes, random_state)
         try:

@@ -3,48 +3,59 @@
 Zheng, Zhang, Lu, "Deep balanced discrete hashing for image retrieval", Neurocomputing 403, 2020.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from skhash.deep import DeepHasher
 from skhash.losses import DBDHLoss
-from skhash.training import RECIPES, Steps, adapt_to_features
+from skhash.training import RECIPES, Recipe, Steps, adapt_to_features
 from skhash.utils import Interval, StrOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from skhash.deep import TrainingContext
+    from skhash.training import TrainingParameters
 
 
 class DBDHHasher(DeepHasher):
-    r"""Hashing of pairs with codes that are discrete, or nearly so, while they are being learnt.
+    r"""Hashing of pairs with codes that are already discrete, or nearly discrete, in training.
 
-    The inner product of two codes says how probable it is that the samples share a label. What it is computed from is
-    not the network's output but what has become of it on the way to a sign, so that nothing is lost by taking the sign
-    in the end. A penalty wants as many +1 as -1.
+    The inner product of two codes gives the probability that the samples share a label. It is not computed from the
+    network's outputs but from their clamped values or signs, so that little is lost by taking signs in the end. A
+    penalty asks for as many +1 as -1.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     pairs : {"batch", "halves", "memory"}, default="memory"
-        What is compared: all samples of a batch; its first half with its second; or a batch with the latest code of
-        every training sample, as in the published figures.
+        Pairs to compare: all samples of a batch; its first half with its second half; or a batch with the latest code
+        of every training sample, as in the published results.
     balance_weight : float, default=0.1
         Weight of the penalty: :math:`\alpha` in the equations.
     p : float, default=2.0
-        Its power.
+        Power of the penalty.
     balance_axis : {"sample", "bit"}, default="sample"
-        Whether the +1 and -1 of each sample's code are to be balanced, as in the published figures, or those of each
-        bit over a batch.
+        Whether to balance the +1 and -1 of each sample's code, as in the published results, or those of each bit over a
+        batch.
     relax : {"clamp", "ste"}, default="clamp"
-        How outputs become codes: clamped to [-1, 1], which passes no gradient outside; or the sign, whose gradient is
-        taken for the identity's, as the paper describes it.
-    {training_parameters}
+        How outputs become codes: clamped to [-1, 1], which passes no gradient outside of it; or the sign, with the
+        gradient of the identity, as in the paper.
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
-    HashNetHasher : Sharpens a tanh instead.
+    HashNetHasher : Makes a tanh steeper instead.
     skhash.losses.dbdh_loss : The loss alone.
 
     Notes
@@ -55,10 +66,10 @@ class DBDHHasher(DeepHasher):
         L = \operatorname{mean}_{ij} (\log(1 + e^{\theta_{ij}}) - s_{ij} \theta_{ij})
         + \alpha \operatorname{mean}_i |\operatorname{mean}_k u_{ik}|^p, \qquad \theta_{ij} = \tfrac12 u_i \cdot u_j
 
-    Outputs beyond the clamp learn nothing: without ``standardize``, features of a large scale can stop all learning.
+    Outputs outside of [-1, 1] get no gradient: without ``standardize``, features of a large scale can stop training.
 
-    The paper could not be read. Formula, constants and ``recipe="paper"`` are those of DeepHash-pytorch, which made the
-    figures that others quote.
+    We had no access to the paper. Formula, constants and ``recipe="paper"`` are those of DeepHash-pytorch, whose
+    results others quote.
 
     References
     ----------
@@ -75,7 +86,7 @@ class DBDHHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "pairs": [StrOptions({"batch", "halves", "memory"})],
         "balance_weight": [Interval(Real, 0, None, closed="left")],
@@ -86,28 +97,28 @@ class DBDHHasher(DeepHasher):
 
     _recipes = {
         "skhash": adapt_to_features(learning_rate=1e-4),
-        "paper": replace(RECIPES["deephash-pytorch"], batch_size=128, schedule=Steps(every=50)),
+        "paper": replace(cast("Recipe", RECIPES["deephash-pytorch"]), batch_size=128, schedule=Steps(every=50)),
     }
 
     def __init__(
         self,
-        bits=64,
+        bits: int = 64,
         *,
-        pairs="memory",
-        balance_weight=0.1,
-        p=2.0,
-        balance_axis="sample",
-        relax="clamp",
-        **training,
-    ):
+        pairs: Literal["batch", "halves", "memory"] = "memory",
+        balance_weight: float = 0.1,
+        p: float = 2.0,
+        balance_axis: Literal["sample", "bit"] = "sample",
+        relax: Literal["clamp", "ste"] = "clamp",
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
-        self.pairs = pairs
+        self.pairs: Literal["batch", "halves", "memory"] = pairs
         self.balance_weight = balance_weight
         self.p = p
         self.balance_axis = balance_axis
         self.relax = relax
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return DBDHLoss(
             self.pairs,
             balance_weight=self.balance_weight,

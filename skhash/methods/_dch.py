@@ -3,27 +3,37 @@
 Cao, Long, Liu, Wang, "Deep Cauchy hashing for Hamming space retrieval", CVPR 2018.
 """
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import DCHLoss
 from skhash.training import Recipe
 from skhash.utils import Interval, StrOptions
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from skhash.deep import TrainingContext
+    from skhash.training import TrainingParameters
+
 
 class DCHHasher(DeepHasher):
     r"""Hashing for lookups within a small Hamming radius.
 
-    A logistic function of the inner product hardly cares whether similar samples are 2 or 10 bits apart. The Cauchy
-    distribution does: the probability of being similar falls off fast with the distance, so similar samples are pulled
-    together until they are within a radius that a table lookup can reach.
+    A logistic function of the inner product hardly distinguishes similar samples that are 2 bits apart from those that
+    are 10 bits apart. The Cauchy distribution does: the probability of being similar falls fast with the distance, so
+    similar samples are pulled together until a table lookup within a small radius finds them.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     gamma : float, default=20.0
-        Scale of the distance in bits: where the probability of being similar is one half. Right for 16 to 64 bits.
+        Scale of the distance: the number of bits at which the probability of being similar is one half. The default
+        suits 16 to 64 bits.
     quantization_weight : float, default=0.1
         Weight of the distance of the continuous code from a binary one: :math:`\lambda` in the equations; 0 in the
         authors' code.
@@ -31,19 +41,22 @@ class DCHHasher(DeepHasher):
         The distance d between continuous codes: by cosine, as in the equations and in DeepHash-pytorch, or squared
         Euclidean, which is the default of the authors' code.
     class_weight : {"balanced", "similar"}, float or None, default="balanced"
-        Weight of similar against dissimilar pairs: the same for both kinds together; the same, but dissimilar ones not
-        divided by their share, as in the authors' code; a number to multiply each similar pair by; or none.
+        Weight of similar against dissimilar pairs. "balanced": both kinds have the same total weight. "similar": the
+        same, without dividing dissimilar pairs by their share, as in the authors' code. A number multiplies each
+        similar pair. None: all pairs weigh the same.
     self_pairs : bool, default=True
-        Whether pairs of a sample with itself count. They do not in the authors' code.
+        Whether pairs of a sample with itself count. In the authors' code they do not.
     quantization : {"cauchy", "squared"}, default="cauchy"
         The second term: as in the equations, or :math:`\operatorname{mean} (|v| - 1)^2` as in the authors' code.
     activation : {"tanh"} or None, default=None
-        What happens to continuous codes before the loss: nothing, or a tanh as in the authors' code.
-    {training_parameters}
+        Activation of continuous codes before the loss: none, or a tanh as in the authors' code.
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -77,7 +90,7 @@ class DCHHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "gamma": [Interval(Real, 0, None, closed="neither")],
         "quantization_weight": [Interval(Real, 0, None, closed="left")],
@@ -94,17 +107,17 @@ class DCHHasher(DeepHasher):
 
     def __init__(
         self,
-        bits=64,
+        bits: int = 64,
         *,
-        gamma=20.0,
-        quantization_weight=0.1,
-        distance="cosine",
-        class_weight="balanced",
-        self_pairs=True,
-        quantization="cauchy",
-        activation=None,
-        **training,
-    ):
+        gamma: float = 20.0,
+        quantization_weight: float = 0.1,
+        distance: Literal["cosine", "euclidean"] = "cosine",
+        class_weight: Literal["balanced", "similar"] | float | None = "balanced",
+        self_pairs: bool = True,
+        quantization: Literal["cauchy", "squared"] = "cauchy",
+        activation: Literal["tanh"] | None = None,
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
         self.gamma = gamma
         self.quantization_weight = quantization_weight
@@ -114,7 +127,7 @@ class DCHHasher(DeepHasher):
         self.quantization = quantization
         self.activation = activation
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return DCHLoss(
             gamma=self.gamma,
             quantization_weight=self.quantization_weight,

@@ -1,10 +1,13 @@
-"""DPN: a hinge on every bit, until the continuous code clears a margin on its center's side.
+"""DPN: a hinge loss on every bit, until its continuous value is beyond a margin on the side of its center.
 
 Fan, Ng, Ju, Zhang, Chan, "Deep polarized network for supervised learning of accurate binary hashing codes",
 IJCAI 2020.
 """
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.losses import DPNLoss
 from skhash.methods._centers import CenterHasher
@@ -12,37 +15,49 @@ from skhash.nn import HashHead
 from skhash.training import Recipe, Steps
 from skhash.utils import Interval, StrOptions
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from torch import nn
+
+    from skhash.deep import TrainingContext
+    from skhash.training import TrainingParameters
+
 
 class DPNHasher(CenterHasher):
-    r"""Deep polarised network: every value of the continuous code is pushed past a margin, and then left alone.
+    r"""Deep polarized network: a hinge loss pushes every value of the continuous code past a margin.
 
-    Every class gets a binary code, its center, before training. Each bit that is not yet a margin away from zero on the
-    center's side pulls with the same force, however far it is; the others do not pull at all. Values thus gather on
-    either side of zero with nothing in between.
+    Every class gets a binary code, its center, before training. Each value that is not yet a margin away from zero on
+    the side of its center has a gradient of the same size, however far away it is; the other values have none. Values
+    thus gather on both sides of zero, with few in between.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     centers : str or array-like of shape (n_classes, bits), default="auto"
-        {centers}
-        The paper's are "bernoulli".
+        Method that makes the centers, see `skhash.centers.make_hash_centers`; or the centers themselves, entries -1 or
+        +1, in the order of `classes_`.
+        The paper uses "bernoulli".
     margin : float, default=1.0
-        How far from zero a value must be: m in the equation.
+        Distance from zero that a value must reach: m in the equation.
     reduction : {"sum", "mean"}, default="sum"
-        Over bits: the authors' sum, or the mean of DeepHash-pytorch, whose gradient is smaller by the number of bits.
+        Reduction over bits: the authors' sum, or the mean of DeepHash-pytorch, whose gradient is smaller by the number
+        of bits.
     multilabel : {"sum", "merge"}, default="sum"
-        For multi-hot labels: the sum of the hinges to each class's center, as with the authors; or the hinge to the
-        bitwise majority of the centers, as in DeepHash-pytorch.
+        For multi-hot labels: the sum of the hinge losses to the centers of all classes, as in the authors' code; or the
+        hinge loss to the bitwise majority of the centers, as in DeepHash-pytorch.
     norm_weight : float, default=0.0
         Weight of the mean square of the continuous codes, :math:`\lambda` in the equation: 0.1 in OrthoHash's
         framework.
-    {training_parameters}
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {center_attributes}
-    {training_attributes}
+    centers_, min_distance_, class_centers_, orthogonality_ : object
+        The hash centers and where the codes of the classes are, see `CenterHasher`.
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -56,8 +71,8 @@ class DPNHasher(CenterHasher):
 
     .. math:: L = \operatorname{mean}_i \sum_k \max(0, m - v_{ik} c_{ik}) + \lambda \operatorname{mean}_{ik} v_{ik}^2
 
-    The authors' SGD has momentum 0.9, here of Nesterov's kind. Their recomputed centers and third symbol for values
-    within the margin, both off by default there, are left out.
+    The authors' SGD has momentum 0.9; here it is Nesterov momentum. Their recomputed centers and their third symbol for
+    values within the margin, both off by default in their code, are left out.
 
     References
     ----------
@@ -75,7 +90,7 @@ class DPNHasher(CenterHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **CenterHasher._parameter_constraints,
         "margin": [Interval(Real, 0, None, closed="neither")],
         "reduction": [StrOptions({"sum", "mean"})],
@@ -88,8 +103,16 @@ class DPNHasher(CenterHasher):
     }
 
     def __init__(
-        self, bits=64, *, centers="auto", margin=1.0, reduction="sum", multilabel="sum", norm_weight=0.0, **training
-    ):
+        self,
+        bits: int = 64,
+        *,
+        centers: str | ArrayLike = "auto",
+        margin: float = 1.0,
+        reduction: Literal["sum", "mean"] = "sum",
+        multilabel: Literal["sum", "merge"] = "sum",
+        norm_weight: float = 0.0,
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
         self.centers = centers
         self.margin = margin
@@ -97,13 +120,13 @@ class DPNHasher(CenterHasher):
         self.multilabel = multilabel
         self.norm_weight = norm_weight
 
-    def _make_head(self, in_features):
+    def _make_head(self, in_features: int) -> nn.Module:
         return HashHead(in_features, self.bits)
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return DPNLoss(
-            self._make_centers(labels, random_state),
-            self._draw_ties(random_state),
+            self._make_centers(context),
+            self._draw_ties(context.random_state),
             margin=self.margin,
             reduction=self.reduction,
             multilabel=self.multilabel,

@@ -1,22 +1,32 @@
-"""DSDH: the likelihood of pairs, and binary codes that a linear classifier understands, solved for in between.
+"""DSDH: the likelihood of pairs, and binary codes that a linear classifier reads, solved for in turn.
 
 Li, Sun, He, Tan, "Deep supervised discrete hashing", NeurIPS 2017.
 """
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import DSDHLoss
 from skhash.training import Recipe, Steps, adapt_to_features
 from skhash.utils import Interval, StrOptions
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from skhash.deep import TrainingContext
+    from skhash.training import TrainingParameters
+
 
 class DSDHHasher(DeepHasher):
-    r"""Hashing of pairs and classes at once, with binary codes that are variables of their own.
+    r"""Hashing of pairs and classes at once, with binary codes as separate variables.
 
-    The network is trained on pairs: the inner product of two codes says how probable it is that the samples share a
-    label. Beside it, every training sample has a binary code, and there is a linear classifier of these codes. Both are
-    solved for in turn, each exactly, and the network is pulled towards the codes. `predict` is that classifier.
+    The network is trained on pairs: the inner product of two codes gives the probability that the samples share a
+    label. In addition, every training sample has a binary code, and a linear classifier reads these codes. Codes and
+    classifier are solved for in turn, each exactly, and the network is pulled toward the codes. `predict` uses this
+    classifier.
 
     Parameters
     ----------
@@ -24,40 +34,42 @@ class DSDHHasher(DeepHasher):
         Code length.
     pairs : {"memory", "batch"}, default="memory"
         "memory" compares a batch with the latest code of every training sample, and solves for the binary codes of all
-        of them before every epoch, as in the paper. "batch" does both within each batch, as in the authors' code, and
-        learns faster if there is a network to train and there are few classes.
+        samples before every epoch, as in the paper. "batch" does both within each batch, as in the authors' code, and
+        learns faster with a backbone to train and few classes.
     classification_weight : float, default=0.01
         Weight of the classifier's error: :math:`\mu` in the equations.
     ridge_weight : float, default=1.0
         Weight of the classifier's norm: :math:`\nu`.
     quantization_weight : float, default=0.01
         Weight of the distance between continuous and binary codes: :math:`\eta`. 0 trains the network on pairs alone
-        (DPSH), which is what DeepHash-pytorch does under this name.
+        (DPSH), which DeepHash-pytorch calls DSDH.
     rounds : int, default=10
-        How often the classifier and the codes are solved for in turn, each time.
-    {training_parameters}
+        Number of alternations between classifier and codes, each time they are solved for.
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
     skhash.losses.dsdh_loss : The loss alone.
-    skhash.losses.dsdh_codes : How binary codes are solved for.
+    skhash.losses.dsdh_codes : Solves for the binary codes.
 
     Notes
     -----
-    With continuous codes u, binary codes b, labels y, the classifier W, and s = 1 for pairs that share a label, every
-    term a mean where the paper has sums,
+    With continuous codes u, binary codes b, labels y, the classifier W, and s = 1 for pairs that share a label (every
+    term is a mean; the paper has sums),
 
     .. math::
         L = \operatorname{mean}_{ij} (\log(1 + e^{\theta_{ij}}) - s_{ij} \theta_{ij})
         + \mu \operatorname{mean}_{il} (y_{il} - W_l^\top b_i)^2 + \nu \operatorname{mean} W^2
         + \eta \operatorname{mean}_{ik} (b_{ik} - u_{ik})^2, \qquad \theta_{ij} = \tfrac12 u_i \cdot u_j
 
-    The weights are those of a port that averages, too; on ImageNet it had 5, 5 and 2. In ``recipe="paper"`` the
-    learning rate falls from 0.01 to 0.000001 in equal ratios.
+    The default weights are those of a port that also uses means; its weights for ImageNet are 5, 5 and 2. In
+    ``recipe="paper"`` the learning rate falls from 0.01 to 0.000001 by the same factor in every epoch.
 
     References
     ----------
@@ -74,7 +86,7 @@ class DSDHHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "pairs": [StrOptions({"memory", "batch"})],
         "classification_weight": [Interval(Real, 0, None, closed="neither")],
@@ -95,26 +107,26 @@ class DSDHHasher(DeepHasher):
 
     def __init__(
         self,
-        bits=64,
+        bits: int = 64,
         *,
-        pairs="memory",
-        classification_weight=0.01,
-        ridge_weight=1.0,
-        quantization_weight=0.01,
-        rounds=10,
-        **training,
-    ):
+        pairs: Literal["memory", "batch"] = "memory",
+        classification_weight: float = 0.01,
+        ridge_weight: float = 1.0,
+        quantization_weight: float = 0.01,
+        rounds: int = 10,
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
-        self.pairs = pairs
+        self.pairs: Literal["memory", "batch"] = pairs
         self.classification_weight = classification_weight
         self.ridge_weight = ridge_weight
         self.quantization_weight = quantization_weight
         self.rounds = rounds
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return DSDHLoss(
             self.bits,
-            len(labels.classes),
+            context.n_classes,
             self.pairs,
             classification_weight=self.classification_weight,
             ridge_weight=self.ridge_weight,

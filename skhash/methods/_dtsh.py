@@ -1,41 +1,51 @@
-"""DTSH: the likelihood of triplets, an anchor nearer to a similar sample than to a dissimilar one.
+"""DTSH: the likelihood of triplets: an anchor is nearer to a similar sample than to a dissimilar one.
 
 Wang, Shi, Kitani, "Deep supervised hashing with triplet labels", ACCV 2016.
 """
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import DTSHLoss
 from skhash.training import Recipe, Steps
 from skhash.utils import Interval, StrOptions
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from skhash.deep import TrainingContext
+    from skhash.training import TrainingParameters
+
 
 class DTSHHasher(DeepHasher):
-    r"""Hashing of triplets: what counts is which of two samples is nearer, not how near.
+    r"""Hashing of triplets: the loss depends on which of two samples is nearer.
 
-    Every sample of a batch is an anchor, with the samples that share a label with it on one side and all others on the
-    other. The inner product with each of the former should exceed that with each of the latter by a margin. A second
-    term pulls codes to their signs.
+    Every sample of a batch is an anchor. Its inner product with each sample that shares a label should exceed its inner
+    product with each other sample by a margin. A second term pulls codes to their signs.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     margin : float or {"bits/2"}, default=5.0
-        By how much: :math:`\alpha` in the equations. "bits/2" in the paper, 5 in ports.
+        The margin: :math:`\alpha` in the equations. "bits/2" in the paper, 5 in ports.
     scale : float, default=1.0
         Factor of the inner products: c in the equations. 0.5 in the paper, 1 in ports.
     self_positives : bool, default=True
-        Whether an anchor is among the samples similar to it, as in ports. Not so in the paper.
+        Whether an anchor is one of the samples similar to it, as in ports. In the paper it is not.
     quantization_weight : float, default=1.0
-        Weight of the second term: :math:`\lambda`. 1 in ports; the authors' 100 stands beside sums and is 0.0044 times
-        the bits here.
-    {training_parameters}
+        Weight of the second term: :math:`\lambda`. 1 in ports. The authors' 100 is for sums; it corresponds to 0.0044
+        times the number of bits here.
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -51,9 +61,9 @@ class DTSHHasher(DeepHasher):
         + \lambda \operatorname{mean}_{ik} (u_{ik} - \operatorname{sgn} u_{ik})^2, \qquad
         T_{qpn} = \theta_{qp} - \theta_{qn} - \alpha, \quad \theta_{ij} = c \, u_i \cdot u_j
 
-    The authors draw triplets from the codes of all training samples, and their gradient is a sum over those of an
-    anchor, of which only the anchor gets one. ``recipe="paper"`` is how they trained, with a learning rate for such
-    sums: the means here learn more slowly with it.
+    The authors draw triplets from the codes of all training samples. Their gradient is a sum over the triplets of an
+    anchor, and only the anchor gets a gradient. ``recipe="paper"`` has their learning rate, which is for such sums: the
+    means here learn more slowly with it.
 
     References
     ----------
@@ -70,7 +80,7 @@ class DTSHHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "margin": [StrOptions({"bits/2"}), Interval(Real, 0, None, closed="left")],
         "scale": [Interval(Real, 0, None, closed="neither")],
@@ -80,14 +90,23 @@ class DTSHHasher(DeepHasher):
 
     _recipes = {"paper": Recipe(optimizer="sgd", learning_rate=5e-4, schedule=Steps(factor=2 / 3, every=20))}
 
-    def __init__(self, bits=64, *, margin=5.0, scale=1.0, self_positives=True, quantization_weight=1.0, **training):
+    def __init__(
+        self,
+        bits: int = 64,
+        *,
+        margin: float | Literal["bits/2"] = 5.0,
+        scale: float = 1.0,
+        self_positives: bool = True,
+        quantization_weight: float = 1.0,
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
         self.margin = margin
         self.scale = scale
         self.self_positives = self_positives
         self.quantization_weight = quantization_weight
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return DTSHLoss(
             margin=self.margin,
             scale=self.scale,

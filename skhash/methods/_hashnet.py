@@ -1,43 +1,54 @@
-"""HashNet: the likelihood of pairs of tanh codes, sharpened during training until they are signs.
+"""HashNet: the likelihood of pairs of tanh codes, which become signs during training.
 
 Cao, Long, Wang, Yu, "HashNet: deep learning to hash by continuation", ICCV 2017.
 """
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import HashNetLoss
 from skhash.training import Recipe, Steps
 from skhash.utils import Interval, StrOptions
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from skhash.deep import TrainingContext
+    from skhash.training import TrainingParameters
+
 
 class HashNetHasher(DeepHasher):
-    r"""Hashing by continuation: a smooth problem that becomes the binary one while it is being solved.
+    r"""Hashing by continuation: a smooth problem that turns into the binary problem during training.
 
-    Two samples are similar if they share a label. The inner product of their codes says how probable that is, and
-    training makes the labels probable. Codes pass through a tanh, which is made steeper over the epochs, so that the
-    loss sees values ever nearer to the signs that will be used. Similar pairs are few among all pairs, so both kinds
-    are weighted.
+    Two samples are similar if they share a label. The inner product of their codes gives the probability of being
+    similar, and training maximizes the likelihood of the labels. Codes pass through a tanh that becomes steeper over
+    the epochs, so the loss gets values closer and closer to signs. As only few pairs are similar, the two kinds of
+    pairs are weighted.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     pairs : {"batch", "halves", "memory"}, default="batch"
-        What is compared: all samples of a batch; its first half with its second, as in the authors' code; or a batch
-        with the latest code of every training sample, as in the figures that were published for DeepHash-pytorch.
+        Pairs to compare: all samples of a batch; its first half with its second half, as in the authors' code; or a
+        batch with the latest code of every training sample, as in the published results of DeepHash-pytorch.
     alpha : {"10/bits"} or float, default=0.1
-        Scale of the inner product. "10/bits" is the authors', DeepHash-pytorch has 0.1, OrthoHash's baselines 1.
+        Scale of the inner product. The authors use "10/bits", DeepHash-pytorch uses 0.1, OrthoHash's baselines use 1.
     class_weight : {"balanced"}, float or None, default="balanced"
-        Weight of similar against dissimilar pairs: the same for both kinds together, as in ports; a number to multiply
-        each similar pair by, which the authors set per data set; or none.
+        Weight of similar against dissimilar pairs. "balanced": both kinds have the same total weight, as in ports. A
+        number, which the authors set per data set, multiplies each similar pair. None: all pairs weigh the same.
     beta_every : int, default=20
-        Epochs until the tanh becomes steeper.
-    {training_parameters}
+        Epochs after which the tanh becomes steeper, each time.
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -53,8 +64,8 @@ class HashNetHasher(DeepHasher):
         d_{ij} = \alpha \tanh(\beta v_i) \cdot \tanh(\beta v_j), \qquad
         \beta = \sqrt{1 + \lfloor \text{epoch} / 20 \rfloor}
 
-    The authors count batches in place of epochs, 200 of theirs. Their 10,000 batches are 72 epochs of the 10,000
-    training images of MS-COCO in ``recipe="paper"``, to which belong ``pairs="halves"`` and ``alpha="10/bits"``.
+    The authors count batches instead of epochs: 200 batches. Their 10,000 batches are 72 epochs of the 10,000 training
+    images of MS-COCO in ``recipe="paper"``; use ``pairs="halves", alpha="10/bits"`` with it.
 
     References
     ----------
@@ -71,7 +82,7 @@ class HashNetHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "pairs": [StrOptions({"batch", "halves", "memory"})],
         "alpha": [StrOptions({"10/bits"}), Interval(Real, 0, None, closed="neither")],
@@ -90,12 +101,21 @@ class HashNetHasher(DeepHasher):
         )
     }
 
-    def __init__(self, bits=64, *, pairs="batch", alpha=0.1, class_weight="balanced", beta_every=20, **training):
+    def __init__(
+        self,
+        bits: int = 64,
+        *,
+        pairs: Literal["batch", "halves", "memory"] = "batch",
+        alpha: Literal["10/bits"] | float = 0.1,
+        class_weight: Literal["balanced"] | float | None = "balanced",
+        beta_every: int = 20,
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
-        self.pairs = pairs
+        self.pairs: Literal["batch", "halves", "memory"] = pairs
         self.alpha = alpha
         self.class_weight = class_weight
         self.beta_every = beta_every
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return HashNetLoss(self.pairs, beta_every=self.beta_every, alpha=self.alpha, class_weight=self.class_weight)

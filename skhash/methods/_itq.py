@@ -1,9 +1,12 @@
-"""ITQ: PCA, then the rotation that makes the projections most like their signs.
+"""ITQ: PCA, then a rotation that brings the projections close to their signs.
 
 Gong, Lazebnik, Gordo, Perronnin, "Iterative quantization: a Procrustean approach to learning binary codes", TPAMI 2013.
 """
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,22 +17,25 @@ from skhash.methods._sample import Sample
 from skhash.methods._streamed import Summary, project
 from skhash.utils import Interval, local_random_state
 
+if TYPE_CHECKING:
+    from skhash.utils import RandomStateLike
+
 
 class ITQHasher(PrincipalHasher):
-    r"""Iterative quantisation.
+    r"""Iterative quantization.
 
-    PCA reduces the data to one dimension per bit; an orthogonal rotation, found by alternating between codes and
-    rotation, then spreads the variance over the bits so that little is lost in the signs.
+    PCA reduces the data to one dimension per bit. An orthogonal rotation, found by alternating between codes and
+    rotation, then spreads the variance over the bits, so that the signs lose little information.
 
     Parameters
     ----------
     bits : int, default=64
         Code length; at most the number of features and of training samples.
     max_iter : int, default=50
-        Rounds of alternation. They end early once the codes of the training data no longer change.
+        Largest number of alternations. They end early when the codes of the training data no longer change.
     max_samples : int or None, default=20_000
-        Number of training samples, drawn uniformly, on which the rotation is found; None takes all. The principal axes
-        are always those of all samples.
+        Number of training samples, drawn uniformly, that the rotation is computed from; None uses all samples. The
+        principal axes are always those of all samples.
     random_state : int, RandomState instance or None, default=None
         Seeds the initial rotation and the drawing of samples.
 
@@ -40,12 +46,12 @@ class ITQHasher(PrincipalHasher):
     mean_ : ndarray of shape (n_features,)
         Training mean.
     quantization_errors_ : ndarray of shape (`n_iter_` + 1,)
-        Mean squared distance of a training sample's projection to its code, before and after every round, over
-        `max_samples` of them; it never rises.
+        Mean squared distance of the projections of up to `max_samples` training samples to their codes, before and
+        after every alternation; it never rises.
     n_iter_ : int
-        Rounds that were run.
+        Number of alternations.
     n_samples_seen_ : int
-        Number of training samples, of all calls of `partial_fit` together.
+        Number of training samples, over all calls of `partial_fit`.
     label_index_ : HammingIndex or None
         Training codes with their labels, if `fit` was given labels.
     classes_ : ndarray of shape (n_classes,)
@@ -57,18 +63,18 @@ class ITQHasher(PrincipalHasher):
 
     See Also
     --------
-    PCAHasher : The same without the rotation.
+    PCAHasher : Does the same without the rotation.
 
     Notes
     -----
     With centered projections :math:`V = (X - \mu) P`, each round solves
     :math:`\min_{B, R} \lVert B - V R \rVert_F^2` for :math:`B = \operatorname{sgn}(V R)` and then for the orthogonal
-    :math:`R` (a Procrustes problem). Much public code transposes that rotation once too often and does not descend;
-    results published from it are those of an arbitrary rotation.
+    :math:`R` (a Procrustes problem). Much public code transposes this rotation once too often, so that the objective
+    does not fall; results published with it are those of an arbitrary rotation.
 
-    Memory does not grow with the number of samples: `fit` needs what `PCAHasher` does, and `max_samples` samples with
-    their projections. The samples are kept for `partial_fit`, which finds the rotation anew in every call, and pickled
-    with the hasher only if that was called.
+    Memory does not grow with the number of samples: `fit` needs the memory of `PCAHasher` and that of `max_samples`
+    samples with their projections. The samples are kept for `partial_fit`, which computes the rotation again in every
+    call; they are pickled with the hasher only if `partial_fit` was called.
 
     References
     ----------
@@ -85,29 +91,36 @@ class ITQHasher(PrincipalHasher):
     (1797, 16)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **PrincipalHasher._parameter_constraints,
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_samples": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, bits=64, *, max_iter=50, max_samples=20_000, random_state=None):
+    def __init__(
+        self,
+        bits: int = 64,
+        *,
+        max_iter: int = 50,
+        max_samples: int | None = 20_000,
+        random_state: RandomStateLike = None,
+    ) -> None:
         self.bits = bits
         self.max_iter = max_iter
         self.max_samples = max_samples
         self.random_state = random_state
 
-    def _start(self, n_features):
+    def _start(self, n_features: int) -> Summary:
         random_state = local_random_state(self.random_state)
         rotation = random_rotation(self.bits, random_state)
         sample = Sample.empty(self.max_samples, random_state)
         return Summary(RunningCovariance.empty(n_features), sample, drawn=rotation)
 
-    def _learn(self, summary):
-        mean, axes = summary.moments.mean, summary.moments.principal_axes(self.bits)
-        V = np.concatenate([z for z, _ in project(summary.sample.rows, mean, axes)])
-        rotation, errors = learn_rotation(V, summary.drawn, self.max_iter)
+    def _learn(self, summary: Summary) -> None:
+        mean, axes = summary.moments.mean, summary.covariance.principal_axes(self.bits)
+        V = np.concatenate([z for z, _ in project(summary.sampled_rows, mean, axes)])
+        rotation, errors = learn_rotation(V, summary.drawn_first, self.max_iter)
         self.quantization_errors_ = np.array(errors)
         self.n_iter_ = len(errors) - 1
         self.components_ = rotation.T @ axes

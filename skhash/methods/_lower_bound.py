@@ -1,9 +1,12 @@
-"""LBHash: raise a lower bound of average precision by a learnt estimate of how probable the right code is.
+"""LBHash: raise a lower bound of average precision, with a learned estimate of the probability of the right code.
 
 Zhu, Song, Lei, Gao, Shen, "A lower bound of hash codes' performance", NeurIPS 2022.
 """
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import torch
 from sklearn.base import clone
@@ -12,42 +15,53 @@ from torch import nn
 
 from skhash.base import BaseHasher
 from skhash.centers import CENTER_METHODS, make_hash_centers
-from skhash.deep import DeepHasher
+from skhash.deep import DeepHasher, train
 from skhash.losses import PosteriorSurrogate
 from skhash.methods._centers import warn_of_equal_centers
 from skhash.nn import build
 from skhash.utils import Interval, StrOptions, fit_context
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def _of_estimator(name):
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.deep import TrainingContext
+    from skhash.training import Batch
+    from skhash.utils import SamplesLike
+
+
+def _of_estimator(name: str) -> Any:
     return property(lambda self: getattr(self.estimator_, name))
 
 
 class LowerBoundHasher(BaseHasher):
-    r"""Any supervised deep hasher, trained to bring the codes of a class together as well, far from other classes.
+    r"""Meta-estimator that trains a supervised deep hasher to also gather the codes of a class around a center.
 
-    Average precision is high if classes are far apart and the codes of one class near each other: a lower bound of it
-    grows with the smallest distance between the centers of classes over the largest of a code from its center. So every
-    class gets a center before training, far from all others, and the hasher is trained to make it probable that a
-    sample has the code of its center. How probable that is, is what a *surrogate* tells: small networks that learn,
-    beside the hasher and from what it puts out, the joint distribution of blocks of bits.
+    Average precision is high if classes are far apart and the codes of one class are close to each other. A lower bound
+    of it grows with the smallest distance between centers of classes divided by the largest distance of a code from its
+    center. So every class gets a center before training, far from all others, and the hasher is trained to make the
+    code of the center probable. A *surrogate* estimates this probability: small networks that learn the joint
+    distribution of blocks of bits from the hasher's outputs, at the same time as the hasher.
 
     Parameters
     ----------
     estimator : DeepHasher
-        A supervised deep hasher, such as ``HashNetHasher(bits=32)``. A clone of it is trained; recipe, epochs, early
-        stopping, callbacks, device and seed are its own.
+        A supervised deep hasher, such as ``HashNetHasher(bits=32)``. A clone of it is trained, with its own recipe,
+        epochs, early stopping, callbacks, device and seed.
     surrogate_weight : float, default=1.0
-        Weight of the surrogate's loss against the estimator's own: w in the equations. `CSQHasher`, whose own loss says
-        the same in another way, is trained with the surrogate's alone, as by the authors; so it must not be 0 there.
+        Weight of the surrogate's loss relative to the estimator's own loss: w in the equations. `CSQHasher`, whose own
+        loss has the same purpose, is trained with the surrogate's loss alone, as the authors do; so the weight must not
+        be 0 there.
     center_method : str, default="auto"
-        How to make the centers, see `skhash.centers.make_hash_centers`. An estimator that has centers keeps them.
+        Method that makes the centers, see `skhash.centers.make_hash_centers`. An estimator that has centers keeps them.
     block_bits : int, default=8
-        Bits of a block, from 1 to 16; a block has 2 to this power joint probabilities. The last block may be shorter.
+        Bits of a block, from 1 to 16; a block has `2**block_bits` joint probabilities. The last block may be shorter.
     surrogate_learning_rate : float, default=1e-3
-        Learning rate of the surrogate's optimiser, Adam, at its highest. It follows the estimator's schedule.
+        Largest learning rate of the surrogate's optimizer, Adam. It follows the estimator's schedule.
     multilabel_sum : {"normalized", "raw"}, default="normalized"
-        What happens to the losses of a sample's several centers: their mean, or their sum as in the paper.
+        Reduction of the losses of a sample with several centers: their mean, or their sum as in the paper.
 
     Attributes
     ----------
@@ -58,25 +72,25 @@ class LowerBoundHasher(BaseHasher):
     centers_ : ndarray of int8 of shape (n_classes, bits)
         The hash centers, entries -1 or +1.
     history_ : list of dict
-        Of the estimator; "loss" is what it was trained with, the surrogate's part included.
+        That of the estimator; "loss" includes the surrogate's part.
     label_index_ : HammingIndex
         Training codes with their labels.
     classes_ : ndarray of shape (n_classes,)
         Class labels; column numbers for multi-hot labels.
     n_features_in_ : int
-        Number of features seen during `fit`, if it was features.
+        Number of features seen during `fit`, if `fit` was given features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features seen during `fit`, if they were all strings.
 
     See Also
     --------
-    skhash.losses.PosteriorSurrogate : The surrogate and both of its losses.
+    skhash.losses.PosteriorSurrogate : The surrogate and its two losses.
     skhash.centers.make_hash_centers : Makes the centers.
 
     Notes
     -----
     With continuous codes :math:`\ell = F_\theta(x)`, before any tanh, in blocks j; the surrogate's probability
-    :math:`P_\pi(b \mid \ell_j)` of a block's bits; and the center c of the sample's class, every batch takes two steps:
+    :math:`P_\pi(b \mid \ell_j)` of a block's bits; and the center c of the sample's class, every batch makes two steps:
 
     .. math::
         L_\pi = -\operatorname{mean} \sum_j \log P_\pi(\operatorname{sgn} \ell_j \mid \ell_j), \qquad
@@ -86,12 +100,13 @@ class LowerBoundHasher(BaseHasher):
         L_\theta = -\operatorname{mean} \sum_j \log P_\pi(c_j \mid \ell_j), \qquad
         \theta \leftarrow \theta - \eta_2 \nabla_\theta (L_X + w L_\theta)
 
-    with :math:`L_X` the estimator's own loss. The surrogate learns nothing from :math:`L_\theta`, or it would come to
-    call everything a center. No weight is printed in the paper; 1 is the plain reading. ``recipe="lbhash"`` of the
-    estimator is how the authors trained all methods. They predict by a vote of the 100 nearest training codes, or by
-    the classifier of a method that has one: `predict` is that of the estimator.
+    with :math:`L_X` the estimator's own loss. The surrogate gets no gradient of :math:`L_\theta`; otherwise it would
+    learn to make centers probable for all samples. The paper does not state a weight; 1 is the simplest reading. The
+    authors train all methods with ``recipe="lbhash"`` of the estimator. They predict by a vote of the 100 nearest
+    training codes, or by the classifier of a method that has one: `predict` is that of the estimator.
 
-    Short codes of a weak method gain most; those that are good already, as `DCHHasher`'s are on small data, can lose.
+    Short codes of a weak method gain most; codes that are already good, as those of `DCHHasher` on small data, can get
+    worse.
 
     References
     ----------
@@ -110,7 +125,7 @@ class LowerBoundHasher(BaseHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         "estimator": [DeepHasher],
         "surrogate_weight": [Interval(Real, 0, None, closed="left")],
         "center_method": [StrOptions(set(CENTER_METHODS))],
@@ -121,22 +136,22 @@ class LowerBoundHasher(BaseHasher):
 
     def __init__(
         self,
-        estimator,
+        estimator: DeepHasher,
         *,
-        surrogate_weight=1.0,
-        center_method="auto",
-        block_bits=8,
-        surrogate_learning_rate=1e-3,
-        multilabel_sum="normalized",
-    ):
+        surrogate_weight: float = 1.0,
+        center_method: str = "auto",
+        block_bits: int = 8,
+        surrogate_learning_rate: float = 1e-3,
+        multilabel_sum: Literal["normalized", "raw"] = "normalized",
+    ) -> None:
         self.estimator = estimator
         self.surrogate_weight = surrogate_weight
         self.center_method = center_method
         self.block_bits = block_bits
         self.surrogate_learning_rate = surrogate_learning_rate
-        self.multilabel_sum = multilabel_sum
+        self.multilabel_sum: Literal["normalized", "raw"] = multilabel_sum
 
-    # What is the trained hasher's is looked up there, so that there is one truth.
+    # Attributes of the trained hasher are read from it, so that there is only one copy.
     history_ = _of_estimator("history_")
     label_index_ = _of_estimator("label_index_")
     classes_ = _of_estimator("classes_")
@@ -145,25 +160,26 @@ class LowerBoundHasher(BaseHasher):
     _n_features_out = _of_estimator("_n_features_out")
 
     @property
-    def surrogate_(self):
+    def surrogate_(self) -> PosteriorSurrogate:
         """The trained surrogate."""
-        return self.estimator_.module_.criterion.surrogate
+        criterion: Any = self.estimator_.module_.criterion
+        return criterion.surrogate
 
     @property
-    def bits(self):
+    def bits(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Code length of the estimator."""
         return self.estimator.bits
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: SamplesLike, y: ArrayLike | None = None) -> Self:
         """Train a clone of the estimator together with the surrogate.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), images or torch Dataset
-            Whatever the estimator takes.
+            Samples as the estimator takes them.
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
-            Class labels or a multi-hot matrix. May be left out for a Dataset that has labels.
+            Class labels or a multi-hot matrix. Optional for a Dataset that has labels.
 
         Returns
         -------
@@ -173,9 +189,9 @@ class LowerBoundHasher(BaseHasher):
         Raises
         ------
         ValueError
-            If the estimator is unsupervised or has `warm_start`, or if nothing would be learnt.
+            If the estimator is unsupervised or has `warm_start`, or if its loss would be zero.
         """
-        if not (self.estimator._needs_labels or getattr(self.estimator, "_learns_labels", False)):
+        if not (self.estimator._needs_labels or self.estimator._learns_labels):
             raise ValueError(f"estimator must be a supervised deep hasher, got {self.estimator!r}.")
         if self.estimator.warm_start:
             raise ValueError(
@@ -187,42 +203,46 @@ class LowerBoundHasher(BaseHasher):
                 f"surrogate_weight must be positive for {type(self.estimator).__name__}, which is trained with the "
                 "surrogate's loss alone, got 0."
             )
-        self.estimator_ = clone(self.estimator)._fit(X, y, self._wrap)
-        self.centers_ = self.estimator_.module_.criterion.centers.detach().cpu().numpy().astype("int8")
+        self.estimator_: DeepHasher = train(
+            cast("DeepHasher", clone(self.estimator)), X, y, wrap_criterion=self._wrap_criterion
+        )
+        criterion: Any = self.estimator_.module_.criterion
+        self.centers_: NDArray[np.int8] = criterion.centers.detach().cpu().numpy().astype("int8")
         return self
 
-    def _wrap(self, criterion, labels, recipe, random_state, generator):
-        """Make the loss that an untrained network of the estimator is to have, from that of the estimator."""
-        if labels is None:
+    def _wrap_criterion(self, criterion: nn.Module, context: TrainingContext) -> nn.Module:
+        """Return the criterion of a new network, from the criterion of the estimator."""
+        if context.labels is None:
             raise ValueError("LowerBoundHasher requires y to be passed, but the target y is None.")
         if not hasattr(criterion, "centers"):
-            n_classes = len(labels.classes)
-            centers = make_hash_centers(n_classes, self.bits, method=self.center_method, random_state=random_state)
+            centers = make_hash_centers(
+                context.n_classes, self.bits, method=self.center_method, random_state=context.random_state
+            )
             warn_of_equal_centers(centers, "center_method")
             criterion.register_buffer("centers", torch.as_tensor(centers, dtype=torch.float32))
         return _LowerBoundLoss(
             criterion,
-            build(PosteriorSurrogate, self.bits, self.block_bits, generator=generator),
+            build(PosteriorSurrogate, self.bits, self.block_bits, generator=context.generator),
             keeps_own_loss=self.estimator._keeps_own_loss,
             weight=self.surrogate_weight,
             multilabel=self.multilabel_sum,
-            # As a share of the estimator's, which the schedule changes.
-            relative_learning_rate=self.surrogate_learning_rate / recipe.learning_rate,
+            # Relative to the estimator's learning rate, which the schedule changes.
+            relative_learning_rate=self.surrogate_learning_rate / context.recipe.learning_rate,
         )
 
-    def _validate(self, X):
+    def _validate(self, X: SamplesLike) -> Any:
         return self.estimator_._validate(X)
 
-    def _project(self, samples):
+    def _project(self, samples: Any) -> Iterator[NDArray[Any]]:
         return self.estimator_._project(samples)
 
-    def predict(self, X):
+    def predict(self, X: SamplesLike) -> NDArray[Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Predict class labels.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), images or torch Dataset
-            Whatever the estimator takes.
+            Samples as the estimator takes them.
 
         Returns
         -------
@@ -232,39 +252,49 @@ class LowerBoundHasher(BaseHasher):
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
 
 
 class _LowerBoundLoss(nn.Module):
-    """A method's criterion, and the surrogate, which takes a step of its own before each of the network's.
+    """A method's criterion with a surrogate, which makes its own step before each step of the network.
 
-    Whatever else the method asks its criterion for, such as centers or a classifier, is the criterion's own.
+    Other attributes that the method reads from its criterion, such as centers or a classifier, are those of its own
+    criterion.
     """
 
-    def __init__(self, criterion, surrogate, *, keeps_own_loss, weight, multilabel, relative_learning_rate):
+    def __init__(
+        self,
+        criterion: nn.Module,
+        surrogate: PosteriorSurrogate,
+        *,
+        keeps_own_loss: bool,
+        weight: float,
+        multilabel: Literal["normalized", "raw"],
+        relative_learning_rate: float,
+    ) -> None:
         super().__init__()
         self.criterion = criterion
         self.surrogate = surrogate
         self.keeps_own_loss = keeps_own_loss
         self.weight = weight
-        self.multilabel = multilabel
+        self.multilabel: Literal["normalized", "raw"] = multilabel
         self.relative_learning_rate = relative_learning_rate
-        self._optimizer = None
+        self._optimizer: torch.optim.Optimizer | None = None
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         try:
             return super().__getattr__(name)
         except AttributeError:
             return getattr(super().__getattr__("criterion"), name)
 
-    def __getstate__(self):
-        return {**self.__dict__, "_optimizer": None}  # belongs to a training, not to a model
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_optimizer": None}  # part of training, not of the model
 
-    def forward(self, z, targets, *, batch, **own):
-        """Train the surrogate by a step, then compute the loss for the network, which gives the surrogate nothing."""
+    def forward(self, z: torch.Tensor, targets: torch.Tensor, *, batch: Batch, **own: Any) -> torch.Tensor:
+        """Train the surrogate by one step, then compute the loss of the network, without gradient for the surrogate."""
         if self.training:
             self._step_surrogate(z.detach(), batch)
         loss = self.weight * self.surrogate.center_loss(
@@ -274,12 +304,12 @@ class _LowerBoundLoss(nn.Module):
             loss = loss + self.criterion(z, targets, **own, **batch.asked_by(self.criterion))
         return loss
 
-    def _step_surrogate(self, z, batch):
+    def _step_surrogate(self, z: torch.Tensor, batch: Batch) -> None:
         learning_rate = self.relative_learning_rate * batch.learning_rate
         if self._optimizer is None:
             self._optimizer = torch.optim.Adam(self.surrogate.parameters())
         self._optimizer.param_groups[0]["lr"] = learning_rate
         self.surrogate.surrogate_loss(z, z, generator=batch.generator).backward()
         self._optimizer.step()
-        # The network's optimiser has these weights, too; it passes over those without a gradient.
+        # The network's optimizer also has these weights; it skips weights without a gradient.
         self._optimizer.zero_grad(set_to_none=True)

@@ -3,28 +3,34 @@
 Charikar, "Similarity estimation techniques from rounding algorithms", STOC 2002.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from skhash.methods._covariance import RunningMean
-from skhash.methods._linear import LinearHasher
-from skhash.methods._streamed import Summary
+from skhash.methods._streamed import LinearHasher, Summary
 from skhash.utils import local_random_state
+
+if TYPE_CHECKING:
+    from skhash.utils import RandomStateLike
 
 
 class LSHHasher(LinearHasher):
     """Locality-sensitive hashing by random hyperplanes.
 
-    Nothing is learnt: every bit tells on which side of a random hyperplane a sample lies, so that the expected Hamming
-    distance of two codes is proportional to the angle between the samples. The baseline of every table.
+    Nothing is learned: every bit is the side of a random hyperplane on which a sample lies, so the expected Hamming
+    distance of two codes is proportional to the angle between the samples. The standard baseline.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     center : bool, default=False
-        Whether to let the hyperplanes pass through the training mean rather than the origin. The published baseline
-        does not, hence the default; True is recommended. On non-negative features (after a ReLU, or raw pixels) it
-        helps markedly, because such samples all lie within 90 degrees of each other.
+        Whether the hyperplanes pass through the training mean instead of the origin. The default is that of the
+        published baseline; True is recommended. It helps markedly for non-negative features (after a ReLU, or raw
+        pixels), because such samples all lie within 90 degrees of each other.
     random_state : int, RandomState instance or None, default=None
         Seeds the hyperplanes.
 
@@ -35,7 +41,7 @@ class LSHHasher(LinearHasher):
     mean_ : ndarray of shape (n_features,)
         Training mean; zeros without `center`.
     n_samples_seen_ : int
-        Number of training samples, of all calls of `partial_fit` together.
+        Number of training samples, over all calls of `partial_fit`.
     label_index_ : HammingIndex or None
         Training codes with their labels, if `fit` was given labels.
     classes_ : ndarray of shape (n_classes,)
@@ -47,7 +53,7 @@ class LSHHasher(LinearHasher):
 
     See Also
     --------
-    ITQHasher : Learns the hyperplanes from unlabelled data.
+    ITQHasher : Learns the hyperplanes from data without labels.
 
     References
     ----------
@@ -62,21 +68,21 @@ class LSHHasher(LinearHasher):
     (1797, 16)
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **LinearHasher._parameter_constraints,
         "center": ["boolean"],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, bits=64, *, center=False, random_state=None):
+    def __init__(self, bits: int = 64, *, center: bool = False, random_state: RandomStateLike = None) -> None:
         self.bits = bits
         self.center = center
         self.random_state = random_state
 
-    def _start(self, n_features):
+    def _start(self, n_features: int) -> Summary:
         normals = local_random_state(self.random_state).standard_normal((self.bits, n_features))
         return Summary(RunningMean.empty(n_features), drawn=normals)
 
-    def _learn(self, summary):
-        self.components_ = summary.drawn
+    def _learn(self, summary: Summary) -> None:
+        self.components_ = summary.drawn_first
         self.mean_ = summary.moments.mean if self.center else np.zeros_like(summary.moments.mean)

@@ -4,18 +4,21 @@ He, Huang, Liu, Li, Wu, Liu, Chen, "One-bit deep hashing: towards resource-effic
 network", ACM MM 2024.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from itertools import count
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 import torch
 
 from skhash.centers import CENTER_METHODS, make_hash_centers
-from skhash.losses import CENTER_SAMPLING, OneBitLoss, SemanticCenters
+from skhash.losses import CENTER_SAMPLING, ClassEmbeddings, OneBitLoss, SemanticCenters
 from skhash.methods._centers import CenterHasher, warn_of_equal_centers
-from skhash.methods._code_diary import CodeDiary
+from skhash.methods._code_diagnostics import CodeDiagnostics
 from skhash.methods._warm_up import make_classifier, start_at_class_means, warm_up
-from skhash.nn import HashHead, build, efficiency_report
+from skhash.nn import HashHead, efficiency_report
 from skhash.nn.binary import binarize_weights_
 from skhash.training import (
     GroupedBatches,
@@ -27,6 +30,18 @@ from skhash.training import (
     resolve_views,
 )
 from skhash.utils import Interval, StrOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+    from torch import nn
+
+    from skhash.deep import TrainingContext
+    from skhash.inputs import Samples
+    from skhash.nn import EfficiencyReport, HashNetwork
+    from skhash.training import Batch, TrainingLoop, TrainingParameters
 
 # What the parameters that are None stand for.
 _PAPER = {
@@ -114,12 +129,15 @@ class OneBitDeepHasher(CenterHasher):
     two_step : float, default=0.0
         Share of the epochs of each `fit`, in [0, 1), in which the binary network first trains with real weights, only
         its activations being binary, as ReActNet was trained.
-    {training_parameters}
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {center_attributes}
-    {training_attributes}
+    centers_, min_distance_, class_centers_, orthogonality_ : object
+        The hash centers and where the codes of the classes are, see `CenterHasher`.
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -179,7 +197,7 @@ class OneBitDeepHasher(CenterHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **CenterHasher._parameter_constraints,
         "centers": [StrOptions({*CENTER_METHODS, "embeddings"}), "array-like", None],
         "adapt_centers": ["boolean"],
@@ -209,33 +227,33 @@ class OneBitDeepHasher(CenterHasher):
 
     def __init__(
         self,
-        bits=64,
+        bits: int = 64,
         *,
-        centers=None,
-        adapt_centers=True,
-        center_sampling="threshold",
-        center_lr_ratio=None,
-        temperature=0.2,
-        similarity="cosine",
-        multilabel="normalized",
-        classifier_weight=None,
-        aggregation_weight=None,
-        group_size=None,
-        transition=1 / 7,
-        warm_up="auto",
-        warm_up_epochs=None,
-        distillation_weight=None,
-        two_step=0.0,
-        **training,
-    ):
+        centers: str | ArrayLike | None = None,
+        adapt_centers: bool = True,
+        center_sampling: Literal["threshold", "bernoulli"] = "threshold",
+        center_lr_ratio: float | None = None,
+        temperature: float = 0.2,
+        similarity: Literal["cosine", "inner"] = "cosine",
+        multilabel: Literal["normalized", "raw"] = "normalized",
+        classifier_weight: float | None = None,
+        aggregation_weight: float | None = None,
+        group_size: int | Literal["class"] | None = None,
+        transition: float = 1 / 7,
+        warm_up: str | nn.Module | Callable[[], nn.Module] | None = "auto",
+        warm_up_epochs: int | None = None,
+        distillation_weight: float | None = None,
+        two_step: float = 0.0,
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
         self.centers = centers
         self.adapt_centers = adapt_centers
         self.center_sampling = center_sampling
         self.center_lr_ratio = center_lr_ratio
         self.temperature = temperature
-        self.similarity = similarity
-        self.multilabel = multilabel
+        self.similarity: Literal["cosine", "inner"] = similarity
+        self.multilabel: Literal["normalized", "raw"] = multilabel
         self.classifier_weight = classifier_weight
         self.aggregation_weight = aggregation_weight
         self.group_size = group_size
@@ -245,7 +263,7 @@ class OneBitDeepHasher(CenterHasher):
         self.distillation_weight = distillation_weight
         self.two_step = two_step
 
-    def efficiency_report(self, reference="auto", **conventions):
+    def efficiency_report(self, reference: Any = "auto", **conventions: Any) -> EfficiencyReport:
         """Compare memory and multiplications of the fitted network with those of one in full precision.
 
         Parameters
@@ -264,19 +282,20 @@ class OneBitDeepHasher(CenterHasher):
 
     # What the recipe says of a parameter that is None ----------------------------------------------------------------
 
-    def _is_paper(self):
+    def _is_paper(self) -> bool:
         return isinstance(self.recipe, str) and self.recipe == "paper"
 
-    def _value(self, name):
+    def _value(self, name: str) -> Any:
+        """Return a parameter, or what the recipe says if it is None."""
         given = getattr(self, name)
         return (_PAPER if self._is_paper() else _OWN)[name] if given is None else given
 
     # Network and loss ------------------------------------------------------------------------------------------------
 
-    def _network_parameters(self):
+    def _network_parameters(self) -> dict[str, Any]:
         return {**super()._network_parameters(), "recipe": "paper" if self._is_paper() else "skhash"}
 
-    def _choose_backbone(self, sample_shape):
+    def _choose_backbone(self, sample_shape: tuple[int, ...]) -> Any:
         if not (isinstance(self.backbone, str) and self.backbone == "auto"):
             return self.backbone
         if len(sample_shape) == 1:
@@ -286,57 +305,51 @@ class OneBitDeepHasher(CenterHasher):
             return "bireal18"
         return "bireal_tiny" if channels == 1 and side <= 32 else "bireal_small"
 
-    def _make_head(self, in_features):
+    def _make_head(self, in_features: int) -> nn.Module:
         return HashHead(in_features, self.bits, "batch_norm")
 
-    def _make_network(self, samples, labels, recipe, random_state, generator, wrap_criterion=None):
-        # `_make_criterion` needs what only the samples teach.
-        self._classifier = self._warm_up(samples, labels, generator)
-        try:
-            return super()._make_network(samples, labels, recipe, random_state, generator, wrap_criterion)
-        finally:
-            del self._classifier
-
-    def _warm_up(self, samples, labels, generator):
+    def _warm_up(self, context: TrainingContext) -> HashNetwork:
         """Train the classifier."""
-        classifier = make_classifier(self.warm_up, samples, len(labels.classes), generator)
-        classifier = classifier.to(resolve_device(self.device))
-        targets = self._to_targets(labels, classifier)
+        device = resolve_device(self.device)
+        classifier = make_classifier(self.warm_up, context.samples, context.n_classes, context.generator).to(device)
+        targets = context.targets(device)
+        assert targets is not None, "fit requires labels"
         if self.warm_up is None:
-            start_at_class_means(classifier, samples, targets)
+            start_at_class_means(classifier, context.samples, targets)
         warm_up(
             classifier,
-            samples,
+            context.samples,
             targets,
             epochs=self._value("warm_up_epochs"),
-            views=self._resolve_views(samples),
-            generator=generator,
+            views=context.views,
+            generator=context.generator,
             **(_PAPER_WARM_UP if self._is_paper() else _WARM_UP),
         )
         return classifier.cpu()
 
-    def _make_criterion(self, labels, random_state):
-        head, n_classes = self._classifier.head, len(labels.classes)
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
+        classifier = self._warm_up(context)
+        head, n_classes = cast("ClassEmbeddings", classifier.head), context.n_classes
         start = self._value("centers")
         from_embeddings = isinstance(start, str) and start == "embeddings"
-        fixed, semantic = None, None
+        fixed: torch.Tensor | None = None
+        semantic: SemanticCenters | None = None
         if not from_embeddings:
-            fixed = torch.as_tensor(self._make_centers(labels, random_state), dtype=torch.float32)
+            fixed = torch.as_tensor(self._make_centers(context), dtype=torch.float32)
         if self.adapt_centers or from_embeddings:
             in_features = head.embeddings.shape[1]
             # As wide as the paper's, but for the unknowns that `start_at` needs.
             hidden = in_features if from_embeddings else max(in_features, 256, 2 * n_classes)
-            generator = torch.Generator().manual_seed(int(random_state.randint(2**31 - 1)))
             options = {"sampling": self.center_sampling, "normalize": not from_embeddings}
-            semantic = build(SemanticCenters, in_features, self.bits, hidden, generator=generator, **options)
-            if not from_embeddings:
+            semantic = context.build(SemanticCenters, in_features, self.bits, hidden, **options)
+            if fixed is not None:
                 reached = semantic.start_at(head.embeddings.detach(), fixed).threshold(head.embeddings).detach()
                 if not torch.equal(reached, fixed):
                     warn_of_equal_centers(reached.numpy(), "warm_up")
-        if not self.adapt_centers and from_embeddings:
+        if not self.adapt_centers and semantic is not None:
             fixed, semantic = semantic.threshold(head.embeddings).detach(), None
         return OneBitLoss(
-            self._classifier,
+            classifier,
             fixed,
             semantic,
             temperature=self.temperature,
@@ -349,37 +362,38 @@ class OneBitDeepHasher(CenterHasher):
             lr_ratio=self._value("center_lr_ratio"),
         )
 
-    def _draw_centers(self, n_classes, random_state):
+    def _draw_centers(self, n_classes: int, random_state: np.random.RandomState) -> NDArray[np.int8]:
         return make_hash_centers(n_classes, self.bits, method=self._value("centers"), random_state=random_state)
 
     # Training --------------------------------------------------------------------------------------------------------
 
-    def _plan_binarization(self, samples):
-        """Count the epochs with real weights: never all of them."""
-        return int(self.two_step * self._choose_recipe(samples).max_epochs)
+    def _plan_binarization(self, context: TrainingContext) -> int:
+        """Return the number of epochs with real weights: never all of them."""
+        return int(self.two_step * context.max_epochs)
 
-    def _plan_transition(self, samples):
-        """Count the epochs before the second stage; `partial_fit` plans no more than one, but counts on."""
-        epochs = self._choose_recipe(samples).max_epochs
+    def _plan_transition(self, context: TrainingContext) -> int:
+        """Return the number of epochs before the second stage."""
+        epochs = context.max_epochs
         if not self._value("aggregation_weight"):
             return epochs
         return max(round(self.transition * epochs), int(self.transition > 0))
 
-    def _make_batches(self, samples, recipe):
+    def _make_batches(self, context: TrainingContext) -> ShuffledBatches:
+        batch_size = context.recipe.batch_size
         group_size = self._value("group_size")
         if group_size == "class" or not self._value("aggregation_weight"):
-            return ShuffledBatches(recipe.batch_size)
-        return GroupedBatches(recipe.batch_size, group_size, start=self._plan_transition(samples))
+            return ShuffledBatches(batch_size)
+        return GroupedBatches(batch_size, group_size, start=self._plan_transition(context))
 
-    def _make_loop(self, network, samples, recipe, generator):
-        loop = super()._make_loop(network, samples, recipe, generator)
-        plan = {"transition": self._plan_transition(samples), "binarization": self._plan_binarization(samples)}
+    def _make_loop(self, network: HashNetwork, context: TrainingContext) -> TrainingLoop:
+        loop = super()._make_loop(network, context)
+        plan = {"transition": self._plan_transition(context), "binarization": self._plan_binarization(context)}
         loop.loss = partial(self._staged_loss, **plan)
         if self._is_paper():
             loop.before_step = _limit_gradients
         return loop
 
-    def _staged_loss(self, network, batch, transition, binarization):
+    def _staged_loss(self, network: HashNetwork, batch: Batch, transition: int, binarization: int) -> torch.Tensor:
         binarize_weights_(network.backbone, batch.epoch >= binarization)
         inputs = batch.view("weak")
         z = network(inputs, batch.generator)
@@ -389,12 +403,12 @@ class OneBitDeepHasher(CenterHasher):
             own["strong"] = strong, network(strong, batch.generator)
         return network.criterion(z, batch.targets, **own, **batch.asked_by(network.criterion))
 
-    def _make_description(self, network, samples, labels, generator):
-        diary = CodeDiary(network, samples, labels, generator)
-        transition, epochs = self._plan_transition(samples), count()
-        return lambda: {"stage": 1 + (next(epochs) >= transition), **diary()}
+    def _make_description(self, network: HashNetwork, context: TrainingContext) -> Callable[[], dict[str, Any]]:
+        diagnostics = CodeDiagnostics(network, context)
+        transition, epochs = self._plan_transition(context), count()
+        return lambda: {"stage": 1 + (next(epochs) >= transition), **diagnostics()}
 
-    def _resolve_views(self, samples):
+    def _choose_views(self, samples: Samples) -> tuple[Any, Any]:
         shape, views = tuple(samples.sample_shape), self.views
         if isinstance(views, str) and views == "auto" and len(shape) == 3:
             side = max(shape[1:])
@@ -406,15 +420,16 @@ class OneBitDeepHasher(CenterHasher):
                 views = RandomCropFlip(max(side // 8, 1), flip=shape[0] > 1)
         return resolve_views(views, shape, wanted=True)
 
-    def _draws_by_generator(self):
+    def _draws_by_generator(self) -> bool:
         return super()._draws_by_generator() and (self.warm_up is None or isinstance(self.warm_up, str))
 
-    def _finish(self, network, samples, labels):
+    def _finish(self, network: HashNetwork, context: TrainingContext) -> None:
         binarize_weights_(network.backbone)
-        network.criterion.stop_distilling()
-        super()._finish(network, samples, labels)
+        criterion: Any = network.criterion  # an `OneBitLoss`, or one inside the loss of `LowerBoundHasher`
+        criterion.stop_distilling()
+        super()._finish(network, context)
 
 
-def _limit_gradients(network):
+def _limit_gradients(network: HashNetwork) -> None:
     """Scale down long gradients of centers and classifier, not of the binary network."""
     torch.nn.utils.clip_grad_norm_(network.criterion.parameters(), _MAX_GRAD_NORM)

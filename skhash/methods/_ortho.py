@@ -1,11 +1,14 @@
-"""OrthoHash: maximise the cosine between continuous codes and fixed, nearly orthogonal binary centers; nothing else.
+"""OrthoHash: maximize the cosine between continuous codes and fixed, nearly orthogonal binary centers.
 
 Hoe, Ng, Zhang, Chan, Song, Xiang, "One loss for all: deep hashing with a single cosine similarity based learning
 objective", NeurIPS 2021.
 """
 
+from __future__ import annotations
+
 import math
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 import numpy as np
 import torch
@@ -17,41 +20,54 @@ from skhash.nn import HashHead, encode
 from skhash.training import RECIPES
 from skhash.utils import Interval, StrOptions
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from torch import Tensor, nn
+
+    from skhash.deep import TrainingContext
+    from skhash.nn import HashNetwork
+    from skhash.training import Batch, TrainingParameters
+    from skhash.utils import SamplesLike
+
 
 class OrthoHasher(CenterHasher):
     r"""Hashing with one loss: classification by cosine similarity to fixed binary centers.
 
-    Every class gets a random binary code, its center, before training. Pulling continuous codes towards the direction
-    of their center separates the classes and makes the codes binary at once; batch normalisation balances the bits.
-    No other term, no weights between terms.
+    Every class gets a random binary code, its center, before training. Pulling continuous codes toward the direction
+    of their center separates the classes and makes the codes binary at once; batch normalization balances the bits.
+    There are no other terms, and so no weights between terms.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     margin : float, default=0.5
-        How much better than the rest a code must fit its center: m in the equations. The paper's main tables have 0.2;
-        in its comparison of margins, as here, larger ones do better.
+        Margin by which the cosine to the right center must exceed the others: m in the equations. The paper's main
+        tables have 0.2; in its comparison of margins, as in ours, larger margins do better.
     margin_type : {"cos", "arc"}, default="cos"
         OrthoCos subtracts the margin from the cosine, OrthoArc adds it to the angle.
     scale : {"sqrt_bits", "adacos"} or float, default="sqrt_bits"
         Steepness of the softmax, s in the equations: the square root of the bits; :math:`\sqrt{2} \log(C - 1)` for C
         classes, at least 1; or a number.
     balance : {"batch_norm", "bihalf"} or None, default="batch_norm"
-        What balances the bits: batch normalisation, the bi-half layer, or nothing.
+        Layer that balances the bits: batch normalization, the bi-half layer, or none.
     centers : str or array-like of shape (n_classes, bits), default="bernoulli"
-        {centers}
+        Method that makes the centers, see `skhash.centers.make_hash_centers`; or the centers themselves, entries -1 or
+        +1, in the order of `classes_`.
     multilabel_loss : {"softmax", "sigmoid", "sigmoid_imbalanced"}, default="softmax"
         For multi-hot labels: softmax with normalised labels, binary cross-entropy per label, or the latter weighted
-        against the imbalance of labels. Single labels always take the softmax.
+        against the imbalance of labels. Single labels always use the softmax.
     quantization_weight : float, default=0.0
         Weight of an additional term, one minus the cosine between continuous and binary code.
-    {training_parameters}
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {center_attributes}
-    {training_attributes}
+    centers_, min_distance_, class_centers_, orthogonality_ : object
+        The hash centers and where the codes of the classes are, see `CenterHasher`.
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -67,9 +83,9 @@ class OrthoHasher(CenterHasher):
         L = -\frac{1}{N} \sum_i \sum_l q_{il} \log \operatorname{softmax}_l(z_i), \qquad
         z_{il} = s (\cos\theta_{il} - m y_{il}) \text{ or } s \cos(\theta_{il} + m y_{il})
 
-    The authors' script trains multi-label data as single-label on the first label and keeps the best of many
-    evaluations on the test queries; here all labels count and the last epoch is what you get, or the best on held-out
-    training data with `early_stopping`.
+    The authors' script trains on the first label of multi-label data and keeps the best of many evaluations on the test
+    queries. Here all labels count, and the last epoch is kept, or with `early_stopping` the best epoch on held-out
+    training data.
 
     References
     ----------
@@ -87,7 +103,7 @@ class OrthoHasher(CenterHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **CenterHasher._parameter_constraints,
         "margin": [Interval(Real, 0, None, closed="left")],
         "margin_type": [StrOptions({"cos", "arc"})],
@@ -101,57 +117,58 @@ class OrthoHasher(CenterHasher):
 
     def __init__(
         self,
-        bits=64,
+        bits: int = 64,
         *,
-        margin=0.5,
-        margin_type="cos",
-        scale="sqrt_bits",
-        balance="batch_norm",
-        centers="bernoulli",
-        multilabel_loss="softmax",
-        quantization_weight=0.0,
-        **training,
-    ):
+        margin: float = 0.5,
+        margin_type: Literal["cos", "arc"] = "cos",
+        scale: Literal["sqrt_bits", "adacos"] | float = "sqrt_bits",
+        balance: Literal["batch_norm", "bihalf"] | None = "batch_norm",
+        centers: str | ArrayLike = "bernoulli",
+        multilabel_loss: Literal["softmax", "sigmoid", "sigmoid_imbalanced"] = "softmax",
+        quantization_weight: float = 0.0,
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
         self.margin = margin
         self.margin_type = margin_type
-        self.scale = scale
-        self.balance = balance
+        self.scale: Literal["sqrt_bits", "adacos"] | float = scale
+        self.balance: Literal["batch_norm", "bihalf"] | None = balance
         self.centers = centers
         self.multilabel_loss = multilabel_loss
         self.quantization_weight = quantization_weight
 
-    def _make_head(self, in_features):
+    def _make_head(self, in_features: int) -> nn.Module:
         return HashHead(in_features, self.bits, self.balance)
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return OrthoLoss(
-            self._make_centers(labels, random_state),
+            self._make_centers(context),
             margin=self.margin,
-            scale=self._scale(len(labels.classes)),
+            scale=self._scale(context.n_classes),
             margin_type=self.margin_type,
             multilabel_loss=self.multilabel_loss,
         )
 
-    def _scale(self, n_classes):
+    def _scale(self, n_classes: int) -> float:
         if self.scale == "sqrt_bits":
             return math.sqrt(self.bits)
         if self.scale == "adacos":
-            return max(math.sqrt(2) * math.log(n_classes - 1), 1.0)  # log(1) = 0 would leave nothing to learn
+            return max(math.sqrt(2) * math.log(n_classes - 1), 1.0)  # log(1) = 0 would give a constant loss
+        assert not isinstance(self.scale, str)
         return self.scale
 
-    def _loss(self, network, batch):
+    def _loss(self, network: HashNetwork, batch: Batch) -> Tensor:
         z = network(batch.view(), batch.generator)
         loss = network.criterion(z, batch.targets, **batch.asked_by(network.criterion))
         if self.quantization_weight > 0:
             loss = loss + self.quantization_weight * cosine_quantization_loss(z)
         return loss
 
-    def recalibrate(self, X, *, variance=False):
-        """Adapt the batch normalisation before the sign to a database from another domain.
+    def recalibrate(self, X: SamplesLike, *, variance: bool = False) -> Self:
+        """Adapt the batch normalization before the sign to a database from another domain.
 
-        Its learnt affine map is undone and its mean taken anew from `X`, so that every bit is balanced on the new
-        database; use the hasher for database and queries afterwards. Without it, codes of a foreign domain can share
+        Its learned affine map is removed and its mean is computed from `X`, so that every bit is balanced on the new
+        database. Encode both database and queries afterwards. Without recalibration, codes of another domain can share
         most of their bits.
 
         Parameters
@@ -159,33 +176,37 @@ class OrthoHasher(CenterHasher):
         X : array-like of shape (n_samples, n_features), images or torch Dataset
             The new database, as in `fit`.
         variance : bool, default=False
-            Whether to take the variance anew as well. It scales the continuous codes and changes no bit.
+            Whether to compute the variance from `X` as well. It scales continuous codes and does not change any bit.
 
         Returns
         -------
         self : object
-            The same hasher. The training codes that `predict` may vote with, and the class centers, stay as they were.
+            The same hasher. The training codes that vote in `predict`, and the class centers, do not change.
 
         Raises
         ------
         ValueError
-            If the hasher has no batch normalisation.
+            If the hasher does not have batch normalization.
 
         References
         ----------
         .. [1] J. T. Hoe et al. "One loss for all". NeurIPS 2021, appendix D.5.
         """
         check_is_fitted(self)
-        norm = self.module_.head.balance
+        head: Any = self.module_.head
+        norm = getattr(head, "balance", None)
         if not isinstance(norm, torch.nn.BatchNorm1d):
             raise ValueError(f"recalibrate needs balance='batch_norm', got balance={self.balance!r}.")
         samples = self._validate(X)
-        before = torch.nn.Sequential(self.module_.preprocess, self.module_.backbone, self.module_.head.linear)
+        before = torch.nn.Sequential(self.module_.preprocess, self.module_.backbone, head.linear)
         z = torch.from_numpy(np.concatenate(list(encode(before, samples))))
+        mean, var = norm.running_mean, norm.running_var
+        assert mean is not None
+        assert var is not None
         with torch.no_grad():
             norm.weight.fill_(1.0)
             norm.bias.zero_()
-            norm.running_mean.copy_(z.mean(dim=0))
+            mean.copy_(z.mean(dim=0))
             if variance:
-                norm.running_var.copy_(z.var(dim=0, correction=0))
+                var.copy_(z.var(dim=0, correction=0))
         return self

@@ -1,8 +1,9 @@
 """PCA hashing: the signs of the leading principal components."""
 
+from __future__ import annotations
+
 from skhash.methods._covariance import RunningCovariance
-from skhash.methods._linear import LinearHasher
-from skhash.methods._streamed import Summary
+from skhash.methods._streamed import LinearHasher, Summary
 
 
 class PrincipalHasher(LinearHasher):
@@ -11,7 +12,7 @@ class PrincipalHasher(LinearHasher):
     Warning: this class should not be used directly. Use derived classes instead.
     """
 
-    def _check_size(self, n_samples, n_features):
+    def _check_size(self, n_samples: int, n_features: int) -> None:
         if n_features < self.bits:
             raise ValueError(
                 f"bits={self.bits} needs at least as many features, got n_features={n_features}: use fewer bits, "
@@ -27,8 +28,9 @@ class PrincipalHasher(LinearHasher):
 class PCAHasher(PrincipalHasher):
     """Hashing by the signs of principal components.
 
-    The directions of largest variance, one bit each. Simple and often better than random projections at few bits, but
-    later components carry less and less information, so that more bits can make the ranking worse.
+    Each bit is the sign of the projection on one direction of large variance. Simple and often better than random
+    projections at few bits, but later components carry less and less information, so more bits can make the ranking
+    worse.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ class PCAHasher(PrincipalHasher):
     mean_ : ndarray of shape (n_features,)
         Training mean.
     n_samples_seen_ : int
-        Number of training samples, of all calls of `partial_fit` together.
+        Number of training samples, over all calls of `partial_fit`.
     label_index_ : HammingIndex or None
         Training codes with their labels, if `fit` was given labels.
     classes_ : ndarray of shape (n_classes,)
@@ -54,14 +56,15 @@ class PCAHasher(PrincipalHasher):
 
     See Also
     --------
-    ITQHasher : Rotates the components so that all bits carry alike.
-    SpectralHasher : Gives several bits to components of large variance.
+    ITQHasher : Rotates the components, so that all bits carry similar information.
+    SpectralHasher : Assigns several bits to components of large variance.
 
     Notes
     -----
-    The components are those of the covariance matrix, which is summed up block by block in double precision: beside the
-    data, `fit` needs memory for a few matrices (n_features, n_features), or (n_samples, n_features) if there are fewer
-    samples. One of them is kept for `partial_fit`; it is pickled with the hasher only if that was called.
+    The components are those of the covariance matrix, which is summed block by block in double precision: in addition
+    to the data, `fit` needs memory for a few matrices of shape (n_features, n_features), or (n_samples, n_features) if
+    there are fewer samples. One of them is kept for `partial_fit`; it is pickled with the hasher only if `partial_fit`
+    was called.
 
     References
     ----------
@@ -84,12 +87,12 @@ class PCAHasher(PrincipalHasher):
     1797
     """
 
-    def __init__(self, bits=64):
+    def __init__(self, bits: int = 64) -> None:
         self.bits = bits
 
-    def _start(self, n_features):
+    def _start(self, n_features: int) -> Summary:
         return Summary(RunningCovariance.empty(n_features))
 
-    def _learn(self, summary):
-        self.components_ = summary.moments.principal_axes(self.bits)
+    def _learn(self, summary: Summary) -> None:
+        self.components_ = summary.covariance.principal_axes(self.bits)
         self.mean_ = summary.moments.mean

@@ -3,7 +3,10 @@
 Ng, Zhu, Hoe, Chan, Zhang, Song, Xiang, "Unsupervised hashing with similarity distribution calibration", BMVC 2023.
 """
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from scipy.stats.distributions import rv_frozen
 from torch import nn
@@ -13,6 +16,13 @@ from skhash.methods._unsupervised import UnsupervisedHasher
 from skhash.nn import HashHead
 from skhash.training import RECIPES, adapt_to_features
 from skhash.utils import Interval, StrOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from skhash.deep import TrainingContext
+    from skhash.nn import HashNetwork
+    from skhash.training import Batch, TrainingParameters
 
 
 class SDCHasher(UnsupervisedHasher):
@@ -48,11 +58,13 @@ class SDCHasher(UnsupervisedHasher):
         Width of a hidden layer in the head. None is a linear head, as in the paper for instances; for categories it has
         4096, and the authors' code the width of the features, which is "auto". A hidden layer pays on features that
         have not been through a trained network.
-    {training_parameters}
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -96,7 +108,7 @@ class SDCHasher(UnsupervisedHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **UnsupervisedHasher._parameter_constraints,
         "distribution": [StrOptions({"beta", "gaussian"}), rv_frozen],
         "alpha": [Interval(Real, 0, None, closed="neither")],
@@ -117,19 +129,19 @@ class SDCHasher(UnsupervisedHasher):
 
     def __init__(
         self,
-        bits=64,
+        bits: int = 64,
         *,
-        distribution="beta",
-        alpha=5.0,
-        beta=5.0,
-        quantization_weight=4.0,
-        contrastive_weight=0.0,
-        temperature=0.3,
-        clip_targets=None,
-        calibration="l1",
-        hidden_features=None,
-        **training,
-    ):
+        distribution: Literal["beta", "gaussian"] | rv_frozen = "beta",
+        alpha: float = 5.0,
+        beta: float = 5.0,
+        quantization_weight: float = 4.0,
+        contrastive_weight: float = 0.0,
+        temperature: float = 0.3,
+        clip_targets: bool | None = None,
+        calibration: Literal["l1", "l2", "one_sided"] = "l1",
+        hidden_features: int | Literal["auto"] | None = None,
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
         self.distribution = distribution
         self.alpha = alpha
@@ -139,13 +151,13 @@ class SDCHasher(UnsupervisedHasher):
         self.temperature = temperature
         self.clip_targets = clip_targets
         self.calibration = calibration
-        self.hidden_features = hidden_features
+        self.hidden_features: int | Literal["auto"] | None = hidden_features
 
     @property
-    def _compares_views(self):
+    def _compares_views(self) -> bool:
         return self.contrastive_weight > 0
 
-    def _make_head(self, in_features):
+    def _make_head(self, in_features: int) -> nn.Module:
         if self.hidden_features is None:
             return HashHead(in_features, self.bits, "batch_norm")
         width = in_features if self.hidden_features == "auto" else self.hidden_features
@@ -153,7 +165,7 @@ class SDCHasher(UnsupervisedHasher):
             nn.Linear(in_features, width), nn.GELU(), nn.Linear(width, self.bits), nn.BatchNorm1d(self.bits)
         )
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return SDCLoss(
             quantization_weight=self.quantization_weight,
             contrastive_weight=self.contrastive_weight,
@@ -165,7 +177,7 @@ class SDCHasher(UnsupervisedHasher):
             loss=self.calibration,
         )
 
-    def _loss(self, network, batch):
+    def _loss(self, network: HashNetwork, batch: Batch) -> Tensor:
         if not self._compares_views:
             return super()._loss(network, batch)
         views = [self._codes_and_reference(network, batch.view(), batch.generator) for _ in range(2)]

@@ -4,14 +4,23 @@ Liong, Lu, Wang, Moulin, Zhou, "Deep hashing for compact binary codes learning",
 compares with.
 """
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 from skhash.deep import DeepHasher
 from skhash.losses import SDHCLoss
-from skhash.methods._classifier import make_classifying
 from skhash.nn import HashHead
 from skhash.training import RECIPES, adapt_to_features
 from skhash.utils import Interval, StrOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from skhash.deep import TrainingContext
+    from skhash.nn import HashNetwork
+    from skhash.training import Batch, TrainingParameters
 
 
 class SDHCHasher(DeepHasher):
@@ -32,11 +41,13 @@ class SDHCHasher(DeepHasher):
         Weight of the projections' distance from orthonormal ones, :math:`\lambda_2`.
     variance : {"mean", "sum"}, default="mean"
         Over the batch. "sum" is OrthoHash's framework, where the term thus weighs more the larger the batch is.
-    {training_parameters}
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -73,7 +84,7 @@ class SDHCHasher(DeepHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **DeepHasher._parameter_constraints,
         "quantization_weight": [Interval(Real, 0, None, closed="left")],
         "variance_weight": [Interval(Real, 0, None, closed="left")],
@@ -88,36 +99,35 @@ class SDHCHasher(DeepHasher):
 
     def __init__(
         self,
-        bits=64,
+        bits: int = 64,
         *,
-        quantization_weight=0.001,
-        variance_weight=0.001,
-        projection_weight=0.001,
-        variance="mean",
-        **training,
-    ):
+        quantization_weight: float = 0.001,
+        variance_weight: float = 0.001,
+        projection_weight: float = 0.001,
+        variance: Literal["mean", "sum"] = "mean",
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
         self.quantization_weight = quantization_weight
         self.variance_weight = variance_weight
         self.projection_weight = projection_weight
         self.variance = variance
 
-    def _make_head(self, in_features):
+    def _make_head(self, in_features: int) -> nn.Module:
         return HashHead(in_features, self.bits)
 
-    def _make_criterion(self, labels, random_state):
-        return make_classifying(
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
+        return context.build(
             SDHCLoss,
             self.bits,
-            labels,
-            random_state,
+            context.n_classes,
             quantization_weight=self.quantization_weight,
             variance_weight=self.variance_weight,
             projection_weight=self.projection_weight,
             variance=self.variance,
         )
 
-    def _loss(self, network, batch):
+    def _loss(self, network: HashNetwork, batch: Batch) -> Tensor:
         z = network(batch.view(), batch.generator)
         more = batch.asked_by(network.criterion)
-        return network.criterion(z, batch.targets, projection=network.head.linear.weight, **more)
+        return network.criterion(z, batch.targets, projection=cast("HashHead", network.head).linear.weight, **more)

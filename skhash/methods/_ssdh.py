@@ -3,7 +3,10 @@
 Yang, Deng, Liu, Liu, Tao, Gao, "Semantic structure-based unsupervised deep hashing", IJCAI 2018.
 """
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import torch
 
@@ -12,6 +15,13 @@ from skhash.methods._unsupervised import UnsupervisedHasher
 from skhash.nn import HashHead
 from skhash.training import Recipe
 from skhash.utils import Interval, StrOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from skhash.deep import TrainingContext
+    from skhash.nn import HashNetwork
+    from skhash.training import TrainingParameters
 
 _BLOCK_ROWS = 256
 
@@ -37,13 +47,15 @@ class SSDHHasher(UnsupervisedHasher):
     max_samples : int, default=10000
         Training samples whose distances to each other are looked at; of more, a random choice. The time for it grows
         with the square.
-    {training_parameters}
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
     thresholds_ : tuple of (float, float)
         Cosine distances of features: pairs below the first are alike, pairs above the second are not.
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -87,7 +99,7 @@ class SSDHHasher(UnsupervisedHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **UnsupervisedHasher._parameter_constraints,
         "alpha": [Interval(Real, 0, None, closed="left")],
         "beta": [Interval(Real, 0, None, closed="left")],
@@ -99,7 +111,16 @@ class SSDHHasher(UnsupervisedHasher):
         "paper": Recipe(max_epochs=10, batch_size=24, schedule="constant", weight_decay=0.0),
     }
 
-    def __init__(self, bits=64, *, alpha=2.0, beta=2.0, histogram="pairs", max_samples=10_000, **training):
+    def __init__(
+        self,
+        bits: int = 64,
+        *,
+        alpha: float = 2.0,
+        beta: float = 2.0,
+        histogram: Literal["pairs", "matrix"] = "pairs",
+        max_samples: int = 10_000,
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
         self.alpha = alpha
         self.beta = beta
@@ -107,22 +128,26 @@ class SSDHHasher(UnsupervisedHasher):
         self.max_samples = max_samples
 
     @property
-    def thresholds_(self):
+    def thresholds_(self) -> tuple[float, float]:
         """Cosine distances of features: pairs below the first are alike, pairs above the second are not."""
-        return tuple(self.module_.criterion.thresholds.tolist())
+        criterion: Any = self.module_.criterion
+        similar, different = criterion.thresholds.tolist()
+        return similar, different
 
-    def _make_head(self, in_features):
+    def _make_head(self, in_features: int) -> nn.Module:
         return HashHead(in_features, self.bits, bias=True)
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return SSDHLoss()
 
-    def _prepare(self, network, samples, generator):
-        rows = torch.randperm(len(samples), generator=generator)[: self.max_samples].sort().values
-        device = network.criterion.thresholds.device
+    def _prepare(self, network: HashNetwork, context: TrainingContext) -> None:
+        samples = context.samples
+        rows = torch.randperm(len(samples), generator=context.generator)[: self.max_samples].sort().values
+        criterion: Any = network.criterion
+        device = criterion.thresholds.device
         network.eval()
         with torch.no_grad():
             blocks = (samples.batch(block).to(device) for block in rows.split(_BLOCK_ROWS))
             features = torch.cat([self._reference(network, block, network.features(block)).cpu() for block in blocks])
         thresholds = ssdh_thresholds(features, alpha=self.alpha, beta=self.beta, self_pairs=self.histogram == "matrix")
-        network.criterion.thresholds.copy_(torch.tensor(thresholds))
+        criterion.thresholds.copy_(torch.tensor(thresholds))

@@ -1,8 +1,11 @@
-"""Hashers that know their training data by a summary, so that these may be of any size and come in chunks."""
+"""Base classes of hashers of features that learn from a summary of their training data, which may come in chunks."""
+
+from __future__ import annotations
 
 from abc import abstractmethod
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
@@ -11,29 +14,56 @@ from skhash.base import BaseHasher
 from skhash.methods._blocks import double_blocks
 from skhash.methods._covariance import RunningCovariance, RunningMean
 from skhash.methods._sample import Sample
-from skhash.utils import are_labels, fit_context, read_labels
+from skhash.utils import are_labels, check_unchanged, fit_context, read_labels, restore_on_error
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.index import HammingIndex
+    from skhash.utils import SamplesLike
+
+_FEATURE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """What a hasher keeps of its training data.
+    """The part of its training data that a hasher keeps.
 
     Parameters
     ----------
     moments : RunningMean or RunningCovariance
-        What is known of all of them.
+        Moments of all samples.
     sample : Sample, default=None
-        Some of them.
+        A uniform sample of them.
     drawn : ndarray, default=None
-        What the method drew at random before the first of them.
+        Random numbers that the method drew before the first sample.
     """
 
     moments: RunningMean | RunningCovariance
     sample: Sample | None = None
-    drawn: np.ndarray | None = None
+    drawn: NDArray[np.float64] | None = None
 
-    def extended(self, X):
-        """Give the summary of the samples so far and those of `X`."""
+    @property
+    def covariance(self) -> RunningCovariance:
+        """The moments, of a method that needs a covariance."""
+        assert isinstance(self.moments, RunningCovariance)
+        return self.moments
+
+    @property
+    def sampled_rows(self) -> NDArray[Any]:
+        """The rows of the sample, of a method that needs one."""
+        assert self.sample is not None
+        assert self.sample.rows is not None
+        return self.sample.rows
+
+    @property
+    def drawn_first(self) -> NDArray[np.float64]:
+        """The random numbers, of a method that needs some."""
+        assert self.drawn is not None
+        return self.drawn
+
+    def extended(self, X: NDArray[Any]) -> Summary:
+        """Return the summary of the samples so far and of `X`."""
         sample = None if self.sample is None else self.sample.extended(X)
         return replace(self, moments=self.moments.extended(X), sample=sample)
 
@@ -41,25 +71,41 @@ class Summary:
 class StreamedHasher(BaseHasher):
     """Base class of hashers of features that learn from a `Summary`.
 
-    A subclass supplies `_start`, `_learn` and where need be `_check_size`. Nothing is learnt from labels: `y` is only
+    A subclass supplies `_start`, `_learn` and, if needed, `_check_size`. Labels are not used in training: `y` is only
     kept for `predict`.
 
     Warning: this class should not be used directly. Use derived classes instead.
     """
 
-    @abstractmethod
-    def _start(self, n_features):
-        """Draw whatever is drawn before data are seen, and give an empty `Summary`."""
+    bits: int
+    components_: NDArray[np.float64]
+    mean_: NDArray[np.float64]
+    n_samples_seen_: int
+    label_index_: HammingIndex | None
+    classes_: NDArray[Any]
+
+    # Summary of the training data so far, whether it is pickled, and the parameters of the first call.
+    _summary: Summary
+    _pickles_summary: bool
+    _made_with: dict[str, Any]
+
+    # Hooks -----------------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _learn(self, summary):
-        """Set `components_`, `mean_` and what else the method has from a summary."""
+    def _start(self, n_features: int) -> Summary:
+        """Draw what is random before any data are seen, and return an empty `Summary`."""
 
-    def _check_size(self, n_samples, n_features):
+    @abstractmethod
+    def _learn(self, summary: Summary) -> None:
+        """Set `components_`, `mean_` and the method's other attributes from a summary."""
+
+    def _check_size(self, n_samples: int, n_features: int) -> None:
         """Refuse training data that are too few for the method."""
 
+    # Public API ------------------------------------------------------------------------------------------------------
+
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: SamplesLike, y: ArrayLike | None = None) -> Self:
         """Learn the hash function.
 
         Parameters
@@ -74,17 +120,17 @@ class StreamedHasher(BaseHasher):
         self : object
             The fitted hasher.
         """
-        with self._names_kept_on_failure():
+        with restore_on_error(self, _FEATURE_ATTRIBUTES):
             self._train(X, y, None)
         self._pickles_summary = False
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: SamplesLike, y: ArrayLike | None = None) -> Self:
         """Learn from one more chunk of the training data.
 
         The hash function is that of all samples so far, those of an earlier `fit` included, as if `fit` had been given
-        them at once. Every call computes it anew, so that few large chunks are quicker than many small ones.
+        all of them at once. Every call computes it again, so a few large chunks are faster than many small ones.
 
         Parameters
         ----------
@@ -96,95 +142,98 @@ class StreamedHasher(BaseHasher):
         Returns
         -------
         self : object
-            The hasher. What is said of training codes, such as their votes in `predict`, is of the last call's samples.
+            The hasher. Attributes of training codes, such as the votes in `predict`, are those of the last call's
+            samples.
 
         Raises
         ------
         ValueError
-            If another parameter than `random_state` has changed since the first call, or if the hasher was fitted by
-            `fit` and then pickled or copied: what `partial_fit` goes on from is kept in memory after `fit`, but pickled
-            after `partial_fit` only.
+            If a parameter other than `random_state` has changed since the first call, or if the hasher was fitted by
+            `fit` and then pickled or copied: the summary of the training data is kept in memory after `fit`, but
+            pickled only after `partial_fit`.
         """
-        self._train(X, y, self._resumed_summary())
+        self._train(X, y, self._summary_to_continue())
         self._pickles_summary = True
         return self
 
-    def _train(self, X, y, summary):
-        X = self._validate(X, reset=summary is None)
+    # Implementation --------------------------------------------------------------------------------------------------
+
+    def _train(self, X: SamplesLike, y: ArrayLike | None, summary: Summary | None) -> None:
+        features = self._validate(X, reset=summary is None)
         if y is not None:
-            check_consistent_length(X, y)
-        if are_labels(y):
-            read_labels(y)  # what is wrong with them is said before anything is learnt
-        summary = self._start(X.shape[1]) if summary is None else summary
-        self._check_size(summary.moments.n_samples + len(X), X.shape[1])
-        summary = summary.extended(X)
+            check_consistent_length(features, y)
+        if y is not None and are_labels(y):
+            read_labels(y)  # raises before anything is learned
+        summary = self._start(features.shape[1]) if summary is None else summary
+        self._check_size(summary.moments.n_samples + len(features), features.shape[1])
+        summary = summary.extended(features)
         self._learn(summary)
         self.n_samples_seen_ = summary.moments.n_samples
         self._summary, self._made_with = summary, self._lasting_parameters()
-        self._remember_labels(X, y)
+        self._remember_labels(features, y)
 
-    @contextmanager
-    def _names_kept_on_failure(self):
-        """Put back what validation has noted of the features if training fails: a fitted hasher still needs it."""
-        names = ("n_features_in_", "feature_names_in_")
-        before = {name: vars(self)[name] for name in names if name in vars(self)}
-        try:
-            yield
-        except BaseException:
-            if hasattr(self, "components_"):
-                for name in names:
-                    vars(self).pop(name, None)
-                vars(self).update(before)
-            raise
-
-    def _resumed_summary(self):
-        """Give the summary of the samples so far, None if there were none."""
+    def _summary_to_continue(self) -> Summary | None:
+        """Return the summary of the samples so far, None if there are no samples yet."""
         if not hasattr(self, "components_"):
             return None
         if not hasattr(self, "_summary"):
             raise ValueError(
-                f"This {type(self).__name__} was fitted by fit and then pickled or copied, which leaves out what "
-                "partial_fit goes on from. Use partial_fit from the beginning if training is to go on elsewhere."
+                f"This {type(self).__name__} was fitted by fit and then pickled or copied, which leaves out the "
+                "summary that partial_fit needs. Call partial_fit instead of fit from the beginning."
             )
-        now = self._lasting_parameters()
-        for name, old in self._made_with.items():
-            if now[name] != old:
-                raise ValueError(
-                    f"{name} was {old!r} when the first samples were seen and is {now[name]!r} now: partial_fit cannot "
-                    "go on. Call fit to start anew."
-                )
+        check_unchanged(
+            self._made_with,
+            self._lasting_parameters(),
+            when="when the first samples were seen",
+            advice="partial_fit cannot continue. Call fit to start again.",
+        )
         return self._summary
 
-    def _lasting_parameters(self):
+    def _lasting_parameters(self) -> dict[str, Any]:
         return {name: value for name, value in self.get_params().items() if name != "random_state"}
 
-    def __getstate__(self):
-        state = dict(super().__getstate__())  # a copy: since Python 3.11 it may be the living `__dict__`
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy: since Python 3.11, `object.__getstate__` may return `__dict__` itself.
+        state = dict(cast("dict[str, Any]", super().__getstate__()))
         if not state.get("_pickles_summary", True):
             state.pop("_summary", None)
         return state
 
-    def _validate(self, X, reset=False):
+    def _validate(self, X: Any, reset: bool = False) -> NDArray[Any]:
         if getattr(X, "ndim", 2) > 2:
             raise ValueError(
                 f"{type(self).__name__} takes features of shape (n_samples, n_features), got X of shape "
                 f"{tuple(X.shape)}: flatten the images, or train a deep hasher on them."
             )
-        return validate_data(self, X, reset=reset)  # of any numeric type: blocks are converted one by one
+        # Any numeric type: blocks are converted one by one.
+        return cast("NDArray[Any]", validate_data(self, X, reset=reset))
 
 
-def project(X, mean, components):
+class LinearHasher(StreamedHasher):
+    """Base class of linear hashers: bit `k` is the sign of `(x - mean_) @ components_[k]`.
+
+    Warning: this class should not be used directly. Use derived classes instead.
+    """
+
+    def _project(self, samples: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+        for z, _ in project(samples, self.mean_, self.components_):
+            yield z
+
+
+def project(
+    X: NDArray[Any], mean: NDArray[np.float64], components: NDArray[np.float64]
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Yield projections of centered samples, block by block.
 
-    Matrix products round differently in different company (block sizes, threads). What is zero up to that rounding must
-    not get a random sign: it is set to zero.
+    Matrix products round differently for different block sizes and numbers of threads. A value that is zero up to this
+    rounding must not get a random sign: it is set to zero.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
         Samples.
     mean : ndarray of shape (n_features,)
-        What is subtracted from them.
+        Mean that is subtracted from the samples.
     components : ndarray of shape (n_components, n_features)
         Directions.
 
@@ -193,7 +242,7 @@ def project(X, mean, components):
     z : ndarray of shape (rows, n_components)
         Projections.
     noise : ndarray of shape (rows, n_components)
-        How far rounding can have moved them.
+        Largest rounding error of the projections.
     """
     relative = X.shape[1] * np.finfo(np.float64).eps * np.linalg.norm(components, axis=1)
     for block in double_blocks(X):

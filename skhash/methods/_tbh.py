@@ -3,9 +3,13 @@
 Shen, Qin, Chen, Yu, Liu, Zhu, Shen, Shao, "Auto-encoding twin-bottleneck hashing", CVPR 2020.
 """
 
+from __future__ import annotations
+
 import math
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
+import torch
 from torch import nn
 
 from skhash.losses import TBHLoss
@@ -14,12 +18,20 @@ from skhash.nn import HiddenHead, build, dropout
 from skhash.training import Recipe, adapt_to_features
 from skhash.utils import Interval, StrOptions
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from skhash.deep import TrainingContext
+    from skhash.nn import HashNetwork
+    from skhash.training import Batch, TrainingParameters
+
 
 class _Head(HiddenHead):
-    """With weights that keep the scale of the signal, for the reason that `TBHLoss` has such."""
+    """Head whose initial weights keep the scale of the signal, as those of `TBHLoss` do, for the same reason."""
 
-    def initialize(self, generator):
+    def initialize(self, generator: torch.Generator) -> None:
         for layer in (self.hidden[0], self.linear):
+            assert isinstance(layer, nn.Linear)
             nn.init.kaiming_normal_(layer.weight, generator=generator)
             nn.init.zeros_(layer.bias)
 
@@ -48,11 +60,13 @@ class TBHHasher(UnsupervisedHasher):
     output : {"identity", "relu"}, default="identity"
         What comes behind the decoder. The ReLU of the authors' code is for features that are never negative, which
         standardised ones are not.
-    {training_parameters}
+    **training
+        Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
-    {training_attributes}
+    module_, recipe_, history_, ... : object
+        Attributes that all deep hashers share, see `DeepHasher`.
 
     See Also
     --------
@@ -95,7 +109,7 @@ class TBHHasher(UnsupervisedHasher):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **UnsupervisedHasher._parameter_constraints,
         "hidden_features": [Interval(Integral, 1, None, closed="left")],
         "continuous_features": [Interval(Integral, 1, None, closed="left")],
@@ -118,16 +132,16 @@ class TBHHasher(UnsupervisedHasher):
 
     def __init__(
         self,
-        bits=64,
+        bits: int = 64,
         *,
-        hidden_features=1024,
-        continuous_features=512,
-        random_codes=False,
-        squash=False,
-        reconstruction="mean",
-        output="identity",
-        **training,
-    ):
+        hidden_features: int = 1024,
+        continuous_features: int = 512,
+        random_codes: bool = False,
+        squash: bool = False,
+        reconstruction: Literal["mean", "sum"] = "mean",
+        output: Literal["identity", "relu"] = "identity",
+        **training: Unpack[TrainingParameters],
+    ) -> None:
         super().__init__(bits, **training)
         self.hidden_features = hidden_features
         self.continuous_features = continuous_features
@@ -136,33 +150,35 @@ class TBHHasher(UnsupervisedHasher):
         self.reconstruction = reconstruction
         self.output = output
 
-    def _make_head(self, in_features):
+    def _make_head(self, in_features: int) -> nn.Module:
         return _Head(in_features, self.bits, hidden_features=self.hidden_features)
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return nn.Identity()  # until `_prepare`: the loss has to know how long the features are
 
-    def _prepare(self, network, samples, generator):
-        linear = network.head.hidden[0]
+    def _prepare(self, network: HashNetwork, context: TrainingContext) -> None:
+        linear = cast("_Head", network.head).hidden[0]
+        assert isinstance(linear, nn.Linear)
         own = self._has_own_backbone()
         criterion = build(
             TBHLoss,
             self.bits,
             self.hidden_features,
-            math.prod(samples.sample_shape) if own else linear.in_features,
+            math.prod(context.sample_shape) if own else linear.in_features,
             self.continuous_features,
             random=self.random_codes,
             squash=self.squash,
             reconstruction=self.reconstruction,
             output=self.output,
-            generator=generator,
+            generator=context.generator,
         )
         network.criterion = criterion.to(linear.weight.device)
 
-    def _loss(self, network, batch):
+    def _loss(self, network: HashNetwork, batch: Batch) -> Tensor:
         inputs, generator = batch.view(), batch.generator
         features = network.features(inputs, generator)
-        hidden = network.head.hidden(dropout(features, network.dropout, generator))
+        head = cast("_Head", network.head)
+        hidden = head.hidden(dropout(features, network.dropout, generator))
         reference = self._reference(network, inputs, features)
         more = batch.asked_by(network.criterion)
-        return network.criterion(network.head.linear(hidden), reference, hidden=hidden, **more)
+        return network.criterion(head.linear(hidden), reference, hidden=hidden, **more)

@@ -14,6 +14,7 @@ from ._loop import TrainingLoop as TrainingLoop
 from ._optim import make_optimizer as make_optimizer
 from ._optim import make_schedule as make_schedule
 from ._parameters import TRAINING_CONSTRAINTS as TRAINING_CONSTRAINTS
+from ._parameters import TrainingParameters as TrainingParameters
 from ._parameters import check_recipe as check_recipe
 from ._parameters import document_parameters as document_parameters
 from ._recipes import RECIPES as RECIPES
@@ -54,6 +55,7 @@ __all__ = [
     "Steps",
     "TRAINING_CONSTRAINTS",
     "TrainingLoop",
+    "TrainingParameters",
     "adapt_to_features",
     "binary_layers",
     "check_recipe",

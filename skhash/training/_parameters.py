@@ -1,18 +1,24 @@
-"""The parameters and attributes that all deep hashers share: what they may be, and what is said of them."""
+"""Parameters and attributes that all deep hashers share: their types, their constraints and their documentation."""
 
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from numbers import Integral, Real
+from typing import Any, Literal, TypedDict
 
 import torch
+from torch import nn
 
 from skhash.nn import BACKBONES
 from skhash.training._optim import OPTIMIZERS, SCHEDULES
 from skhash.training._recipes import Recipe, Steps
-from skhash.utils import Interval, StrOptions, check_values
+from skhash.utils import Interval, RandomStateLike, StrOptions, check_values
 
-__all__ = ["TRAINING_CONSTRAINTS", "check_recipe", "document_parameters"]
+__all__ = ["TRAINING_CONSTRAINTS", "TrainingParameters", "check_recipe", "document_parameters"]
 
-TRAINING_CONSTRAINTS = {
+TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "backbone": [StrOptions({"auto", *BACKBONES}), callable, None],
     "image_size": [Interval(Integral, 1, None, closed="left"), tuple, None],
     "recipe": [str, Recipe],
@@ -37,77 +43,108 @@ TRAINING_CONSTRAINTS = {
     "verbose": ["verbose"],
 }
 
-_DOC = {
-    "{training_parameters}": """backbone : str, nn.Module, callable or None, default="auto"
-        What turns samples into feature vectors. "auto": a small convolutional network for images, nothing for
-        features, whose head is then all there is to train; "mlp" adds two hidden layers for features. Other names are
-        those of binary networks, `skhash.nn.binary.BINARY_BACKBONES`. A module gives (n, d) vectors; a copy of it is
-        trained, on integer pixels divided by 255 or floats as they are. A callable without arguments, such as a class,
-        makes one.
+
+class TrainingParameters(TypedDict, total=False):
+    """Keyword parameters that all deep hashers share, for annotations: `**training: Unpack[TrainingParameters]`.
+
+    Parameters
+    ----------
+    backbone : str, nn.Module, callable or None, default="auto"
+        Network that turns samples into feature vectors. "auto": a small convolutional network for images, and no
+        backbone for features, for which only the head is trained; "mlp" adds two hidden layers for features. Other
+        names are those of binary networks, `skhash.nn.binary.BINARY_BACKBONES`. A module returns (n, d) vectors; a copy
+        of it is trained. Its inputs are integer pixels divided by 255, or floats as they are. A callable without
+        arguments, such as a class, returns a module.
     image_size : int or tuple of (int, int), default=None
-        Height and width that image files and PIL images are brought to; one number for both. None takes those of the
-        first training image, which is right where all are alike and small.
+        Height and width to which image files and PIL images are resized; one number sets both. None takes the size of
+        the first training image, which is right if all images are small and of equal size.
     recipe : str or skhash.training.Recipe, default="skhash"
-        How to train: gives the values of the parameters below that are None. "skhash" is the library's own, "paper"
-        what the method's authors did (with their backbones, on images); others are in `skhash.training.RECIPES`.
+        Values of the parameters below that are None. "skhash" is the library's own recipe, "paper" is that of the
+        method's authors (for their backbones, on images); others are in `skhash.training.RECIPES`.
     max_epochs : int, default=None
-        Passes over the training data. "skhash" has 100 for images, and for features about 1,200 batches, in 30 to 100
-        passes (`skhash.training.epochs_for`).
+        Passes over the training data. "skhash" has 100 for images. For features it has about 1,200 batches, in 30 to
+        100 passes (`skhash.training.epochs_for`).
     batch_size : int, default=None
         Samples in a batch, at least 2.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"}, default=None
-        Optimiser; SGD has Nesterov momentum 0.9.
+        Optimizer; SGD has Nesterov momentum 0.9.
     learning_rate : float, default=None
-        Of the head, at its highest.
+        Largest learning rate of the head.
     backbone_lr_ratio : float, default=None
-        Learning rate of the backbone as a share of the head's: 0.1 suits a pretrained one, 0 freezes it.
+        Learning rate of the backbone divided by that of the head: 0.1 suits a pretrained backbone, 0 freezes it.
     schedule : {"step", "one_cycle", "constant"} or skhash.training.Steps, default=None
         Learning rate over time: a tenth after 80 % of the epochs, torch's one-cycle policy, constant, or other steps.
     weight_decay : float, default=None
-        Weight decay: of all parameters, or in a network with binary layers of real weight matrices only.
+        Weight decay of all parameters; in a network with binary layers, only of real-valued weight matrices.
     standardize : bool, default=None
-        Whether features get mean 0 and variance 1, by the training data. None leaves the inputs of a backbone of your
-        own as they are. Images always are standardised for the library's backbones.
+        Whether features are scaled to mean 0 and variance 1 of the training data. None does not scale the inputs of a
+        backbone of your own. Images are always standardized for the library's backbones.
     dropout : float or "auto", default=None
-        Share of the values that is dropped in training before the head and, of features, before a backbone. "auto" is
-        half of 1,250 features or more, proportionally less of fewer (`skhash.training.dropout_for`), and nothing for
+        Share of the values that is dropped in training before the head and, for features, before a backbone. "auto" is
+        one half of 1,250 features or more, proportionally less of fewer (`skhash.training.dropout_for`), and 0 for
         images.
     max_grad_norm : float, default=None
-        Longer gradients are scaled down to this norm; None leaves them.
+        Longer gradients are scaled down to this norm; None does not scale them.
     views : "auto", callable, tuple of two callables or None, default="auto"
         Random views (augmentations) to train on: `views(batch, generator)` changes a batch of samples, such as
-        `skhash.training.RandomCropFlip()`; one with a single argument, such as a transform of torchvision, changes one
-        sample. A pair is weak and strong views, for methods that know both. "auto" is none but for methods that
-        compare views of a sample: `skhash.training.FeatureViews` or `ImageViews`.
+        `skhash.training.RandomCropFlip()`; a callable with a single argument, such as a transform of torchvision,
+        changes one sample. A pair holds weak and strong views, for methods that use both. "auto" means no views, except
+        for methods that compare views of a sample: `skhash.training.FeatureViews` or `ImageViews`.
     early_stopping : bool, default=False
-        Whether to hold out `validation_fraction` of the training data, to score the codes on it after every epoch
-        (mAP@all of each sample against the others), to stop when the score has not risen for `n_iter_no_change`
-        epochs, and to keep the best epoch's weights. Needs labels.
+        Whether to hold out `validation_fraction` of the training data, to score its codes after every epoch (mAP@all of
+        each sample against the others), to stop when the score has not risen for `n_iter_no_change` epochs, and to keep
+        the weights of the best epoch. Needs labels.
     validation_fraction : float, default=0.1
-        Share to hold out.
+        Share of the training data to hold out.
     n_iter_no_change : int, default=10
-        Patience in epochs.
+        Epochs without a better score before training stops.
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the previous `fit`.
     device : str or torch.device, default="auto"
-        Where to compute; "auto" takes an accelerator if there is one.
+        Device to compute on; "auto" uses an accelerator if there is one.
     inference : {"auto", "torch"}, default="auto"
-        How to compute codes after training. "auto": on packed words if the network has binary layers, all of it can be
-        exported (`to_packed`) and it is on a CPU; otherwise, and with "torch", by torch.
+        How to compute codes after training. "auto": on packed words if the network has binary layers, can be exported
+        as a whole (`to_packed`) and is on a CPU; otherwise, and with "torch", by torch.
     random_state : int, RandomState instance or None, default=None
-        Seeds weights, centers, batches and whatever else is drawn. No global state is touched.
+        Seeds weights, centers, batches and all other random draws. No global state is changed.
     verbose : int, default=0
-        Positive for a progress bar over the epochs.""",
-    "{training_attributes}": """module_ : skhash.nn.HashNetwork
+        A positive value shows a progress bar over the epochs.
+    """
+
+    backbone: str | nn.Module | Callable[[], nn.Module] | None
+    image_size: int | tuple[int, int] | None
+    recipe: str | Recipe
+    max_epochs: int | None
+    batch_size: int | None
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] | None
+    learning_rate: float | None
+    backbone_lr_ratio: float | None
+    schedule: Literal["step", "one_cycle", "constant"] | Steps | None
+    weight_decay: float | None
+    standardize: bool | None
+    dropout: float | Literal["auto"] | None
+    max_grad_norm: float | None
+    views: Literal["auto"] | Callable[..., torch.Tensor] | tuple[Callable[..., torch.Tensor], ...] | None
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    warm_start: bool
+    device: str | torch.device
+    inference: Literal["auto", "torch"]
+    random_state: RandomStateLike
+    verbose: int
+
+
+_ATTRIBUTES = """module_ : skhash.nn.HashNetwork
         The trained network.
     inference_ : {"packed", "torch"}
         How codes are computed, those of training samples included.
     recipe_ : skhash.training.Recipe
-        How it was trained: the recipe, with the parameters that were not None.
+        The recipe that was used: with the parameters that were not None.
     history_ : list of dict
         Per epoch: "epoch", "loss", "learning_rate", "seconds" and, with `early_stopping`, "validation_map".
     n_iter_ : int
-        Epochs that the weights have seen in the last `fit`.
+        Number of epochs of the last `fit` that the weights are the result of.
     input_shape_ : tuple of int
         Shape of a sample: (n_features,) or (channels, height, width).
     label_index_ : HammingIndex or None
@@ -117,29 +154,28 @@ _DOC = {
     multilabel_ : bool
         Whether the labels were multi-hot.
     n_features_in_ : int
-        Number of features seen during `fit`, if it was features.
+        Number of features seen during `fit`, if `fit` was given features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during `fit`, if they were all strings.""",
-}
+        Names of features seen during `fit`, if they were all strings."""
 
 
-def check_recipe(recipe):
-    """Refuse a recipe with a value that the parameter of that name does not take.
+def check_recipe(recipe: Recipe) -> Recipe:
+    """Refuse a recipe with a value that the parameter of that name does not accept.
 
     Parameters
     ----------
     recipe : Recipe
-        How to train. Its epochs may be "auto", and nothing may be None.
+        Recipe to check. Its `max_epochs` may be "auto"; no value may be None.
 
     Returns
     -------
     recipe : Recipe
-        The same.
+        The same object.
 
     Raises
     ------
     ValueError
-        If a value is of the wrong kind or out of range.
+        If a value has the wrong type or is out of range.
     """
     values = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
     constraints = {name: [kind for kind in TRAINING_CONSTRAINTS[name] if kind is not None] for name in values}
@@ -148,19 +184,32 @@ def check_recipe(recipe):
     return recipe
 
 
-def document_parameters(docstring):
-    """Replace {training_parameters} and {training_attributes} in a docstring, so that twenty cannot drift apart.
+def document_parameters(docstring: str | None, entries: Mapping[str, str] | None = None) -> str | None:
+    """Replace short entries of a docstring by the full documentation of the parameters and attributes they stand for.
+
+    The source of a deep hasher has one entry `**training` for the parameters, and one entry `module_, ...` for the
+    attributes, that all deep hashers share. Help, documentation pages and scikit-learn see each of them in full.
 
     Parameters
     ----------
     docstring : str or None
-        Of a deep hasher.
+        Docstring of a deep hasher.
+    entries : mapping of str to str, default=None
+        Full entries, by the beginning of the first line of the short ones. None means those of `**training` and
+        `module_, `.
 
     Returns
     -------
     docstring : str or None
-        With what all of them share.
+        With the full entries.
     """
-    for mark, text in _DOC.items():
-        docstring = docstring and docstring.replace(mark, text)
+    if docstring is None:
+        return None
+    if entries is None:
+        parameters = (TrainingParameters.__doc__ or "").partition("----------\n")[2].strip()
+        entries = {"**training": parameters, "module_, ": _ATTRIBUTES}
+    for start, text in entries.items():
+        # The first line of the entry and its description, which is indented further.
+        entry = rf"^    {re.escape(start)}.*\n(?: {{8}}.*\n)+"
+        docstring = re.sub(entry, lambda _, text=text: f"    {text}\n", docstring, flags=re.MULTILINE)
     return docstring

@@ -1,5 +1,6 @@
 from ._arrays import is_mapped as is_mapped
 from ._arrays import read_only as read_only
+from ._changes import check_unchanged as check_unchanged
 from ._discovery import all_estimators as all_estimators
 from ._discovery import all_hashers as all_hashers
 from ._files import atomic_replace as atomic_replace
@@ -38,6 +39,7 @@ __all__ = [
     "are_labels",
     "atomic_replace",
     "check_option",
+    "check_unchanged",
     "check_values",
     "fit_context",
     "import_optional",

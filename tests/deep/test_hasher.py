@@ -1,4 +1,4 @@
-"""The template of the deep methods, through `OrthoHasher`, which overrides least of it."""
+"""Tests of the base class of deep methods, by `OrthoHasher`, which overrides few of its methods."""
 
 import copy
 import pickle
@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from skhash import HammingIndex, OrthoHasher
+from skhash.deep._data import make_validation
 from skhash.metrics import make_map_scorer
 from skhash.training import RandomCropFlip
 
@@ -333,6 +334,13 @@ def test_training_does_not_go_on_with_another_network(change, message, digits):
         hasher.partial_fit(digits.X, digits.y)
 
 
+def test_partial_fit_does_not_go_on_with_other_parameters_of_the_network(digits):
+    hasher = small().partial_fit(digits.X, digits.y).set_params(bits=32)
+    with pytest.raises(ValueError, match="bits was 16 when the network was made and is 32 now"):
+        hasher.partial_fit(digits.X, digits.y)
+    assert len(hasher.set_params(bits=16).partial_fit(digits.X, digits.y).history_) == 2
+
+
 def test_training_parameters_may_change_on_the_way(digits):
     hasher = small(warm_start=True, backbone="mlp", backbone_lr_ratio=0).fit(digits.X, digits.y)
     weight = hasher.module_.backbone[0].weight.detach().clone()
@@ -353,13 +361,13 @@ def test_warm_start_refuses_another_kind_of_labels(digits):
 def test_a_warm_start_holds_out_the_same_samples(digits, monkeypatch):
     hasher = small(warm_start=True, early_stopping=True)
     held = []
-    original = OrthoHasher._make_validation
+    original = make_validation
 
-    def spy(self, network, samples, labels, rows):
-        held.append(rows)
-        return original(self, network, samples, labels, rows)
+    def spy(network, samples, labels):
+        held.append(samples.rows)
+        return original(network, samples, labels)
 
-    monkeypatch.setattr(OrthoHasher, "_make_validation", spy)
+    monkeypatch.setattr("skhash.deep._training.make_validation", spy)
     hasher.fit(digits.X, digits.y).fit(digits.X, digits.y)
     np.testing.assert_array_equal(*held)
     assert len(held[0]) == 180
@@ -435,7 +443,10 @@ def test_bad_input_in_transform(digits):
         on_features.transform(digits.X[:, :63])
     with pytest.raises(ValueError, match=r"samples of shape \(1, 8, 8\), but \(64,\) was seen in fit"):
         on_features.transform(digits.images)
-    with pytest.raises(ValueError, match=r"X is no images \(ndarray of shape \(1797, 64\)\), but"):
+    with pytest.raises(
+        ValueError,
+        match=r"X is not an image input: got ndarray of shape \(1797, 64\), expected images of shape \(1, 8, 8\)",
+    ):
         on_images.transform(digits.X)
     with pytest.raises(ValueError, match=r"samples of shape \(1, 8, 7\), but \(1, 8, 8\) was seen in fit"):
         on_images.transform(digits.images[:, :, :7])

@@ -175,7 +175,7 @@ def test_what_cannot_be_packed_is_computed_by_torch(digits):
 
 def test_pixels_of_more_than_a_byte_are_refused(fitted, digits):
     images, _ = digits
-    with pytest.raises(ValueError, match=r"X has pixels from 0 to 7\d\d; this hasher takes those from 0 to 255"):
+    with pytest.raises(ValueError, match=r"X must have pixels from 0 to 255, got pixels from 0 to 7\d\d"):
         fitted.transform(images[:4].astype(np.int32) * 3)
 
 

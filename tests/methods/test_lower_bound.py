@@ -263,7 +263,7 @@ class Unsupervised(DeepHasher):
     def __init__(self, bits=64, **training):
         super().__init__(bits, **training)
 
-    def _make_criterion(self, labels, random_state):
+    def _make_criterion(self, context):
         return torch.nn.Identity()
 
 
@@ -272,7 +272,7 @@ class Unsupervised(DeepHasher):
     [
         (
             LowerBoundHasher(LSHHasher(bits=8)),
-            r"The 'estimator' parameter of LowerBoundHasher must be an instance of 'skhash.deep.DeepHasher'. "
+            r"The 'estimator' parameter of LowerBoundHasher must be an instance of 'skhash.deep._hasher.DeepHasher'. "
             r"Got LSHHasher\(bits=8\) instead",
         ),
         (LowerBoundHasher(Unsupervised(8)), r"estimator must be a supervised deep hasher, got Unsupervised\(bits=8\)"),

@@ -1,6 +1,7 @@
 """Tests of one-bit deep hashing."""
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -157,11 +158,12 @@ def test_efficiency_report(digits):
 
 def test_the_paper_recipe(images, digits):
     hasher = OneBitDeepHasher(recipe="paper", max_epochs=2, warm_up_epochs=1, random_state=0)
-    recipe = OneBitDeepHasher(recipe="paper")._choose_recipe(hasher._read(images, reset=True))
+    samples = Samples(images[:, None])
+    recipe = OneBitDeepHasher(recipe="paper")._choose_recipe(samples, None)
     expected = {"max_epochs": 700, "batch_size": 64, "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 1e-5}
     assert {name: getattr(recipe, name) for name in expected} == expected
     assert recipe.schedule == "one_cycle"
-    weak, strong = OneBitDeepHasher(recipe="paper")._resolve_views(Samples(np.zeros((2, 3, 256, 256), np.uint8)))
+    weak, strong = OneBitDeepHasher(recipe="paper")._choose_views(Samples(np.zeros((2, 3, 256, 256), np.uint8)))
     assert strong == ImageViews(
         jitter=0.8, jitter_strength=(0.4, 0.8, 0.8, 0.2), crop_scale=(0.08, 1.0), blur_kernel=25
     )
@@ -172,7 +174,7 @@ def test_the_paper_recipe(images, digits):
     assert (criterion.distillation_weight, criterion.lr_ratio, criterion.fixed_centers) == (0.0, 1.0, None)
     assert criterion.options == {"temperature": 0.2, "similarity": "cosine", "multilabel": "normalized"}
     assert criterion.semantic.hidden.out_features == criterion.semantic.hidden.in_features
-    assert isinstance(hasher._make_batches(hasher._read(images, reset=False), recipe), GroupedBatches)
+    assert isinstance(hasher._make_batches(SimpleNamespace(recipe=recipe)), GroupedBatches)
 
 
 def test_gradients_of_the_centers_are_limited_in_the_paper_recipe(digits):
@@ -261,4 +263,4 @@ def test_within_the_lower_bound(digits):
 def test_a_recipe_of_ones_own(digits):
     hasher = small(recipe=Recipe(max_epochs=1, batch_size=32)).fit(digits.X[:200], digits.y[:200])
     assert hasher.recipe_.batch_size == 32
-    assert isinstance(hasher._make_batches(None, hasher.recipe_), ShuffledBatches)
+    assert isinstance(hasher._make_batches(SimpleNamespace(recipe=hasher.recipe_)), ShuffledBatches)

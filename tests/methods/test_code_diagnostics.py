@@ -1,4 +1,4 @@
-"""Tests of what is written down after every epoch."""
+"""Tests of the diagnostics of codes and centers after every epoch."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from skhash.inputs import Samples
-from skhash.methods._code_diary import CodeDiary
+from skhash.methods._code_diagnostics import CodeDiagnostics
 from skhash.utils import read_labels
 
 CODES = np.array([[1.0, 1, 1, 1], [1, 1, 1, -1], [-1, -1, -1, -1], [-1, -1, 1, 1]])
@@ -24,26 +24,31 @@ class Codes(nn.Module):
         self.criterion = SimpleNamespace(centers=torch.tensor([[1.0, 1, 1, 1], [-1, -1, -1, -1]]))
 
 
-def write(y):
+def measure(y):
     network = Codes()
-    return network, CodeDiary(network, Samples(CODES), read_labels(y), torch.Generator().manual_seed(0))
+    context = SimpleNamespace(samples=Samples(CODES), labels=read_labels(y), generator=torch.Generator().manual_seed(0))
+    return network, CodeDiagnostics(network, context)
 
 
 def test_distances_by_hand():
-    network, diary = write([0, 0, 1, 1])
-    assert diary() == {"center_distance": (0 + 1 + 0 + 2) / 4, "class_distance": (1 + 2) / 2, "center_movement": 0}
+    network, measured = measure([0, 0, 1, 1])
+    assert measured() == {
+        "center_distance": (0 + 1 + 0 + 2) / 4,
+        "class_distance": (1 + 2) / 2,
+        "center_movement": 0,
+    }
     network.criterion.centers = torch.tensor([[-1.0, -1, 1, 1], [-1, -1, -1, 1]])
-    assert diary() == {"center_distance": (2 + 3 + 1 + 1) / 4, "class_distance": 1.5, "center_movement": 1.5}
-    assert diary()["center_movement"] == 0
+    assert measured() == {"center_distance": (2 + 3 + 1 + 1) / 4, "class_distance": 1.5, "center_movement": 1.5}
+    assert measured()["center_movement"] == 0
 
 
 def test_several_labels_count_each():
-    _, diary = write(np.array([[1, 0], [1, 1], [0, 1], [0, 1]]))
-    row = diary()
+    _, measured = measure(np.array([[1, 0], [1, 1], [0, 1], [0, 1]]))
+    row = measured()
     assert row["center_distance"] == (0 + 1 + 3 + 0 + 2) / 5
     assert row["class_distance"] == pytest.approx((1 + 3 + 3 + 2) / 4)  # pairs 01, 12, 13, 23
 
 
 def test_no_pair_of_a_class_gives_nan():
-    _, diary = write(np.array([[1, 0], [0, 1], [0, 0], [0, 0]]))
-    assert np.isnan(diary()["class_distance"])
+    _, measured = measure(np.array([[1, 0], [0, 1], [0, 0], [0, 0]]))
+    assert np.isnan(measured()["class_distance"])

@@ -1,0 +1,112 @@
+"""Assembly: the recipe, the network and the training loop, from a hasher's parameters and hooks."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from skhash.nn import HashNetwork, Standardize, build, make_backbone
+from skhash.nn.binary import clip_latent_weights_
+from skhash.training import (
+    Recipe,
+    TrainingLoop,
+    binary_layers,
+    check_recipe,
+    dropout_for,
+    epochs_for,
+    make_optimizer,
+    make_schedule,
+    resolve_device,
+)
+from skhash.utils import check_option
+
+if TYPE_CHECKING:
+    from skhash.deep._context import TrainingContext
+    from skhash.deep._hasher import DeepHasher
+    from skhash.inputs import Samples
+
+# `Standardize` is fitted on at most this many numbers (64 MB) and this many samples.
+_STANDARDIZE_VALUES = 2**24
+_STANDARDIZE_ROWS = 8192
+
+
+def resolve_recipe(
+    hasher: DeepHasher, recipes: Mapping[str, Recipe | tuple[Recipe, Recipe]], samples: Samples
+) -> Recipe:
+    """Return the recipe with the hasher's parameters that are not None in place, and every "auto" resolved."""
+    recipe = hasher.recipe
+    images = samples.kind == "images"
+    if isinstance(recipe, str):
+        check_option("recipe", recipe, recipes)
+        recipe = recipes[recipe]
+    if isinstance(recipe, tuple):
+        recipe = recipe[images]
+    recipe = check_recipe(recipe.override(hasher))
+    # A backbone of the user's knows its inputs as they are.
+    standardizes = hasher._has_own_backbone() or bool(hasher.standardize)
+    recipe = replace(recipe, standardize=standardizes and (images or recipe.standardize))
+    if recipe.dropout == "auto":
+        recipe = replace(recipe, dropout=0.0 if images else dropout_for(samples.sample_shape[0]))
+    if recipe.max_epochs == "auto":
+        recipe = replace(recipe, max_epochs=epochs_for(len(samples), recipe.batch_size))
+    return recipe
+
+
+def make_network(hasher: DeepHasher, context: TrainingContext) -> HashNetwork:
+    """Build the untrained network and move it to the device."""
+    # The criterion is first because `OneBitDeepHasher` trains a classifier for it, which draws from the generator.
+    criterion = hasher._make_criterion(context)
+    shape, generator = context.sample_shape, context.generator
+    backbone = hasher._choose_backbone(shape)
+    backbone = copy.deepcopy(backbone) if isinstance(backbone, torch.nn.Module) else backbone
+    backbone, in_features = make_backbone(backbone, shape, generator, integer_pixels=context.samples.integer)
+    new = isinstance(hasher.backbone, str) and any(True for _ in backbone.parameters())
+    if new and context.recipe.backbone_lr_ratio == 0 and hasher.backbone_lr_ratio is None:
+        warnings.warn(
+            "The recipe freezes the backbone, but this backbone is new and has random weights: pass a pretrained "
+            "backbone, or backbone_lr_ratio=1 to train it.",
+            stacklevel=2,
+        )
+    preprocess = None
+    if context.recipe.standardize and not getattr(backbone, "takes_pixels", False):
+        n_rows = max(min(_STANDARDIZE_VALUES // math.prod(shape), _STANDARDIZE_ROWS), 1)
+        rows = torch.randperm(len(context.samples), generator=generator)[:n_rows]
+        preprocess = Standardize(shape).fit(context.samples.batch(rows))
+    head = build(hasher._make_head, in_features, generator=generator)
+    return HashNetwork(backbone, head, criterion, preprocess).to(resolve_device(hasher.device))
+
+
+def make_loop(hasher: DeepHasher, network: HashNetwork, context: TrainingContext) -> TrainingLoop:
+    """Build the training loop of a network: optimizer, schedule, batches, views."""
+    recipe = context.recipe
+    network.frozen = recipe.backbone_lr_ratio == 0
+    assert not isinstance(recipe.dropout, str)  # "auto" is resolved
+    network.dropout = recipe.dropout
+    optimizer = make_optimizer(
+        recipe.optimizer,
+        network,
+        learning_rate=recipe.learning_rate,
+        backbone_lr_ratio=recipe.backbone_lr_ratio,
+        weight_decay=recipe.weight_decay,
+    )
+    batches = hasher._make_batches(context)
+    steps = [batches.steps(len(context.samples), epoch) for epoch in range(context.max_epochs)]
+    return TrainingLoop(
+        network=network,
+        loss=hasher._loss,
+        optimizer=optimizer,
+        schedule=make_schedule(recipe.schedule, optimizer, epochs=context.max_epochs, steps_per_epoch=steps),
+        batch_size=recipe.batch_size,
+        device=next(network.parameters()).device,
+        generator=context.generator,
+        max_grad_norm=hasher.max_grad_norm,
+        views=context.views,
+        batches=batches,
+        after_step=clip_latent_weights_ if binary_layers(network) else None,
+    )
