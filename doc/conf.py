@@ -105,7 +105,7 @@ def link_or_code(app, env, node, contnode):
         for name in sorted(matches, key=len)[:1]:
             entry = domain.objects[name]
             return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, contnode, name)
-    is_camel_case = re.fullmatch(r"([A-Z]\w*)?[A-Z]\w*[a-z]\w*[A-Z]\w*(\.\w+)*", target)
+    is_camel_case = re.fullmatch(r"([A-Z]\w*[a-z]\w*[A-Z]\w*|[A-Z]{2,}[a-z]{2,}\w*)(\.\w+)*", target)
     return None if is_camel_case else contnode
 
 
