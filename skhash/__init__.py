@@ -1,4 +1,4 @@
-"""Deep hashing with scikit-learn's grammar: learn binary codes for images and features, and search them.
+"""Deep hashing with scikit-learn's interface: learn binary codes for images and features, and search them.
 
 Importing the package loads neither torch nor numba: every public name is resolved on first use.
 """

@@ -7,9 +7,14 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 from types import SimpleNamespace
 
+import hypothesis
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+
+# The first call of a kernel compiles it, and a busy machine is slow: time says nothing about an example.
+hypothesis.settings.register_profile("skhash", deadline=None)
+hypothesis.settings.load_profile("skhash")
 
 
 @pytest.fixture(scope="session")
