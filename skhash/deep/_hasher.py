@@ -162,7 +162,7 @@ class DeepHasher(PackedInference, CallbackSupport, BaseHasher):
     def _loss(self, network, batch):
         """Compute the loss of a `Batch`, of which the criterion gets what it asks for."""
         z = network(batch.view(), batch.generator)
-        return network.criterion(z, batch.targets, **batch.asked_by(network.criterion))
+        return network.criterion(z, batch.targets, **batch.extra_arguments(network.criterion))
 
     def _choose_backbone(self, sample_shape):
         """Say which backbone `make_backbone` is to make."""

@@ -106,4 +106,4 @@ class CIBHasher(UnsupervisedHasher):
 
     def _loss(self, network, batch):
         z, others = (network(batch.view(), batch.generator) for _ in range(2))
-        return network.criterion(z, others, **batch.asked_by(network.criterion))
+        return network.criterion(z, others, **batch.extra_arguments(network.criterion))

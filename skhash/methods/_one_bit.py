@@ -387,7 +387,7 @@ class OneBitDeepHasher(CenterHasher):
         if own["aggregates"] and self._value("group_size") != "class":
             strong = batch.view("strong")
             own["strong"] = strong, network(strong, batch.generator)
-        return network.criterion(z, batch.targets, **own, **batch.asked_by(network.criterion))
+        return network.criterion(z, batch.targets, **own, **batch.extra_arguments(network.criterion))
 
     def _make_description(self, network, samples, labels, generator):
         diary = CodeDiary(network, samples, labels, generator)

@@ -119,5 +119,5 @@ class SDHCHasher(DeepHasher):
 
     def _loss(self, network, batch):
         z = network(batch.view(), batch.generator)
-        more = batch.asked_by(network.criterion)
+        more = batch.extra_arguments(network.criterion)
         return network.criterion(z, batch.targets, projection=network.head.linear.weight, **more)

@@ -164,5 +164,5 @@ class TBHHasher(UnsupervisedHasher):
         features = network.features(inputs, generator)
         hidden = network.head.hidden(dropout(features, network.dropout, generator))
         reference = self._reference(network, inputs, features)
-        more = batch.asked_by(network.criterion)
+        more = batch.extra_arguments(network.criterion)
         return network.criterion(network.head.linear(hidden), reference, hidden=hidden, **more)

@@ -27,7 +27,7 @@ class UnsupervisedHasher(DeepHasher):
 
     def _loss(self, network, batch):
         z, reference = self._codes_and_reference(network, batch.view(), batch.generator)
-        return network.criterion(z, reference, **batch.asked_by(network.criterion))
+        return network.criterion(z, reference, **batch.extra_arguments(network.criterion))
 
     def _codes_and_reference(self, network, inputs, generator=None):
         """Compute continuous codes and reference features of inputs, the latter without gradient."""
