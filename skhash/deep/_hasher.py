@@ -202,7 +202,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
     def _loss(self, network: HashNetwork, batch: Batch) -> torch.Tensor:
         """Compute the loss of a batch."""
         z = network(batch.view(), batch.generator)
-        return network.criterion(z, batch.targets, **batch.asked_by(network.criterion))
+        return network.criterion(z, batch.targets, **batch.extra_arguments(network.criterion))
 
     def _make_description(self, network: HashNetwork, context: TrainingContext) -> Callable[[], dict[str, Any]] | None:
         """Return a function whose dict is added to `history_` after each epoch, or None."""

@@ -127,4 +127,4 @@ class CIBHasher(UnsupervisedHasher):
 
     def _loss(self, network: HashNetwork, batch: Batch) -> Tensor:
         z, others = (network(batch.view(), batch.generator) for _ in range(2))
-        return network.criterion(z, others, **batch.asked_by(network.criterion))
+        return network.criterion(z, others, **batch.extra_arguments(network.criterion))

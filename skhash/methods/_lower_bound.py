@@ -301,7 +301,7 @@ class _LowerBoundLoss(nn.Module):
             z, targets, self.centers, multilabel=self.multilabel, generator=batch.generator, frozen=True
         )
         if self.keeps_own_loss:
-            loss = loss + self.criterion(z, targets, **own, **batch.asked_by(self.criterion))
+            loss = loss + self.criterion(z, targets, **own, **batch.extra_arguments(self.criterion))
         return loss
 
     def _step_surrogate(self, z: torch.Tensor, batch: Batch) -> None:

@@ -401,7 +401,7 @@ class OneBitDeepHasher(CenterHasher):
         if own["aggregates"] and self._value("group_size") != "class":
             strong = batch.view("strong")
             own["strong"] = strong, network(strong, batch.generator)
-        return network.criterion(z, batch.targets, **own, **batch.asked_by(network.criterion))
+        return network.criterion(z, batch.targets, **own, **batch.extra_arguments(network.criterion))
 
     def _make_description(self, network: HashNetwork, context: TrainingContext) -> Callable[[], dict[str, Any]]:
         diagnostics = CodeDiagnostics(network, context)

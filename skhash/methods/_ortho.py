@@ -159,7 +159,7 @@ class OrthoHasher(CenterHasher):
 
     def _loss(self, network: HashNetwork, batch: Batch) -> Tensor:
         z = network(batch.view(), batch.generator)
-        loss = network.criterion(z, batch.targets, **batch.asked_by(network.criterion))
+        loss = network.criterion(z, batch.targets, **batch.extra_arguments(network.criterion))
         if self.quantization_weight > 0:
             loss = loss + self.quantization_weight * cosine_quantization_loss(z)
         return loss

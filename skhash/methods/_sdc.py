@@ -181,4 +181,4 @@ class SDCHasher(UnsupervisedHasher):
         if not self._compares_views:
             return super()._loss(network, batch)
         views = [self._codes_and_reference(network, batch.view(), batch.generator) for _ in range(2)]
-        return network.criterion(*views[0], *views[1], **batch.asked_by(network.criterion))
+        return network.criterion(*views[0], *views[1], **batch.extra_arguments(network.criterion))

@@ -129,5 +129,5 @@ class SDHCHasher(DeepHasher):
 
     def _loss(self, network: HashNetwork, batch: Batch) -> Tensor:
         z = network(batch.view(), batch.generator)
-        more = batch.asked_by(network.criterion)
+        more = batch.extra_arguments(network.criterion)
         return network.criterion(z, batch.targets, projection=cast("HashHead", network.head).linear.weight, **more)

@@ -180,5 +180,5 @@ class TBHHasher(UnsupervisedHasher):
         head = cast("_Head", network.head)
         hidden = head.hidden(dropout(features, network.dropout, generator))
         reference = self._reference(network, inputs, features)
-        more = batch.asked_by(network.criterion)
+        more = batch.extra_arguments(network.criterion)
         return network.criterion(head.linear(hidden), reference, hidden=hidden, **more)

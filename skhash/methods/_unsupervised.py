@@ -33,7 +33,7 @@ class UnsupervisedHasher(DeepHasher):
 
     def _loss(self, network: HashNetwork, batch: Batch) -> torch.Tensor:
         z, reference = self._codes_and_reference(network, batch.view(), batch.generator)
-        return network.criterion(z, reference, **batch.asked_by(network.criterion))
+        return network.criterion(z, reference, **batch.extra_arguments(network.criterion))
 
     def _codes_and_reference(
         self, network: HashNetwork, inputs: torch.Tensor, generator: torch.Generator | None = None

@@ -42,18 +42,18 @@ class FitTask:
         self._epoch = None
 
     def begin_epoch(self):
-        """Tell the callbacks that an epoch begins."""
+        """Notify the callbacks that an epoch begins."""
         if self._context is not None:
             self._epoch = self._context.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(**self._arguments)
 
     def end_epoch(self):
-        """Tell the callbacks that the epoch has ended; return True if one of them requests to stop the training."""
+        """Notify the callbacks that the epoch has ended; return True if one of them requests to stop the training."""
         if self._epoch is None:
             return False
         return self._epoch.call_on_fit_task_end(**self._arguments, reconstruction_attributes=self._fitted_state)
 
     def end(self):
-        """Tell the callbacks that `fit` has ended."""
+        """Notify the callbacks that `fit` has ended."""
         if self._context is not None:
             self._context.call_on_fit_task_end(**self._arguments, reconstruction_attributes=self._fitted_state)

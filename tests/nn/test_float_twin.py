@@ -57,3 +57,21 @@ def test_folding_changes_no_result_and_leaves_no_norm(network, shape):
 def test_norms_that_follow_on_something_else_stay():
     network = randomized(nn.Sequential(nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.BatchNorm2d(4), nn.Flatten()))
     assert isinstance(fold_batch_norm(network)[2], nn.BatchNorm2d)
+
+
+class NormFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.project = nn.Conv2d(2, 2, 1)
+        self.input_norm = nn.BatchNorm2d(2)
+
+    def forward(self, x):
+        return self.project(self.input_norm(x))
+
+
+def test_only_names_say_which_layers_of_other_modules_follow_each_other():
+    network = randomized(NormFirst())
+    x = torch.rand(2, 2, 4, 4)
+    folded = fold_batch_norm(network)
+    assert isinstance(folded.input_norm, nn.BatchNorm2d)
+    assert torch.equal(folded(x), network(x))

@@ -233,3 +233,11 @@ def test_biases_are_uniform_within_the_inverse_root_of_the_fan_in(layer):
     assert bias.min().item() == pytest.approx(-1 / 20, rel=0.05)
     assert bias.max().item() == pytest.approx(1 / 20, rel=0.05)
     assert bias.abs().max() <= 1 / 20
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_frozen_backbone_computes_no_gradient(frozen):
+    network = HashNetwork(nn.Linear(3, 4), nn.Linear(4, 2), nn.Identity(), frozen=frozen)
+    network(torch.ones(5, 3)).sum().backward()
+    assert network.head.weight.grad is not None
+    assert (network.backbone.weight.grad is None) == frozen
