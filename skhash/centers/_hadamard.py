@@ -68,7 +68,7 @@ def hadamard_centers(
     """
     if not has_hadamard(bits):
         raise NoCentersError(
-            f"Hadamard centers: bits must be the order of a Sylvester or Paley matrix or a product of such orders, "
+            f"Hadamard centers need bits to be the order of a Sylvester or Paley matrix or a product of such orders, "
             f"got bits={bits}; use 'auto' or 'levenshtein' centers."
         )
     random_state = local_random_state(random_state)

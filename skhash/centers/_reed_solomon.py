@@ -67,7 +67,7 @@ def reed_solomon_centers(n_classes: int, bits: int, random_state: RandomStateLik
     n, rest = divmod(bits, m)
     if rest or not 2 <= n <= _MAX_SYMBOLS[m]:
         raise NoCentersError(
-            f"Reed-Solomon centers: bits must be a multiple of 4 from 8 to 60 or a multiple of 8 from 64 to 2040, "
+            f"Reed-Solomon centers need bits to be a multiple of 4 from 8 to 60 or a multiple of 8 from 64 to 2040, "
             f"got bits={bits}; use 'auto' or 'bch' centers."
         )
     k = max(2, -(-(n_classes - 1).bit_length() // m))
