@@ -270,7 +270,7 @@ class SearchEngine:
         Returns
         -------
         plan : SearchPlan
-            Of all codes, none of which counts as removed.
+            The plan, in which removed codes count as codes that may not be found.
         """
         segment, chooser = self._state
         n = len(segment.codes)
