@@ -40,6 +40,7 @@ def keep_common(a, start, word):
     store(a, start, both(load(a, start), splat(word)))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2**64 - 1))
 def test_bits_of_a_word(word):
     count, zeros = bits_of(np.uint64(word))
