@@ -92,11 +92,11 @@ def trailing_zeros(typingctx, word):
 class _LanesType(types.Type):
     """The type of `LANES` uint64 in a vector register, inside kernels only."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(name="Lanes")
 
 
-lanes_type = _LanesType()
+lanes_type: _LanesType = _LanesType()
 
 
 @register_model(_LanesType)

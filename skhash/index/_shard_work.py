@@ -85,7 +85,7 @@ def _open(part: SavedPart) -> HammingIndex:
     """Open a saved part, once in each process."""
     saved = open_current(Path(part.path))
     if saved.crc32 != part.crc32:
-        raise ValueError(f"{part.path} has changed since the ShardedHammingIndex was made; create a new one.")
+        raise ValueError(f"{part.path} has changed since the ShardedHammingIndex was created; create a new one.")
     return HammingIndex._restore(saved)
 
 

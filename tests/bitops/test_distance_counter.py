@@ -44,7 +44,7 @@ def test_smallest_and_largest_distance(n_words):
 
 @pytest.mark.parametrize("n_words", [1, 3, 4, 5])
 @pytest.mark.parametrize("n_queries", [1, 63, 64, 65, 129, 200])
-def test_neighbouring_queries_of_one_range(n_words, n_queries):
+def test_adjacent_queries_of_one_range(n_words, n_queries):
     codes, queries = make_codes(1500, n_words), make_codes(n_queries, n_words, seed=1)
     counter = DistanceCounter(codes)
     np.testing.assert_array_equal(counter.count(queries), by_numpy(codes, queries))

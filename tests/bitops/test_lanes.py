@@ -40,6 +40,7 @@ def keep_common(a, start, word):
     store(a, start, both(load(a, start), splat(word)))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2**64 - 1))
 def test_bits_of_a_word(word):
     count, zeros = bits_of(np.uint64(word))
@@ -47,7 +48,7 @@ def test_bits_of_a_word(word):
     assert zeros == (word & -word).bit_length() - 1
 
 
-@settings(deadline=None)  # compiles at its first example
+@settings(deadline=None)
 @given(st.lists(WORDS, min_size=LANES + 3, max_size=LANES + 3), WORDS, st.integers(0, 65), st.integers(0, 3))
 def test_lanes(words, word, limit, start):
     a, word = np.array(words, np.uint64), np.uint64(word)
@@ -58,7 +59,6 @@ def test_lanes(words, word, limit, start):
 
 
 @settings(deadline=None)
-@settings(deadline=None)  # compiles at its first example
 @given(st.lists(WORDS, min_size=LANES + 3, max_size=LANES + 3), WORDS, st.integers(0, 3))
 def test_store(words, word, start):
     a, word = np.array(words, np.uint64), np.uint64(word)

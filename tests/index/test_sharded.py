@@ -147,7 +147,7 @@ def test_parts_stay_as_they_were(tmp_path):
     part.save(tmp_path)
     for a, b in zip(sharded.kneighbors(codes, 40), expected, strict=True):
         np.testing.assert_array_equal(a, b)
-    with pytest.raises(ValueError, match="has changed since the ShardedHammingIndex was made; create a new one"):
+    with pytest.raises(ValueError, match="has changed since the ShardedHammingIndex was created; create a new one"):
         late.kneighbors(codes)
 
 

@@ -1,1 +1,1 @@
-"""One search, whatever is there: scan or tables, by what searches cost."""
+"""The search engine: a scan or tables, chosen by what searches cost."""

@@ -208,7 +208,7 @@ class AlgorithmChooser:
         return defaultdict(lambda: _Costs(next_forecast=self._patience))
 
     def _needs_a_scan(self, costs: _Costs, n_queries: int) -> bool:
-        """Check whether some queries must be scanned to learn from, whatever answers the rest."""
+        """Check whether some queries must be scanned to learn from, before the rest is answered."""
         guess = self._segment.scan_ns
         if self._segment.tables is None:
             return costs.scanned + guess * n_queries > costs.next_forecast

@@ -1,4 +1,4 @@
-"""Forecast of what a search in tables would cost that do not exist yet, from a sample of the codes."""
+"""Forecast of the cost of a search in tables that do not exist yet, from a sample of the codes."""
 
 from __future__ import annotations
 

@@ -270,7 +270,7 @@ class SearchEngine:
         Returns
         -------
         plan : SearchPlan
-            Of all codes, none of which counts as removed.
+            The plan, in which removed codes count as codes that may not be found.
         """
         segment, chooser = self._state
         n = len(segment.codes)
@@ -280,9 +280,12 @@ class SearchEngine:
         explanation = chooser.explain(request, queries, self.algorithm)
         decision = explanation.decision
         n_probed = len(queries) - decision.n_head if decision.algorithm == "mih" else 0
+        algorithm, reason = _algorithm_of_most(n_probed, len(queries)), decision.reason
+        if algorithm != decision.algorithm:
+            reason = "most of the queries are scanned to learn from"
         return SearchPlan(
-            algorithm=_algorithm_of_most(n_probed, len(queries)),
-            reason=decision.reason,
+            algorithm=algorithm,
+            reason=reason,
             n_queries=len(queries),
             n_codes=len(self.codes),
             n_allowed=n_allowed,

@@ -1,4 +1,4 @@
-"""An immutable segment of codes with its acceleration structures, and what a request must be able to do with one."""
+"""An immutable segment of codes with its acceleration structures, and the interface of requests that search it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class SearchRequest(ABC):
-    """A request without its queries: what to find, and how to find it in a segment.
+    """Interface of a search without its queries: what to find, and how to find it in a segment.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""The estimator `HammingIndex`, one mixin per topic."""
+"""The estimator `HammingIndex`: its state, and a chapter with the public methods of each topic."""

@@ -69,7 +69,5 @@ class ExplanationMixin(_IndexState):
             queries, request = self._radius_request(X, radius, where)
         else:
             raise ValueError(f"Pass n_neighbors or radius, got n_neighbors={n_neighbors!r} and radius={radius!r}.")
-        collection = self._collection
         plan = self._get_engine().explain(queries, request)
-        n_allowed = len(collection) if where is None else plan.n_allowed
-        return replace(plan, n_codes=len(collection), n_allowed=n_allowed, n_removed=collection.n_dead)
+        return replace(plan, n_codes=self.n_samples_fit_, n_removed=self._collection.n_dead)

@@ -29,7 +29,7 @@ __all__ = ["_IndexState", "read_codes", "split_by_query"]
 
 
 class _IndexState(BaseEstimator):
-    """Codes with their search engine: what every chapter of `HammingIndex` works on.
+    """Codes with their search engine, the base of every chapter of `HammingIndex`.
 
     The chapters (`UpdateMixin`, `GraphMixin` and the others) inherit from it and are the bases of `HammingIndex`, each
     with the public methods of one topic.

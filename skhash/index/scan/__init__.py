@@ -1,1 +1,1 @@
-"""The scan: a filter by blocks of 64 codes, kernels on top, threads."""
+"""The scan: a filter of blocks of 64 codes, search kernels based on it, and threads."""

@@ -35,7 +35,7 @@ def _hash(codes, i):
 
 @kernel
 def _sample_by_hash(codes, mask):
-    """Return the hashes whose bits under `mask` are zero: of equal codes either all are sampled or none is."""
+    """Return the hashes whose bits under `mask` are zero: equal codes are sampled together."""
     sampled, count = np.empty(len(codes), np.uint64), 0
     for i in range(len(codes)):
         sampled[count] = _hash(codes, i)  # overwritten by the next one unless it counts

@@ -224,7 +224,7 @@ def check(folder: Path, entry: dict[str, Any]) -> None:
 def check_size(folder: Path, entry: dict[str, Any]) -> Path:
     """Return the path of a data file after checking its size; bytes beyond it are those of an interrupted change."""
     name, size = entry["name"], entry["size"]
-    if not _DATA_NAME.fullmatch(name):  # never leaves the folder, whatever the header says
+    if not _DATA_NAME.fullmatch(name):  # no header can lead out of the folder
         raise ValueError(f"{folder / HEADER} names a data file {name!r}, expected a name like 'codes-<16 digits>.bin'.")
     path = folder / name
     if not path.exists():

@@ -1,6 +1,6 @@
 """Collections to and from a folder, with the facts about their index: at once, or a block at a time in bounded memory.
 
-Nothing here knows the estimator: what is saved is a `Collection` and `IndexFacts`.
+This module does not know the estimator: it saves a `Collection` and `IndexFacts`.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _read(folder: Path, header: dict[str, Any], mmap: bool) -> SavedIndex:
 
 
 def _without_rows(collection: Collection) -> Collection:
-    """Return what the next block is checked against: kinds of ids and labels, classes, and the next id."""
+    """Return the kinds of ids and labels, the classes and the next id, to check the next block by."""
     labels = None if collection.labels is None else collection.labels[:0]
     ids = None if collection.ids is None else collection.ids[:0]
     return Collection(collection.codes[:0], labels, ids, collection.next_id)

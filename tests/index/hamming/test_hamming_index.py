@@ -88,7 +88,7 @@ def test_full_words_need_no_bits():
     assert same(index.kneighbors(codes), HammingIndex().fit(codes).kneighbors(codes))
 
 
-def test_neighbours_are_ordered_by_distance_then_id():
+def test_neighbors_are_ordered_by_distance_then_id():
     index = HammingIndex(n_neighbors=4).fit([[1, 1], [0, 1], [0, 0], [0, 1], [1, 0]])
     distances, ids = index.kneighbors([[0, 1]])
     assert distances.tolist() == [[0, 0, 1, 1]]
@@ -97,7 +97,7 @@ def test_neighbours_are_ordered_by_distance_then_id():
     assert index.kneighbors([[0, 1]], 1, return_distance=False).tolist() == [[1]]
 
 
-def test_radius_neighbours_are_ordered_and_include_the_radius():
+def test_radius_neighbors_are_ordered_and_include_the_radius():
     index = HammingIndex(radius=1).fit([[1, 1], [0, 1], [0, 0], [0, 1], [1, 0]])
     distances, ids = index.radius_neighbors([[0, 1], [1, 1]])
     assert [row.tolist() for row in distances] == [[0, 0, 1, 1], [0, 1, 1, 1]]
@@ -108,7 +108,7 @@ def test_radius_neighbours_are_ordered_and_include_the_radius():
     assert [row.tolist() for row in exact] == [[1, 3], [0]]
 
 
-def test_a_query_may_have_no_neighbour_in_the_radius():
+def test_a_query_may_have_no_neighbor_in_the_radius():
     distances, ids = HammingIndex().fit([[0, 0, 0, 0]]).radius_neighbors([[1, 1, 1, 1], [1, 1, 0, 0]])
     assert [row.tolist() for row in ids] == [[], [0]]
     assert [row.tolist() for row in distances] == [[], [2]]
@@ -116,7 +116,7 @@ def test_a_query_may_have_no_neighbour_in_the_radius():
 
 @settings(deadline=None)
 @given(st.integers(2, 40), st.integers(1, 6), st.integers(0, 6), st.integers(0, 99))
-def test_indexed_codes_are_not_their_own_neighbours(n, bits, radius, seed):
+def test_indexed_codes_are_not_their_own_neighbors(n, bits, radius, seed):
     codes = random_codes(n, bits, seed)  # few bits: many equal codes
     distances = distances_by_loop(codes, codes)
     index = HammingIndex().fit(codes)

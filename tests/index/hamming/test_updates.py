@@ -132,7 +132,7 @@ def test_masks_and_the_codes_themselves():
         index.kneighbors(n_neighbors=6, where=mask)
 
 
-def test_codes_are_not_their_own_neighbours_after_a_removal():
+def test_codes_are_not_their_own_neighbors_after_a_removal():
     codes = random_codes(30, 4)
     index = HammingIndex(n_neighbors=5, radius=1).fit(codes, ids=[f"c{i}" for i in range(30)]).remove(["c3", "c7"])
     fresh = HammingIndex(n_neighbors=5, radius=1).fit(np.delete(codes, [3, 7], axis=0))
