@@ -57,7 +57,7 @@ class CenterHasher(DeepHasher):
         cls.__doc__ = document_parameters(cls.__doc__, {"centers_, ": _ATTRIBUTES})
 
     def _make_centers(self, context: TrainingContext) -> NDArray[np.int8]:
-        """Make or check one center per class, and warn if two are equal."""
+        """Return one center per class, made or checked, and warn if two are equal."""
         if self.centers is None or isinstance(self.centers, str):
             centers = self._draw_centers(context.n_classes, context.random_state)
         else:
@@ -66,7 +66,7 @@ class CenterHasher(DeepHasher):
         return centers
 
     def _draw_centers(self, n_classes: int, random_state: np.random.RandomState) -> NDArray[np.int8]:
-        """Make centers by the method that `centers` names."""
+        """Return centers made by the method that `centers` names."""
         method = cast("str", self.centers)
         return make_hash_centers(n_classes, self.bits, method=method, random_state=random_state)
 
