@@ -58,7 +58,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
     bits : int, default=64
         Code length.
     **training
-        Parameters of training that all deep hashers share.
+        Parameters of training that all deep hashers share, see `skhash.training.TrainingParameters`.
 
     Attributes
     ----------

@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from skhash.deep import TrainingContext
     from skhash.nn import HashNetwork
 
-_ATTRIBUTES = """centers_ : ndarray of int8 of shape (n_classes, bits)
-        The hash centers, entries -1 or +1.
-    min_distance_ : int
-        Smallest Hamming distance between two hash centers.
-    class_centers_ : ndarray of int8 of shape (n_classes, bits)
-        Centers of the trained codes: the bitwise majority of each class's training codes, entries -1 or +1.
-    orthogonality_ : float
-        Distance of `class_centers_` from orthogonal ones, see `skhash.centers.orthogonality`; 0 is best."""
-
 
 class CenterHasher(DeepHasher):
     """Base class of the deep hashers with a parameter `centers`.
@@ -36,8 +27,14 @@ class CenterHasher(DeepHasher):
 
     Attributes
     ----------
-    centers_, min_distance_, class_centers_, orthogonality_ : object
-        The hash centers and where the codes of the classes are.
+    centers_ : ndarray of int8 of shape (n_classes, bits)
+        The hash centers, entries -1 or +1.
+    min_distance_ : int
+        Smallest Hamming distance between two hash centers.
+    class_centers_ : ndarray of int8 of shape (n_classes, bits)
+        Centers of the trained codes: the bitwise majority of each class's training codes, entries -1 or +1.
+    orthogonality_ : float
+        Distance of `class_centers_` from orthogonal ones, see `skhash.centers.orthogonality`; 0 is best.
     """
 
     centers: str | ArrayLike | None
@@ -54,7 +51,8 @@ class CenterHasher(DeepHasher):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.__doc__ = document_parameters(cls.__doc__, {"centers_, ": _ATTRIBUTES})
+        attributes = (CenterHasher.__doc__ or "").partition("----------\n")[2].strip()
+        cls.__doc__ = document_parameters(cls.__doc__, {"centers_, ": attributes})
 
     def _make_centers(self, context: TrainingContext) -> NDArray[np.int8]:
         """Return one center per class, made or checked, and warn if two are equal."""
