@@ -327,7 +327,8 @@ class OneBitDeepHasher(CenterHasher):
         return lambda: {"stage": 1 + (next(epochs) >= transition), **diagnostics()}
 
     def _choose_views(self, samples: Samples) -> tuple[Any, Any]:
-        shape, views = tuple(samples.sample_shape), self.views
+        shape = tuple(samples.sample_shape)
+        views: Any = self.views
         if isinstance(views, str) and views == "auto" and len(shape) == 3:
             views = image_views(shape, paper=self._is_paper())
         return resolve_views(views, shape, wanted=True)
