@@ -329,7 +329,7 @@ class OneBitDeepHasher(CenterHasher):
     def _choose_views(self, samples: Samples) -> tuple[Any, Any]:
         shape = tuple(samples.sample_shape)
         automatic = isinstance(self.views, str) and self.views == "auto" and len(shape) == 3
-        views = image_views(shape, paper=self._is_paper()) if automatic else self.views
+        views = image_views(shape, paper=self._is_paper()) if automatic else cast("Any", self.views)
         return resolve_views(views, shape, wanted=True)
 
     def _draws_by_generator(self) -> bool:
