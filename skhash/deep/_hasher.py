@@ -58,7 +58,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
     bits : int, default=64
         Code length.
     **training
-        Parameters of training that all deep hashers share.
+        Parameters of training that all deep hashers share, see `skhash.training.TrainingParameters`.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         standardize: bool | None = None,
         dropout: float | Literal["auto"] | None = None,
         max_grad_norm: float | None = None,
-        views: Literal["auto"] | Callable[..., torch.Tensor] | tuple[Callable[..., torch.Tensor], ...] | None = "auto",
+        views: Literal["auto"] | Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | None = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,

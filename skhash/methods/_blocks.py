@@ -1,14 +1,22 @@
-"""Rows of large arrays, a few at a time and in double precision."""
+"""Blocks of rows of large arrays, in double precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _VALUES = 2**21  # 16 MB of doubles
 _MAX_ROWS = 4096
 _MIN_ROWS = 64
 
 
-def double_blocks(X):
-    """Yield consecutive rows of a two-dimensional array as float64 copies, of a size that does not grow with it."""
+def double_blocks(X: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
+    """Yield blocks of consecutive rows of a matrix as float64 copies, of a size that does not grow with the matrix."""
     rows = min(max(_VALUES // X.shape[1], _MIN_ROWS), _MAX_ROWS)
     for start in range(0, len(X), rows):
         yield X[start : start + rows].astype(np.float64)

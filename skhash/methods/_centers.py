@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from skhash.deep import TrainingContext
     from skhash.nn import HashNetwork
 
-_ATTRIBUTES = """centers_ : ndarray of int8 of shape (n_classes, bits)
-        The hash centers, entries -1 or +1.
-    min_distance_ : int
-        Smallest Hamming distance between two hash centers.
-    class_centers_ : ndarray of int8 of shape (n_classes, bits)
-        Centers of the trained codes: the bitwise majority of each class's training codes, entries -1 or +1.
-    orthogonality_ : float
-        Distance of `class_centers_` from orthogonal ones, see `skhash.centers.orthogonality`; 0 is best."""
-
 
 class CenterHasher(DeepHasher):
     """Base class of the deep hashers with a parameter `centers`.
@@ -36,8 +27,14 @@ class CenterHasher(DeepHasher):
 
     Attributes
     ----------
-    centers_, min_distance_, class_centers_, orthogonality_ : object
-        The hash centers and where the codes of the classes are.
+    centers_ : ndarray of int8 of shape (n_classes, bits)
+        The hash centers, entries -1 or +1.
+    min_distance_ : int
+        Smallest Hamming distance between two hash centers.
+    class_centers_ : ndarray of int8 of shape (n_classes, bits)
+        Centers of the trained codes: the bitwise majority of each class's training codes, entries -1 or +1.
+    orthogonality_ : float
+        Distance of `class_centers_` from orthogonal ones, see `skhash.centers.orthogonality`; 0 is best.
     """
 
     centers: str | ArrayLike | None
@@ -54,10 +51,11 @@ class CenterHasher(DeepHasher):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.__doc__ = document_parameters(cls.__doc__, {"centers_, ": _ATTRIBUTES})
+        attributes = (CenterHasher.__doc__ or "").partition("----------\n")[2].strip()
+        cls.__doc__ = document_parameters(cls.__doc__, {"centers_, ": attributes})
 
     def _make_centers(self, context: TrainingContext) -> NDArray[np.int8]:
-        """Make or check one center per class, and warn if two are equal."""
+        """Return one center per class, made or checked, and warn if two are equal."""
         if self.centers is None or isinstance(self.centers, str):
             centers = self._draw_centers(context.n_classes, context.random_state)
         else:
@@ -66,7 +64,7 @@ class CenterHasher(DeepHasher):
         return centers
 
     def _draw_centers(self, n_classes: int, random_state: np.random.RandomState) -> NDArray[np.int8]:
-        """Make centers by the method that `centers` names."""
+        """Return centers made by the method that `centers` names."""
         method = cast("str", self.centers)
         return make_hash_centers(n_classes, self.bits, method=method, random_state=random_state)
 

@@ -18,6 +18,8 @@ from skhash.methods._streamed import Summary, project
 from skhash.utils import Interval, local_random_state
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from skhash.utils import RandomStateLike
 
 
@@ -90,6 +92,9 @@ class ITQHasher(PrincipalHasher):
     >>> hasher.transform(X).shape
     (1797, 16)
     """
+
+    quantization_errors_: NDArray[np.float64]
+    n_iter_: int
 
     _parameter_constraints: dict[str, Any] = {
         **PrincipalHasher._parameter_constraints,

@@ -37,7 +37,7 @@ class JMLHHasher(DeepHasher):
     random_codes : bool, default=True
         Whether training draws the codes, as in the paper, or takes the most probable codes, as in the authors' code.
     multilabel_loss : {"softmax", "sigmoid"}, default="softmax"
-        For multi-hot labels: softmax with normalised labels, or the paper's binary cross-entropy per label, which
+        For multi-hot labels: softmax with normalized labels, or the paper's binary cross-entropy per label, which
         OrthoHash's authors found to perform badly. Single labels always use the softmax.
     **training
         Parameters of training that all deep hashers share, see `DeepHasher`.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from skhash.deep import TrainingContext
+    from skhash.index import HammingIndex
     from skhash.training import Batch
     from skhash.utils import SamplesLike
 
@@ -152,11 +153,11 @@ class LowerBoundHasher(BaseHasher):
         self.multilabel_sum: Literal["normalized", "raw"] = multilabel_sum
 
     # Attributes of the trained hasher are read from it, so that there is only one copy.
-    history_ = _of_estimator("history_")
-    label_index_ = _of_estimator("label_index_")
-    classes_ = _of_estimator("classes_")
-    n_features_in_ = _of_estimator("n_features_in_")
-    feature_names_in_ = _of_estimator("feature_names_in_")
+    history_: list[dict[str, Any]] = _of_estimator("history_")
+    label_index_: HammingIndex | None = _of_estimator("label_index_")
+    classes_: NDArray[Any] = _of_estimator("classes_")
+    n_features_in_: int = _of_estimator("n_features_in_")
+    feature_names_in_: NDArray[Any] = _of_estimator("feature_names_in_")
     _n_features_out = _of_estimator("_n_features_out")
 
     @property

@@ -1,4 +1,4 @@
-"""ODH: a binary network, hash centers that move to where it can follow, and codes that are drawn together in the end.
+"""ODH: a binary network, hash centers that adapt to it, and a second stage that pulls codes together.
 
 He, Huang, Liu, Li, Wu, Liu, Chen, "One-bit deep hashing: towards resource-efficient hashing model with binary neural
 network", ACM MM 2024.
@@ -17,13 +17,12 @@ from skhash.centers import CENTER_METHODS, make_hash_centers
 from skhash.losses import CENTER_SAMPLING, ClassEmbeddings, OneBitLoss, SemanticCenters
 from skhash.methods._centers import CenterHasher, warn_of_equal_centers
 from skhash.methods._code_diagnostics import CodeDiagnostics
-from skhash.methods._warm_up import make_classifier, start_at_class_means, warm_up
+from skhash.methods._one_bit_defaults import DEFAULTS, binary_backbone, image_views
+from skhash.methods._warm_up import MAX_GRAD_NORM, train_classifier
 from skhash.nn import HashHead, efficiency_report
 from skhash.nn.binary import binarize_weights_
 from skhash.training import (
     GroupedBatches,
-    ImageViews,
-    RandomCropFlip,
     Recipe,
     ShuffledBatches,
     resolve_device,
@@ -43,92 +42,61 @@ if TYPE_CHECKING:
     from skhash.nn import EfficiencyReport, HashNetwork
     from skhash.training import Batch, TrainingLoop, TrainingParameters
 
-# What the parameters that are None stand for.
-_PAPER = {
-    "centers": "embeddings",
-    "classifier_weight": 1e-4,
-    "aggregation_weight": 1e-3,
-    "group_size": 2,
-    "distillation_weight": 0.0,
-    "center_lr_ratio": 1.0,
-    "warm_up_epochs": 100,
-}
-_OWN = {
-    "centers": "auto",
-    "classifier_weight": 1e-4,
-    "aggregation_weight": 0.03,
-    "group_size": "class",
-    "distillation_weight": 1.0,
-    "center_lr_ratio": 0.3,
-    "warm_up_epochs": 30,
-}
-_WARM_UP = {"learning_rate": 1e-2, "schedule": "one_cycle", "weight_decay": 1e-4}
-_PAPER_VIEWS = {"crop_scale": (0.08, 1.0), "jitter": 0.8, "jitter_strength": (0.4, 0.8, 0.8, 0.2)}
-_MAX_GRAD_NORM = 5.0  # of centers and classifier
-# The authors' one-cycle schedule was never stepped: rate and beta1 stayed where the cycle begins.
-_PAPER_WARM_UP = {
-    "learning_rate": 4e-5,
-    "schedule": "constant",
-    "weight_decay": 1e-5,
-    "beta1": 0.95,
-    "max_grad_norm": _MAX_GRAD_NORM,
-}
-
 
 class OneBitDeepHasher(CenterHasher):
-    r"""One-bit deep hashing: the network that makes the codes has weights and activations of one bit.
+    r"""One-bit deep hashing: the network that computes the codes has weights and activations of one bit.
 
-    A binary network cannot bring every sample to a center that was fixed before. Here a small network of real weights
-    learns to classify first; centers are made of its class embeddings and go on moving while the binary network is
-    trained, so that classes which are alike get centers that are, and centers come to where codes can follow. In a
-    second stage codes of one class are drawn together. Codes need the binary network alone (`to_packed`); classifier
-    and centers stay with the hasher, to predict and to train on.
+    A binary network cannot bring every sample to a fixed center. Here a small network with real weights first learns to
+    classify. Hash centers are computed from its class embeddings, and change while the binary network is trained:
+    similar classes get similar centers, and centers move to where codes can follow. A second stage pulls the codes of
+    each class together. Codes need only the binary network (`to_packed`); the hasher keeps classifier and centers for
+    `predict` and for further training.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     centers : str or array-like of shape (n_classes, bits), default=None
-        Where centers start: codes far from each other, by a method of `skhash.centers.make_hash_centers`, or given
-        ones, entries -1 or +1, in the order of `classes_`; or "embeddings", what an untrained network makes of the
-        class embeddings, as in the paper. None is "auto", and "embeddings" in the recipe "paper".
+        Initial centers: codes far from each other, by a method of `skhash.centers.make_hash_centers`; the centers
+        themselves, entries -1 or +1, in the order of `classes_`; or "embeddings", the outputs of an untrained network
+        for the class embeddings, as in the paper. None is "auto", and "embeddings" in the recipe "paper".
     adapt_centers : bool, default=True
-        Whether centers move. If not, they stay where they start, as those of CSQ and OrthoHash.
+        Whether centers change in training. If not, they stay as they are initially, as in CSQ and OrthoHash.
     center_sampling : {"threshold", "bernoulli"}, default="threshold"
-        How bits of centers come of their probabilities, see `skhash.losses.SemanticCenters`.
+        How bits of centers are computed from probabilities, see `skhash.losses.SemanticCenters`.
     center_lr_ratio : float, default=None
-        Learning rate of what makes the centers, as a share of the head's. None is 0.3, and 1 in the recipe "paper".
+        Learning rate of the centers' network divided by that of the head. None is 0.3, and 1 in the recipe "paper".
     temperature : float, default=0.2
         The :math:`\tau` of the hash-center loss.
     similarity : {"cosine", "inner"}, default="cosine"
         The :math:`\varphi` of the hash-center loss, see `skhash.losses.hash_center_loss`.
     multilabel : {"normalized", "raw"}, default="normalized"
-        What several labels of a sample weigh, see `skhash.losses.hash_center_loss`: those that distillation leaves.
+        Weight of several labels of a sample in the hash-center loss, see `skhash.losses.hash_center_loss`.
     classifier_weight : float, default=None
         Weight of the classifier's own loss, :math:`\lambda_1`. None is 1e-4.
     aggregation_weight : float, default=None
-        Weight of the aggregation loss, :math:`\lambda_2`; with 0 there is no second stage. None is 0.03,
-        and 1e-3 in the recipe "paper".
+        Weight of the aggregation loss, :math:`\lambda_2`; 0 means no second stage. None is 0.03, and 1e-3 in the
+        recipe "paper".
     group_size : int or "class", default=None
-        Images of one class in a group of the second stage, which shows two views of each, and each epoch as many times
-        more images; at most half of the batch size. "class" takes all images of a class in an ordinary batch for a
-        group, one view each. None is "class", and 2 in the recipe "paper".
+        Number of images of one class in a group of the second stage, at most half of the batch size. The stage uses two
+        views of each, and every epoch has `group_size` times as many images. "class": all images of a class in an
+        ordinary batch are a group, with one view each. None is "class", and 2 in the recipe "paper".
     transition : float, default=1/7
-        Share of the epochs after which the second stage begins, but for 0 not before the second epoch. `partial_fit`
-        counts its calls as epochs of `fit`.
+        Share of the epochs after which the second stage begins; unless it is 0, not before the second epoch.
+        `partial_fit` counts its calls as epochs of `fit`.
     warm_up : "auto", str, nn.Module, callable or None, default="auto"
-        Backbone of the classifier, of real weights: "auto" is "small_cnn" for images and "mlp" for features; None
-        classifies features as they are, with embeddings that start at the class means. It may be a pretrained one,
-        which the warm-up trains on. Otherwise as the parameter `backbone` of `OrthoHasher`.
+        Backbone of the classifier, with real weights: "auto" is "small_cnn" for images and "mlp" for features; None
+        classifies the features themselves, with the class means as initial embeddings. A pretrained backbone is trained
+        further. Other values as in the parameter `backbone`.
     warm_up_epochs : int, default=None
         Epochs of the warm-up. None is 30, and 100 in the recipe "paper".
     distillation_weight : float, default=None
-        Share of the labels in the hash-center loss that the classifier's probabilities replace, from 0 to 1, in the
-        first `fit` or call of `partial_fit`. None is 1, and 0 in the recipe "paper". Training that goes on, perhaps
-        with samples and classes that the classifier has not seen, learns from labels.
+        Share of the labels in the hash-center loss, from 0 to 1, that the classifier's probabilities replace in the
+        first `fit` or call of `partial_fit`. None is 1, and 0 in the recipe "paper". Continued training uses labels,
+        because its samples and classes may be new to the classifier.
     two_step : float, default=0.0
-        Share of the epochs of each `fit`, in [0, 1), in which the binary network first trains with real weights, only
-        its activations being binary, as ReActNet was trained.
+        Share of the epochs of each `fit`, in [0, 1), in which the binary network first trains with real weights and
+        binary activations, as ReActNet was trained.
     **training
         Parameters of training that all deep hashers share, see `DeepHasher`.
 
@@ -141,8 +109,8 @@ class OneBitDeepHasher(CenterHasher):
 
     See Also
     --------
-    OrthoHasher : Centers that stay; takes binary backbones, too.
-    skhash.metrics.TrainingHistoryDisplay : Draws how codes and centers came together.
+    OrthoHasher : Has fixed centers; also takes binary backbones.
+    skhash.metrics.TrainingHistoryDisplay : Plots how codes and centers approach each other.
     skhash.losses.SemanticCenters : The centers alone.
 
     Notes
@@ -157,29 +125,29 @@ class OneBitDeepHasher(CenterHasher):
 
     with the class embeddings W of the classifier; for the aggregation loss see `skhash.losses.aggregation_loss`.
 
-    After each epoch of `fit`, the rows of `history_` tell the "stage", 1 or 2, and of a part of the training samples
-    "center_distance", mean Hamming distance of codes to the centers of their classes, "class_distance", of codes of one
-    class to each other, and "center_movement", of centers to where they were one epoch before.
+    After each epoch of `fit`, a row of `history_` has the "stage", 1 or 2, and mean Hamming distances for a part of the
+    training samples: "center_distance" of codes to the centers of their classes, "class_distance" of codes of one class
+    to each other, and "center_movement" of centers to those of the previous epoch.
 
-    ``recipe="paper"`` is what the authors' code does in 700 epochs after 100 of warm-up, though with the networks here;
-    theirs classifies with a pretrained ResNet-50, which `warm_up` takes. In the few epochs of the default, centers of
-    an untrained network, nearly equal at first, cost most of the time; so they start far apart, with the last layer of
-    their network solved for it, and the classifier's probabilities replace labels.
-    What each part adds to the rest, in points of mAP, in 25 epochs on Fashion-MNIST and 10 on CIFAR-10 (64 bits, three
-    seeds, ``examples/benchmarks/bench_one_bit.py``): moving centers 1.9 +- 0.3 and -0.3 +- 0.5, distillation -0.2 and
-    3.4 +- 0.3, the second stage -0.1 and 0.3 +- 0.3. It makes codes of a class more alike, which mAP hardly sees; its
-    weight was chosen on held-out training data, where more gave no more, and groups of two views gave less than the
-    epochs that they cost. Epochs give most: 25 in place of 10 another 10 points on CIFAR-10. ``two_step`` does not pay
-    in few: on digits (MNIST, six epochs, two seeds) half of them with real weights cost 1 to 2 points.
+    ``recipe="paper"`` follows the authors' code, with 700 epochs after 100 epochs of warm-up, but with the networks
+    here; their classifier is a pretrained ResNet-50, which `warm_up` takes. Centers of an untrained network are nearly
+    equal at first, which costs most of the few epochs of the default. So the default starts with centers far apart (the
+    last layer of their network is solved for), and the classifier's probabilities replace labels.
+    Contribution of each part in points of mAP, in 25 epochs on Fashion-MNIST and 10 on CIFAR-10 (64 bits, three seeds,
+    ``examples/benchmarks/bench_one_bit.py``): adapted centers 1.9 +- 0.3 and -0.3 +- 0.5, distillation -0.2 and
+    3.4 +- 0.3, the second stage -0.1 and 0.3 +- 0.3. The second stage makes codes of a class more similar, which hardly
+    changes mAP; its weight was chosen on held-out training data, where larger weights did not help, and groups of two
+    views gained less than their additional epochs. More epochs gain most: 25 instead of 10 add 10 points on CIFAR-10.
+    ``two_step`` does not help in few epochs: on MNIST (six epochs, two seeds), it cost 1 to 2 points.
 
-    ``backbone="auto"`` is "bireal_tiny" for grey images of up to 32 pixels, "bireal_small" for other images of up to
-    100 pixels, "bireal18" for larger ones, and "binary_mlp" for features. ``views="auto"`` is `FeatureViews` for
-    features; for images shifts, with flips if they have colours, or in the recipe "paper" the authors' `ImageViews`.
-    ``max_epochs`` is 30 for images.
+    ``backbone="auto"`` is "bireal_tiny" for gray images of up to 32 pixels, "bireal_small" for other images of up to
+    100 pixels, "bireal18" for larger images, and "binary_mlp" for features. ``views="auto"`` is `FeatureViews` for
+    features. For images it is shifts, with flips for color images; in the recipe "paper" it is the authors'
+    `ImageViews`. ``max_epochs`` is 30 for images.
 
-    Differences to the authors' code even then: groups are of one class (theirs are not on CIFAR-100), the classifier's
-    backbone is in evaluation mode, long gradients of classifier and centers are cut in the first stage, too, the
-    schedule counts the steps there are, and nothing is chosen by test queries.
+    Differences from the authors' code that remain: groups have one class (theirs do not on CIFAR-100), the classifier's
+    backbone is in evaluation mode, long gradients of classifier and centers are also scaled down in the first stage,
+    the schedule counts the actual steps, and nothing is chosen by test queries.
 
     References
     ----------
@@ -264,90 +232,51 @@ class OneBitDeepHasher(CenterHasher):
         self.two_step = two_step
 
     def efficiency_report(self, reference: Any = "auto", **conventions: Any) -> EfficiencyReport:
-        """Compare memory and multiplications of the fitted network with those of one in full precision.
+        """Compare memory and multiplications of the fitted network with those of a network in full precision.
 
         Parameters
         ----------
         reference : {"auto", "twin"}, other str, nn.Module or hasher, default="auto"
-            What to compare with, such as "resnet50", which "auto" is for images.
+            Network to compare with, such as "resnet50", which is "auto" for images.
         **conventions
-            What counts, see `skhash.nn.efficiency_report`, which takes any deep hasher.
+            Counting conventions, see `skhash.nn.efficiency_report`, which takes any deep hasher.
 
         Returns
         -------
         report : skhash.nn.EfficiencyReport
-            Print it for a table.
+            The report; printing it shows a table.
         """
         return efficiency_report(self, reference, **conventions)
 
-    # What the recipe says of a parameter that is None ----------------------------------------------------------------
+    # Implementation ---------------------------------------------------------------------------------------------------
 
     def _is_paper(self) -> bool:
         return isinstance(self.recipe, str) and self.recipe == "paper"
 
     def _value(self, name: str) -> Any:
-        """Return a parameter, or what the recipe says if it is None."""
+        """Return a parameter, or the value of the recipe if it is None."""
         given = getattr(self, name)
-        return (_PAPER if self._is_paper() else _OWN)[name] if given is None else given
-
-    # Network and loss ------------------------------------------------------------------------------------------------
+        return DEFAULTS[name][self._is_paper()] if given is None else given
 
     def _network_parameters(self) -> dict[str, Any]:
         return {**super()._network_parameters(), "recipe": "paper" if self._is_paper() else "skhash"}
 
     def _choose_backbone(self, sample_shape: tuple[int, ...]) -> Any:
-        if not (isinstance(self.backbone, str) and self.backbone == "auto"):
-            return self.backbone
-        if len(sample_shape) == 1:
-            return "binary_mlp"
-        channels, side = sample_shape[0], max(sample_shape[1:])
-        if side > 100:
-            return "bireal18"
-        return "bireal_tiny" if channels == 1 and side <= 32 else "bireal_small"
+        automatic = isinstance(self.backbone, str) and self.backbone == "auto"
+        return binary_backbone(sample_shape) if automatic else self.backbone
 
     def _make_head(self, in_features: int) -> nn.Module:
         return HashHead(in_features, self.bits, "batch_norm")
 
-    def _warm_up(self, context: TrainingContext) -> HashNetwork:
-        """Train the classifier."""
-        device = resolve_device(self.device)
-        classifier = make_classifier(self.warm_up, context.samples, context.n_classes, context.generator).to(device)
-        targets = context.targets(device)
-        assert targets is not None, "fit requires labels"
-        if self.warm_up is None:
-            start_at_class_means(classifier, context.samples, targets)
-        warm_up(
-            classifier,
-            context.samples,
-            targets,
-            epochs=self._value("warm_up_epochs"),
-            views=context.views,
-            generator=context.generator,
-            **(_PAPER_WARM_UP if self._is_paper() else _WARM_UP),
-        )
-        return classifier.cpu()
-
     def _make_criterion(self, context: TrainingContext) -> nn.Module:
-        classifier = self._warm_up(context)
-        head, n_classes = cast("ClassEmbeddings", classifier.head), context.n_classes
-        start = self._value("centers")
-        from_embeddings = isinstance(start, str) and start == "embeddings"
-        fixed: torch.Tensor | None = None
-        semantic: SemanticCenters | None = None
-        if not from_embeddings:
-            fixed = torch.as_tensor(self._make_centers(context), dtype=torch.float32)
-        if self.adapt_centers or from_embeddings:
-            in_features = head.embeddings.shape[1]
-            # As wide as the paper's, but for the unknowns that `start_at` needs.
-            hidden = in_features if from_embeddings else max(in_features, 256, 2 * n_classes)
-            options = {"sampling": self.center_sampling, "normalize": not from_embeddings}
-            semantic = context.build(SemanticCenters, in_features, self.bits, hidden, **options)
-            if fixed is not None:
-                reached = semantic.start_at(head.embeddings.detach(), fixed).threshold(head.embeddings).detach()
-                if not torch.equal(reached, fixed):
-                    warn_of_equal_centers(reached.numpy(), "warm_up")
-        if not self.adapt_centers and semantic is not None:
-            fixed, semantic = semantic.threshold(head.embeddings).detach(), None
+        classifier = train_classifier(
+            self.warm_up,
+            context,
+            epochs=self._value("warm_up_epochs"),
+            device=resolve_device(self.device),
+            paper=self._is_paper(),
+        )
+        fixed, semantic = _start_centers(self, context, cast("ClassEmbeddings", classifier.head).embeddings)
         return OneBitLoss(
             classifier,
             fixed,
@@ -365,12 +294,6 @@ class OneBitDeepHasher(CenterHasher):
     def _draw_centers(self, n_classes: int, random_state: np.random.RandomState) -> NDArray[np.int8]:
         return make_hash_centers(n_classes, self.bits, method=self._value("centers"), random_state=random_state)
 
-    # Training --------------------------------------------------------------------------------------------------------
-
-    def _plan_binarization(self, context: TrainingContext) -> int:
-        """Return the number of epochs with real weights: never all of them."""
-        return int(self.two_step * context.max_epochs)
-
     def _plan_transition(self, context: TrainingContext) -> int:
         """Return the number of epochs before the second stage."""
         epochs = context.max_epochs
@@ -387,21 +310,16 @@ class OneBitDeepHasher(CenterHasher):
 
     def _make_loop(self, network: HashNetwork, context: TrainingContext) -> TrainingLoop:
         loop = super()._make_loop(network, context)
-        plan = {"transition": self._plan_transition(context), "binarization": self._plan_binarization(context)}
-        loop.loss = partial(self._staged_loss, **plan)
+        loop.loss = partial(
+            _staged_loss,
+            binarization=int(self.two_step * context.max_epochs),  # less than `max_epochs`
+            transition=self._plan_transition(context),
+            aggregates=self._value("aggregation_weight") > 0,
+            grouped=self._value("group_size") != "class",
+        )
         if self._is_paper():
             loop.before_step = _limit_gradients
         return loop
-
-    def _staged_loss(self, network: HashNetwork, batch: Batch, transition: int, binarization: int) -> torch.Tensor:
-        binarize_weights_(network.backbone, batch.epoch >= binarization)
-        inputs = batch.view("weak")
-        z = network(inputs, batch.generator)
-        own = {"inputs": inputs, "aggregates": batch.epoch >= transition and self._value("aggregation_weight") > 0}
-        if own["aggregates"] and self._value("group_size") != "class":
-            strong = batch.view("strong")
-            own["strong"] = strong, network(strong, batch.generator)
-        return network.criterion(z, batch.targets, **own, **batch.extra_arguments(network.criterion))
 
     def _make_description(self, network: HashNetwork, context: TrainingContext) -> Callable[[], dict[str, Any]]:
         diagnostics = CodeDiagnostics(network, context)
@@ -409,15 +327,9 @@ class OneBitDeepHasher(CenterHasher):
         return lambda: {"stage": 1 + (next(epochs) >= transition), **diagnostics()}
 
     def _choose_views(self, samples: Samples) -> tuple[Any, Any]:
-        shape, views = tuple(samples.sample_shape), self.views
-        if isinstance(views, str) and views == "auto" and len(shape) == 3:
-            side = max(shape[1:])
-            if self._is_paper():
-                views = ImageViews(**_PAPER_VIEWS, blur_kernel=side // 10 | 1)  # 25 of the authors' 256 pixels
-            else:
-                # What changes more makes up for few images, but takes epochs that the default has not; and a mirrored
-                # digit is another one, which coloured things are not.
-                views = RandomCropFlip(max(side // 8, 1), flip=shape[0] > 1)
+        shape = tuple(samples.sample_shape)
+        automatic = isinstance(self.views, str) and self.views == "auto" and len(shape) == 3
+        views = image_views(shape, paper=self._is_paper()) if automatic else cast("Any", self.views)
         return resolve_views(views, shape, wanted=True)
 
     def _draws_by_generator(self) -> bool:
@@ -430,6 +342,42 @@ class OneBitDeepHasher(CenterHasher):
         super()._finish(network, context)
 
 
+def _start_centers(
+    hasher: OneBitDeepHasher, context: TrainingContext, embeddings: torch.Tensor
+) -> tuple[torch.Tensor | None, SemanticCenters | None]:
+    """Return fixed centers, or their start, and the network that makes centers of class embeddings."""
+    start, width = hasher._value("centers"), embeddings.shape[1]
+    build_centers = partial(context.build, SemanticCenters, width, hasher.bits, sampling=hasher.center_sampling)
+    if isinstance(start, str) and start == "embeddings":
+        fixed, semantic = None, build_centers(width, normalize=False)
+        if not hasher.adapt_centers:
+            fixed, semantic = semantic.threshold(embeddings).detach(), None
+    else:
+        fixed, semantic = torch.as_tensor(hasher._make_centers(context), dtype=torch.float32), None
+        if hasher.adapt_centers:
+            # As wide as the paper's, and wide enough for the unknowns that `start_at` solves for.
+            hidden = max(width, 256, 2 * context.n_classes)
+            semantic = build_centers(hidden, normalize=True)
+            reached = semantic.start_at(embeddings.detach(), fixed).threshold(embeddings).detach()
+            if not torch.equal(reached, fixed):
+                warn_of_equal_centers(reached.numpy(), "warm_up")
+    return fixed, semantic
+
+
+def _staged_loss(
+    network: HashNetwork, batch: Batch, *, binarization: int, transition: int, aggregates: bool, grouped: bool
+) -> torch.Tensor:
+    """Compute the loss; weights are binary from epoch `binarization` on, the second stage begins at `transition`."""
+    binarize_weights_(network.backbone, batch.epoch >= binarization)
+    inputs = batch.view("weak")
+    z = network(inputs, batch.generator)
+    own: dict[str, Any] = {"inputs": inputs, "aggregates": batch.epoch >= transition and aggregates}
+    if own["aggregates"] and grouped:
+        strong = batch.view("strong")
+        own["strong"] = strong, network(strong, batch.generator)
+    return network.criterion(z, batch.targets, **own, **batch.extra_arguments(network.criterion))
+
+
 def _limit_gradients(network: HashNetwork) -> None:
-    """Scale down long gradients of centers and classifier, not of the binary network."""
-    torch.nn.utils.clip_grad_norm_(network.criterion.parameters(), _MAX_GRAD_NORM)
+    """Scale down long gradients of centers and classifier, but not those of the binary network."""
+    torch.nn.utils.clip_grad_norm_(network.criterion.parameters(), MAX_GRAD_NORM)

@@ -55,7 +55,7 @@ class OrthoHasher(CenterHasher):
         Method that makes the centers, see `skhash.centers.make_hash_centers`; or the centers themselves, entries -1 or
         +1, in the order of `classes_`.
     multilabel_loss : {"softmax", "sigmoid", "sigmoid_imbalanced"}, default="softmax"
-        For multi-hot labels: softmax with normalised labels, binary cross-entropy per label, or the latter weighted
+        For multi-hot labels: softmax with normalized labels, binary cross-entropy per label, or the latter weighted
         against the imbalance of labels. Single labels always use the softmax.
     quantization_weight : float, default=0.0
         Weight of an additional term, one minus the cosine between continuous and binary code.

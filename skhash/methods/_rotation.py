@@ -1,27 +1,36 @@
-"""The rotation of iterative quantisation: projections are turned towards their signs."""
+"""The rotation of iterative quantization, which brings projections close to their signs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _BLOCK_ROWS = 4096
 
 
-def random_rotation(size, random_state):
-    """Draw an orthogonal matrix, uniform over all of them."""
+def random_rotation(size: int, random_state: np.random.RandomState) -> NDArray[np.float64]:
+    """Draw an orthogonal matrix from the uniform distribution over all of them."""
     rotation, upper = np.linalg.qr(random_state.standard_normal((size, size)))
     return rotation * np.where(np.diag(upper) < 0, -1.0, 1.0)
 
 
-def learn_rotation(V, rotation, max_iter):
-    r"""Minimise :math:`\lVert B - V R \rVert_F^2` over signs B and orthogonal R, by turns.
+def learn_rotation(
+    V: NDArray[np.float64], rotation: NDArray[np.float64], max_iter: int
+) -> tuple[NDArray[np.float64], list[float]]:
+    r"""Minimize :math:`\lVert B - V R \rVert_F^2` over signs B and orthogonal R, in alternation.
 
     Parameters
     ----------
     V : ndarray of shape (n_samples, bits)
         Centered projections.
     rotation : ndarray of shape (bits, bits)
-        R to begin with.
+        Initial R.
     max_iter : int
-        Rounds at most; they end early once B no longer changes.
+        Largest number of rounds; they end early when B no longer changes.
 
     Returns
     -------
@@ -34,7 +43,7 @@ def learn_rotation(V, rotation, max_iter):
     errors = [error]
     for _ in range(max_iter):
         left, _, right = np.linalg.svd(cross)
-        rotation = left @ right  # of all orthogonal R the one nearest to B: Procrustes
+        rotation = left @ right  # the orthogonal R for which V R is nearest to B: Procrustes
         previous = bits
         bits, cross, error = _quantize(V, rotation)
         errors.append(error)
@@ -43,7 +52,9 @@ def learn_rotation(V, rotation, max_iter):
     return rotation, errors
 
 
-def _quantize(V, rotation):
+def _quantize(
+    V: NDArray[np.float64], rotation: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], float]:
     """Compute B (as bool), V' B and the error for one R, without a copy of V."""
     bits = np.empty(V.shape, bool)
     cross = np.zeros(rotation.shape)

@@ -1,4 +1,4 @@
-"""SDC: keep the order of the samples' similarities, and spread those of the codes as a distribution says.
+"""SDC: keep the order of the samples' similarities, and give those of the codes a prescribed distribution.
 
 Ng, Zhu, Hoe, Chan, Zhang, Song, Xiang, "Unsupervised hashing with similarity distribution calibration", BMVC 2023.
 """
@@ -26,38 +26,39 @@ if TYPE_CHECKING:
 
 
 class SDCHasher(UnsupervisedHasher):
-    r"""Similarity distribution calibration: like samples get like codes, and codes use the whole space.
+    r"""Similarity distribution calibration: similar samples get similar codes, and codes use the whole space.
 
-    Similarities of features lie close together, so codes that copy them do, too, and a few bits tell little apart. Here
-    only the order of the pairs' similarities is kept. How similar the codes of a pair shall be is read off a
-    distribution over [-1, 1] that is chosen beforehand: the least similar pair gets its lowest quantile, and so on.
+    Similarities of features lie close together. Codes that copy them do so too, and cannot distinguish much with a few
+    bits. This method keeps only the order of the pairs' similarities. The target similarity of a pair's codes is taken
+    from a prescribed distribution over [-1, 1]: the least similar pair gets the lowest quantile, and so on.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     distribution : {"beta", "gaussian"} or frozen scipy.stats distribution, default="beta"
-        Distribution of the similarities, see `skhash.losses.sdc_targets`.
+        Distribution of the codes' similarities, see `skhash.losses.sdc_targets`.
     alpha, beta : float, default=5.0
-        Shape of "beta". Anything from 2 to 10 will do; low values ask for codes that are alike or opposite.
+        Shape of "beta". Values from 2 to 10 work well; low values ask for codes that are equal or opposite.
     quantization_weight : float, default=4.0
         Weight of the angle between continuous and binary codes, :math:`\lambda_q` in the equation: 1 in the paper for
-        categories and 0.01 for instances. High values gather samples into groups of one code; from about 10 on, too
-        few groups are left.
+        categories and 0.01 for instances. High values gather samples into groups with the same code; from about 10
+        on, there are too few groups.
     contrastive_weight : float, default=0.0
         Weight of the contrastive part, :math:`\lambda_{cl}` in the equation; 1 in the paper's other configuration.
-        Unless 0, random views of the samples are compared: see `views`. Made for images; on features, whose views know
-        no more than noise, it did not pay.
+        If it is not 0, random views of the samples are compared: see `views`. It is made for images; on features, whose
+        views only add noise, it did not help.
     temperature : float, default=0.3
-        Of the contrastive part, :math:`\tau` in the equation.
+        Temperature of the contrastive part, :math:`\tau` in the equation.
     clip_targets : bool, default=None
-        Whether no pair shall be less similar than 0. None says yes with a contrastive part, as the authors' code does.
+        Whether to clip target similarities to at least 0. None means True with a contrastive part and False without, as
+        in the authors' code.
     calibration : {"l1", "l2", "one_sided"}, default="l1"
-        How similarities are held to their targets, see `skhash.losses.sdc_loss`.
+        Distance of similarities from their targets, see `skhash.losses.sdc_loss`.
     hidden_features : int, "auto" or None, default=None
-        Width of a hidden layer in the head. None is a linear head, as in the paper for instances; for categories it has
-        4096, and the authors' code the width of the features, which is "auto". A hidden layer pays on features that
-        have not been through a trained network.
+        Width of a hidden layer in the head. None is a linear head, as in the paper for instances. For categories, the
+        paper has 4096, and the authors' code has the width of the features, which is "auto". A hidden layer helps on
+        features that do not come from a trained network.
     **training
         Parameters of training that all deep hashers share, see `DeepHasher`.
 
@@ -69,12 +70,12 @@ class SDCHasher(UnsupervisedHasher):
     See Also
     --------
     BiHalfHasher : Copies similarities, and balances bits in every batch.
-    CIBHasher : The contrastive part alone.
+    CIBHasher : Has the contrastive part alone.
     skhash.losses.SDCLoss : The loss alone.
 
     Notes
     -----
-    A batch makes pairs of its first with its second half. With features x, continuous codes v, the pairs sorted by
+    A batch forms pairs of its first half with its second half. With features x, continuous codes v, the pairs sorted by
     :math:`\cos(x_i, x_j)` and F the distribution function of Beta(5, 5),
 
     .. math::
@@ -82,15 +83,16 @@ class SDCHasher(UnsupervisedHasher):
         L = \frac{1}{n} \sum_{p=1}^n \Big| \cos(v_i, v_j)_p - 2 F^{-1}\Big(\frac{2p - 1}{2n}\Big) + 1 \Big|
         + \lambda_q \operatorname{mean}_i \big( 1 - \cos(v_i, \operatorname{sgn} v_i) \big) + \lambda_{cl} L_{cl}
 
-    where :math:`L_{cl}` is `skhash.losses.nt_xent_loss` of two views of every sample; each view then has pairs of its
-    own, which are ranked together. The head ends in batch normalisation, which balances the bits.
+    where :math:`L_{cl}` is `skhash.losses.nt_xent_loss` of two views of every sample; each view then has its own pairs,
+    and all pairs are ranked together. The head ends in batch normalization, which balances the bits.
 
-    Features stay as they are, and are not standardised, since their cosines are what is to be kept. After a ReLU these
-    are never negative; the order is all the same to the method.
+    Features are not standardized, because the order of their cosines is to be kept. After a ReLU, cosines are never
+    negative; the method only depends on their order.
 
-    Published: ``SDCHasher(recipe="paper", hidden_features=4096, quantization_weight=1)`` for categories, with
-    ``contrastive_weight=1`` for its better half, and ``SDCHasher(recipe="instance", quantization_weight=0.01)`` for
-    instances. The defaults were chosen on held-out training data of CIFAR-10 as features.
+    Published settings: ``SDCHasher(recipe="paper", hidden_features=4096, quantization_weight=1)`` for categories, with
+    ``contrastive_weight=1`` for the better half of the results; ``SDCHasher(recipe="instance",
+    quantization_weight=0.01)`` for instances. The defaults were chosen on held-out training data of CIFAR-10 as
+    features.
 
     References
     ----------

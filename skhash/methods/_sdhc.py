@@ -1,7 +1,7 @@
-"""SDH-C: classification, and regularisers for quantisation, variance of the bits and independence of projections.
+"""SDH-C: classification, with regularizers of quantization, variance of the bits and orthogonality of projections.
 
-Liong, Lu, Wang, Moulin, Zhou, "Deep hashing for compact binary codes learning", CVPR 2015, in the form that OrthoHash
-compares with.
+Liong, Lu, Wang, Moulin, Zhou, "Deep hashing for compact binary codes learning", CVPR 2015, in the form in
+which OrthoHash compares with it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class SDHCHasher(DeepHasher):
-    r"""Supervised deep hashing with classification: a classifier, and three things that a good code should have.
+    r"""Supervised deep hashing with classification: a classifier and three regularizers of the code.
 
-    A linear classifier reads the continuous codes, squashed to (-1, 1). Small terms ask for values near -1 and +1, for
-    bits that vary, and for projections that are orthonormal, so that bits differ from each other.
+    A linear classifier reads the continuous codes after a tanh. Small terms ask for values near -1 and +1, for bits
+    that vary, and for orthonormal projections, so that bits differ from each other.
 
     Parameters
     ----------
@@ -38,9 +38,10 @@ class SDHCHasher(DeepHasher):
     variance_weight : float, default=0.001
         Weight of the variance of the bits, :math:`\lambda_1`.
     projection_weight : float, default=0.001
-        Weight of the projections' distance from orthonormal ones, :math:`\lambda_2`.
+        Weight of the distance of the projections from orthonormal ones, :math:`\lambda_2`.
     variance : {"mean", "sum"}, default="mean"
-        Over the batch. "sum" is OrthoHash's framework, where the term thus weighs more the larger the batch is.
+        Reduction over the batch. "sum" is that of OrthoHash's framework, where the weight of the term thus grows with
+        the batch.
     **training
         Parameters of training that all deep hashers share, see `DeepHasher`.
 
@@ -51,7 +52,7 @@ class SDHCHasher(DeepHasher):
 
     See Also
     --------
-    CEHasher : The classifier alone.
+    CEHasher : Has the classifier alone.
     skhash.losses.sdhc_loss : The loss alone.
 
     Notes
@@ -63,9 +64,9 @@ class SDHCHasher(DeepHasher):
         L = \operatorname{CE}(\text{classifier}(u), y) + \lambda_0 \operatorname{mean} (u - \operatorname{sgn} u)^2
         - \lambda_1 \frac{\operatorname{tr}(u^\top u)}{2 N K} + \lambda_2 \operatorname{mean} (W W^\top - I)^2
 
-    Several labels share their weight, as in `skhash.losses.soft_cross_entropy`. OrthoHash's framework compares
-    :math:`W W^\top` with a matrix of ones and trains on one label of several; neither is imitated. As there is no other
-    code, ``recipe="paper"`` is OrthoHash's.
+    Several labels of a sample share its weight, as in `skhash.losses.soft_cross_entropy`. OrthoHash's framework
+    compares :math:`W W^\top` with a matrix of ones and trains on one of several labels; this implementation does
+    neither. As no other code is public, ``recipe="paper"`` is that of OrthoHash.
 
     References
     ----------

@@ -99,6 +99,10 @@ class SpectralHasher(StreamedHasher):
     array([ 3,  0,  2,  1,  4,  6,  7, 10,  5,  9,  8, 11, 12,  3, 13,  0])
     """
 
+    lower_: NDArray[np.float64]
+    axes_: NDArray[np.int64]
+    frequencies_: NDArray[np.float64]
+
     _parameter_constraints: dict[str, Any] = {
         **StreamedHasher._parameter_constraints,
         "max_samples": [Interval(Integral, 2, None, closed="left"), None],

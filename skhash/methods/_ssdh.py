@@ -1,4 +1,4 @@
-"""SSDH: pairs that are surely alike or surely not, by the histogram of their features' distances.
+"""SSDH: learn from pairs that are clearly similar or clearly dissimilar by the distance of their features.
 
 Yang, Deng, Liu, Liu, Tao, Gao, "Semantic structure-based unsupervised deep hashing", IJCAI 2018.
 """
@@ -27,33 +27,32 @@ _BLOCK_ROWS = 256
 
 
 class SSDHHasher(UnsupervisedHasher):
-    r"""Semantic structure-based hashing: learn from the pairs of which the features leave no doubt.
+    r"""Semantic structure-based hashing: learn from the pairs that are clear from the features.
 
-    Most pairs of samples are about equally far apart. Those that are nearer than nearly all of them are taken for
-    alike, those that are farther for unlike, and a regression brings their codes to equal or opposite ones. All other
-    pairs are left out.
+    Most pairs of samples are about equally far apart. Pairs that are much nearer count as similar, pairs that are much
+    farther count as dissimilar, and a regression makes their codes equal or opposite. All other pairs are left out.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     alpha : float, default=2.0
-        How many standard deviations below the most frequent distance a pair must be to count as alike.
+        Number of standard deviations below the most frequent distance from which on a pair counts as similar.
     beta : float, default=2.0
-        How many above it to count as unlike.
+        Number of standard deviations above it from which on a pair counts as dissimilar.
     histogram : {"pairs", "matrix"}, default="pairs"
-        Whether every pair counts once for the most frequent distance and the standard deviations, or, as in the
-        authors' code, the whole matrix of distances with the zeros of its diagonal.
+        Distances that give the most frequent distance and the standard deviations: those of every pair once; or, as in
+        the authors' code, the whole matrix of distances with the zeros of its diagonal.
     max_samples : int, default=10000
-        Training samples whose distances to each other are looked at; of more, a random choice. The time for it grows
-        with the square.
+        Largest number of training samples whose distances to each other are computed; of more samples, that many are
+        drawn. The time grows with the square of this number.
     **training
         Parameters of training that all deep hashers share, see `DeepHasher`.
 
     Attributes
     ----------
     thresholds_ : tuple of (float, float)
-        Cosine distances of features: pairs below the first are alike, pairs above the second are not.
+        Cosine distances of features: pairs below the first are similar, pairs above the second are dissimilar.
     module_, recipe_, history_, ... : object
         Attributes that all deep hashers share, see `DeepHasher`.
 
@@ -73,15 +72,16 @@ class SSDHHasher(UnsupervisedHasher):
         \qquad S_{ij} = \begin{cases}
         1 & d_{ij} < m - \alpha \sigma_l \\ -1 & d_{ij} > m + \beta \sigma_r \\ 0 & \text{else} \end{cases}
 
-    Where few pairs are far from the most frequent distance, all bits learn to tell the same two groups apart, and
-    distances of codes have few values. A smaller `beta` takes in more pairs. Features of a trained network serve best;
-    a new network for images, whose pixels then tell what is alike, learns little.
+    If few pairs are far from the most frequent distance, all bits learn to separate the same two groups, and distances
+    of codes have few values. A smaller `beta` includes more pairs. Features of a trained network work best; a new
+    network for images, whose pixels then determine what is similar, learns little.
 
-    m is the most frequent distance, by bins of width 0.01, :math:`\sigma_l` the root of the mean square of
-    :math:`d - m` where :math:`d \le m`, and :math:`\sigma_r` where :math:`d > m`. They are computed once, from the
-    features before training.
+    m is the most frequent distance, in bins of width 0.01; :math:`\sigma_l` is the root mean square of :math:`d - m`
+    for :math:`d \le m`, and :math:`\sigma_r` for :math:`d > m`. They are computed once, from the features before
+    training.
 
-    ``recipe="paper"`` is the authors', but for the :math:`\epsilon = 1` of their Adam, which makes much smaller steps.
+    ``recipe="paper"`` is that of the authors, except for the :math:`\epsilon = 1` of their Adam, which makes much
+    smaller steps.
 
     References
     ----------
@@ -129,7 +129,7 @@ class SSDHHasher(UnsupervisedHasher):
 
     @property
     def thresholds_(self) -> tuple[float, float]:
-        """Cosine distances of features: pairs below the first are alike, pairs above the second are not."""
+        """Cosine distances of features: pairs below the first are similar, pairs above the second are dissimilar."""
         criterion: Any = self.module_.criterion
         similar, different = criterion.thresholds.tolist()
         return similar, different

@@ -1,4 +1,4 @@
-"""TBH: an auto-encoder whose binary bottleneck says which samples of a batch share their continuous one.
+"""TBH: an autoencoder whose binary bottleneck determines how samples of a batch share their continuous bottleneck.
 
 Shen, Qin, Chen, Yu, Liu, Zhu, Shen, Shao, "Auto-encoding twin-bottleneck hashing", CVPR 2020.
 """
@@ -37,29 +37,29 @@ class _Head(HiddenHead):
 
 
 class TBHHasher(UnsupervisedHasher):
-    r"""Twin-bottleneck hashing: codes by whose distances features can be put together again.
+    r"""Twin-bottleneck hashing: features are reconstructed with the help of distances of codes.
 
-    An auto-encoder has two bottlenecks, a binary and a continuous one. Before it is decoded, the continuous one is
-    averaged over the batch, a sample's neighbours weighing more the nearer their codes are: so codes must be near where
-    features are. Two critics see to it that bits are like fair coins, and continuous values like uniform ones.
+    An autoencoder has a binary and a continuous bottleneck. Before decoding, the continuous bottleneck is averaged over
+    the batch, with higher weights for neighbors with nearer codes: so codes must be near if features are near. Two
+    critics push the bits toward fair coins, and the continuous values toward a uniform distribution.
 
     Parameters
     ----------
     bits : int, default=64
         Code length.
     hidden_features : int, default=1024
-        Width of the head's hidden layer, and of the decoder's.
+        Width of the hidden layers of the head and of the decoder.
     continuous_features : int, default=512
         Length of the continuous bottleneck.
     random_codes : bool, default=False
-        Whether the codes in training are drawn, as in the paper, or the most probable ones, as in the authors' code.
+        Whether training draws the codes, as in the paper, or takes the most probable codes, as in the authors' code.
     squash : bool, default=False
         Whether the continuous bottleneck goes through a sigmoid, as in the authors' code; in the paper it is linear.
     reconstruction : {"mean", "sum"}, default="mean"
         Whether squared errors are averaged or, as in the authors' code, summed over the batch.
     output : {"identity", "relu"}, default="identity"
-        What comes behind the decoder. The ReLU of the authors' code is for features that are never negative, which
-        standardised ones are not.
+        Activation after the decoder. The ReLU of the authors' code is for features that are never negative, unlike
+        standardized features.
     **training
         Parameters of training that all deep hashers share, see `DeepHasher`.
 
@@ -84,15 +84,16 @@ class TBHHasher(UnsupervisedHasher):
         G^{-1/2} A G^{-1/2} \, W_g c))_i \rVert^2 - L_b - L_c,
         \qquad A_{ij} = (1 - D_{ij} / K)^{1.4}, \quad G_{ii} = \sum_j A_{ij}
 
-    where :math:`L_b` and :math:`L_c` are the cross entropies of the critics, who descend on them at the same time. One
-    Adam does both by a reversed gradient (`skhash.nn.reverse_gradient`); as it keeps its state for each parameter
-    alone, it makes the steps of the two in the paper. The loss in `history_` is that of auto-encoder plus critics.
+    where :math:`L_b` and :math:`L_c` are the cross-entropies of the critics, which minimize them at the same time. A
+    single Adam does both by a reversed gradient (`skhash.nn.reverse_gradient`); as Adam keeps a separate state for each
+    parameter, its steps are those of the two optimizers in the paper. The loss in `history_` is that of the autoencoder
+    plus that of the critics.
 
-    The more samples a batch has, the less of each is left in the average: few make training much shorter. Only
-    training needs the batch; `transform` computes v of each sample.
+    In a larger batch, a smaller part of each sample is left in the average: small batches make training much shorter.
+    Only training needs the batch; `transform` computes v of each sample.
 
-    ``recipe="paper"`` has the authors' optimiser, learning rate and batch size; they train for 100,000 batches, here
-    it is 100 passes. What else their code does is ``squash=True, reconstruction="sum", output="relu"``.
+    ``recipe="paper"`` has the authors' optimizer, learning rate and batch size. They train for 100,000 batches; the
+    recipe has 100 epochs. The other settings of their code are ``squash=True, reconstruction="sum", output="relu"``.
 
     References
     ----------
@@ -120,7 +121,7 @@ class TBHHasher(UnsupervisedHasher):
     }
 
     _recipes = {
-        # A higher learning rate makes the game with the critics swing, until all codes are the same.
+        # With a higher learning rate, training against the critics oscillates until all codes are equal.
         "skhash": (
             adapt_to_features(max_epochs=5, batch_size=16, learning_rate=3e-4, dropout=0.0)[0],
             Recipe(max_epochs=30, batch_size=16, learning_rate=1e-4),
@@ -154,7 +155,7 @@ class TBHHasher(UnsupervisedHasher):
         return _Head(in_features, self.bits, hidden_features=self.hidden_features)
 
     def _make_criterion(self, context: TrainingContext) -> nn.Module:
-        return nn.Identity()  # until `_prepare`: the loss has to know how long the features are
+        return nn.Identity()  # replaced in `_prepare`: the loss must know the length of the features
 
     def _prepare(self, network: HashNetwork, context: TrainingContext) -> None:
         linear = cast("_Head", network.head).hidden[0]

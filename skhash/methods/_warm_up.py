@@ -1,7 +1,11 @@
-"""ODH's warm-up: a network of real weights that classifies, whose class embeddings the hash centers come from."""
+"""ODH's warm-up: it trains a classifier with real weights, from whose class embeddings the hash centers are made."""
+
+from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -10,33 +14,93 @@ from skhash.losses import ClassEmbeddings, soft_cross_entropy, to_multi_hot
 from skhash.nn import HashNetwork, Standardize, build, make_backbone
 from skhash.training import ShuffledBatches, TrainingLoop, make_optimizer, make_schedule
 
+if TYPE_CHECKING:
+    from skhash.deep import TrainingContext
+    from skhash.inputs import Samples
+
+MAX_GRAD_NORM = 5.0  # of the authors, for centers and classifier
+
 _BATCH_SIZE = 64
 _MEAN_ROWS = 4096
+_OWN: dict[str, Any] = {"learning_rate": 1e-2, "schedule": "one_cycle", "weight_decay": 1e-4}
+# The authors never step their one-cycle schedule: learning rate and beta1 keep the values at the start of the cycle.
+_PAPER: dict[str, Any] = {
+    "learning_rate": 4e-5,
+    "schedule": "constant",
+    "weight_decay": 1e-5,
+    "beta1": 0.95,
+    "max_grad_norm": MAX_GRAD_NORM,
+}
 
 
 class _CrossEntropy(nn.Module):
-    def forward(self, z, targets):
+    def forward(self, z: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return soft_cross_entropy(z, targets)
 
 
-def make_classifier(backbone, samples, n_classes, generator):
-    """Make the untrained classifier.
+def train_classifier(
+    backbone: str | nn.Module | Callable[[], nn.Module] | None,
+    context: TrainingContext,
+    *,
+    epochs: int,
+    device: torch.device,
+    paper: bool,
+) -> HashNetwork:
+    """Build and train the classifier.
 
     Parameters
     ----------
     backbone : {"auto", "small_cnn", "mlp"}, nn.Module, callable or None
-        As of `DeepHasher`; "auto" is "small_cnn" for images and "mlp" for features. A module gets inputs as they are.
+        As in `make_classifier`.
+    context : TrainingContext
+        Its samples, labels, generator and views are used.
+    epochs : int
+        Passes over the samples.
+    device : torch.device
+        Device to train on.
+    paper : bool
+        Whether to train with the settings of the authors.
+
+    Returns
+    -------
+    classifier : HashNetwork
+        Trained and frozen, on the CPU.
+    """
+    classifier = make_classifier(backbone, context.samples, context.n_classes, context.generator).to(device)
+    targets = context.targets(device)
+    assert targets is not None  # the method requires labels
+    if backbone is None:
+        start_at_class_means(classifier, context.samples, targets)
+    options = _PAPER if paper else _OWN
+    views, generator = context.views, context.generator
+    warm_up(classifier, context.samples, targets, epochs=epochs, views=views, generator=generator, **options)
+    return classifier.cpu()
+
+
+def make_classifier(
+    backbone: str | nn.Module | Callable[[], nn.Module] | None,
+    samples: Samples,
+    n_classes: int,
+    generator: torch.Generator,
+) -> HashNetwork:
+    """Build the untrained classifier.
+
+    Parameters
+    ----------
+    backbone : {"auto", "small_cnn", "mlp"}, nn.Module, callable or None
+        As in `DeepHasher`; "auto" is "small_cnn" for images and "mlp" for features. A module gets inputs without
+        standardization.
     samples : Samples
         Training samples.
     n_classes : int
         Number of classes.
     generator : torch.Generator
-        Draws weights, and the samples to standardise by.
+        Draws weights, and the samples that standardization is computed from.
 
     Returns
     -------
     classifier : HashNetwork
-        Whose "continuous codes" are logits.
+        Network whose "continuous codes" are logits.
     """
     shape = tuple(samples.sample_shape)
     if isinstance(backbone, str) and backbone == "auto":
@@ -52,10 +116,10 @@ def make_classifier(backbone, samples, n_classes, generator):
 
 
 @torch.no_grad()
-def start_at_class_means(classifier, samples, targets):
-    """Give a classifier without a backbone the class means of its inputs for embeddings, less the mean of all.
+def start_at_class_means(classifier: HashNetwork, samples: Samples, targets: torch.Tensor) -> None:
+    """Set the embeddings of a classifier without a backbone to the class means of its inputs, minus the overall mean.
 
-    Classes without samples keep those that they have.
+    Classes without samples keep their embeddings.
 
     Parameters
     ----------
@@ -66,7 +130,7 @@ def start_at_class_means(classifier, samples, targets):
     targets : Tensor
         Class indices or multi-hot labels, on the device.
     """
-    embeddings = classifier.head.embeddings
+    embeddings = cast("ClassEmbeddings", classifier.head).embeddings
     member = to_multi_hot(targets, len(embeddings)).to(embeddings.dtype)
     sums, total = torch.zeros_like(embeddings), 0.0
     for start in range(0, len(samples), _MEAN_ROWS):
@@ -79,19 +143,19 @@ def start_at_class_means(classifier, samples, targets):
 
 
 def warm_up(
-    classifier,
-    samples,
-    targets,
+    classifier: HashNetwork,
+    samples: Samples,
+    targets: torch.Tensor,
     *,
-    epochs,
-    learning_rate,
-    schedule,
-    weight_decay,
-    views,
-    generator,
-    beta1=0.9,
-    max_grad_norm=None,
-):
+    epochs: int,
+    learning_rate: float,
+    schedule: Any,
+    weight_decay: float,
+    views: tuple[Any, Any],
+    generator: torch.Generator,
+    beta1: float = 0.9,
+    max_grad_norm: float | None = None,
+) -> None:
     """Train the classifier.
 
     Parameters
@@ -105,17 +169,17 @@ def warm_up(
     epochs : int
         Passes over the samples.
     learning_rate : float
-        At its highest.
+        Largest learning rate.
     schedule : str or Steps
-        Of the learning rate, see `make_schedule`.
+        Schedule of the learning rate, see `make_schedule`.
     weight_decay : float
         Weight decay.
     views : tuple of (callable or None, callable or None)
-        Weak and strong; the strong ones are trained on.
+        Weak and strong random views; training uses the strong ones.
     generator : torch.Generator
-        Shuffles, and draws views.
+        Shuffles the samples and draws views.
     beta1 : float, default=0.9
-        Adam's share of the mean gradient that it keeps; a one-cycle schedule sets its own.
+        Adam's decay rate of the mean gradient; a one-cycle schedule sets its own.
     max_grad_norm : float, default=None
         Longer gradients are scaled down to this norm.
     """

@@ -124,7 +124,7 @@ class TrainingParameters(TypedDict, total=False):
     standardize: bool | None
     dropout: float | Literal["auto"] | None
     max_grad_norm: float | None
-    views: Literal["auto"] | Callable[..., torch.Tensor] | tuple[Callable[..., torch.Tensor], ...] | None
+    views: Literal["auto"] | Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | None
     early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int

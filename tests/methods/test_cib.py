@@ -75,7 +75,7 @@ def test_images(digits):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"views": None}, "CIBHasher compares random views of a sample, but views=None gives none"),
+        ({"views": None}, "CIBHasher compares random views of a sample, but views=None contains no views"),
         ({"temperature": 0.0}, r"The 'temperature' parameter of CIBHasher must be .* range \(0.0, inf\). Got 0.0"),
         ({"hidden_features": 0}, "The 'hidden_features' parameter of CIBHasher must be an int .* Got 0 instead"),
     ],

@@ -136,7 +136,7 @@ def test_training_goes_on_as_it_began(first, digits):
     hasher = small(max_epochs=1, warm_start=True).fit(digits.X, labels[first])
     codes = hasher.transform(digits.X)
     kinds = ("without", "with")
-    message = f"Training goes on {kinds[not first]} labels in y, but began {kinds[first]}"
+    message = f"Training began {kinds[first]} labels in y and cannot continue {kinds[not first]}"
     with pytest.raises(ValueError, match=message):
         hasher.fit(digits.X, labels[not first])
     np.testing.assert_array_equal(hasher.transform(digits.X), codes)

@@ -174,7 +174,9 @@ def test_the_paper_recipe(images, digits):
     assert (criterion.distillation_weight, criterion.lr_ratio, criterion.fixed_centers) == (0.0, 1.0, None)
     assert criterion.options == {"temperature": 0.2, "similarity": "cosine", "multilabel": "normalized"}
     assert criterion.semantic.hidden.out_features == criterion.semantic.hidden.in_features
-    assert isinstance(hasher._make_batches(SimpleNamespace(recipe=recipe)), GroupedBatches)
+    assert isinstance(
+        hasher._make_batches(SimpleNamespace(recipe=recipe, max_epochs=recipe.max_epochs)), GroupedBatches
+    )
 
 
 def test_gradients_of_the_centers_are_limited_in_the_paper_recipe(digits):
