@@ -1,4 +1,4 @@
-"""The documentation tells the truth: every example in it runs and prints what it says."""
+"""Every example of the documentation runs and prints what the page shows."""
 
 import doctest
 from pathlib import Path

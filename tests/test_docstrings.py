@@ -1,4 +1,4 @@
-"""Public docstrings: there, complete, true, and their examples run."""
+"""Public docstrings exist, are complete and agree with the code; their examples run."""
 
 import doctest
 import importlib
@@ -12,7 +12,7 @@ from sklearn.externals._numpydoc.docscrape import ClassDoc, FunctionDoc
 import skhash
 from skhash.utils import all_estimators
 
-ROOMS = [
+PACKAGES = [
     "bitops", "codes", "centers", "datasets", "deep", "index", "inputs", "losses", "metrics", "methods", "nn",
     "nn.binary", "runtime", "training", "utils",
 ]  # fmt: skip
@@ -20,13 +20,13 @@ MODULES = sorted(info.name for info in pkgutil.walk_packages(skhash.__path__, "s
 
 
 def public_things():
-    for room in ROOMS:
-        module = importlib.import_module(f"skhash.{room}")
+    for package in PACKAGES:
+        module = importlib.import_module(f"skhash.{package}")
         for name in module.__all__:
             thing = getattr(module, name)
-            # What another library or the compiler made speaks for itself.
+            # Objects of other libraries and compiled kernels are not checked.
             if inspect.isfunction(thing) or (inspect.isclass(thing) and not issubclass(thing, Warning)):
-                yield pytest.param(thing, id=f"{room}.{name}")
+                yield pytest.param(thing, id=f"{package}.{name}")
 
 
 def arguments_of(function):
@@ -38,7 +38,7 @@ def arguments_of(function):
 
 
 def documented(parameters):
-    """Names of a numpydoc section, `X, y` counting as two."""
+    """Return the names of a numpydoc section; `X, y` counts as two."""
     return [name.strip() for parameter in parameters for name in parameter.name.split(",")]
 
 

@@ -40,6 +40,18 @@ def test_search_and_shallow_hashing_do_without_torch(statement):
     assert "torch" not in modules_after(statement)
 
 
+TORCH_FREE = ["base", "bitops", "centers", "codes", "datasets", "index", "metrics", "runtime", "utils"]
+
+
+def test_no_module_of_the_packages_without_torch_loads_it():
+    """lint-imports reads import statements only; this also finds what a lazily resolved name loads."""
+    package = importlib.import_module("skhash")
+    names = [info.name for info in pkgutil.walk_packages(package.__path__, "skhash.")]
+    wanted = [name for name in names if name.split(".")[1] in TORCH_FREE]
+    assert len(wanted) > 100
+    assert "torch" not in modules_after(f"import {', '.join(wanted)}")
+
+
 def test_importing_takes_less_than_a_third_of_a_second():
     def seconds(code):
         start = time.perf_counter()
@@ -71,7 +83,7 @@ def test_the_stub_lists_what_the_package_has(package):
         getattr(module, name)
 
 
-def test_every_room_with_public_names_has_a_stub():
+def test_every_package_with_public_names_has_a_stub():
     for package in ("bitops", "centers", "datasets", "deep", "index", "inputs", "losses", "methods", "metrics", "nn"):
         assert f"skhash.{package}" in lazy_packages()
 
