@@ -195,8 +195,8 @@ def document_parameters(docstring: str | None, entries: Mapping[str, str] | None
     docstring : str or None
         Docstring of a deep hasher.
     entries : mapping of str to str, default=None
-        Full entries, by the beginning of the first line of the short ones. None means those of `**training` and
-        `module_, `.
+        Full entries, by the beginning of the first line of the short ones. None means those of ``**training`` and
+        ``module_,``.
 
     Returns
     -------

@@ -202,7 +202,7 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
     """
     array: Any = X
     if isinstance(X, bitarray) or (isinstance(X, (list, tuple)) and X and isinstance(X[0], bitarray)):
-        array = from_bitarray(X)
+        array = from_bitarray(array)
     elif isinstance(X, (list, tuple)):
         array = np.asarray(X)
     elif hasattr(X, "detach"):

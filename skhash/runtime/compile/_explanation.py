@@ -30,7 +30,7 @@ class CompiledJob:
     steps : tuple of str
         The epilogue: what happens to each sum before it is stored.
     reads, writes : tuple of int
-        Positions in `CompiledPlan.buffers`. The first job reads and the last writes an array of the caller instead.
+        Positions in ``CompiledPlan.buffers``. The first job reads and the last writes an array of the caller instead.
     multiply_adds : int
         Multiply-adds of the convolution, the border included; 0 for other kernels.
     """
