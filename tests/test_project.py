@@ -30,9 +30,7 @@ FOREIGN = {"Interval", "Options", "StrOptions", "fit_context", "validate_params"
 SHELVES = {"methods", "losses", "centers"}
 MAX_FILE, MAX_CLASS, MAX_FOLDER = 400, 300, 21
 # Longer, with the reason.
-LONG_FILES = {
-    "skhash/codes.py": "the sign convention and all forms of codes are one idea, and half of it is docstrings"
-}
+LONG_FILES = {"skhash/codes.py": "the sign convention and all forms of codes are one idea; half is docstrings"}
 BRITISH = re.compile(
     r"(optimis(?!t|m)|standardis|quantis|normalis|initialis|recognis|vectoris|serialis|generalis|summaris|minimis|maximis"
     r"|binaris|organis|neighbour|colour|grey|behaviour|favour|centre|learnt|artefact|catalogue|licence)\w*",
