@@ -183,7 +183,7 @@ def test_what_is_standardized_for_backbones_of_the_library(X, options, standardi
 
 
 def test_a_recipe_that_freezes_a_backbone_of_random_weights_is_a_warning(digits):
-    with pytest.warns(UserWarning, match="The recipe freezes the backbone, which is a new one with random weights"):
+    with pytest.warns(UserWarning, match="this backbone is new and has random weights"):
         recipe_of(digits, X="images", recipe="sdc")
     # Nothing to freeze, a backbone that may be pretrained, and what was asked for.
     recipe_of(digits, recipe="sdc")
