@@ -4,6 +4,9 @@ import os
 
 # scikit-learn's array-API check runs only where scipy dispatches, which must be said before scipy is imported.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+# Test processes side by side, each with a thread per core, wait for one another most of the time.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from types import SimpleNamespace
 

@@ -29,7 +29,7 @@ def small(**options):
         {"contrastive_weight": 0.3, "temperature": 0.5, "clip_targets": False, "views": FeatureViews(dropout=0.1)},
         {"backbone": "mlp"},
     ],
-    ids=str,
+    ids=lambda options: "+".join(options) or "defaults",
 )
 def test_every_option_learns(options, learnt_map):
     assert learnt_map(small(**options)) > 0.55  # random hyperplanes: 0.49

@@ -92,7 +92,8 @@ def test_a_pair_is_weak_and_strong():
         (lambda: None, TypeError, r"which takes \(\)"),
         (lambda batch, *, generator: None, TypeError, r"which takes \(batch, \*, generator\)"),
     ],
-    ids=str,
+    # Explicit: an address in an id differs between processes that share the tests.
+    ids=["name", "single", "none", "number", "class", "option", "no parameters", "keyword"],
 )
 def test_what_cannot_be_views(views, error, message):
     with pytest.raises(error, match=message):
