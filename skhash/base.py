@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skhash.codes import binarize
-from skhash.utils import Interval, are_labels
+from skhash.utils import Interval, are_labels, available_if
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -98,6 +97,12 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         """
         check_is_fitted(self)
         return self._encode(self._validate(X))
+
+    if TYPE_CHECKING:  # scikit-learn's method has no annotations
+
+        def fit_transform(self, X: SamplesLike, y: ArrayLike | None = None) -> NDArray[np.uint8]:
+            """Fit, and compute the codes of the training samples."""
+            ...
 
     @available_if(was_given_labels)
     def predict(self, X: SamplesLike) -> NDArray[Any]:

@@ -25,7 +25,16 @@ PACKAGES = [
     "skhash.nn.binary", "skhash.runtime", "skhash.training", "skhash.utils",
 ]  # fmt: skip
 # Names of scikit-learn or stand-ins for them, which api.rst mentions in a sentence.
-FOREIGN = {"Interval", "Options", "StrOptions", "fit_context", "validate_params", "CallbackSupport", "with_callbacks"}
+FOREIGN = {
+    "Interval",
+    "Options",
+    "StrOptions",
+    "fit_context",
+    "validate_params",
+    "CallbackSupport",
+    "with_callbacks",
+    "available_if",
+}
 # One file per paper or construction, however many there are.
 SHELVES = {"methods", "losses", "centers"}
 MAX_FILE, MAX_CLASS, MAX_FOLDER = 400, 300, 21

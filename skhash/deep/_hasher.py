@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import torch
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skhash.base import BaseHasher, was_given_labels
@@ -29,7 +28,7 @@ from skhash.training import (
     document_parameters,
     resolve_views,
 )
-from skhash.utils import fit_context, inherit_parameters
+from skhash.utils import available_if, fit_context, inherit_parameters
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 from sklearn.utils import check_scalar
-from sklearn.utils.metaestimators import available_if
 
 from skhash.index._shard_work import merge, read_part, runner
 from skhash.index.collection._labels import vote
 from skhash.index.hamming._hamming_index import HammingIndex
 from skhash.index.hamming._state import split_by_query
-from skhash.utils import Labels
+from skhash.utils import Labels, available_if
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -1,5 +1,6 @@
 from ._arrays import is_mapped as is_mapped
 from ._arrays import read_only as read_only
+from ._available import available_if as available_if
 from ._changes import check_unchanged as check_unchanged
 from ._discovery import all_estimators as all_estimators
 from ._discovery import all_hashers as all_hashers
@@ -38,6 +39,7 @@ __all__ = [
     "all_hashers",
     "are_labels",
     "atomic_replace",
+    "available_if",
     "check_option",
     "check_unchanged",
     "check_values",

@@ -6,7 +6,7 @@ from typing import reveal_type
 
 import numpy as np
 
-from skhash import CEHasher, LowerBoundHasher, OneBitDeepHasher, OrthoHasher, PCAHasher
+from skhash import CEHasher, HammingIndex, LowerBoundHasher, OneBitDeepHasher, OrthoHasher, PCAHasher
 from skhash.deep import DeepHasher, train
 
 X, y = np.zeros((10, 4)), np.arange(10) % 2
@@ -28,6 +28,12 @@ reveal_type(PCAHasher(bits=4).partial_fit(X))  # type: PCAHasher
 reveal_type(LowerBoundHasher(OrthoHasher()).fit(X, y))  # type: LowerBoundHasher
 reveal_type(train(OrthoHasher(), X, y))  # type: OrthoHasher
 reveal_type(OrthoHasher().fit(X, y).recipe_)  # type: Recipe
+reveal_type(OrthoHasher().fit(X, y).predict(X))  # type: ndarray[tuple[Any, ...], dtype[Any]]
+reveal_type(OrthoHasher().fit_transform(X, y))  # type: ndarray[tuple[Any, ...], dtype[unsignedinteger[_8Bit]]]
+reveal_type(HammingIndex().fit(X, y).predict(X))  # type: ndarray[tuple[Any, ...], dtype[Any]]
+OrthoHasher().fit(X, y).predict(X, foo=1)  # error: No parameter named "foo"
+OrthoHasher().fit_transform(X, y, foo=1)  # error: No parameter named "foo"
+reveal_type(HammingIndex().fit(X, y).score(X, y))  # type: float
 OrthoHasher(bits=8).fit(X, y, epochs=3)  # error: No parameter named "epochs"
 
 

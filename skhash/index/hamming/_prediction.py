@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skhash.index.collection._labels import vote
 from skhash.index.hamming._state import _IndexState
+from skhash.utils import available_if
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
