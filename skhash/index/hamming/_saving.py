@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 from skhash.index.storage._blocks import IndexFacts, add_blocks, append_to, create, live_blocks, open_current
 from skhash.index.storage._format import check_index
@@ -28,6 +29,7 @@ __all__ = ["SavedIndexMixin"]
 class SavedIndexMixin(_IndexState):
     """The methods of `HammingIndex` that read and write folders."""
 
+    @on_snapshot
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the index as the contents of a folder.
 
