@@ -189,6 +189,7 @@ class SavedIndexMixin(_IndexState):
                 f"The index was saved by skhash {saved.library} with parameters unknown to this release: {unknown}."
             )
         index = cls(**facts.parameters)
+        index._validate_params()
         index.bits_ = index.n_features_in_ = facts.bits
         if facts.feature_names is not None:
             index.feature_names_in_ = np.array(facts.feature_names, dtype=object)
