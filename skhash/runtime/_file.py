@@ -35,8 +35,9 @@ FORMAT, VERSION = "skhash packed network", 1
 _TENSORS: dict[str, type[np.generic]] = {"real": np.float32, "binary": np.uint8, "int8": np.int8}  # order in the file
 _STORED: dict[type[np.generic], str] = {np.uint8: "U8", np.int8: "I8", np.float32: "F32"}
 _PROBES = 4
-_LARGEST_HEADER = 2**24
-_LARGEST_DESCRIPTION = 2**26  # inflated
+_LARGEST_HEADER = 2**22
+_LARGEST_DESCRIPTION = 2**22  # inflated; JSON takes up to 30 times as much memory
+_PROBED_AT_ONCE = 2**20
 
 
 def write(path: str | os.PathLike[str], network: Network, probe_codes: Sequence[str]) -> None:
@@ -106,7 +107,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, list[str]]:
     try:
         return _read_network(metadata, tensors), metadata["probe"].split()
     except (
-        *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
+        *(ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError),
         zlib.error,
     ) as error:
         raise _damaged(path, error) from None
@@ -115,8 +116,12 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, list[str]]:
 def probe(network: Network) -> NDArray[Any]:
     """Return the probe batch of a network: a fixed mixture of small integers, the same on every machine."""
     shape = (_PROBES, *network.input_shape)
-    mixed = np.arange(math.prod(shape), dtype=np.uint64) * np.uint64(2654435761) >> np.uint64(13)
-    pixels = (mixed & np.uint64(255)).astype(np.uint8).reshape(shape)
+    pixels = np.empty(math.prod(shape), np.uint8)
+    for start in range(0, len(pixels), _PROBED_AT_ONCE):
+        part = pixels[start : start + _PROBED_AT_ONCE]
+        mixed = np.arange(start, start + len(part), dtype=np.uint64) * np.uint64(2654435761) >> np.uint64(13)
+        part[:] = mixed & np.uint64(255)
+    pixels = pixels.reshape(shape)
     return pixels if network.takes_images else (pixels.astype(np.float32) - 128) / 32
 
 
@@ -144,7 +149,7 @@ def _read_container(path: Path) -> tuple[Metadata, Tensors]:
     try:
         header = json.loads(raw[8 : 8 + size].tobytes())
         metadata = header.pop("__metadata__")
-    except (ValueError, KeyError, AttributeError, RecursionError, TypeError):
+    except (ValueError, KeyError, AttributeError, MemoryError, RecursionError, TypeError):
         raise ValueError(f"{path} is damaged or not a packed network: its header cannot be read.") from None
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise ValueError(f"{path} is not a packed network: its metadata must have format {FORMAT!r}.")
@@ -156,7 +161,7 @@ def _read_container(path: Path) -> tuple[Metadata, Tensors]:
     try:
         tensors = _read_tensors(header, raw[8 + size :])
         crc = _checksum(metadata["network"], metadata["probe"], tensors)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, MemoryError, TypeError, ValueError) as error:
         raise _damaged(path, error) from None
     if crc != metadata.get("crc32"):
         raise ValueError(f"{path} is damaged: expected CRC-32 {metadata.get('crc32')}, got {crc}.")
@@ -165,10 +170,13 @@ def _read_container(path: Path) -> tuple[Metadata, Tensors]:
 
 def _read_tensors(header: dict[str, Any], data: NDArray[np.uint8]) -> Tensors:
     """Return views of the numbers, which must fill the data in the order of `_TENSORS`."""
+    if set(header) - set(_TENSORS):
+        raise ValueError(f"it has tensors {sorted(header)}, expected {sorted(_TENSORS)}")
     tensors, end = {}, 0
     for name, dtype in _TENSORS.items():
         entry = header[name]
         start, stop = entry["data_offsets"]
+        _check_integers(name, [start, stop, *entry["shape"]])
         n = (stop - start) // np.dtype(dtype).itemsize
         if entry["dtype"] != _STORED[dtype] or entry["shape"] != [n] or not end == start <= stop <= data.size:
             raise ValueError(f"{name} is described as {entry}, but there are {data.size} bytes of data")
@@ -180,21 +188,37 @@ def _read_tensors(header: dict[str, Any], data: NDArray[np.uint8]) -> Tensors:
 
 
 def _read_network(metadata: Metadata, tensors: Tensors) -> Network:
-    inflated = zlib.decompressobj().decompress(base64.b64decode(metadata["network"]), _LARGEST_DESCRIPTION)
+    inflater = zlib.decompressobj()
+    inflated = inflater.decompress(base64.b64decode(metadata["network"], validate=True), _LARGEST_DESCRIPTION)
+    if not inflater.eof or inflater.unused_data:
+        raise ValueError(f"the description is cut off, continued, or larger than {_LARGEST_DESCRIPTION} bytes")
     description = json.loads(inflated)
+    _check_integers("input_shape", description["input_shape"])
     used, operations = dict.fromkeys(tensors, 0), []
     for kind, settings, shapes in description["operations"]:
         if kind not in OPERATIONS:
             raise ValueError(f"unknown operation {kind!r}")
+        if settings.keys() & OPERATIONS[kind].dtypes().keys():
+            raise ValueError(f"arrays of {kind} are among its settings")
         arrays = {}
         for name, shape in shapes.items():
+            _check_integers(f"the shape of {name}", shape)
             tensor = _tensor_of(OPERATIONS[kind].dtypes()[name])
             start, stop = used[tensor], used[tensor] + math.prod(shape)
             arrays[name] = tensors[tensor][start:stop].reshape(shape).copy()
             used[tensor] = stop
         settings = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
         operations.append(OPERATIONS[kind](**settings, **arrays))
+    for name, stop in used.items():
+        if stop != tensors[name].size:
+            raise ValueError(f"{name} has {tensors[name].size} numbers, of which the operations use {stop}")
     return Network(description["input_shape"], operations)
+
+
+def _check_integers(name: str, values: Any) -> None:
+    """Raise ValueError unless a list holds integers >= 0: `2.0`, `true` and `-1` would be taken for others."""
+    if not isinstance(values, list) or not all(type(value) is int and value >= 0 for value in values):
+        raise ValueError(f"{name} must be integers >= 0, got {values}")
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:

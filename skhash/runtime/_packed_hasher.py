@@ -372,9 +372,13 @@ def load_packed(path: str | os.PathLike[str], *, target: str | None = None, n_jo
     >>> hasher.bits
     8
     """
+    find_target(target)  # an error in the arguments is not one of the file
     network, expected = read(path)
-    hasher = PackedHasher(network, target=target, n_jobs=n_jobs)
-    found = hasher._probe_codes()
+    try:
+        hasher = PackedHasher(network, target=target, n_jobs=n_jobs)
+        found = hasher._probe_codes()
+    except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: its network cannot be run ({error!r}).") from error
     if found != expected:
         raise RuntimeError(
             f"{path}: self-test failed: the probe batch has codes {' '.join(found)}, expected {' '.join(expected)}. "

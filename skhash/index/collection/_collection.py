@@ -31,7 +31,7 @@ class Collection:
 
     Each change returns a new collection, or raises and changes nothing. Old and new collection share `buffers`, to
     whose ends `add` appends, and the `lookup`: so only the newest collection may be changed again. Older ones stay
-    valid, except after `update`, which writes into the rows of a buffer.
+    valid, because no row of theirs is ever written to: other threads may search them.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Collection:
         Over-allocated arrays; the field of the same name is a prefix view of its buffer. A field without a buffer
         belongs to the user, or to a file, and is never written to.
     lookup : IdLookup, default=IdLookup()
-        Finds rows by id, and learns from each question.
+        Finds rows by id, and learns from each call.
     """
 
     codes: NDArray[np.uint64]
@@ -85,8 +85,7 @@ class Collection:
         return {**vars(self), "buffers": {}, "lookup": IdLookup()}  # both can be rebuilt
 
     def share(self) -> Collection:
-        """Return a twin over the same memory, which neither of the two writes to from now on."""
-        self.buffers.clear()
+        """Return a twin over the same memory, to whose rows neither of the two ever writes."""
         return replace(self, buffers={}, lookup=IdLookup())
 
     def add(self, codes: NDArray[np.uint64], y: ArrayLike | None = None, ids: IdsLike | None = None) -> Collection:
@@ -127,8 +126,10 @@ class Collection:
         if y is not None:
             labels, new, buffers = self._read_more_labels(y, len(codes))
             assert labels is not None
-            labels = replace(labels, codes=_copy_on_write(labels.codes, "labels", buffers))
-        own = _copy_on_write(self.codes, "codes", buffers)
+            labels = replace(labels, codes=labels.codes.copy())
+            buffers["labels"] = labels.codes
+        # Copies, because the old arrays belong to the user, or a search in another thread reads them.
+        own = buffers["codes"] = self.codes.copy()
         own[rows] = codes
         if labels is not None and new is not None:
             labels.codes[rows] = new.codes
@@ -260,10 +261,3 @@ def _is_mask(where: Any) -> bool:
         and len(where) > 0
         and all(isinstance(value, (bool, np.bool_)) for value in where)
     )
-
-
-def _copy_on_write(array: NDArray[Any], name: str, buffers: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """Return an array that may be written to: a copy if it belongs to the user or is shared."""
-    if name not in buffers:
-        array = buffers[name] = array.copy()
-    return array

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from numbers import Integral
 from sys import getsizeof
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -104,16 +105,24 @@ class IdLookup:
 
     The search structure is built on demand. For int64 ids it is their sorted order (None if they ascend) and a
     dictionary of the rows appended since; for other ids it is the dictionary only. An id may occur again after its row
-    was removed: the last row counts.
+    was removed: the last row counts. Several threads may call it, also with prefixes of the array.
     """
 
     def __init__(self) -> None:
         # Number of rows known, number of rows in the order, the order, and the rows of the other ids.
         self._known: tuple[int, int, NDArray[np.int64] | None, dict[Any, int]] = 0, 0, None, {}
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[type[IdLookup], tuple[()]]:
+        """Return an empty lookup for copies and pickles: it can be rebuilt."""
+        return type(self), ()
 
     def find(self, ids: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.int64]:
         """Find the last row of each of the `wanted` ids, -1 for unknown ones."""
-        n_ordered, order, recent = self._catch_up(ids)
+        with self._lock:  # or an older caller could put its row of an id over the later one of a newer caller
+            n_known, n_ordered, order, recent = self._catch_up(ids)
+        if n_known > len(ids):  # a change came after this search began, and the lookup knows later rows
+            return IdLookup().find(ids, wanted)
         rows = np.full(len(wanted), -1)
         if ids.dtype != object and wanted.dtype == object:
             integer = np.array([isinstance(label, Integral) for label in wanted], bool)
@@ -125,10 +134,12 @@ class IdLookup:
             rows = np.where(ids[places] == wanted, places, -1)
         if recent:
             rows = np.array([recent.get(label, row) for label, row in zip(wanted.tolist(), rows, strict=True)], int)
+            if (rows >= len(ids)).any():  # a change came just now
+                return IdLookup().find(ids, wanted)
         return rows
 
-    def _catch_up(self, ids: NDArray[Any]) -> tuple[int, NDArray[np.int64] | None, dict[Any, int]]:
-        """Index the rows appended since the last call; return the search structure."""
+    def _catch_up(self, ids: NDArray[Any]) -> tuple[int, int, NDArray[np.int64] | None, dict[Any, int]]:
+        """Index the rows appended since the last call; return the number of rows known and the search structure."""
         n_known, n_ordered, order, recent = self._known
         if n_known < len(ids):
             if ids.dtype == object or (n_ordered and len(ids) - n_ordered <= max(_MAX_RECENT, n_ordered // 8)):
@@ -137,7 +148,7 @@ class IdLookup:
                 n_ordered, recent = len(ids), {}
                 order = None if (ids[1:] >= ids[:-1]).all() else np.argsort(ids, kind="stable")
             self._known = len(ids), n_ordered, order, recent
-        return n_ordered, order, recent
+        return self._known
 
     @property
     def nbytes(self) -> int:

@@ -12,7 +12,7 @@ from skhash.utils import Labels, read_labels
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["read_more_labels", "vote"]
+__all__ = ["check_positions", "read_more_labels", "vote"]
 
 _TEXT = "OSU"
 
@@ -39,12 +39,22 @@ def vote(labels: Labels, rows: NDArray[np.int64]) -> Labels:
             votes += labels.codes[column]
         return replace(labels, codes=(2 * votes >= rows.shape[1]).astype(np.uint8))
     classes = labels.codes[rows]
+    check_positions(classes, len(labels.classes))
     votes = np.zeros(classes.shape, np.int64)
     for column in classes.T:
         votes += classes == column[:, None]
     # argmax takes the first of equal maxima, and neighbors are ordered nearest first.
     winners = np.take_along_axis(classes, votes.argmax(axis=1)[:, None], axis=1)
     return replace(labels, codes=winners[:, 0])
+
+
+def check_positions(positions: NDArray[np.int64], n_classes: int) -> None:
+    """Raise ValueError for positions of classes that do not exist, as a damaged file that is mapped may hold."""
+    if positions.size and not 0 <= positions.min() <= positions.max() < n_classes:
+        raise ValueError(
+            f"The labels are damaged: they must be positions in {n_classes} classes, got {positions.min()} to "
+            f"{positions.max()}. Run HammingIndex.verify on the folder."
+        )
 
 
 def read_more_labels(labels: Labels, y: ArrayLike, n_samples: int) -> tuple[Labels, Labels]:

@@ -223,7 +223,8 @@ class SearchEngine:
         self.bits = bits
         self.algorithm = algorithm
         self.last_search = {}
-        self._reset()
+        segment = Segment(codes, bits)
+        self._state = segment, AlgorithmChooser(segment, is_mapped(codes))
 
     def __reduce__(self) -> tuple[type[SearchEngine], tuple[Any, ...]]:
         """Return the codes without the tables, for copies and pickles."""
@@ -298,20 +299,28 @@ class SearchEngine:
             n_jobs=effective_n_jobs(request.n_jobs),  # pyright: ignore[reportArgumentType]  # joblib takes None,
         )
 
-    def extend(self, codes: NDArray[np.uint64]) -> None:
-        """Replace the codes by an extension of them; existing rows keep their positions.
+    def extend(self, codes: NDArray[np.uint64]) -> SearchEngine:
+        """Return an engine for an extension of the codes; existing rows keep their positions.
 
-        Tables are kept, and the new codes scanned beside them, until these are more than 5 % of all.
+        Tables are shared, and the new codes scanned beside them, until these are more than 5 % of all. This engine
+        stays as it is, so that searches in it may go on.
 
         Parameters
         ----------
         codes : ndarray of uint64 of shape (n, n_words)
             All codes, the old ones first.
+
+        Returns
+        -------
+        longer : SearchEngine
+            The engine that searches all codes.
         """
+        longer = type(self)(codes, self.bits, self.algorithm)
+        longer.last_search = self.last_search
         segment = self._state[0]
-        self.codes = codes
-        if segment.tables is None or len(codes) - len(segment.codes) > _MAX_TAIL * len(codes):
-            self._reset()
+        if segment.tables is not None and len(codes) - len(segment.codes) <= _MAX_TAIL * len(codes):
+            longer._state = self._state
+        return longer
 
     def memory_usage(self) -> dict[str, int]:
         """Compute the bytes of the codes and of the structures built for them.
@@ -327,11 +336,6 @@ class SearchEngine:
             "distinct_codes": 0 if segment.distinct is None else segment.distinct.nbytes,
             "tables": 0 if segment.tables is None else segment.tables.nbytes,
         }
-
-    def _reset(self) -> None:
-        """Start without tables."""
-        segment = Segment(self.codes, self.bits)
-        self._state = segment, AlgorithmChooser(segment, is_mapped(self.codes))
 
     def _search_segment(
         self, segment: Segment, chooser: AlgorithmChooser, queries: NDArray[np.uint64], request: SearchRequest

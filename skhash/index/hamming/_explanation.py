@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = ["ExplanationMixin"]
 class ExplanationMixin(_IndexState):
     """The method of `HammingIndex` that forecasts searches."""
 
+    @on_snapshot
     def explain(
         self,
         X: CodesLike | None = None,

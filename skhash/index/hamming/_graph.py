@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = ["GraphMixin"]
 class GraphMixin(_IndexState):
     """The methods of `HammingIndex` that compute graphs."""
 
+    @on_snapshot
     def kneighbors_graph(
         self,
         X: CodesLike | None = None,
@@ -52,6 +54,7 @@ class GraphMixin(_IndexState):
         distances, rows = self._nearest(X, n_neighbors)
         return self._graph(np.full(len(rows), rows.shape[1]), distances.ravel(), rows.ravel(), mode)
 
+    @on_snapshot
     def radius_neighbors_graph(
         self,
         X: CodesLike | None = None,

@@ -10,6 +10,7 @@ from skhash.index.hamming._graph import GraphMixin
 from skhash.index.hamming._prediction import LabeledMixin
 from skhash.index.hamming._rerank import RerankMixin
 from skhash.index.hamming._saving import SavedIndexMixin
+from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import split_by_query
 from skhash.index.hamming._updates import UpdateMixin
 from skhash.utils import Interval, StrOptions, fit_context
@@ -101,7 +102,8 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
     several billion comparisons per second and core for codes of 64 bits. Time grows with the number of 64-bit words.
     `add` appends codes in batches of any size at a cost that depends on the new codes only.
 
-    Any number of threads may search one index at the same time, but not while another thread changes it.
+    Any number of threads may search one index while one other thread changes it by `add`, `remove`, `update` or
+    `compact`: each call sees the index before a change or after it.
 
     References
     ----------
@@ -195,6 +197,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         *,
         where: IdsLike | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[Any]] | NDArray[Any]: ...
+    @on_snapshot
     def kneighbors(
         self,
         X: CodesLike | None = None,
@@ -267,6 +270,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         *,
         where: IdsLike | None = None,
     ) -> tuple[NDArray[np.object_], NDArray[np.object_]] | NDArray[np.object_]: ...
+    @on_snapshot
     def radius_neighbors(
         self,
         X: CodesLike | None = None,

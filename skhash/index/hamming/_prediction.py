@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.utils.validation import check_is_fitted
 
 from skhash.index.collection._labels import vote
+from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 from skhash.utils import available_if
 
@@ -29,6 +30,7 @@ class LabeledMixin(_IndexState):
     """The methods of `HammingIndex` that need labels."""
 
     @available_if(_may_have_labels)
+    @on_snapshot
     def predict(self, X: CodesLike | None) -> NDArray[Any]:
         """Predict labels by a vote of the `n_neighbors` nearest codes (of all, if there are fewer).
 
@@ -51,6 +53,7 @@ class LabeledMixin(_IndexState):
         return vote(labels, rows).decode()
 
     @available_if(_may_have_labels)
+    @on_snapshot
     def score(self, X: CodesLike, y: ArrayLike, **options: Any) -> float:
         """Compute the mean average precision of ranking all indexed codes for each query.
 

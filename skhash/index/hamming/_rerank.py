@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skhash.bitops import kernel, popcount
 from skhash.codes import as_packed, binarize
 from skhash.index.collection._ids import read_ids
+from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 from skhash.utils import read_only
 
@@ -92,6 +93,7 @@ def vector_scores(vectors, query, cosine, scores):
 class RerankMixin(_IndexState):
     """The second stage of a search in `HammingIndex`."""
 
+    @on_snapshot
     def rerank(
         self,
         X: CodesLike,

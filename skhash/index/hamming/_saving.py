@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 from skhash.index.storage._blocks import IndexFacts, add_blocks, append_to, create, live_blocks, open_current
 from skhash.index.storage._format import check_index
@@ -28,6 +29,7 @@ __all__ = ["SavedIndexMixin"]
 class SavedIndexMixin(_IndexState):
     """The methods of `HammingIndex` that read and write folders."""
 
+    @on_snapshot
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the index as the contents of a folder.
 
@@ -187,6 +189,7 @@ class SavedIndexMixin(_IndexState):
                 f"The index was saved by skhash {saved.library} with parameters unknown to this release: {unknown}."
             )
         index = cls(**facts.parameters)
+        index._validate_params()
         index.bits_ = index.n_features_in_ = facts.bits
         if facts.feature_names is not None:
             index.feature_names_in_ = np.array(facts.feature_names, dtype=object)

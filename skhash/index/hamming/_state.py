@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skhash.codes import as_packed, binarize, from_bitarray
 from skhash.index.collection._collection import Collection
 from skhash.index.engine._engine import NearestRequest, RadiusRequest, SearchEngine
+from skhash.index.hamming._snapshot import Snapshot
 from skhash.utils import restore_on_error
 
 if TYPE_CHECKING:
@@ -36,10 +37,8 @@ class _IndexState(BaseEstimator):
 
     Attributes
     ----------
-    _collection : Collection
-        The codes with ids and labels; set by `fit`.
-    _engine : SearchEngine
-        Searches the codes of the collection; missing after unpickling. Use `_get_engine`.
+    _snapshot : Snapshot
+        The codes with ids and labels, and their search engine; set by `fit`, and replaced as a whole by each change.
     """
 
     n_neighbors: int
@@ -51,31 +50,39 @@ class _IndexState(BaseEstimator):
     bits_: int
     n_features_in_: int
     feature_names_in_: NDArray[Any]
-    _collection: Collection
-    _engine: SearchEngine
+    _snapshot: Snapshot
+
+    @property
+    def _collection(self) -> Collection:
+        """The codes with ids and labels. Read it once, or in a method `on_snapshot`: a change replaces it."""
+        return self._snapshot.collection
 
     @property
     def codes_(self) -> NDArray[np.uint64]:
         """The codes as packed words."""
-        return self._collection.live(self._collection.codes)
+        collection = self._collection
+        return collection.live(collection.codes)
 
     @property
     def ids_(self) -> NDArray[Any]:
         """The ids of the codes."""
-        return self._collection.ids_of(self._collection.live_rows())
+        collection = self._collection
+        return collection.ids_of(collection.live_rows())
 
     @property
     def labels_(self) -> Labels | None:
         """The labels of the codes, or None."""
-        labels = self._collection.labels
-        return None if labels is None else replace(labels, codes=self._collection.live(labels.codes))
+        collection = self._collection
+        labels = collection.labels
+        return None if labels is None else replace(labels, codes=collection.live(labels.codes))
 
     @property
     def classes_(self) -> NDArray[Any]:
         """The classes; the attribute does not exist without labels."""
-        if self._collection.labels is None:
+        labels = self._collection.labels
+        if labels is None:
             raise AttributeError("HammingIndex was fitted without labels, so it has no classes_.")
-        return self._collection.labels.classes
+        return labels.classes
 
     @property
     def n_samples_fit_(self) -> int:
@@ -98,17 +105,14 @@ class _IndexState(BaseEstimator):
         return read_codes(self, X, reset=reset)
 
     def _keep(self, collection: Collection, engine: SearchEngine | None = None) -> Self:
-        """Store a collection, with an engine that knows its codes or a new one."""
-        self._engine = engine or SearchEngine(collection.codes, self.bits_, self.algorithm)
-        self._collection = collection
+        """Store a collection, with an engine that knows its codes or a new one, in one step."""
+        engine = engine or SearchEngine(collection.codes, self.bits_, self.algorithm)
+        self._snapshot = Snapshot(collection, self.bits_, engine)
         return self
 
     def _get_engine(self) -> SearchEngine:
         """Return the engine, or a new one after unpickling and for another algorithm."""
-        engine = getattr(self, "_engine", None)
-        if engine is None or engine.algorithm != self.algorithm:
-            engine = self._engine = SearchEngine(self._collection.codes, self.bits_, self.algorithm)
-        return engine
+        return self._snapshot.engine(self.algorithm)
 
     def _nearest(
         self, X: CodesLike | None, n_neighbors: int | None = None, where: IdsLike | None = None
@@ -176,9 +180,8 @@ class _IndexState(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         # Of a pickle, or of a shallow copy, which must share neither memory that is written to nor the engine.
         state = dict(cast("dict[str, Any]", super().__getstate__()))
-        state.pop("_engine", None)
-        if "_collection" in state:
-            state["_collection"] = self._collection.share()
+        if "_snapshot" in state:
+            state["_snapshot"] = state["_snapshot"].share()
         return state
 
 

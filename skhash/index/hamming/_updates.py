@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sklearn.utils.validation import check_is_fitted
 
+from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 from skhash.utils import fit_context
 
@@ -43,12 +44,11 @@ class UpdateMixin(_IndexState):
         self : HammingIndex
             The index.
         """
-        if not hasattr(self, "_collection"):
+        if not hasattr(self, "_snapshot"):
             return self._build(X, y, ids)
         codes = self._read_codes(X, reset=False)
-        collection, engine = self._collection.add(codes, y, ids), self._get_engine()
-        engine.extend(collection.codes)
-        return self._keep(collection, engine)
+        collection = self._collection.add(codes, y, ids)
+        return self._keep(collection, self._get_engine().extend(collection.codes))
 
     def add(self, X: CodesLike, y: ArrayLike | None = None, *, ids: IdsLike | None = None) -> Self:
         """Append codes; another name for `partial_fit`.
@@ -130,7 +130,8 @@ class UpdateMixin(_IndexState):
 
         Notes
         -----
-        Arrays passed to `fit` are never written to: the first update copies the codes.
+        An update copies the codes, for arrays passed to `fit` and those that a search may read at this moment are never
+        written to: replace many codes at once rather than one by one.
         """
         check_is_fitted(self)
         codes = self._read_codes(X, reset=False)
@@ -161,6 +162,7 @@ class UpdateMixin(_IndexState):
         check_is_fitted(self)
         return label in self._collection
 
+    @on_snapshot
     def memory_usage(self) -> dict[str, int]:
         """Compute the bytes that the index takes.
 

@@ -62,7 +62,8 @@ class Writer:
         self._name = f"{role}-{secrets.token_hex(8)}.bin"
         if entry is not None:
             self.size, self._crcs, self._name = entry["size"], _split_crcs(entry["crc32"]), entry["name"]
-        self._file = open(folder / self._name, "xb" if entry is None else "r+b")  # noqa: SIM115
+        self._path, self._start = folder / self._name, self.size
+        self._file = open(self._path, "xb" if entry is None else "r+b")  # noqa: SIM115
         self._file.truncate(self.size)  # what an interrupted change may have left
         self._file.seek(self.size)
 
@@ -89,6 +90,13 @@ class Writer:
         """Close the file, finished or not."""
         self._file.close()
 
+    def discard(self) -> None:
+        """Close the file and remove what was appended; a new file is left to `sweep`."""
+        with suppress(OSError):  # also when there is no space left to flush to
+            self._file.close()
+        with suppress(OSError):
+            os.truncate(self._path, self._start)
+
     def __enter__(self) -> Self:
         return self
 
@@ -101,7 +109,10 @@ class Writer:
 def prepare(path: str | os.PathLike[str]) -> Path:
     """Create the folder if it is missing; raise ValueError if it holds other files than an index or parts of one."""
     folder = Path(path)
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    for created in missing:  # a finished first save must survive a power failure, and so must the names above it
+        sync_folder(created.parent)
     foreign = [name for name in sorted(os.listdir(folder)) if not _is_ours(name)]
     if foreign and not (folder / HEADER).exists():
         raise ValueError(f"{folder} holds other files, such as {foreign[0]!r}, expected a new folder or a saved index.")
@@ -180,10 +191,12 @@ def read_header(folder: str | os.PathLike[str], format_name: str, version: int) 
         raise FileNotFoundError(
             f"{folder} is not a saved index, or the first save to it was not finished: no {HEADER}."
         )
+    if not path.is_file():
+        raise ValueError(f"{path} is a folder, expected a file.")
     raw = path.read_bytes()
     try:
         header = json.loads(raw)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise ValueError(f"{path} is damaged: not JSON ({error}).") from None
     found = header.get("format") if isinstance(header, dict) else header
     if found != format_name:

@@ -15,7 +15,7 @@ import numpy as np
 
 from skhash.index.collection._collection import Collection
 from skhash.index.storage import _atomic_folder as _folder
-from skhash.index.storage._format import FORMAT, VERSION, IndexWriter, read_index, read_index_header
+from skhash.index.storage._format import FORMAT, VERSION, IndexWriter, read_current, read_index, read_index_header
 
 if TYPE_CHECKING:
     import os
@@ -111,16 +111,7 @@ def open_current(folder: Path, mmap: bool = True) -> SavedIndex:
     ValueError
         If the folder is not a saved index, of a newer version, or damaged.
     """
-    failed_with = None
-    while True:
-        try:
-            return _read(folder, read_index_header(folder), mmap)
-        except FileNotFoundError:
-            # A save may have come between a header and its files; with the same header once more they are missing.
-            current = _folder.read_header(folder, FORMAT, VERSION)
-            if current == failed_with:
-                raise
-            failed_with = current
+    return read_current(folder, lambda header: _read(folder, header, mmap))
 
 
 def live_blocks(

@@ -22,6 +22,7 @@ Without a file of ids, the id of a code is its row.
 from __future__ import annotations
 
 import json
+import re
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -29,17 +30,21 @@ import numpy as np
 
 from skhash import __version__
 from skhash.index.collection._ids import check_unique
+from skhash.index.collection._labels import check_positions
 from skhash.index.storage import _atomic_folder as _folder
 from skhash.utils import Labels
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
-    from typing import Self
+    from typing import Self, TypeVar
 
     from numpy.typing import NDArray
 
-__all__ = ["IndexWriter", "check_index", "read_index", "read_index_header"]
+    Result = TypeVar("Result")
+
+__all__ = ["IndexWriter", "check_index", "read_current", "read_index", "read_index_header"]
 
 FORMAT, VERSION = "skhash.HammingIndex", 1
 _CLASS_KINDS = ["bool", "float16", "float32", "float64", "object", "str"]
@@ -62,6 +67,7 @@ class IndexWriter:
 
     def __init__(self, folder: Path, header: dict[str, Any] | None = None) -> None:
         self._folder = folder
+        self._committed = False
         self._writers: dict[str, _folder.Writer] = {}
         self._files: dict[str, Any] = {} if header is None else header["files"]
         self._forms: dict[str, tuple[str, list[int]]] = {
@@ -79,7 +85,7 @@ class IndexWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for writer in self._writers.values():
-            writer.close()
+            writer.close() if self._committed else writer.discard()
         _folder.sweep(self._folder)
 
     def add(self, codes: NDArray[np.uint64], labels: Labels | None = None, ids: NDArray[Any] | None = None) -> None:
@@ -109,6 +115,7 @@ class IndexWriter:
             if ids.dtype == object or not (ids[1:] > ids[:-1]).all():
                 check_unique(ids)
         about = {"format": FORMAT, "version": VERSION, "library": __version__, "n": self.n}
+        self._committed = True  # before the header is replaced, for an interruption may come right after that
         _folder.commit(self._folder, {**about, **facts, "files": files})
 
     def _write(self, role: str, rows: NDArray[Any], dtype: str) -> None:
@@ -149,7 +156,13 @@ def read_index_header(folder: Path) -> dict[str, Any]:
     try:
         _check_header(folder, header)
         _ = [header[fact] for fact in ("next_id", "parameters", "feature_names")]
-    except (AttributeError, KeyError, TypeError) as error:  # no writer of ours, but anyone can compute a checksum
+        _check_facts(folder, header)
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+    ) as error:  # no writer of ours, but anyone can compute a checksum
         raise ValueError(f"{folder}: the header is incomplete or malformed ({error!r}).") from error
     return header
 
@@ -157,7 +170,7 @@ def read_index_header(folder: Path) -> dict[str, Any]:
 def _check_header(folder: Path, header: dict[str, Any]) -> None:
     """Check the entries about files against each other and against the sizes of the files."""
     n, bits, files = header["n"], header["bits"], header["files"]
-    if not isinstance(n, int) or not isinstance(bits, int) or n < 0 or bits < 1:
+    if type(n) is not int or type(bits) is not int or not 0 <= n < 2**62 or not 1 <= bits < 2**31:
         raise ValueError(f"{folder}: expected integers n >= 0 and bits >= 1, got n={n!r}, bits={bits!r}.")
     columns = files["labels"]["shape"][1:] if "labels" in files else []
     expected = {
@@ -175,11 +188,30 @@ def _check_header(folder: Path, header: dict[str, Any]) -> None:
     for role, entry in files.items():
         _check_form(folder, role, entry, expected[role])
         _folder.check_size(folder, entry)
+        if not _is_checksum(entry["crc32"], 8 * -(-entry["size"] // _folder.CHUNK)):
+            raise ValueError(f"{folder}: expected a crc32 of 8 hexadecimal digits per chunk, got {entry['crc32']!r}.")
+
+
+def _check_facts(folder: Path, header: dict[str, Any]) -> None:
+    """Check the types of the other entries."""
+    next_id, names, parameters = header["next_id"], header["feature_names"], header["parameters"]
+    if next_id is None and "ids" not in header["files"]:
+        raise ValueError(f"{folder}: expected an integer next_id or a file of ids, got neither.")
+    if next_id is not None and (type(next_id) is not int or not header["n"] <= next_id < 2**63):
+        raise ValueError(f"{folder}: expected next_id null or an integer >= n, got {next_id!r}.")
+    if names is not None and not (len(names) == header["bits"] and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"{folder}: expected feature_names null or {header['bits']} strings, got {names!r}.")
+    if not isinstance(parameters, dict) or not isinstance(header["library"], str):
+        raise ValueError(f"{folder}: expected an object of parameters and the text library, got {parameters!r}.")
 
 
 def _check_form(folder: Path, role: str, entry: dict[str, Any], expected: list[tuple[str, Any]]) -> None:
     """Compare dtype and shape with those of a file of this role, and its size with theirs."""
     dtype, shape, size = entry["dtype"], entry["shape"], entry["size"]
+    if not all(type(number) is int and number >= 0 for number in (size, *shape)):
+        raise ValueError(f"{folder}: expected a size and a shape of integers >= 0 of {role}, got {size!r}, {shape!r}.")
+    if role == "classes" and (entry["kind"] not in _CLASS_KINDS or len(shape) != 1):
+        raise ValueError(f"{folder}: expected classes of a kind in {_CLASS_KINDS}, got {entry['kind']!r}, {shape!r}.")
     if not any(dtype == known and rows in (None, shape) for known, rows in expected):
         accepted = " or ".join(f"{known} of shape {rows}" for known, rows in expected)
         raise ValueError(f"{folder}: the header says {role} are {dtype} of shape {shape}, expected {accepted}.")
@@ -188,6 +220,11 @@ def _check_form(folder: Path, role: str, entry: dict[str, Any], expected: list[t
             f"{folder}: the header says {role} of shape {shape} have {size} bytes, "
             f"expected {prod(shape) * int(dtype[-1])}."
         )
+
+
+def _is_checksum(digits: object, n_digits: int) -> bool:
+    """Check whether a value is text of hexadecimal digits."""
+    return isinstance(digits, str) and len(digits) == n_digits and re.fullmatch("[0-9a-f]*", digits) is not None
 
 
 def read_index(
@@ -200,21 +237,44 @@ def read_index(
     if "labels" in arrays:
         found = arrays["labels"]
         classes = read_classes(folder, files["classes"]) if found.ndim == 1 else np.arange(found.shape[1])
+        if found.ndim == 1 and len(found) <= _RECODED_AT_ONCE:  # more would take long to read; `vote` checks these
+            check_positions(found, len(classes))
         labels = Labels(found, classes)
     return arrays["codes"], labels, arrays.get("ids")
 
 
 def check_index(folder: Path) -> None:
-    """Compare all files with their checksums."""
-    for entry in read_index_header(folder)["files"].values():
-        _folder.check(folder, entry)
+    """Compare all files with their checksums, even while others save to the folder."""
+
+    def check(header: dict[str, Any]) -> None:
+        for entry in header["files"].values():
+            _folder.check(folder, entry)
+
+    read_current(folder, check)
+
+
+def read_current(folder: Path, read: Callable[[dict[str, Any]], Result]) -> Result:
+    """Call `read` with the header, and again with a newer one if a save has replaced the files in between."""
+    failed_with = None
+    while True:
+        try:
+            return read(read_index_header(folder))
+        except FileNotFoundError:
+            # With the same header once more the files are missing.
+            current = _folder.read_header(folder, FORMAT, VERSION)
+            if current == failed_with:
+                raise
+            failed_with = current
 
 
 def read_classes(folder: Path, entry: dict[str, Any]) -> NDArray[Any]:
     """Read the classes of single labels."""
     if entry["kind"] not in _CLASS_KINDS:
         raise ValueError(f"{folder}: expected classes of a kind in {_CLASS_KINDS}, got {entry['kind']!r}.")
-    return np.array(_from_lines(folder, entry), dtype=np.dtype(entry["kind"]))
+    try:
+        return np.array(_from_lines(folder, entry), dtype=np.dtype(entry["kind"]))
+    except (OverflowError, TypeError) as error:
+        raise ValueError(f"{folder}: the classes are not of the kind {entry['kind']!r} ({error}).") from error
 
 
 def _read_array(folder: Path, entry: dict[str, Any], mmap: bool) -> NDArray[Any]:
@@ -247,7 +307,10 @@ def _to_json(value: Any) -> Any:
 def _from_lines(folder: Path, entry: dict[str, Any]) -> list[Any]:
     """Read values from JSON, one per line, and check their number."""
     lines = _folder.read(folder, entry).tobytes().removesuffix(b"\n").replace(b"\n", b",")
-    values = [_from_json(value) for value in json.loads(b"[" + lines + b"]")]
+    try:
+        values = [_from_json(value) for value in json.loads(b"[" + lines + b"]")]
+    except RecursionError:
+        raise ValueError(f"{folder / entry['name']} is damaged: nested too deeply.") from None
     if len(values) != entry["shape"][0]:
         raise ValueError(f"{folder / entry['name']}: expected {entry['shape'][0]} values, got {len(values)}.")
     return values

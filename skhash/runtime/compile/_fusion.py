@@ -46,6 +46,7 @@ _STEPS: dict[type[Operation], Callable[[Any, int], _Step]] = {
 }
 _ELEMENTWISE = tuple(_STEPS)
 _MONOTONE = (Affine, Clip, MaxPool)  # preserve or reverse order, so a sign after them is a comparison of the sum
+_MAX_STEPS = 32  # of a kernel: the time to compile it grows with the square of them
 
 
 @dataclass
@@ -121,7 +122,7 @@ def fuse(ops: FusedOps, value: int, network: Network, consumers: Consumers, avai
     available : collection of int
         Values that can be added, because they are computed before.
     """
-    while len(consumers[value]) == 1 and consumers[value][0] != CALLER:
+    while len(consumers[value]) == 1 and consumers[value][0] != CALLER and len(ops.steps) < _MAX_STEPS:
         number = consumers[value][0]
         operation = network.operations[number]
         if not _can_fuse(ops, operation, value, available):
@@ -154,7 +155,7 @@ def _path_to_sign(number: int, network: Network, consumers: Consumers) -> list[i
     path = [number]
     while isinstance(network.operations[path[-1]], _ELEMENTWISE):
         following = consumers[path[-1] + 1]
-        if len(following) != 1 or following[0] == CALLER:
+        if len(following) != 1 or following[0] == CALLER or len(path) >= _MAX_STEPS:
             return []
         path.append(following[0])
     return path if isinstance(network.operations[path[-1]], Sign) else []

@@ -40,7 +40,7 @@ class PackedWeights:
 def strip_weights(operation: Operation) -> Operation:
     """Return the operation without the values of its weights; plans need only the shape once weights are packed."""
     if isinstance(operation, BinaryConv):
-        return replace(operation, bits=None)
+        return replace(operation, bits=np.broadcast_to(np.uint8(0), operation.bits.shape))
     if isinstance(operation, RealConv):
         return replace(operation, weight=np.broadcast_to(np.float32(0), operation.weight.shape))
     return operation

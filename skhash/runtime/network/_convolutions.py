@@ -59,8 +59,8 @@ class _Conv(Operation):
     padding: int
 
     def _convolved(self, source: Map, kind: Kind) -> Map:
-        if self.weight.ndim != 4:
-            raise ValueError(f"weight has shape {self.weight.shape}, expected 4 dimensions.")
+        if self.weight.ndim != 4 or not self.weight.size:
+            raise ValueError(f"weight has shape {self.weight.shape}, expected 4 dimensions, each >= 1.")
         self._require_channels(source, "weight", axis=3)
         return Map(kind, *window_output(source, self.kernel, self.stride, self.padding), len(self.weight))
 
@@ -220,7 +220,8 @@ class BinaryConv(Operation):
             raise ValueError(f"shape is {self.shape}, but the source has {source.channels} channels.")
         if self.padding_value not in get_args(PaddingValue):
             raise ValueError(f"padding_value must be one of {get_args(PaddingValue)}, got {self.padding_value!r}.")
-        # A plan strips the weights (None) after it has packed them.
-        if self.bits is not None and self.bits.shape != (-(-self.n_weights // 8),):
+        if self.bits.shape != (-(-self.n_weights // 8),):
             raise ValueError(f"bits has shape {self.bits.shape}, expected {(-(-self.n_weights // 8),)}.")
+        if self.n_weights % 8 and self.bits[-1] >> self.n_weights % 8:
+            raise ValueError(f"the spare bits of the last byte of bits must be 0, got the byte {self.bits[-1]}.")
         return Map("integer", *window_output(source, self.kernel, self.stride, self.padding), self.shape[0])

@@ -14,14 +14,16 @@ Values are maps `(height, width, channels)` of one of four kinds:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from operator import index
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skhash.runtime.network._convolutions import BinaryConv, Int8Conv, Lookup, RealConv
 from skhash.runtime.network._elementwise import Add, Affine, Clip, Concat, RPReLU, Sign, SignsToReal
-from skhash.runtime.network._operation import Map, Operation
+from skhash.runtime.network._operation import LARGEST_SIDE, Map, Operation
 from skhash.runtime.network._pools import AvgPool, GlobalAvgPool, MaxPool
 
 if TYPE_CHECKING:
@@ -42,7 +44,11 @@ OPERATIONS: dict[str, type[Operation]] = {
         *(MaxPool, AvgPool, GlobalAvgPool),
     )
 }
-_LARGEST_SIDE = 2**15
+# Far beyond what networks need; a few bytes of a file must not take all memory or run for minutes.
+_MAX_OPERATIONS = 2**12
+_MAX_ELEMENTS = 2**26  # of a map
+_MAX_TOTAL = 2**28  # of all maps
+_MAX_WORK = 2**38  # multiplications of all windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +83,13 @@ class Network:
     _maps: list[Map] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        shape = tuple(int(side) for side in self.input_shape)
-        if len(shape) not in (1, 3) or not all(1 <= side < _LARGEST_SIDE for side in shape):
+        try:
+            shape = tuple(index(side) for side in self.input_shape)
+        except TypeError:
+            shape = ()
+        if len(shape) not in (1, 3) or not all(1 <= side <= LARGEST_SIDE for side in shape):
             raise ValueError(
-                f"input_shape must be (height, width, channels) or (n_features,), each from 1 to {_LARGEST_SIDE - 1}, "
+                f"input_shape must be (height, width, channels) or (n_features,), integers from 1 to {LARGEST_SIDE}, "
                 f"got {self.input_shape!r}."
             )
         object.__setattr__(self, "input_shape", shape)
@@ -114,6 +123,10 @@ class Network:
     def _check(self) -> list[Map]:
         """Compute the maps; `ValueError` if an operation does not fit its sources."""
         maps = [Map("pixels", *self.input_shape) if self.takes_images else Map("real", 1, 1, *self.input_shape)]
+        if len(self.operations) > _MAX_OPERATIONS:
+            raise ValueError(f"A network must have <= {_MAX_OPERATIONS} operations, got {len(self.operations)}.")
+        total = work = 0
+        _check_elements("The input", maps[0])
         for number, operation in enumerate(self.operations):
             if not isinstance(operation, Operation):
                 raise ValueError(f"operations[{number}] is {operation!r}, expected an operation of skhash.runtime.")
@@ -123,8 +136,16 @@ class Network:
                     raise ValueError(f"{name} reads value {source}, expected one from 0 to {number}.")
             try:
                 maps.append(operation.result(*(maps[source] for source in operation.sources)))
-            except ValueError as error:
+            except (TypeError, ValueError) as error:  # TypeError: another number of sources
                 raise ValueError(f"{name}: {error}") from None
+            _check_elements(name, maps[-1])
+            total += maps[-1].n_pixels * maps[-1].channels
+            work += maps[-1].n_pixels * maps[-1].channels * _window_size(operation)
+            if total > _MAX_TOTAL or work > _MAX_WORK:
+                raise ValueError(
+                    f"{name}: all values together must have <= {_MAX_TOTAL} elements, computed from windows of "
+                    f"<= {_MAX_WORK} elements, got {total} and {work} so far."
+                )
         return maps
 
     def count_parameters(self) -> dict[str, int]:
@@ -143,3 +164,18 @@ class Network:
                 else:
                     counts["int8" if array.dtype == np.int8 else "real"] += array.size
         return counts
+
+
+def _check_elements(name: str, result: Map) -> None:
+    """Raise ValueError for a map that would take too much memory."""
+    if result.n_pixels * result.channels > _MAX_ELEMENTS:
+        raise ValueError(f"{name} is {result}, expected a map of <= {_MAX_ELEMENTS} elements.")
+
+
+def _window_size(operation: Operation) -> int:
+    """Return from how many elements an operation computes one."""
+    if isinstance(operation, BinaryConv):
+        return operation.limit
+    if isinstance(operation, (Int8Conv, RealConv)):
+        return math.prod(operation.weight.shape[1:])
+    return math.prod(operation.kernel) if isinstance(operation, (MaxPool, AvgPool)) else 1

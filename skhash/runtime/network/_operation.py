@@ -16,17 +16,43 @@ if TYPE_CHECKING:
 
     from skhash.runtime.network._fields import Sources
 
-__all__ = ["LARGEST_EXACT", "Map", "Operation", "window_output"]
+__all__ = ["LARGEST_EXACT", "LARGEST_SIDE", "Map", "Operation", "window_output"]
 
 Kind: TypeAlias = Literal["pixels", "real", "integer", "sign"]
 
 LARGEST_EXACT = 2**24  # float32 holds every integer up to here
 _Reader: TypeAlias = "tuple[Callable[[Any], Any], str]"
-_INTEGERS: _Reader = (lambda values: tuple(map(index, values)), "integers")
+LARGEST_SIDE = 2**15 - 1  # of maps, windows and strides
+_LARGEST_PADDING = 128
+
+
+def _integer(value: Any) -> int:
+    """Return an integer; TypeError for other numbers, which an address must not be computed from."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError
+    return index(value)
+
+
+def _number(value: Any) -> float:
+    """Return a real number as float; TypeError for text."""
+    if not isinstance(value, (int, float, np.number)) or isinstance(value, bool):
+        raise TypeError
+    return float(value)
+
+
+def _boolean(value: Any) -> bool:
+    """Return a bool; TypeError for anything else."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError
+    return bool(value)
+
+
+_INTEGERS: _Reader = (lambda values: tuple(map(_integer, values)), "integers")
 # How settings are read, by the annotation of their field (a string, since annotations are not evaluated).
 _READERS: dict[str, _Reader] = {
-    "int": (index, "an integer"),
-    "float": (float, "a number"),
+    "int": (_integer, "an integer"),
+    "float": (_number, "a number"),
+    "bool": (_boolean, "True or False"),
     **dict.fromkeys(("Sources", "Pair", "Shape"), _INTEGERS),
 }
 
@@ -66,8 +92,8 @@ class Map:
 class Operation:
     """Base class of the operations of a network; a subclass is a frozen dataclass whose first field is `sources`.
 
-    Arrays are converted to the types of `_dtypes`; None stays None. Settings must be of the types that they are
-    annotated with, because kernels compute addresses from them.
+    Arrays are converted to the types of `_dtypes`; None stays None where it is the default. Settings must be of the
+    types that they are annotated with, because kernels compute addresses from them.
     """
 
     sources: Sources
@@ -80,9 +106,12 @@ class Operation:
             if field.type in _READERS:
                 value = self._read_setting(field.name, *_READERS[cast("str", field.type)])
                 object.__setattr__(self, field.name, value)
+        optional = {field.name for field in fields(cast("Any", self)) if field.default is None}
         for name, dtype in self._dtypes.items():
             if getattr(self, name) is None:
-                continue
+                if name in optional:
+                    continue
+                raise TypeError(f"{type(self).__name__}: {name} must be an array, got None.")
             array = np.asarray(getattr(self, name), dtype=dtype)
             if dtype == np.float32 and np.isnan(array).any():
                 raise ValueError(f"{type(self).__name__}: {name} contains NaN.")
@@ -91,7 +120,7 @@ class Operation:
     def _read_setting(self, name: str, read: Callable[[Any], Any], expected: str) -> Any:
         try:
             return read(getattr(self, name))
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             message = f"{type(self).__name__}: {name} must be {expected}, got {getattr(self, name)!r}."
             raise TypeError(message) from None
 
@@ -139,13 +168,14 @@ class Operation:
     def _require_channels(self, source: Map, *names: str, axis: int = 0) -> None:
         for name in names:
             shape = getattr(self, name).shape
-            if len(shape) <= axis or shape[axis] != source.channels:
+            if len(shape) <= axis or shape[axis] != source.channels or (axis == 0 and len(shape) > 1):
                 raise ValueError(f"{name} has shape {shape}, but the source has {source.channels} channels.")
 
 
 def window_output(map_: Map, kernel: Sequence[int], stride: int, padding: int) -> tuple[int, int]:
     """Return height and width of the output of a sliding window; `ValueError` if the window does not fit once."""
-    if min(kernel) >= 1 and stride >= 1 and 0 <= padding < max(2, *kernel):
+    fits = len(kernel) == 2 and min(kernel) >= 1 and max(kernel) <= LARGEST_SIDE and 1 <= stride <= LARGEST_SIDE
+    if fits and 0 <= padding < max(2, *kernel) and padding <= _LARGEST_PADDING:
         sides = zip((map_.height, map_.width), kernel, strict=True)
         height, width = ((side + 2 * padding - k) // stride + 1 for side, k in sides)
         if min(height, width) >= 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from skhash.runtime.network._operation import Map, Operation, window_output
+from skhash.runtime.network._operation import LARGEST_SIDE, Map, Operation, window_output
 
 if TYPE_CHECKING:
     from skhash.runtime.network._fields import Pair, Sources
@@ -37,7 +37,7 @@ class MaxPool(Operation):
     def result(self, source: Map) -> Map:
         """Return a map of the source's kind; see `Operation.result`."""
         self._require_kind(source, "real", "integer")
-        if self.padding and 2 * self.padding > min(self.kernel):
+        if self.padding and 2 * self.padding > min(self.kernel, default=0):
             raise ValueError(f"padding must be <= half of the window {self.kernel}, got {self.padding}.")
         return Map(source.kind, *window_output(source, self.kernel, self.stride, self.padding), source.channels)
 
@@ -69,8 +69,12 @@ class AvgPool(Operation):
         self._require_kind(source, "real")
         if not self.partial:
             return Map("real", *window_output(source, self.kernel, self.stride, 0), source.channels)
+        if len(self.kernel) != 2:
+            raise ValueError(f"kernel must be height and width, got {self.kernel}.")
         sides = list(zip((source.height, source.width), self.kernel, strict=True))
-        if self.stride < 1 or not all(1 <= k < side + self.stride for side, k in sides):  # torch's own limits
+        if not 1 <= self.stride <= LARGEST_SIDE or not all(
+            1 <= k < side + self.stride for side, k in sides
+        ):  # torch's own limits
             raise ValueError(f"a window of {self.kernel} with stride {self.stride} does not fit {source}.")
         # A window must start inside the map, however far it extends beyond it.
         height, width = (min(-(-max(side - k, 0) // self.stride), (side - 1) // self.stride) + 1 for side, k in sides)

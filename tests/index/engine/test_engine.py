@@ -61,7 +61,7 @@ def test_same_as_the_scan(seed, bits, n, n_more, algorithm, flips, word, k, radi
         patch.setattr(_chooser, "_BUILD", 0)
         engine = SearchEngine(codes[:n], bits, algorithm)
         check(engine, queries, k, radius, None if allowed is None else allowed[:n])
-        engine.extend(codes)
+        engine = engine.extend(codes)
         for n_jobs in (None, 2):
             check(engine, queries, k, radius, allowed, n_jobs)
 
@@ -103,10 +103,11 @@ def test_appended_codes_are_scanned_until_there_are_many():
     engine = SearchEngine(codes[:1000], 64, "mih")
     engine.search(codes[:2], NearestRequest(1))
     tables = engine.memory_usage()["tables"]
-    engine.extend(codes[:1050])
+    old, engine = engine, engine.extend(codes[:1050])
+    assert old.codes.shape == (1000, 1)  # a search in it may go on
     assert engine.memory_usage() == {"codes": 8400, "distinct_codes": 0, "tables": tables}
     check(engine, codes[1040:1060], 5, 3)
-    engine.extend(codes)
+    engine = engine.extend(codes)
     assert engine.memory_usage()["tables"] == 0
     check(engine, codes[1040:1060], 5, 3)
     assert engine.memory_usage()["tables"] > tables

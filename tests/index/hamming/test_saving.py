@@ -20,7 +20,6 @@ from sklearn.exceptions import NotFittedError
 
 from skhash import HammingIndex
 from skhash.index.storage import _atomic_folder as _folder
-from skhash.index.storage import _blocks
 from skhash.index.storage import _format as _storage
 
 
@@ -267,16 +266,41 @@ def test_what_is_open_outlives_changes_of_the_folder(saved):
     assert_equal_indexes(HammingIndex.open(folder), opened)
 
 
-def test_opening_while_the_folder_is_saved_to_tries_again(saved, monkeypatch):
+@pytest.mark.parametrize("read_all", [False, True])
+def test_opening_while_the_folder_is_saved_to_tries_again(saved, monkeypatch, read_all):
     index, folder = saved
     headers = [_storage.read_index_header(folder)]
     index.save(folder)
     headers.append(_storage.read_index_header(folder))
     read = iter([*headers, headers[0], headers[0]])
-    monkeypatch.setattr(_blocks, "read_index_header", lambda folder: next(read))
-    assert_equal_indexes(HammingIndex.open(folder), index)
+    monkeypatch.setattr(_storage, "read_index_header", lambda folder: next(read))
+    if read_all:
+        HammingIndex.verify(folder)
+    else:
+        assert_equal_indexes(HammingIndex.open(folder), index)
     with pytest.raises(FileNotFoundError, match=r"is missing, but header\.json names it with \d+ bytes"):
-        HammingIndex.open(folder)
+        (HammingIndex.verify if read_all else HammingIndex.open)(folder)
+
+
+def test_a_failed_append_leaves_no_bytes(saved):
+    folder = saved[1]
+    before = {path.name: path.stat().st_size for path in folder.iterdir()}
+
+    def blocks():
+        yield random_codes(5, 70), ["ant"] * 5
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        HammingIndex.append_blocks(folder, blocks())
+    assert {path.name: path.stat().st_size for path in folder.iterdir()} == before
+    HammingIndex.verify(folder)
+
+
+def test_first_save_flushes_the_names_of_new_folders(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(_folder, "sync_folder", lambda folder: flushed.append(Path(folder)))
+    HammingIndex().fit(random_codes(2, 64)).save(tmp_path / "a" / "b")
+    assert {tmp_path, tmp_path / "a", tmp_path / "a" / "b"} == set(flushed)
 
 
 def test_appending_writes_only_what_is_new(saved):

@@ -1,0 +1,66 @@
+"""Snapshots of an index: every search reads one state, so that it may run beside a change."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from skhash.index.engine._engine import SearchEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skhash.index.collection._collection import Collection
+
+    Method = TypeVar("Method", bound=Callable[..., Any])
+
+__all__ = ["Snapshot", "on_snapshot"]
+
+
+class Snapshot:
+    """A collection with the engine that searches its codes. A change of an index replaces both at once.
+
+    Parameters
+    ----------
+    collection : Collection
+        Codes with ids and labels, none of which changes.
+    bits : int
+        Code length.
+    engine : SearchEngine, default=None
+        An engine that knows the codes; None means a new one at first use.
+    """
+
+    collection: Collection
+
+    def __init__(self, collection: Collection, bits: int, engine: SearchEngine | None = None) -> None:
+        self.collection = collection
+        self._bits = bits
+        self._engine = engine
+
+    def engine(self, algorithm: Literal["auto", "brute", "mih"]) -> SearchEngine:
+        """Return the engine, or a new one for another algorithm."""
+        engine = self._engine
+        if engine is None or engine.algorithm != algorithm:
+            # Of two threads that come here at once, one keeps an engine that only it uses: slower, never wrong.
+            engine = self._engine = SearchEngine(self.collection.codes, self._bits, algorithm)
+        return engine
+
+    def share(self) -> Snapshot:
+        """Return a twin for a pickle or a copy: the same memory, another engine, and changes that do not meet."""
+        return Snapshot(self.collection.share(), self._bits)
+
+
+def on_snapshot(method: Method) -> Method:
+    """Run a method of an index on a shallow copy of it, which changes of the index do not reach.
+
+    Copying the dictionary of attributes is atomic, and a change replaces one attribute: so the method sees the state
+    before the change or the one after it, without a lock.
+    """
+
+    @wraps(method)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        view = object.__new__(type(self))
+        view.__dict__ = self.__dict__.copy()
+        return method(view, *args, **kwargs)
+
+    return cast("Method", wrapper)
