@@ -57,7 +57,7 @@ def open_image(item: str | os.PathLike[str] | Image, background: str | tuple[int
         If the file is not an image, is damaged or too large, or has values outside of the range.
     """
     image_module = import_optional("PIL.Image", extra="vision", purpose="Reading image files")
-    name = f"a PIL image of mode {item.mode!r}" if is_pil(item) else repr(str(item))
+    name = f"a PIL image of mode {getattr(item, 'mode', None)!r}" if is_pil(item) else repr(str(item))
     try:
         with warnings.catch_warnings():
             # As an error, Pillow's warning about a very large image can name the file.
@@ -109,7 +109,7 @@ def _decode(image: Any, name: str, background: str | tuple[int, int, int]) -> Im
     return image_module.alpha_composite(base, image).convert("L" if mode in ("1", "L") else "RGB")
 
 
-def _read_orientation(image: Any) -> object:
+def _read_orientation(image: Any) -> Any:
     """Return the orientation of EXIF, or None if there is none that can be read."""
     try:
         return image.getexif().get(_ORIENTATION)

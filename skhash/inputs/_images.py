@@ -101,6 +101,11 @@ def _read_image_array(X: Any) -> NDArray[Any]:
     is_tensor = hasattr(X, "detach")
     X = to_numpy(X, "X")
     X = check_array(X, allow_nd=True, dtype="numeric", ensure_min_features=0)
+    if X.dtype.kind in "iu" and X.dtype != np.uint8 and (X.min() < 0 or X.max() > 255):
+        raise ValueError(
+            f"X has integer pixels from {X.min()} to {X.max()}; expected 0 to 255. Scale them, or pass floats, which "
+            "are used as they are."
+        )
     if X.ndim == 3:
         return X[:, None]
     if X.ndim == 4:

@@ -319,3 +319,12 @@ def test_tensors_of_bfloat16_and_masked_images():
     torch.testing.assert_close(read_images(pixels).batch([0, 1]), pixels.detach().float())
     with pytest.raises(ValueError, match="X is a masked array"):
         read_images(np.ma.array(np.zeros((1, 5, 7)), mask=True))
+
+
+@pytest.mark.parametrize(("dtype", "values"), [(np.uint16, (0, 65535)), (np.int64, (-1, 255)), (np.int32, (0, 256))])
+def test_integer_pixels_out_of_range_are_refused(dtype, values):
+    X = np.zeros((2, 5, 7), dtype)
+    X[1, 0, :2] = values
+    with pytest.raises(ValueError, match=f"X has integer pixels from {values[0]} to {values[1]}; expected 0 to 255"):
+        read_images(X)
+    assert read_images(np.full((2, 5, 7), 255, dtype)).batch([0]).max() == 1
