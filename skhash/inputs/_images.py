@@ -16,6 +16,7 @@ from sklearn.utils import check_array
 
 from skhash.inputs._decoding import channels_are_last, is_pil
 from skhash.inputs._samples import DatasetSamples, ImageFiles, Samples
+from skhash.utils import to_numpy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +33,7 @@ def read_images(
     X: SamplesLike,
     shape: Sequence[int] | None = None,
     size: int | tuple[int, int] | None = None,
+    background: str | tuple[int, int, int] = "white",
 ) -> Samples | ImageFiles | DatasetSamples | None:
     """Read samples in any form except a feature matrix.
 
@@ -44,6 +46,9 @@ def read_images(
         different shape is an error. None takes the shape from the samples (for files, from the first one).
     size : int or tuple of (int, int), default=None
         Height and width to which image files are resized if `shape` is None.
+    background : str or tuple of int, default="white"
+        Color, as Pillow names it, on which transparent files and PIL images are composited. Arrays are not composited:
+        their fourth channel is kept.
 
     Returns
     -------
@@ -54,20 +59,23 @@ def read_images(
     ------
     ValueError
         If the samples do not have a valid shape, or a different one from `shape`.
+    TypeError
+        If `X` is a single path, an IterableDataset or a DataLoader.
     """
+    _refuse_other_types(X)
     if isinstance(X, torch.utils.data.Dataset):
         if len(X) == 0:  # pyright: ignore[reportArgumentType]  # map-style Datasets have a length
             raise ValueError("Found a Dataset with 0 sample(s) while a minimum of 1 is required.")
         samples = DatasetSamples.like_first(X)
     elif (files := _read_files(X)) is not None:
         if shape is not None and len(shape) == 3:
-            samples = ImageFiles(files, (shape[0], shape[1], shape[2]))
+            samples = ImageFiles(files, (shape[0], shape[1], shape[2]), background)
         else:
-            samples = ImageFiles.like_first(files, _check_size(size))
+            samples = ImageFiles.like_first(files, _check_size(size), background)
     elif getattr(X, "ndim", 2) > 2:
         samples = Samples(_read_image_array(X))
     elif isinstance(X, (list, tuple)) and X and getattr(X[0], "ndim", 0) > 1:
-        return read_images(_stack(X), shape)
+        return read_images(_stack(X), shape, background=background)
     else:
         return None
     if shape is not None and tuple(samples.sample_shape) != tuple(shape):
@@ -75,11 +83,29 @@ def read_images(
     return samples
 
 
+def _refuse_other_types(X: Any) -> None:
+    """Raise TypeError for a single path, an IterableDataset or a DataLoader."""
+    if isinstance(X, (str, os.PathLike)):
+        raise TypeError(
+            f"X is the single path {str(X)!r}; expected a list of paths of image files, for instance "
+            f"sorted(pathlib.Path({str(X)!r}).glob('*.jpg')) for a folder."
+        )
+    if isinstance(X, torch.utils.data.DataLoader):
+        raise TypeError("X is a DataLoader; expected its Dataset: pass X.dataset.")
+    if isinstance(X, torch.utils.data.IterableDataset):
+        raise TypeError("X is an IterableDataset; expected a Dataset with __len__ and __getitem__.")
+
+
 def _read_image_array(X: Any) -> NDArray[Any]:
     """Return an image array as (n, channels, height, width)."""
     is_tensor = hasattr(X, "detach")
-    X = X.detach().cpu().numpy() if is_tensor else X
+    X = to_numpy(X, "X")
     X = check_array(X, allow_nd=True, dtype="numeric", ensure_min_features=0)
+    if X.dtype.kind in "iu" and X.dtype != np.uint8 and (X.min() < 0 or X.max() > 255):
+        raise ValueError(
+            f"X has integer pixels from {X.min()} to {X.max()}; expected 0 to 255. Scale them, or pass floats, which "
+            "are used as they are."
+        )
     if X.ndim == 3:
         return X[:, None]
     if X.ndim == 4:
@@ -100,9 +126,13 @@ def _stack(images: Sequence[Any]) -> Any:
 
 
 def _read_files(X: Any) -> list[Any] | None:
-    """Return a sequence of paths or PIL images as a list, or None if `X` is anything else."""
-    if hasattr(X, "to_numpy") and getattr(X, "ndim", 0) == 1:
-        X = X.to_numpy()
+    """Return a sequence or column of paths or PIL images as a list, or None if `X` is anything else."""
+    if hasattr(X, "to_numpy"):
+        n_dims = len(getattr(X, "shape", (0,)))
+        if n_dims == 1 or (n_dims == 2 and X.shape[1] == 1):
+            X = np.asarray(X.to_numpy())
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "OU":
+        X = X[:, 0]
     if not isinstance(X, (list, tuple, np.ndarray)) or len(X) == 0 or (np.ndim(X[0]) > 0 and not is_pil(X[0])):
         return None
     if not (isinstance(X[0], (str, os.PathLike)) or is_pil(X[0])):

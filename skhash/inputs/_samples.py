@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from skhash.inputs._decoding import channels_are_last, is_integer, is_pil, open_image, scale_pixels
+from skhash.utils import to_numpy
 
 if TYPE_CHECKING:
     from typing import Self
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     AnySamples: TypeAlias = "Samples | ImageFiles | DatasetSamples | SampleSubset"
     Kind: TypeAlias = Literal["features", "images"]
     Rows: TypeAlias = Sequence[int] | NDArray[Any] | torch.Tensor
-
-_GRAY = ("1", "L", "I", "F")  # modes of PIL
 
 
 @dataclass(frozen=True)
@@ -84,19 +83,27 @@ class ImageFiles:
         The images.
     sample_shape : tuple of int
         (channels, height, width) to which every image is converted.
+    background : str or tuple of int, default="white"
+        Color on which transparent images are composited.
     """
 
     items: Sequence[Any]
     sample_shape: tuple[int, int, int]
+    background: str | tuple[int, int, int] = "white"
     kind: ClassVar[Kind] = "images"
     integer: ClassVar[bool] = True
 
     @classmethod
-    def like_first(cls, items: Sequence[Any], size: tuple[int, int] | None = None) -> Self:
+    def like_first(
+        cls,
+        items: Sequence[Any],
+        size: tuple[int, int] | None = None,
+        background: str | tuple[int, int, int] = "white",
+    ) -> Self:
         """Build samples with the channels of the first image (1 if it is gray, else 3), and its size unless given."""
-        image = open_image(items[0])
-        channels = 1 if image.mode in _GRAY else 3
-        return cls(items, (channels, *(size or (image.height, image.width))))
+        image = open_image(items[0], background)
+        channels = 1 if image.mode == "L" else 3
+        return cls(items, (channels, *(size or (image.height, image.width))), background)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -107,7 +114,7 @@ class ImageFiles:
 
     def _read(self, item: Any) -> NDArray[np.uint8]:
         channels, height, width = self.sample_shape
-        image = open_image(item).convert("L" if channels == 1 else "RGB")
+        image = open_image(item, self.background).convert("L" if channels == 1 else "RGB")
         if image.size != (width, height):
             image = image.resize((width, height))
         return np.array(image).reshape(height, width, channels).transpose(2, 0, 1)
@@ -131,7 +138,7 @@ class DatasetSamples:
     @classmethod
     def like_first(cls, dataset: Any) -> Self:
         """Build samples with the shape of the first item."""
-        return cls(dataset, tuple(_read_item(dataset[0]).shape))
+        return cls(dataset, tuple(_read_item(_get_item(dataset, 0)).shape))
 
     @property
     def kind(self) -> Kind:
@@ -148,10 +155,10 @@ class DatasetSamples:
     @property
     def integer(self) -> bool:
         """Whether the values are integers. Integer pixels are divided by 255."""
-        return is_integer(_read_item(self.dataset[0]))
+        return is_integer(_read_item(_get_item(self.dataset, 0)))
 
     def _read(self, row: int) -> torch.Tensor:
-        item = _read_item(self.dataset[row])
+        item = _read_item(_get_item(self.dataset, row))
         if tuple(item.shape) != self.sample_shape:
             raise ValueError(f"Item {row} of the Dataset has shape {tuple(item.shape)}, expected {self.sample_shape}.")
         return item
@@ -159,11 +166,11 @@ class DatasetSamples:
     def targets(self) -> NDArray[Any] | None:
         """Return the labels: the dataset's attribute `targets`, or the second part of every item, or None."""
         if hasattr(self.dataset, "targets"):
-            return np.asarray(self.dataset.targets)
-        items = [self.dataset[row] for row in range(len(self.dataset))]
+            return to_numpy(self.dataset.targets, "targets of the Dataset")
+        items = [_get_item(self.dataset, row) for row in range(len(self.dataset))]
         if not isinstance(items[0], (tuple, list)) or len(items[0]) < 2:
             return None
-        return np.stack([np.asarray(item[1]) for item in items])
+        return to_numpy([to_numpy(item[1], "y").tolist() for item in items], "y")
 
 
 @dataclass(frozen=True)
@@ -204,13 +211,24 @@ class SampleSubset:
         return self.samples.batch(self.rows[np.asarray(rows)], dtype)
 
 
+def _get_item(dataset: Any, row: int) -> Any:
+    """Return an item of a Dataset; an error of the Dataset becomes one that names the item."""
+    try:
+        item = dataset[row]
+    except Exception as error:
+        raise ValueError(f"X: item {row} of the Dataset raised {type(error).__name__}: {error}.") from error
+    if item is None:
+        raise ValueError(f"X: item {row} of the Dataset is None; expected a sample, alone or first in a tuple.")
+    return item
+
+
 def _read_item(item: Any) -> torch.Tensor:
     """Return the sample of a Dataset's item as a tensor; images have their channels first."""
     item = item[0] if isinstance(item, (tuple, list)) else item
     if is_pil(item):
         item = np.array(open_image(item))
     is_tensor = hasattr(item, "detach")
-    values = torch.as_tensor(item if is_tensor else np.asarray(item))
+    values = torch.as_tensor(to_numpy(item, "X"))
     if values.ndim == 2:
         return values[None]
     if values.ndim == 3:

@@ -16,6 +16,7 @@ from ._random import local_random_state as local_random_state
 from ._restore import restore_on_error as restore_on_error
 from ._signature import inherit_parameters as inherit_parameters
 from ._threads import map_threads as map_threads
+from ._to_numpy import to_numpy as to_numpy
 from ._typing import CodesLike as CodesLike
 from ._typing import RandomStateLike as RandomStateLike
 from ._typing import SamplesLike as SamplesLike
@@ -54,6 +55,7 @@ __all__ = [
     "read_only",
     "restore_on_error",
     "sync_folder",
+    "to_numpy",
     "validate_params",
     "working_memory",
 ]

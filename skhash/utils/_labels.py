@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
+
+from skhash.utils._to_numpy import is_missing, to_numpy
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -67,7 +70,11 @@ def are_labels(y: ArrayLike | None) -> bool:
     valid : bool
         Whether `read_labels` accepts `y`.
     """
-    return y is not None and _label_type(_to_numpy(y), "y") in _LABEL_TYPES
+    if y is None:
+        return False
+    values = _read_values(y, "y")
+    kind = _label_type(values, "y")
+    return kind in _LABEL_TYPES and (kind != "multilabel-indicator" or _to_multi_hot(values) is not None)
 
 
 def read_labels(
@@ -82,7 +89,9 @@ def read_labels(
     Parameters
     ----------
     y : array-like of shape (n,) or (n, n_classes)
-        Class labels (integers, strings, bool), or a 0/1 matrix with one column per class.
+        Class labels (integers, strings, bool), or a multi-hot matrix with one column per class, whose values are 0
+        and 1, False and True, or -1 and +1. A matrix with only -1 or only 0 has no label in any row, one with only 1
+        has all of them.
     name : str, default="y"
         Name of the argument in error messages.
     n_samples : int, default=None
@@ -98,16 +107,16 @@ def read_labels(
     Raises
     ------
     ValueError
-        If `y` is continuous, has the wrong number of rows, holds an unknown class or mixes types.
+        If `y` is continuous, has missing or masked values or the wrong number of rows, holds an unknown class, mixes
+        types, or is a matrix with other values.
     """
-    y = _to_numpy(y)
+    y = _read_values(y, name)
     kind = _label_type(y, name)
     if kind not in _LABEL_TYPES:
         raise ValueError(
             f"Unknown label type: {name} is {kind!r}; expected class labels (integers or strings) of shape "
             "(n_samples,) or a multi-hot 0/1 matrix of shape (n_samples, n_classes)."
         )
-    y = np.asarray(y)
     if n_samples is not None and len(y) != n_samples:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X has {n_samples}, {name} has {len(y)}."
@@ -118,7 +127,13 @@ def read_labels(
             raise ValueError(
                 f"{name} has {y.shape[1]} label columns, expected {len(known_classes)}: one for each known class."
             )
-        return Labels(y.astype(np.uint8), known_classes)
+        multi_hot = _to_multi_hot(y)
+        if multi_hot is None:
+            raise ValueError(
+                f"Unknown label type: {name} is a matrix with the values {np.unique(y).tolist()}; expected a multi-hot "
+                "matrix of 0 and 1, False and True, or -1 and +1."
+            )
+        return Labels(multi_hot, known_classes)
     y = column_or_1d(y, warn=True)
     found, codes = np.unique(y, return_inverse=True)
     if classes is None:
@@ -130,10 +145,29 @@ def read_labels(
     return Labels(np.searchsorted(known_classes, found)[codes].astype(np.int64), known_classes)
 
 
-def _to_numpy(y: Any) -> Any:
-    if issparse(y):
-        return y.toarray()
-    return y.detach().cpu().numpy() if hasattr(y, "detach") else y
+def _read_values(y: Any, name: str) -> NDArray[Any]:
+    """Return the labels as an array without missing or masked values."""
+    values = y.toarray() if issparse(y) else to_numpy(y, name)
+    if values.dtype.kind == "f":
+        assert_all_finite(values, input_name=name)
+    if values.dtype == object:
+        missing = [row for row, item in enumerate(values.ravel()) if is_missing(item)]
+        if missing:
+            raise ValueError(
+                f"{name} has {len(missing)} missing labels (None or NaN), the first at position {missing[0]}; expected "
+                "a label for every sample. Remove or fill them first."
+            )
+        kinds = {str if isinstance(item, str) else type(item) for item in values.ravel()}
+        if str in kinds and len(kinds) > 1:
+            raise ValueError(f"Unknown label type: {name} mixes strings and other types; expected labels of one type.")
+    return values
+
+
+def _to_multi_hot(matrix: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """Return a 0/1 or -1/+1 matrix as 0/1, or None if it has other values."""
+    if not (np.isin(matrix, (0, 1)).all() or np.isin(matrix, (-1, 1)).all()):
+        return None
+    return (matrix == 1).astype(np.uint8)
 
 
 def _label_type(y: Any, name: str) -> str:

@@ -196,3 +196,135 @@ def test_bad_images(X, shape, message):
 def test_an_empty_dataset():
     with pytest.raises(ValueError, match=r"0 sample\(s\)"):
         read_images(torch.utils.data.TensorDataset(torch.zeros(0, 4)))
+
+
+def transparent(mode):
+    """Return a picture whose left half is a transparent red, and the same picture on white."""
+    image_module = pytest.importorskip("PIL.Image")
+    pixels = np.full((6, 8, 4), 255, np.uint8)
+    pixels[:, :4] = (200, 200, 200, 0)
+    pixels[:, 4:, :3] = 90
+    image = image_module.fromarray(pixels)
+    if mode == "P":
+        image = image.convert("RGB").quantize(2, dither=0)
+        image.info["transparency"] = image.getpixel((0, 0))
+        return image
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGBa"])
+def test_transparent_pictures_are_composited(tmp_path, mode):
+    image = transparent(mode)
+    samples = read_images([image], (3, 6, 8)).batch([0])
+    np.testing.assert_allclose(samples[0, :, :, :4], 1, atol=0)
+    np.testing.assert_allclose(samples[0, :, :, 4:], 90 / 255, atol=1e-6)
+    black = read_images([image], (3, 6, 8), background="black").batch([0])
+    np.testing.assert_allclose(black[0, :, :, :4], 0, atol=0)
+    if mode != "RGBa":
+        image.save(tmp_path / "x.png")
+        torch.testing.assert_close(read_images([tmp_path / "x.png"], (3, 6, 8)).batch([0]), samples)
+
+
+def test_a_transparent_array_keeps_its_fourth_channel():
+    assert read_images(np.zeros((2, 6, 8, 4), np.uint8)).sample_shape == (4, 6, 8)
+
+
+def test_gray_values_of_more_than_8_bits(tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    values = np.array([[0, 255, 256], [4000, 65280, 65535]], np.uint16)
+    wide = image_module.fromarray(values.astype(np.int32))
+    narrow = image_module.fromarray(values)
+    assert (wide.mode, narrow.mode) == ("I", "I;16")
+    narrow.save(tmp_path / "x.png")
+    for item in (wide, narrow, tmp_path / "x.png"):
+        assert (read_images([item]).batch([0])[0, 0] * 255).round().tolist() == (values >> 8).tolist()
+    for bad, seen in ((values.astype(np.int32) * 2, "0 to 131070"), (values.astype(np.int32) - 1, "-1 to 65534")):
+        with pytest.raises(ValueError, match=f"X: a PIL image of mode 'I' has gray values from {seen}; expected"):
+            read_images([image_module.fromarray(bad)])
+    with pytest.raises(ValueError, match=r"X: .* floating-point gray values from 0.0 to 300.0; expected 0 to 255"):
+        read_images([image_module.fromarray(np.array([[0, 300]], np.float32))])
+
+
+def test_damaged_exif_keeps_the_picture(tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    picture = image_module.fromarray(PIXELS[0])
+    for number, exif in enumerate((b"Exif\0\0garbage no tiff", b"Exif\0\0II*\0", b"Exif\0\0II*\0\xff\xff\xff\x7f")):
+        path = tmp_path / f"{number}.png"
+        picture.save(path, exif=exif)
+        np.testing.assert_allclose(read_images([path]).batch([0])[0].numpy() * 255, PIXELS[0].transpose(2, 0, 1))
+    upright = image_module.fromarray(np.rot90(PIXELS[0]).copy())
+    exif = image_module.Exif()
+    exif[0x0112] = 6
+    upright.save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_allclose(
+        read_images([tmp_path / "turned.png"]).batch([0])[0].numpy() * 255, PIXELS[0].transpose(2, 0, 1), atol=1e-4
+    )
+
+
+def test_a_huge_image_names_its_file(tmp_path, monkeypatch):
+    image_module = pytest.importorskip("PIL.Image")
+    image_module.fromarray(PIXELS[0]).save(tmp_path / "big.png")
+    for limit in (30, 10):
+        monkeypatch.setattr(image_module, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(ValueError, match=r"big.png' is larger than Pillow's limit"):
+            read_images([tmp_path / "big.png"])
+
+
+def test_columns_of_paths_and_single_paths(tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    polars = pytest.importorskip("polars")
+    pandas = pytest.importorskip("pandas")
+    path = str(tmp_path / "x.png")
+    image_module.fromarray(PIXELS[0]).save(path)
+    for form in (
+        polars.Series([path]),
+        polars.DataFrame({"a": [path]}),
+        pandas.DataFrame({"a": [path]}),
+        pandas.Series([path], dtype="string"),
+        np.array([[path]]),
+    ):
+        assert read_images(form).batch([0]).shape == (1, 3, 5, 7)
+    for single in (path, tmp_path):
+        with pytest.raises(TypeError, match=r"X is the single path .*; expected a list of paths"):
+            read_images(single)
+
+
+def test_datasets_that_fail_or_have_no_length():
+    class Failing(torch.utils.data.Dataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, row):
+            if row == 1:
+                raise OSError("disk")
+            return None if row == 2 else torch.zeros(4)
+
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(())
+
+    samples = read_images(Failing())
+    with pytest.raises(ValueError, match="X: item 1 of the Dataset raised OSError: disk"):
+        samples.batch([0, 1])
+    with pytest.raises(ValueError, match="X: item 2 of the Dataset is None"):
+        samples.batch([2])
+    with pytest.raises(TypeError, match="X is an IterableDataset; expected a Dataset with __len__"):
+        read_images(Stream())
+    with pytest.raises(TypeError, match=r"X is a DataLoader; expected its Dataset: pass X.dataset"):
+        read_images(torch.utils.data.DataLoader(Failing()))
+
+
+def test_tensors_of_bfloat16_and_masked_images():
+    pixels = torch.rand(2, 3, 5, 7).bfloat16().requires_grad_()
+    torch.testing.assert_close(read_images(pixels).batch([0, 1]), pixels.detach().float())
+    with pytest.raises(ValueError, match="X is a masked array"):
+        read_images(np.ma.array(np.zeros((1, 5, 7)), mask=True))
+
+
+@pytest.mark.parametrize(("dtype", "values"), [(np.uint16, (0, 65535)), (np.int64, (-1, 255)), (np.int32, (0, 256))])
+def test_integer_pixels_out_of_range_are_refused(dtype, values):
+    X = np.zeros((2, 5, 7), dtype)
+    X[1, 0, :2] = values
+    with pytest.raises(ValueError, match=f"X has integer pixels from {values[0]} to {values[1]}; expected 0 to 255"):
+        read_images(X)
+    assert read_images(np.full((2, 5, 7), 255, dtype)).batch([0]).max() == 1

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PIXEL_BYTES = 3 * 32 * 32
+_MAX_MEMBER_BYTES = 2**28  # the largest file, train of CIFAR-100, has 155 MB
 
 
 def read_archive_files(path: Path, folder: str, names: Sequence[str], url: str) -> dict[str, bytes]:
@@ -27,6 +28,10 @@ def read_archive_files(path: Path, folder: str, names: Sequence[str], url: str) 
             for member in archive:
                 file = archive.extractfile(member) if member.name in wanted and member.isfile() else None
                 if file is not None:
+                    if member.size > _MAX_MEMBER_BYTES:
+                        raise ValueError(
+                            f"{path} holds {member.name} of {member.size} bytes; expected at most {_MAX_MEMBER_BYTES}."
+                        )
                     found[wanted[member.name]] = file.read()
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise ValueError(f"{path} is damaged ({error}); expected a complete .tar.gz archive.") from error

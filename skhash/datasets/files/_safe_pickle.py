@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,6 +62,7 @@ class _ScalarState:
         return np.frombuffer(_to_bytes(self.data), self.dtype.to_dtype(), count=1)[0]
 
 
+_PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 _STAND_INS: dict[str, Callable[..., Any]] = {
     "numpy.core.multiarray._reconstruct": lambda *_: _ArrayState(),
     "numpy._core.multiarray._reconstruct": lambda *_: _ArrayState(),
@@ -72,7 +75,7 @@ _STAND_INS: dict[str, Callable[..., Any]] = {
 }
 
 
-class _SafeUnpickler(pickle.Unpickler):
+class _SafeNames:
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _STAND_INS[f"{module}.{name}"]
@@ -82,6 +85,20 @@ class _SafeUnpickler(pickle.Unpickler):
             ) from None
 
 
+class _SafeUnpickler(_SafeNames, pickle.Unpickler):
+    pass
+
+
+class _SlowSafeUnpickler(_SafeNames, pickle._Unpickler):  # pyright: ignore[reportAttributeAccessIssue]
+    """Unpickler in Python, whose memo is a dict: no position in it allocates memory."""
+
+    def load(self) -> Any:
+        try:
+            return super().load()
+        except struct.error as error:
+            raise pickle.UnpicklingError("pickle data was truncated") from error
+
+
 def read_pickle(data: bytes, name: object, build: Callable[[Any], Built], *, what: str, expected: str) -> Built:
     """Read pickled lists, dicts, strings, numbers and arrays of numbers from bytes; return `build(content)`.
 
@@ -89,17 +106,46 @@ def read_pickle(data: bytes, name: object, build: Callable[[Any], Built], *, wha
     else, or if `build` fails. The 8-bit strings of Python 2 are read as Latin-1.
     """
     try:
-        return build(_to_values(_SafeUnpickler(io.BytesIO(data), encoding="latin1").load()))
+        unpickler = _SafeUnpickler if _memo_is_small(data) else _SlowSafeUnpickler
+        content = unpickler(io.BytesIO(data), encoding="latin1").load()
+        return build(_to_values(content, _Budget(len(data))))
     except Exception as error:  # a damaged pickle can raise any exception
         raise ValueError(f"{name} is not a valid {what} ({type(error).__name__}: {error}); {expected}.") from error
 
 
-def _to_values(thing: Any) -> Any:
+class _Budget:
+    """Number of items that the content may still have: a pickle needs at least a byte for each item it does not share.
+
+    A list that refers to one list many times multiplies items without bytes. Data sets do not share lists.
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        self.left = n_bytes
+
+    def spend(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise ValueError("it holds more items than bytes")
+
+
+def _memo_is_small(data: bytes) -> bool:
+    """Check that no position of the memo exceeds the number of bytes; the C unpickler allocates the memo up to it."""
+    try:
+        operations = pickletools.genops(data)
+        return all(
+            argument <= len(data) for opcode, argument, _ in operations if opcode.name in _PUTS and argument is not None
+        )
+    except Exception:  # a damaged pickle can raise any exception
+        return False
+
+
+def _to_values(thing: Any, budget: _Budget) -> Any:
     """Replace the stand-ins inside lists and dicts by the arrays and numbers that they represent."""
+    budget.spend()
     if isinstance(thing, dict):
-        return {_to_values(key): _to_values(value) for key, value in thing.items()}
+        return {_to_values(key, budget): _to_values(value, budget) for key, value in thing.items()}
     if isinstance(thing, (list, tuple)):
-        return [_to_values(item) for item in thing]
+        return [_to_values(item, budget) for item in thing]
     if isinstance(thing, _ArrayState):
         return thing.to_array()
     if isinstance(thing, _ScalarState):

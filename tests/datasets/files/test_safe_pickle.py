@@ -83,7 +83,7 @@ def test_other_things_are_refused(thing, message):
 def test_a_list_inside_itself():
     endless = []
     endless.append(endless)
-    with pytest.raises(ValueError, match=r"x.pkl is not a valid list of things \(RecursionError"):
+    with pytest.raises(ValueError, match=r"x.pkl is not a valid list of things \(ValueError: it holds more items than"):
         read(pickle.dumps(endless))
 
 
@@ -92,3 +92,19 @@ def test_what_building_says():
         ValueError, match=r"x.pkl is not a valid list of things \(KeyError: 'b'\); expected a pickled list"
     ):
         read(pickle.dumps({"a": 1}), lambda content: content["b"])
+
+
+def test_lists_that_multiply_are_refused():
+    content = [0] * 10
+    for _ in range(9):
+        content = [content] * 10
+    with pytest.raises(ValueError, match=r"x.pkl is not a valid list of things \(ValueError: it holds more items than"):
+        read(pickle.dumps(content))
+
+
+@pytest.mark.parametrize("data", [b"\x80\x02]r\xff\xff\xff\x0f.", b"]p268435455\n."])
+def test_a_large_position_of_the_memo_allocates_nothing(data):
+    resource = pytest.importorskip("resource")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert read(data) == []
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**18

@@ -1,0 +1,116 @@
+"""Convert arrays of other libraries to numpy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def to_numpy(value: Any, name: str) -> NDArray[Any]:
+    """Convert an array, tensor, series, data frame or nested list to a numpy array.
+
+    Parameters
+    ----------
+    value : array-like
+        An array of numpy; a tensor of any device, with or without gradient (bfloat16 becomes float32); a series, data
+        frame or extension array of pandas, polars or Arrow; or a nested list. Numbers with missing entries become
+        floats with NaN. A list that mixes strings with other types becomes an array of objects.
+    name : str
+        Name of the argument in error messages.
+
+    Returns
+    -------
+    array : ndarray
+        The values. An array of numpy is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        If a masked array has masked values, or a list is ragged.
+    TypeError
+        If `value` is a sparse matrix.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.utils import to_numpy
+    >>> to_numpy(torch.ones(2, dtype=torch.bfloat16, requires_grad=True), "X")
+    array([1., 1.], dtype=float32)
+    """
+    if issparse(value):
+        raise TypeError(f"{name} is a sparse matrix; expected a dense array, which its method toarray returns.")
+    if isinstance(value, np.ma.MaskedArray):
+        _refuse_masked(value, name)
+        return np.asarray(value.data)
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "detach"):
+        return _tensor_to_numpy(value)
+    if type(value).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow"):
+        return _narrow(_frame_to_numpy(value))
+    if hasattr(value, "to_numpy"):
+        return np.asarray(value.to_numpy())
+    return _list_to_numpy(value, name) if isinstance(value, (list, tuple)) else np.asarray(value)
+
+
+def is_missing(item: object) -> bool:
+    """Check whether a value is None, NaN, or the missing value of pandas."""
+    return item is None or type(item).__name__ in ("NAType", "NaTType") or (isinstance(item, float) and item != item)
+
+
+def _refuse_masked(value: Any, name: str) -> None:
+    n_masked = int(np.ma.count_masked(value))
+    if n_masked:
+        raise ValueError(
+            f"{name} is a masked array with {n_masked} masked values; expected an array without masked values. "
+            "Remove or fill them first."
+        )
+
+
+def _tensor_to_numpy(tensor: Any) -> NDArray[Any]:
+    tensor = tensor.detach().cpu()
+    # Compare by name: torch must not be imported for this.
+    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+
+
+def _frame_to_numpy(value: Any) -> NDArray[Any]:
+    if type(value).__module__.startswith("pyarrow"):
+        if hasattr(value, "combine_chunks") and hasattr(value, "column_names"):
+            value = value.to_pandas()
+        elif hasattr(value, "combine_chunks"):
+            return np.asarray(value.to_numpy())
+        else:
+            return np.asarray(value.to_numpy(zero_copy_only=False))
+    return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+
+
+def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+    """Convert objects that are all numbers or all booleans, as extension types give them, to their own type."""
+    if array.dtype != object:
+        return array
+    items = array.ravel().tolist()
+    present = [item for item in items if not is_missing(item)]
+    booleans = {isinstance(item, (bool, np.bool_)) for item in present}
+    if booleans != {True} and not (
+        booleans == {False} and all(isinstance(i, (int, float, np.number)) for i in present)
+    ):
+        return array
+    return np.asarray([np.nan if is_missing(item) else item for item in items]).reshape(array.shape)
+
+
+def _list_to_numpy(items: list[Any] | tuple[Any, ...], name: str) -> NDArray[Any]:
+    kinds = set(map(type, items))
+    if any(hasattr(kind, "detach") or issubclass(kind, np.ma.MaskedArray) for kind in kinds):
+        items = [to_numpy(item, name) for item in items]
+    try:
+        array = np.asarray(items)
+    except ValueError as error:
+        raise ValueError(f"{name} is a nested list without a regular shape; expected rows of one length.") from error
+    if array.ndim == 1 and array.dtype.kind in "US" and not all(issubclass(kind, (str, bytes)) for kind in kinds):
+        return np.array(items, dtype=object)  # numpy would turn None and numbers into strings
+    return array
