@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from skhash.deep._ambient import isolated_training
 from skhash.deep._assembly import make_network
 from skhash.deep._context import TrainingContext
 from skhash.deep._data import FEATURE_ATTRIBUTES, hold_out, make_validation, read_training_data
@@ -34,6 +35,7 @@ _SET_EARLY = (*FEATURE_ATTRIBUTES, "_made_with")
 
 @with_callbacks
 @fit_context(prefer_skip_nested_validation=True)
+@isolated_training()
 def train(
     hasher: _HasherT,
     X: SamplesLike,
@@ -99,6 +101,7 @@ def train(
     return hasher
 
 
+@isolated_training()
 def train_epoch(hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, classes: ArrayLike | None) -> None:
     """Train for one epoch at a constant learning rate: a new network, or the one of the last call."""
     resume = hasher.__sklearn_is_fitted__()
