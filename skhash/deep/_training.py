@@ -93,10 +93,11 @@ def train(
         )
         if binary_layers(network.backbone) and not network.frozen:
             reestimate_batch_norm(network.encoder, train_samples, generator=generator)
-    hasher.recipe_ = context.recipe
-    hasher.history_ = [*(hasher.history_ if resume else []), *history]
-    hasher.n_iter_ = stopping.best_epoch if stopping else len(history)
-    hasher._finish(network, replace(context, samples=samples, labels=labels))
+    with restore_on_error(hasher):
+        hasher.recipe_ = context.recipe
+        hasher.history_ = [*(hasher.history_ if resume else []), *history]
+        hasher.n_iter_ = stopping.best_epoch if stopping else len(history)
+        hasher._finish(network, replace(context, samples=samples, labels=labels))
     task.end()
     return hasher
 
@@ -131,11 +132,12 @@ def train_epoch(hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, classes
             network.eval()
             hasher._loop = None
             raise
-    hasher.recipe_ = replace(context.recipe, max_epochs=1)
-    hasher.history_ = [*(hasher.history_ if resume else []), {"epoch": epoch + 1, "loss": loss}]
-    hasher.n_iter_ = 1
-    hasher._finish(network, context)
-    hasher._loop = loop, parameters
+    with restore_on_error(hasher):
+        hasher.recipe_ = replace(context.recipe, max_epochs=1)
+        hasher.history_ = [*(hasher.history_ if resume else []), {"epoch": epoch + 1, "loss": loss}]
+        hasher.n_iter_ = 1
+        hasher._finish(network, context)
+        hasher._loop = loop, parameters
 
 
 def become_fitted(hasher: DeepHasher, network: HashNetwork, context: TrainingContext) -> None:

@@ -16,7 +16,7 @@ from torch import nn
 from skhash import HammingIndex, OrthoHasher
 from skhash.deep._data import make_validation
 from skhash.metrics import make_map_scorer
-from skhash.training import RandomCropFlip
+from skhash.training import RandomCropFlip, TrainingLoop
 
 
 def small(**options):
@@ -397,6 +397,36 @@ def test_a_failing_refit_leaves_the_model_as_it_was(digits):
     with pytest.raises(ValueError, match="The loss became nan"):
         hasher.set_params(learning_rate=1e30, optimizer="sgd").fit(digits.X[:, :10], digits.y)
     np.testing.assert_array_equal(hasher.transform(digits.X), before)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_weights_that_diverge_in_the_last_step_are_refused(method, digits):
+    # One batch: the loss is finite, the step after it is not. Weights of 0 and an infinite rate become NaN.
+    hasher = small(batch_size=2000, learning_rate=1e38, optimizer="sgd", schedule="constant", max_epochs=1)
+    with pytest.raises(ValueError, match=r"The weights became infinite or NaN in epoch 1\. Lower learning_rate"):
+        getattr(hasher, method)(digits.X * 1e4, digits.y)
+    assert not hasattr(hasher, "module_")
+    assert not hasattr(hasher, "history_")
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_weights_that_diverge_leave_the_model_as_it_was(method, digits, monkeypatch):
+    hasher = small(max_epochs=1).partial_fit(digits.X, digits.y)
+    before, history = hasher.decision_function(digits.X), hasher.history_
+    step = TrainingLoop._step
+
+    def diverge(loop, *args):
+        loss = step(loop, *args)
+        with torch.no_grad():
+            loop.network.head.linear.weight.fill_(float("inf"))
+            loop.optimizer.state.clear()
+        return torch.zeros_like(loss)
+
+    monkeypatch.setattr(TrainingLoop, "_step", diverge)
+    with pytest.raises(ValueError, match="The weights became infinite or NaN"):
+        getattr(hasher, method)(digits.X, digits.y)
+    np.testing.assert_array_equal(hasher.decision_function(digits.X), before)
+    assert hasher.history_ == history
 
 
 def test_foreign_backbones_in_threads_are_as_reproducible_as_alone(digits):
