@@ -198,7 +198,7 @@ class TrainingLoop:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
     def _step(self, samples: Samples, targets: Tensor | None, rows: Tensor, epoch: int) -> Tensor:
-        inputs = samples.batch(rows).to(self.device)
+        inputs = samples.batch(rows, getattr(self.network, "input_dtype", torch.float32)).to(self.device)
         batch_targets = None if targets is None else targets[rows.to(self.device)]
         learning_rate = self.optimizer.param_groups[0]["lr"]
         batch = Batch(inputs, batch_targets, rows.numpy(), epoch, self.generator, learning_rate, self.views)

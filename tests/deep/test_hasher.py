@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from skhash import HammingIndex, OrthoHasher
+from skhash import HammingIndex, OneBitDeepHasher, OrthoHasher, SSDHHasher
 from skhash.deep._data import make_validation
 from skhash.metrics import make_map_scorer
 from skhash.training import RandomCropFlip, TrainingLoop
@@ -480,3 +480,30 @@ def test_bad_input_in_transform(digits):
         on_images.transform(digits.X)
     with pytest.raises(ValueError, match=r"samples of shape \(1, 8, 7\), but \(1, 8, 8\) was seen in fit"):
         on_images.transform(digits.images[:, :, :7])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        small,
+        lambda: OneBitDeepHasher(bits=16, max_epochs=5, warm_up_epochs=3, random_state=0),
+        lambda: SSDHHasher(bits=16, max_epochs=5, random_state=0),
+        lambda: OneBitDeepHasher(bits=16, max_epochs=5, warm_up_epochs=3, warm_up=None, random_state=0),
+    ],
+    ids=["ortho", "one_bit", "ssdh", "no_warm_up_backbone"],
+)
+def test_a_column_far_from_0_is_as_good_as_its_standardized_form(make, digits):
+    X, y = digits.X[:300] / 16, digits.y[:300]
+    time = np.random.default_rng(0).normal(size=300)
+    far, near = (np.column_stack([X, column]) for column in (1.7e9 + 1000 * time, time))
+    hasher, expected = make().fit(far, y), make().fit(near, y)
+    assert (hasher.transform(far) == expected.transform(near)).mean() > 0.9
+    np.testing.assert_array_equal(hasher.transform(far[:1]), hasher.transform(far)[:1])
+
+
+def test_a_packed_form_refuses_columns_far_from_0(digits):
+    X = np.column_stack([digits.X, 1.7e9 + np.arange(len(digits.X))])[:200]
+    hasher = small(backbone="binary_mlp", max_epochs=1).fit(X, digits.y[:200])
+    assert hasher.inference_ == "torch"
+    with pytest.raises(ValueError, match="subtract their mean from X before fit"):
+        hasher.to_packed()
