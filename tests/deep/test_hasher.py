@@ -438,7 +438,7 @@ def test_foreign_backbones_in_threads_are_as_reproducible_as_alone(digits):
         np.testing.assert_allclose(hasher.decision_function(digits.X), expected, atol=1e-3)
 
 
-def test_a_backbone_that_fails_in_double_precision_fails_before_training(digits):
+def test_a_backbone_that_casts_features_to_single_precision_runs_in_it(digits):
     class Casting(nn.Module):
         def __init__(self):
             super().__init__()
@@ -447,8 +447,20 @@ def test_a_backbone_that_fails_in_double_precision_fails_before_training(digits)
         def forward(self, x):
             return self.layer(x.float())
 
-    with pytest.raises(ValueError, match=r"backbone does not take inputs of shape \(64,\): mat1 and mat2"):
-        small(backbone=Casting).fit(digits.X, digits.y)
+    class WithoutCast(Casting):
+        def forward(self, x):
+            return self.layer(x)
+
+    hasher = small(backbone=Casting).fit(digits.X, digits.y)
+    z = hasher.decision_function(digits.X)
+    assert z.dtype == np.float32
+    np.testing.assert_array_equal(hasher.decision_function(digits.X[5:6]), z[5:6])
+    double = small(backbone=WithoutCast).fit(digits.X, digits.y)
+    np.testing.assert_allclose(double.decision_function(digits.X), z, atol=1e-4)
+    assert len(hasher.predict(digits.X)) == len(z)
+    time = np.column_stack([digits.X[:, 1:], 1.7e9 + np.arange(len(z))])
+    hasher.set_params(standardize=True).fit(time, digits.y)
+    assert np.isfinite(hasher.decision_function(time)).all()
 
 
 def test_pixels_of_the_other_kind_are_refused(digits):
