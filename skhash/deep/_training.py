@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from skhash.deep._ambient import isolated_training
 from skhash.deep._assembly import make_network
+from skhash.deep._collapse import warn_of_collapse
 from skhash.deep._context import TrainingContext
 from skhash.deep._data import FEATURE_ATTRIBUTES, hold_out, make_validation, read_training_data
 from skhash.deep._state import TRAINING_PARAMETERS, fitted_state, network_to_continue, training_generator
@@ -98,6 +99,7 @@ def train(
         hasher.history_ = [*(hasher.history_ if resume else []), *history]
         hasher.n_iter_ = stopping.best_epoch if stopping else len(history)
         hasher._finish(network, replace(context, samples=samples, labels=labels))
+    warn_of_collapse(hasher, samples, labels)
     task.end()
     return hasher
 
