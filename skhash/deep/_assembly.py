@@ -77,7 +77,8 @@ def make_network(hasher: DeepHasher, context: TrainingContext) -> HashNetwork:
     if context.recipe.standardize and not getattr(backbone, "takes_pixels", False):
         n_rows = max(min(_STANDARDIZE_VALUES // math.prod(shape), _STANDARDIZE_ROWS), 1)
         rows = torch.randperm(len(context.samples), generator=generator)[:n_rows]
-        preprocess = Standardize(shape).fit(context.samples.batch(rows))
+        dtype = torch.float64 if len(shape) == 1 else torch.float32
+        preprocess = Standardize(shape).fit(context.samples.batch(rows, dtype))
     head = build(hasher._make_head, in_features, generator=generator)
     return HashNetwork(backbone, head, criterion, preprocess).to(resolve_device(hasher.device))
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from skhash.deep._ambient import isolated_training
 from skhash.deep._assembly import make_network
+from skhash.deep._collapse import warn_of_collapse
 from skhash.deep._context import TrainingContext
 from skhash.deep._data import FEATURE_ATTRIBUTES, hold_out, make_validation, read_training_data
 from skhash.deep._state import TRAINING_PARAMETERS, fitted_state, network_to_continue, training_generator
@@ -34,6 +36,7 @@ _SET_EARLY = (*FEATURE_ATTRIBUTES, "_made_with")
 
 @with_callbacks
 @fit_context(prefer_skip_nested_validation=True)
+@isolated_training()
 def train(
     hasher: _HasherT,
     X: SamplesLike,
@@ -91,14 +94,17 @@ def train(
         )
         if binary_layers(network.backbone) and not network.frozen:
             reestimate_batch_norm(network.encoder, train_samples, generator=generator)
-    hasher.recipe_ = context.recipe
-    hasher.history_ = [*(hasher.history_ if resume else []), *history]
-    hasher.n_iter_ = stopping.best_epoch if stopping else len(history)
-    hasher._finish(network, replace(context, samples=samples, labels=labels))
+    with restore_on_error(hasher):
+        hasher.recipe_ = context.recipe
+        hasher.history_ = [*(hasher.history_ if resume else []), *history]
+        hasher.n_iter_ = stopping.best_epoch if stopping else len(history)
+        hasher._finish(network, replace(context, samples=samples, labels=labels))
+    warn_of_collapse(hasher, samples, labels)
     task.end()
     return hasher
 
 
+@isolated_training()
 def train_epoch(hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, classes: ArrayLike | None) -> None:
     """Train for one epoch at a constant learning rate: a new network, or the one of the last call."""
     resume = hasher.__sklearn_is_fitted__()
@@ -128,11 +134,12 @@ def train_epoch(hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, classes
             network.eval()
             hasher._loop = None
             raise
-    hasher.recipe_ = replace(context.recipe, max_epochs=1)
-    hasher.history_ = [*(hasher.history_ if resume else []), {"epoch": epoch + 1, "loss": loss}]
-    hasher.n_iter_ = 1
-    hasher._finish(network, context)
-    hasher._loop = loop, parameters
+    with restore_on_error(hasher):
+        hasher.recipe_ = replace(context.recipe, max_epochs=1)
+        hasher.history_ = [*(hasher.history_ if resume else []), {"epoch": epoch + 1, "loss": loss}]
+        hasher.n_iter_ = 1
+        hasher._finish(network, context)
+        hasher._loop = loop, parameters
 
 
 def become_fitted(hasher: DeepHasher, network: HashNetwork, context: TrainingContext) -> None:

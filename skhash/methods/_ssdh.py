@@ -147,7 +147,7 @@ class SSDHHasher(UnsupervisedHasher):
         device = criterion.thresholds.device
         network.eval()
         with torch.no_grad():
-            blocks = (samples.batch(block).to(device) for block in rows.split(_BLOCK_ROWS))
+            blocks = (samples.batch(block, network.input_dtype).to(device) for block in rows.split(_BLOCK_ROWS))
             features = torch.cat([self._reference(network, block, network.features(block)).cpu() for block in blocks])
         thresholds = ssdh_thresholds(features, alpha=self.alpha, beta=self.beta, self_pairs=self.histogram == "matrix")
         criterion.thresholds.copy_(torch.tensor(thresholds))

@@ -110,7 +110,7 @@ def make_classifier(
     preprocess = None
     if backbone is None or isinstance(backbone, str):
         rows = torch.randperm(len(samples), generator=generator)[: max(2**24 // math.prod(shape), 1)]
-        preprocess = Standardize(shape).fit(samples.batch(rows))
+        preprocess = Standardize(shape).fit(samples.batch(rows, torch.float64 if len(shape) == 1 else torch.float32))
     head = build(ClassEmbeddings, in_features, n_classes, generator=generator)
     return HashNetwork(network, head, _CrossEntropy(), preprocess)
 
@@ -135,7 +135,7 @@ def start_at_class_means(classifier: HashNetwork, samples: Samples, targets: tor
     sums, total = torch.zeros_like(embeddings), 0.0
     for start in range(0, len(samples), _MEAN_ROWS):
         rows = torch.arange(start, min(start + _MEAN_ROWS, len(samples)))
-        features = classifier.eval().features(samples.batch(rows).to(embeddings.device))
+        features = classifier.eval().features(samples.batch(rows, classifier.input_dtype).to(embeddings.device))
         sums += member[rows].T @ features
         total = total + features.sum(dim=0)
     sizes = member.sum(dim=0)[:, None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import cast
 
@@ -150,16 +149,13 @@ def make_backbone(
 
 
 def _probe(module: nn.Module, input_shape: tuple[int, ...], name: str) -> int:
-    """Return the length of a user's backbone's outputs, by calling it with two zero inputs of each dtype in use."""
+    """Return the length of a user's backbone's outputs, by calling it with two zero inputs."""
     was_training = module.training
     parameter = next(module.parameters(), None)
     device = parameter.device if parameter is not None else torch.device("cpu")
     try:
         with torch.inference_mode():
             out = module.eval()(torch.zeros((2, *input_shape), device=device))
-            # `encode` runs features in double precision, so a backbone that cannot do it must fail before training.
-            if len(input_shape) == 1 and device.type != "mps":
-                copy.deepcopy(module).double()(torch.zeros((2, *input_shape), device=device, dtype=torch.float64))
     except Exception as error:
         raise ValueError(f"{name} does not take inputs of shape {input_shape}: {error}") from error
     finally:

@@ -40,21 +40,41 @@ def encode(module: nn.Module, samples: Samples) -> Iterator[NDArray[np.floating]
     Yields
     ------
     outputs : ndarray of shape (rows, n_outputs)
-        Blocks of outputs, in order: float64 for features where the device has it, float32 for images.
+        Blocks of outputs, in order: float64 for features where device and module can compute in it, float32 for
+        others and for images.
     """
     device = next(module.parameters()).device
     images = samples.kind == "images"
     double = not images and device.type != "mps"
     pass_rows = _IMAGE_ROWS if images else _FEATURE_ROWS
+    double = double and _runs_in_double(module, samples, pass_rows)
+    # `Standardize` may need inputs in double precision even if the rest of the module cannot compute in it.
+    far = any(getattr(layer, "input_dtype", None) == torch.float64 for layer in module.modules())
+    dtype = torch.float64 if double or far else torch.float32
     if double:
         module = copy.deepcopy(module).double()
-    dtype = torch.float64 if double else torch.float32
     block_rows = pass_rows * max(_BLOCK_VALUES // (pass_rows * math.prod(samples.sample_shape)), 1)
     for start in range(0, len(samples), block_rows):
         block = samples.batch(range(start, min(start + block_rows, len(samples))), dtype=dtype)
         with evaluation_mode(module), torch.inference_mode():
             outputs = [module(_pad(part, pass_rows).to(device))[: len(part)].cpu() for part in block.split(pass_rows)]
         yield torch.cat(outputs).numpy()
+
+
+def _runs_in_double(module: nn.Module, samples: Samples, rows: int) -> bool:
+    """Return whether a module can compute features in double precision; one that calls `x.float()` cannot."""
+    # The library's and torch's own layers can.
+    if all(type(layer).__module__.startswith(("torch.nn.", "skhash.nn.")) for layer in module.modules()):
+        return True
+    device = next(module.parameters()).device
+    zeros = torch.zeros((rows, *samples.sample_shape), dtype=torch.float64, device=device)
+    module = copy.deepcopy(module).double()
+    try:
+        with evaluation_mode(module), torch.inference_mode():
+            module(zeros)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _pad(part: Tensor, rows: int) -> Tensor:

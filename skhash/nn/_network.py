@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from skhash.nn._dropout import dropout
 
+# Single precision has 24 binary digits: it loses half of those of a feature whose mean is 2**12 times its spread.
+_FAR = 2**12
+_DOUBLE_ROUNDING = 2**-44
+
 
 class Standardize(nn.Module):
     """Layer that subtracts the training mean of each channel or feature and divides by its standard deviation.
@@ -22,28 +26,71 @@ class Standardize(nn.Module):
 
     mean: Tensor
     std: Tensor
+    # What single precision cannot hold of the mean; None if no feature needs it.
+    mean_low: Tensor | None
 
     def __init__(self, sample_shape: tuple[int, ...]) -> None:
         super().__init__()
         shape = (sample_shape[0],) + (1,) * (len(sample_shape) - 1)
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("std", torch.ones(shape))
+        self.register_buffer("mean_low", None)
 
     def fit(self, samples: Tensor) -> Self:
-        """Compute mean and standard deviation of images (n, channels, height, width) or features (n, n_features)."""
+        """Compute mean and standard deviation.
+
+        Parameters
+        ----------
+        samples : Tensor
+            Images (n, channels, height, width) or features (n, n_features). Features in double precision are also
+            standardized if their mean is so much larger than their spread that single precision would lose the latter.
+
+        Returns
+        -------
+        self : Standardize
+            The same object.
+        """
+        rounded = samples.float()
         others = tuple(i for i in range(samples.ndim) if i != 1)
-        mean = samples.mean(dim=others, dtype=torch.float64)
+        mean = rounded.mean(dim=others, dtype=torch.float64)
         self.mean.copy_(mean.reshape(self.mean.shape))
-        std = (samples - self.mean).square_().mean(dim=others, dtype=torch.float64).sqrt_()
+        std = (rounded - self.mean).square_().mean(dim=others, dtype=torch.float64).sqrt_()
         # A feature that is constant except for rounding would otherwise become noise of variance 1. `>`, not `>=`: a
         # feature that is always 0 has both std and noise 0, and must not be divided by 0.
-        noise = samples.shape[0] ** 0.5 * torch.finfo(samples.dtype).eps * mean.abs()
+        noise = samples.shape[0] ** 0.5 * torch.finfo(rounded.dtype).eps * mean.abs()
         self.std.copy_(torch.where(std > noise, std, 1.0).reshape(self.std.shape))
+        self.mean_low = None
+        if samples.ndim == 2 and samples.dtype == torch.float64:
+            self._fit_far_from_zero(samples, rounded, noise)
         return self
+
+    def _fit_far_from_zero(self, samples: Tensor, rounded: Tensor, noise: Tensor) -> None:
+        """Compute the statistics of those features again, in double precision, for which single precision loses."""
+        mean = samples.mean(dim=0)
+        std = (samples - mean).square_().mean(dim=0).sqrt_()
+        # Features that were computed in single precision have its rounding.
+        single = (rounded == samples).all(dim=0)
+        rounding = mean.abs() * torch.where(single, 4 * torch.finfo(torch.float32).eps, _DOUBLE_ROUNDING)
+        far = (std > rounding) & ((mean.abs() > _FAR * std) | (std <= noise))
+        if far.any():
+            # Two numbers in single precision have nearly the digits of one in double, and can be on any device.
+            low = (mean - mean.float()).float()
+            self.mean.copy_(torch.where(far, mean, self.mean))
+            self.std.copy_(torch.where(far, std, self.std))
+            self.mean_low = torch.where(far, low, 0.0)
+
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """Precision in which inputs must be given: double if a feature is far from 0 and the device has it."""
+        far = getattr(self, "mean_low", None) is not None  # an older pickle lacks the buffer
+        return torch.float64 if far and self.mean.device.type != "mps" else torch.float32
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardize images or features of the kind that `fit` was given."""
-        return (x - self.mean).mul_(1 / self.std)
+        low = getattr(self, "mean_low", None)
+        if low is None:
+            return (x - self.mean).mul_(1 / self.std)
+        return (x - self.mean - low).to(self.std.dtype).mul_(1 / self.std)
 
 
 class HashNetwork(nn.Module):
@@ -104,6 +151,13 @@ class HashNetwork(nn.Module):
         """Module that computes codes: all parts except the loss, shared with this module."""
         return nn.Sequential(self.preprocess, self.backbone, self.head)
 
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """Precision in which training must give inputs: double if a feature is far from 0, see `Standardize`."""
+        layers = (layer for layer in self.modules() if isinstance(layer, Standardize))
+        double = any(layer.input_dtype == torch.float64 for layer in layers)
+        return torch.float64 if double else torch.float32
+
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Compute continuous codes of inputs `x`; `generator` draws the dropout."""
         return self.hash(self.features(x, generator), generator)
@@ -112,6 +166,8 @@ class HashNetwork(nn.Module):
         """Compute the feature vectors of inputs `x`, without the dropout before the head."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             inputs = self.preprocess(x)
+            if inputs.dtype == torch.float64:  # only some part of the network needs inputs in double precision
+                inputs = inputs.to(next(self.parameters()).dtype)
             if x.ndim == 2 and not isinstance(self.backbone, nn.Identity):
                 inputs = self._drop(inputs, generator)
             return self.backbone(inputs)

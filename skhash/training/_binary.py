@@ -62,13 +62,15 @@ def reestimate_batch_norm(
     norms = [layer for layer in module.modules() if isinstance(layer, _BATCH_NORMS) and layer.track_running_stats]
     momenta = [norm.momentum for norm in norms]
     device = next(module.parameters()).device
+    far = any(getattr(layer, "input_dtype", None) == torch.float64 for layer in module.modules())
+    dtype = torch.float64 if far else torch.float32
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # torch's convention for the plain mean
         norm.train()
     for rows in torch.randperm(len(samples), generator=generator).split(batch_size):
         if len(rows) > 1:
-            module(samples.batch(rows).to(device))
+            module(samples.batch(rows, dtype).to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()

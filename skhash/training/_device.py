@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import torch
 
@@ -37,5 +38,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     # Allocating is the test: torch.device() also accepts devices that this machine does not have.
     try:
         return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device={device!r} is not available: {error}; use 'auto' or 'cpu'.") from error
+    except (RuntimeError, AssertionError, ImportError) as error:
+        # Torch appends a page about its backends, and a stack trace, to some of its messages.
+        reason = re.split(r"\n|(?<=\.) ", str(error).strip())[0]
+        raise ValueError(f"device={device!r} is not available: {reason.rstrip('. ')}; use 'auto' or 'cpu'.") from error

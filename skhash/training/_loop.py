@@ -175,22 +175,30 @@ class TrainingLoop:
         Raises
         ------
         ValueError
-            If the loss is no longer finite.
+            If the loss is no longer finite, or a trained parameter is not after the last step.
         """
         self.network.train()
         batches = ShuffledBatches(self.batch_size) if self.batches is None else self.batches
         drawn = batches.draw(len(samples), targets, epoch, self.generator)
         losses = [self._step(samples, targets, rows, epoch) for rows in drawn]
         loss = torch.stack(losses).mean().item()
-        if not math.isfinite(loss):
+        trouble = None if math.isfinite(loss) else f"The loss became {loss}"
+        # The last step may diverge after the last loss was computed.
+        finite = [parameter.detach().isfinite().all() for parameter in self._trained()]
+        if trouble is None and finite and not torch.stack(finite).all():
+            trouble = "The weights became infinite or NaN"
+        if trouble is not None:
             raise ValueError(
-                f"The loss became {loss} in epoch {epoch + 1}. Lower learning_rate, set max_grad_norm, or, for "
-                "features of a large scale, standardize=True."
+                f"{trouble} in epoch {epoch + 1}. Lower learning_rate, set max_grad_norm, or, for features of a large "
+                "scale, standardize=True."
             )
         return loss
 
+    def _trained(self) -> list[Tensor]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
     def _step(self, samples: Samples, targets: Tensor | None, rows: Tensor, epoch: int) -> Tensor:
-        inputs = samples.batch(rows).to(self.device)
+        inputs = samples.batch(rows, getattr(self.network, "input_dtype", torch.float32)).to(self.device)
         batch_targets = None if targets is None else targets[rows.to(self.device)]
         learning_rate = self.optimizer.param_groups[0]["lr"]
         batch = Batch(inputs, batch_targets, rows.numpy(), epoch, self.generator, learning_rate, self.views)
@@ -198,8 +206,7 @@ class TrainingLoop:
         loss = self.loss(self.network, batch)
         loss.backward()
         if self.max_grad_norm is not None:
-            trained = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-            torch.nn.utils.clip_grad_norm_(trained, self.max_grad_norm)
+            torch.nn.utils.clip_grad_norm_(self._trained(), self.max_grad_norm)
         if self.before_step is not None:
             self.before_step(self.network)
         self.optimizer.step()

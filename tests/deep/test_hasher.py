@@ -13,10 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from skhash import HammingIndex, OrthoHasher
+from skhash import HammingIndex, OneBitDeepHasher, OrthoHasher, SSDHHasher
 from skhash.deep._data import make_validation
 from skhash.metrics import make_map_scorer
-from skhash.training import RandomCropFlip
+from skhash.training import RandomCropFlip, TrainingLoop
 
 
 def small(**options):
@@ -399,6 +399,36 @@ def test_a_failing_refit_leaves_the_model_as_it_was(digits):
     np.testing.assert_array_equal(hasher.transform(digits.X), before)
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_weights_that_diverge_in_the_last_step_are_refused(method, digits):
+    # One batch: the loss is finite, the step after it is not. Weights of 0 and an infinite rate become NaN.
+    hasher = small(batch_size=2000, learning_rate=1e38, optimizer="sgd", schedule="constant", max_epochs=1)
+    with pytest.raises(ValueError, match=r"The weights became infinite or NaN in epoch 1\. Lower learning_rate"):
+        getattr(hasher, method)(digits.X * 1e4, digits.y)
+    assert not hasattr(hasher, "module_")
+    assert not hasattr(hasher, "history_")
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_weights_that_diverge_leave_the_model_as_it_was(method, digits, monkeypatch):
+    hasher = small(max_epochs=1).partial_fit(digits.X, digits.y)
+    before, history = hasher.decision_function(digits.X), hasher.history_
+    step = TrainingLoop._step
+
+    def diverge(loop, *args):
+        loss = step(loop, *args)
+        with torch.no_grad():
+            loop.network.head.linear.weight.fill_(float("inf"))
+            loop.optimizer.state.clear()
+        return torch.zeros_like(loss)
+
+    monkeypatch.setattr(TrainingLoop, "_step", diverge)
+    with pytest.raises(ValueError, match="The weights became infinite or NaN"):
+        getattr(hasher, method)(digits.X, digits.y)
+    np.testing.assert_array_equal(hasher.decision_function(digits.X), before)
+    assert hasher.history_ == history
+
+
 def test_foreign_backbones_in_threads_are_as_reproducible_as_alone(digits):
     expected = small(backbone=DropoutBackbone).fit(digits.X[:300], digits.y[:300]).decision_function(digits.X)
     fits = joblib.Parallel(n_jobs=3, require="sharedmem")(
@@ -408,7 +438,7 @@ def test_foreign_backbones_in_threads_are_as_reproducible_as_alone(digits):
         np.testing.assert_allclose(hasher.decision_function(digits.X), expected, atol=1e-3)
 
 
-def test_a_backbone_that_fails_in_double_precision_fails_before_training(digits):
+def test_a_backbone_that_casts_features_to_single_precision_runs_in_it(digits):
     class Casting(nn.Module):
         def __init__(self):
             super().__init__()
@@ -417,8 +447,20 @@ def test_a_backbone_that_fails_in_double_precision_fails_before_training(digits)
         def forward(self, x):
             return self.layer(x.float())
 
-    with pytest.raises(ValueError, match=r"backbone does not take inputs of shape \(64,\): mat1 and mat2"):
-        small(backbone=Casting).fit(digits.X, digits.y)
+    class WithoutCast(Casting):
+        def forward(self, x):
+            return self.layer(x)
+
+    hasher = small(backbone=Casting).fit(digits.X, digits.y)
+    z = hasher.decision_function(digits.X)
+    assert z.dtype == np.float32
+    np.testing.assert_array_equal(hasher.decision_function(digits.X[5:6]), z[5:6])
+    double = small(backbone=WithoutCast).fit(digits.X, digits.y)
+    np.testing.assert_allclose(double.decision_function(digits.X), z, atol=1e-4)
+    assert len(hasher.predict(digits.X)) == len(z)
+    time = np.column_stack([digits.X[:, 1:], 1.7e9 + np.arange(len(z))])
+    hasher.set_params(standardize=True).fit(time, digits.y)
+    assert np.isfinite(hasher.decision_function(time)).all()
 
 
 def test_pixels_of_the_other_kind_are_refused(digits):
@@ -450,3 +492,30 @@ def test_bad_input_in_transform(digits):
         on_images.transform(digits.X)
     with pytest.raises(ValueError, match=r"samples of shape \(1, 8, 7\), but \(1, 8, 8\) was seen in fit"):
         on_images.transform(digits.images[:, :, :7])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        small,
+        lambda: OneBitDeepHasher(bits=16, max_epochs=5, warm_up_epochs=3, random_state=0),
+        lambda: SSDHHasher(bits=16, max_epochs=5, random_state=0),
+        lambda: OneBitDeepHasher(bits=16, max_epochs=5, warm_up_epochs=3, warm_up=None, random_state=0),
+    ],
+    ids=["ortho", "one_bit", "ssdh", "no_warm_up_backbone"],
+)
+def test_a_column_far_from_0_is_as_good_as_its_standardized_form(make, digits):
+    X, y = digits.X[:300] / 16, digits.y[:300]
+    time = np.random.default_rng(0).normal(size=300)
+    far, near = (np.column_stack([X, column]) for column in (1.7e9 + 1000 * time, time))
+    hasher, expected = make().fit(far, y), make().fit(near, y)
+    assert (hasher.transform(far) == expected.transform(near)).mean() > 0.9
+    np.testing.assert_array_equal(hasher.transform(far[:1]), hasher.transform(far)[:1])
+
+
+def test_a_packed_form_refuses_columns_far_from_0(digits):
+    X = np.column_stack([digits.X, 1.7e9 + np.arange(len(digits.X))])[:200]
+    hasher = small(backbone="binary_mlp", max_epochs=1).fit(X, digits.y[:200])
+    assert hasher.inference_ == "torch"
+    with pytest.raises(ValueError, match="subtract their mean from X before fit"):
+        hasher.to_packed()

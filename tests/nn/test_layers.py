@@ -241,3 +241,34 @@ def test_a_frozen_backbone_computes_no_gradient(frozen):
     network(torch.ones(5, 3)).sum().backward()
     assert network.head.weight.grad is not None
     assert (network.backbone.weight.grad is None) == frozen
+
+
+def far_features():
+    rng = np.random.default_rng(0)
+    near = rng.normal(size=(400, 3))
+    far = 1.7e9 + 1000 * rng.normal(size=400)
+    return near, np.column_stack([near, far, 1e5 + 3 * rng.normal(size=400), np.full(400, 0.1), np.full(400, 1e8)])
+
+
+def test_features_far_from_0_are_standardized_in_double_precision():
+    near, X = far_features()
+    samples = torch.from_numpy(X)
+    layer = Standardize((7,)).fit(samples)
+    assert layer.input_dtype == torch.float64
+    out = layer(samples)
+    assert out.dtype == torch.float32
+    expected = (X - X.mean(axis=0)) / np.where([1, 1, 1, 1, 1, 0, 0], X.std(axis=0), 1)
+    np.testing.assert_allclose(out.numpy(), expected, atol=1e-5)
+    # In inference, the whole network is in double precision.
+    np.testing.assert_allclose(layer.double()(samples).numpy(), expected, atol=1e-6)
+    ordinary = Standardize((3,)).fit(torch.from_numpy(near))
+    assert ordinary.input_dtype == torch.float32
+    assert set(ordinary.state_dict()) == {"mean", "std"}
+    assert torch.equal(ordinary.mean, Standardize((3,)).fit(torch.from_numpy(near).float()).mean)
+
+
+def test_features_with_the_rounding_of_single_precision_are_constant():
+    values = np.nextafter(np.float32(1e6), np.float32(np.inf))
+    X = np.where(np.arange(100) % 2, np.float32(1e6), values)[:, None]
+    layer = Standardize((1,)).fit(torch.from_numpy(X.astype(np.float64)))
+    assert layer.std.item() == 1

@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -275,3 +276,13 @@ def test_a_batch_knows_the_learning_rate_of_its_step():
     for epoch in range(2):
         loop.run_epoch(Samples(X), None, epoch)
     assert rates == pytest.approx([0.1] * 3 + [0.01] * 3)
+
+
+def test_an_unavailable_device_is_refused_in_one_sentence(monkeypatch):
+    def fail(*size, device):
+        raise NotImplementedError(f"Could not run 'aten::empty' on {device}. This has many causes.\nCPU: 1")
+
+    monkeypatch.setattr(torch, "empty", fail)
+    message = "device='mps' is not available: Could not run 'aten::empty' on mps; use 'auto' or 'cpu'."
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        resolve_device("mps")

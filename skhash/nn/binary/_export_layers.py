@@ -73,6 +73,11 @@ def _parts(*names: str) -> Callable[[Exporter, Any, int], int]:
 def _standardize(e: Exporter, module: Standardize, value: int) -> int:
     if e.map(value).kind == "pixels":
         return e.lookup(value, module)
+    if getattr(module, "mean_low", None) is not None:
+        raise ValueError(
+            "it has features whose mean is more than 4,096 standard deviations, which need double precision; subtract "
+            "their mean from X before fit"
+        )
     # Two operations, as the module rounds after the subtraction.
     mean, factor = -_numbers(module.mean).ravel(), 1 / _numbers(module.std).ravel()
     value = e.add(Affine(value, np.ones_like(mean), mean))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from skhash.nn.binary._resnet import BinaryResNet
+from skhash.nn.binary._seeded import seeded
 
 _WIDTHS = (64, 128, 256, 512)
 
@@ -19,6 +20,7 @@ def _resnet(channels: int, depths: tuple[int, ...], options: dict[str, Any], **d
     return BinaryResNet(channels, _WIDTHS, depths, **{**layout, **defaults, **options})
 
 
+@seeded
 def bireal18(channels: int = 3, **options: Any) -> BinaryResNet:
     """Make Bi-Real Net with 18 layers: a shortcut around each of 16 binary convolutions.
 
@@ -28,6 +30,7 @@ def bireal18(channels: int = 3, **options: Any) -> BinaryResNet:
         Channels of the images.
     **options
         `rule` ("bireal" by default), `pad`, `shortcut` ("binary" by default), `stem` and more, see `BinaryResNet`.
+        `random_state` (int, RandomState instance or None) draws the weights; with None, torch's global state does.
 
     Returns
     -------
@@ -49,6 +52,7 @@ def bireal18(channels: int = 3, **options: Any) -> BinaryResNet:
     return _resnet(channels, (4, 4, 4, 4), options, rule="bireal")
 
 
+@seeded
 def reactnet18(channels: int = 3, **options: Any) -> BinaryResNet:
     """Make the ResNet form of ReActNet: `bireal18` with learned thresholds and activations.
 
@@ -58,6 +62,7 @@ def reactnet18(channels: int = 3, **options: Any) -> BinaryResNet:
         Channels of the images.
     **options
         `rule` ("reactnet" by default), `pad`, `shortcut` ("binary" by default), `stem` and more, see `BinaryResNet`.
+        `random_state` (int, RandomState instance or None) draws the weights; with None, torch's global state does.
 
     Returns
     -------
@@ -71,6 +76,7 @@ def reactnet18(channels: int = 3, **options: Any) -> BinaryResNet:
     return _resnet(channels, (4, 4, 4, 4), options, rule="reactnet")
 
 
+@seeded
 def xnor_resnet18(channels: int = 3, **options: Any) -> BinaryResNet:
     """Make XNOR-Net's ResNet with 18 layers: a shortcut around every two binary convolutions.
 
@@ -80,6 +86,7 @@ def xnor_resnet18(channels: int = 3, **options: Any) -> BinaryResNet:
         Channels of the images.
     **options
         `rule` ("xnor" by default), `pad`, `shortcut` ("binary" by default), `stem` and more, see `BinaryResNet`.
+        `random_state` (int, RandomState instance or None) draws the weights; with None, torch's global state does.
 
     Returns
     -------
@@ -94,6 +101,7 @@ def xnor_resnet18(channels: int = 3, **options: Any) -> BinaryResNet:
     return _resnet(channels, (2, 2, 2, 2), options, rule="xnor", block="basic")
 
 
+@seeded
 def xnor_resnet50(channels: int = 3, **options: Any) -> BinaryResNet:
     """Make XNOR-Net's ResNet with 50 layers, the network for which ODH reports its efficiency.
 
@@ -103,6 +111,7 @@ def xnor_resnet50(channels: int = 3, **options: Any) -> BinaryResNet:
         Channels of the images.
     **options
         `rule` ("xnor" by default), `pad`, `shortcut` ("binary" by default), `stem` and more, see `BinaryResNet`.
+        `random_state` (int, RandomState instance or None) draws the weights; with None, torch's global state does.
         With `binarize_activations=False`, which ODH's released code trains, only weights are binary and no runtime can
         compute with single bits.
 
@@ -124,6 +133,7 @@ def xnor_resnet50(channels: int = 3, **options: Any) -> BinaryResNet:
     return _resnet(channels, (3, 4, 6, 3), options, rule="xnor", block="bottleneck")
 
 
+@seeded
 def irnet18(channels: int = 3, **options: Any) -> BinaryResNet:
     """Make IR-Net's ResNet with 18 layers: a shortcut around each convolution, weights standardized.
 
@@ -133,6 +143,7 @@ def irnet18(channels: int = 3, **options: Any) -> BinaryResNet:
         Channels of the images.
     **options
         `rule` ("irnet" by default), `pad`, `shortcut` ("binary" by default), `stem` and more, see `BinaryResNet`.
+        `random_state` (int, RandomState instance or None) draws the weights; with None, torch's global state does.
 
     Returns
     -------
@@ -146,6 +157,7 @@ def irnet18(channels: int = 3, **options: Any) -> BinaryResNet:
     return _resnet(channels, (4, 4, 4, 4), options, rule="irnet")
 
 
+@seeded
 def recu34(channels: int = 3, **options: Any) -> BinaryResNet:
     """Make ReCU's ResNet with 34 layers: a shortcut around each convolution, outlying weights clamped.
 
@@ -155,6 +167,7 @@ def recu34(channels: int = 3, **options: Any) -> BinaryResNet:
         Channels of the images.
     **options
         `rule` ("recu" by default), `pad`, `shortcut` ("binary" by default), `stem` and more, see `BinaryResNet`.
+        `random_state` (int, RandomState instance or None) draws the weights; with None, torch's global state does.
 
     Returns
     -------

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from skhash.nn.binary._blocks import ResidualBlock
 from skhash.nn.binary._layers import BinaryLinear
 from skhash.nn.binary._rules import Rule, make_rule
+from skhash.nn.binary._seeded import seeded
 from skhash.utils import check_option
 
 
@@ -72,6 +73,7 @@ def _layer(rule: Rule, n_in: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(rule.sign(n_in), BinaryLinear(n_in, n_out, weight_rule=rule.weights), nn.BatchNorm1d(n_out))
 
 
+@seeded
 def binary_mlp(in_features: int, *, width: int = 512, depth: int = 2, **options: Any) -> BinaryMLP:
     """Make a binary network for feature vectors.
 
@@ -85,6 +87,7 @@ def binary_mlp(in_features: int, *, width: int = 512, depth: int = 2, **options:
         Binary layers with a shortcut.
     **options
         `rule` and `stem`, see `BinaryMLP`.
+        `random_state` (int, RandomState instance or None) draws the weights; with None, torch's global state does.
 
     Returns
     -------

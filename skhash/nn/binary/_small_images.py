@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from skhash.nn.binary._resnet import BinaryResNet
+from skhash.nn.binary._seeded import seeded
 
 
+@seeded
 def bireal_tiny(channels: int = 1, *, width: int = 32, stem_stride: int = 2, **options: Any) -> BinaryResNet:
     """Make the smallest network: three stages of two binary convolutions, 0.3 million binary weights.
 
@@ -24,6 +26,7 @@ def bireal_tiny(channels: int = 1, *, width: int = 32, stem_stride: int = 2, **o
         Stride of the first layer. At 1 the resolution is twice as high and the network takes three times as long.
     **options
         `rule`, `pad`, `shortcut`, `stem` and more, see `BinaryResNet`.
+        `random_state` (int, RandomState instance or None) draws the weights; with None, torch's global state does.
 
     Returns
     -------
@@ -41,6 +44,7 @@ def bireal_tiny(channels: int = 1, *, width: int = 32, stem_stride: int = 2, **o
     return BinaryResNet(channels, (width, 2 * width, 4 * width), (2, 2, 2), stem_stride=stem_stride, **options)
 
 
+@seeded
 def bireal_small(channels: int = 3, *, width: int = 64, stem_stride: int = 2, **options: Any) -> BinaryResNet:
     """Make a network twice as wide as `bireal_tiny`: 1.2 million binary weights.
 
@@ -54,6 +58,7 @@ def bireal_small(channels: int = 3, *, width: int = 64, stem_stride: int = 2, **
         Stride of the first layer.
     **options
         `rule`, `pad`, `shortcut`, `stem` and more, see `BinaryResNet`.
+        `random_state` (int, RandomState instance or None) draws the weights; with None, torch's global state does.
 
     Returns
     -------
@@ -70,6 +75,7 @@ def bireal_small(channels: int = 3, *, width: int = 64, stem_stride: int = 2, **
     return bireal_tiny(channels, width=width, stem_stride=stem_stride, **options)
 
 
+@seeded
 def bireal18_32(channels: int = 3, *, width: int = 64, stem_stride: int = 1, **options: Any) -> BinaryResNet:
     """Make the 18-layer network for small images: 11 million binary weights, hours of training on a CPU.
 
@@ -84,6 +90,7 @@ def bireal18_32(channels: int = 3, *, width: int = 64, stem_stride: int = 1, **o
         Stride of the first layer.
     **options
         `rule`, `pad`, `shortcut`, `stem` and more, see `BinaryResNet`.
+        `random_state` (int, RandomState instance or None) draws the weights; with None, torch's global state does.
 
     Returns
     -------

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from skhash.nn.binary._layers import BinaryConv2d, Pad
 from skhash.nn.binary._resnet import Stem, make_stem
 from skhash.nn.binary._rules import Rule, make_rule
+from skhash.nn.binary._seeded import seeded
 
 
 class BinaryVGG(nn.Module):
@@ -79,6 +80,7 @@ class BinaryVGG(nn.Module):
         return self.layers(images.contiguous(memory_format=torch.channels_last))
 
 
+@seeded
 def vgg_small(channels: int = 3, image_size: int | tuple[int, int] = 32, **options: Any) -> BinaryVGG:
     """Make VGG-small, all binary except the first layer: 4.6 million binary weights.
 
@@ -90,6 +92,7 @@ def vgg_small(channels: int = 3, image_size: int | tuple[int, int] = 32, **optio
         Height and width of the images, at least 8.
     **options
         `width`, `rule`, `pad` and `stem`, see `BinaryVGG`.
+        `random_state` (int, RandomState instance or None) draws the weights; with None, torch's global state does.
 
     Returns
     -------
