@@ -73,6 +73,8 @@ def binarize(z: Any, threshold: float = 0.0) -> Tensor | NDArray[np.uint8]:
 
     Raises
     ------
+    TypeError
+        If `z` contains complex numbers, strings or dates, which are on no side of a threshold.
     ValueError
         If `z` contains NaN, which is on neither side of a threshold.
 
@@ -85,6 +87,9 @@ def binarize(z: Any, threshold: float = 0.0) -> Tensor | NDArray[np.uint8]:
     is_tensor = hasattr(z, "detach")
     values: Any = z.detach() if is_tensor else np.asarray(z)
     is_float = values.dtype.is_floating_point if is_tensor else values.dtype.kind == "f"
+    is_complex = values.dtype.is_complex if is_tensor else values.dtype.kind == "c"
+    if is_complex or (not is_tensor and values.dtype.kind in "SUVmM"):
+        raise TypeError(f"z must contain real numbers, got values of type {values.dtype}.")
     if is_float and bool((values != values).any()):
         raise ValueError("z contains NaN, which has no sign; continuous codes must be numbers.")
     bits = values >= threshold

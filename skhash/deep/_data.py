@@ -14,7 +14,7 @@ from skhash.codes import binarize
 from skhash.inputs import DatasetSamples, Samples, read_images
 from skhash.metrics import mean_average_precision
 from skhash.nn import encode
-from skhash.utils import Labels, are_labels, read_labels
+from skhash.utils import Labels, are_labels, read_labels, unwrap
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -43,7 +43,7 @@ def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> Samples:
 
 
 def _read_features(hasher: DeepHasher, X: Any, *, reset: bool) -> NDArray[Any]:
-    X = X.detach().cpu().numpy() if hasattr(X, "detach") else X
+    X = unwrap(X, "X")
     if not reset and len(hasher.input_shape_) == 3:
         raise ValueError(
             f"X is not an image input: got {type(X).__name__} of shape {np.shape(X)}, expected images of shape "

@@ -17,6 +17,7 @@ from ._restore import restore_on_error as restore_on_error
 from ._signature import inherit_parameters as inherit_parameters
 from ._threads import map_threads as map_threads
 from ._to_numpy import to_numpy as to_numpy
+from ._to_numpy import unwrap as unwrap
 from ._typing import CodesLike as CodesLike
 from ._typing import RandomStateLike as RandomStateLike
 from ._typing import SamplesLike as SamplesLike
@@ -56,6 +57,7 @@ __all__ = [
     "restore_on_error",
     "sync_folder",
     "to_numpy",
+    "unwrap",
     "validate_params",
     "working_memory",
 ]

@@ -58,6 +58,31 @@ def to_numpy(value: Any, name: str) -> NDArray[Any]:
     return _list_to_numpy(value, name) if isinstance(value, (list, tuple)) else np.asarray(value)
 
 
+def unwrap(value: Any, name: str) -> Any:
+    """Convert a tensor to numpy and refuse masked values; return any other value as it is.
+
+    For arguments that scikit-learn reads itself, such as data frames with names of features.
+
+    Parameters
+    ----------
+    value : object
+        What the user passed.
+    name : str
+        Name of the argument in error messages.
+
+    Returns
+    -------
+    value : object
+        An array in place of a tensor or a masked array.
+
+    Raises
+    ------
+    ValueError
+        If a masked array has masked values.
+    """
+    return to_numpy(value, name) if hasattr(value, "detach") or isinstance(value, np.ma.MaskedArray) else value
+
+
 def is_missing(item: object) -> bool:
     """Check whether a value is None, NaN, or the missing value of pandas."""
     return item is None or type(item).__name__ in ("NAType", "NaTType") or (isinstance(item, float) and item != item)

@@ -11,7 +11,7 @@ import numpy as np
 from skhash.index.collection._growth import append
 from skhash.index.collection._ids import IdLookup, check_unique, name_some, read_ids
 from skhash.index.collection._labels import read_more_labels
-from skhash.utils import Labels, is_mapped, read_labels
+from skhash.utils import Labels, is_mapped, read_labels, to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -79,7 +79,11 @@ class Collection:
     def __contains__(self, label: object) -> bool:
         if isinstance(label, Integral) and not -(2**63) <= int(label) < 2**63:
             return False
-        return bool(self._find(read_ids([cast("Hashable", label)]))[0] >= 0)
+        try:
+            ids = read_ids([cast("Hashable", label)])
+        except (TypeError, ValueError):  # not an id, so not in the index
+            return False
+        return bool(self._find(ids)[0] >= 0)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "buffers": {}, "lookup": IdLookup()}  # both can be rebuilt
@@ -159,11 +163,12 @@ class Collection:
         if where is None:
             return self.live_mask
         allowed = np.zeros(len(self.codes), bool)
-        if not _is_mask(where):
+        plain: Any = _plain_where(where)
+        if not _is_mask(plain):
             # Unique, because a list of 0 and 1 is a mask passed by mistake.
-            allowed[self.rows_of(where, unique=True, name="where")] = True
+            allowed[self.rows_of(plain, unique=True, name="where")] = True
             return allowed
-        mask = np.asarray(where, dtype=bool)
+        mask = np.asarray(plain, dtype=bool)
         if mask.shape != (len(self),):
             raise ValueError(
                 f"where must be a mask of shape (n_samples_fit_,) = ({len(self)},) or a list of ids, got a mask of "
@@ -254,10 +259,16 @@ class Collection:
 
 def _is_mask(where: Any) -> bool:
     """Check whether all values are bool, which no id is."""
-    if hasattr(where, "dtype"):
+    if isinstance(where, np.ndarray) and where.dtype != object:
         return where.dtype == bool
     return (
-        isinstance(where, (list, tuple))
+        isinstance(where, (list, tuple, np.ndarray))
         and len(where) > 0
         and all(isinstance(value, (bool, np.bool_)) for value in where)
     )
+
+
+def _plain_where(where: Any) -> Any:
+    """Convert masks and ids of other libraries to numpy; leave sets and other collections of ids."""
+    library = type(where).__module__.partition(".")[0]
+    return to_numpy(where, "where") if library in ("torch", "pandas", "polars", "pyarrow", "numpy") else where

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from skhash.utils import unwrap
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
@@ -19,7 +21,7 @@ __all__ = ["IdLookup", "check_unique", "name_some", "read_ids"]
 
 IdsLike: TypeAlias = "ArrayLike | Sequence[Hashable]"
 
-_ACCEPTED = "integers or hashable labels such as strings and tuples, but not floats or bools"
+_ACCEPTED = "integers or hashable labels such as strings and tuples, but not floats, bools or bytes"
 _MAX_RECENT = 1024  # rows in the dictionary before the ids are sorted again
 
 
@@ -49,9 +51,11 @@ def read_ids(ids: IdsLike, n: int | None = None, name: str = "ids") -> NDArray[A
     """
     if isinstance(ids, (str, bytes)) or not hasattr(ids, "__len__"):
         raise TypeError(f"{name} must be a list or an array of ids, got {type(ids).__name__}: {ids!r}.")
-    given: Any = ids
+    given: Any = unwrap(ids, name)
     if hasattr(given, "to_numpy"):
         given = given.to_numpy()
+    if isinstance(given, (list, tuple)):  # elements of a tensor are equal only to themselves
+        given = [label.item() if hasattr(label, "detach") else label for label in given]
     if isinstance(given, np.ndarray) and given.ndim != 1:
         raise ValueError(f"{name} must have shape (n,), got {given.shape}.")
     if n is not None and len(given) != n:
@@ -67,7 +71,7 @@ def read_ids(ids: IdsLike, n: int | None = None, name: str = "ids") -> NDArray[A
         except OverflowError:
             raise ValueError(f"Integer {name} must fit int64, got {max(labels, key=abs)}.") from None
     for label in labels:
-        if isinstance(label, (bool, np.bool_, float, np.floating)) or not _is_hashable(label):
+        if isinstance(label, (bool, np.bool_, float, np.floating, bytes)) or not _is_hashable(label):
             raise TypeError(f"{name} must be {_ACCEPTED}, got {label!r}.")
         if isinstance(label, Integral) and not -(2**63) <= int(label) < 2**63:
             raise ValueError(f"Integer {name} must fit int64, got {label}.")

@@ -16,7 +16,7 @@ from skhash.codes import as_packed, binarize, from_bitarray
 from skhash.index.collection._collection import Collection
 from skhash.index.engine._engine import NearestRequest, RadiusRequest, SearchEngine
 from skhash.index.hamming._snapshot import Snapshot
-from skhash.utils import restore_on_error
+from skhash.utils import restore_on_error, unwrap
 
 if TYPE_CHECKING:
     from typing import Self
@@ -208,8 +208,8 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
         array = from_bitarray(array)
     elif isinstance(X, (list, tuple)):
         array = np.asarray(X)
-    elif hasattr(X, "detach"):
-        array = array.detach().cpu().numpy()
+    else:
+        array = unwrap(X, "X")
     bits = estimator.bits if reset else estimator.bits_
     packed = _is_packed(array, bits)
     # scikit-learn's checks are not for packed codes, whose features are bits, and would double the time of one query.
@@ -219,6 +219,12 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
     if codes.dtype == np.uint64 and not packed:
         raise ValueError(f"Packed words (uint64) must be an array, got {type(array).__name__}.")
     if estimator.binarize is not None and codes.dtype.kind in "if":
+        # Before the values become uint8, whose columns could be taken for packed bytes.
+        if bits is not None and codes.shape[1] != bits:
+            raise ValueError(
+                f"X has {codes.shape[1]} columns of numbers to binarize, but bits={bits} needs {bits} columns, one for "
+                "each bit."
+            )
         codes = binarize(codes, estimator.binarize)
     words, bits = as_packed(codes, bits)
     if packed and reset:

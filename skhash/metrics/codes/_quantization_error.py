@@ -9,7 +9,7 @@ from sklearn.utils import check_array
 
 from skhash.metrics._score import Score
 from skhash.metrics.codes._code_reading import CACHED
-from skhash.utils import memory_batches
+from skhash.utils import memory_batches, unwrap
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -57,7 +57,7 @@ def quantization_error(z: ArrayLike) -> Score:
     0.010051
     """
     array: Any = z
-    values = check_array(array.detach().cpu().numpy() if hasattr(array, "detach") else array, input_name="z")
+    values = check_array(unwrap(array, "z"), input_name="z")
     if values.dtype == np.uint64:
         raise TypeError("z must be continuous codes, got packed words (uint64), which do not have magnitudes.")
     binary = values.dtype.kind in "bui" and values.min() >= 0 and values.max() <= 1

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from skhash.codes import binarize
 from skhash.index import HammingIndex
+from skhash.utils import unwrap
 
 if TYPE_CHECKING:
     from skhash.utils import SamplesLike
@@ -35,7 +36,7 @@ def encode(estimator: Any, X: SamplesLike, purpose: str) -> tuple[Any, int | Non
     hasher, index = hasher_and_index(estimator, purpose)
     codes: Any = X if hasher is None else hasher.transform(X)
     if index is not None and index.binarize is not None:
-        codes = codes.detach().cpu().numpy() if hasattr(codes, "detach") else np.asarray(codes)
+        codes = np.asarray(unwrap(codes, "codes"))
         codes = binarize(codes, index.binarize) if codes.dtype.kind in "if" else codes
     return codes, getattr(index, "bits_", None)
 

@@ -1,0 +1,93 @@
+"""Codes, ids and masks of other libraries, and values that look like codes: read rightly or refused by name."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+
+from skhash import HammingIndex, HammingNeighborsTransformer
+from skhash.codes import binarize
+
+CODES = np.eye(4, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("bits", [64, 60, 57])
+def test_numbers_to_binarize_are_not_packed_bytes(bits):
+    floats = np.random.default_rng(0).normal(size=(20, 8))
+    for make in (HammingIndex, HammingNeighborsTransformer):
+        with pytest.raises(
+            ValueError, match=f"X has 8 columns of numbers to binarize, but bits={bits} needs {bits} columns"
+        ):
+            make(bits=bits, binarize=0.0).fit(floats)
+    with pytest.raises(ValueError, match="columns of numbers to binarize"):
+        HammingIndex(bits=bits, binarize=0.0).partial_fit(floats)
+
+
+@pytest.mark.parametrize("wrap", [torch.tensor, lambda ids: [torch.tensor(i) for i in ids]], ids=["tensor", "list"])
+def test_ids_of_tensors_are_integers(wrap):
+    index = HammingIndex().fit(CODES, ids=wrap([5, 6, 7, 8]))
+    assert 5 in index
+    assert index.ids_.tolist() == [5, 6, 7, 8]
+    assert len(index.remove(wrap([5]))) == 3
+    with pytest.raises(ValueError, match="ids"):
+        HammingIndex().fit(CODES, ids=wrap([5, 5, 6, 7]))
+
+
+@pytest.mark.parametrize("label", [1.0, float("nan"), [1], {}, b"a", None, torch.tensor(1.5)], ids=repr)
+def test_what_is_not_an_id_is_not_in_the_index(label):
+    assert label not in HammingIndex().fit(CODES)
+
+
+def test_bytes_are_refused_as_ids_before_anything_is_stored():
+    with pytest.raises(TypeError, match="not floats, bools or bytes, got b'a'"):
+        HammingIndex().fit(CODES, ids=[b"a", b"b", b"c", b"d"])
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        torch.tensor([False, True, True, False]),
+        pd.array([False, True, True, False], dtype="boolean"),
+        pd.Series([False, True, True, False]),
+        pl.Series([False, True, True, False]),
+        np.array([False, True, True, False], dtype=object),
+        [False, True, True, False],
+    ],
+    ids=["torch", "pandas nullable", "pandas", "polars", "object", "list"],
+)
+def test_masks_of_other_libraries(mask):
+    _, ids = HammingIndex().fit(CODES).kneighbors(CODES[:1], 2, where=mask)
+    assert ids.tolist() == [[1, 2]]
+
+
+def test_ids_of_other_libraries_as_a_filter():
+    index = HammingIndex().fit(CODES)
+    for ids in (torch.tensor([1, 2]), pd.Series([1, 2]), pl.Series([1, 2]), {1, 2}, np.array([1, 2])):
+        assert index.kneighbors(CODES[:1], 2, where=ids)[1].tolist() == [[1, 2]]
+
+
+def test_masked_values_are_refused_by_name():
+    masked = np.ma.masked_array(CODES, mask=CODES == 1)
+    with pytest.raises(ValueError, match="X is a masked array with 4 masked values"):
+        HammingIndex().fit(masked)
+    ids = np.ma.masked_array([1, 2, 3, 4], mask=[0, 0, 0, 1])
+    with pytest.raises(ValueError, match="ids is a masked array with 1 masked values"):
+        HammingIndex().fit(CODES, ids=ids)
+    with pytest.raises(ValueError, match="where is a masked array with 1 masked values"):
+        HammingIndex().fit(CODES).kneighbors(CODES[:1], 1, where=ids)
+
+
+def test_bfloat16_and_tensors_with_gradients():
+    z = torch.tensor([[-1.0, 2.0], [3.0, -4.0]], requires_grad=True)
+    for tensor in (z, z.bfloat16(), z.detach().bfloat16()):
+        index = HammingIndex(binarize=0.0).fit(tensor)
+        assert index.kneighbors(tensor, 1)[1].tolist() == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    "z", [[[1j]], np.array([["a"]]), np.array([["2020-01-01"]], dtype="M8[D]"), torch.tensor([1j])]
+)
+def test_what_has_no_sign(z):
+    with pytest.raises(TypeError, match="z must contain real numbers, got values of type"):
+        binarize(z)
