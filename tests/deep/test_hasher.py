@@ -295,7 +295,7 @@ def test_a_frozen_backbone_stays_as_it_is_with_its_statistics(digits):
         ({"backbone": "resnet"}, "'backbone' parameter"),
         ({"backbone": "small_cnn"}, r"backbone='small_cnn' takes images, got inputs of shape \(4,\)"),
         ({"device": "abacus"}, "device='abacus'"),
-        ({"learning_rate": 1e30, "optimizer": "sgd"}, "The loss became nan"),
+        ({"learning_rate": 1e30, "optimizer": "sgd"}, "The weights became infinite or NaN in epoch"),
         ({"centers": np.ones((3, 16))}, r"centers must have shape \(n_classes, bits\) = \(2, 16\), got \(3, 16\)"),
         ({"centers": np.zeros((2, 16))}, r"entries -1 or \+1"),
     ],
