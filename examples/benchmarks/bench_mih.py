@@ -2,7 +2,7 @@
 Multi-index hashing against the scan
 ====================================
 
-How much sooner than the scan do `HammingIndex(algorithm="mih")` and `"auto"` answer? The codes are like learnt ones:
+How much sooner than the scan do `HammingIndex(algorithm="mih")` and `"auto"` answer? The codes are like learned ones:
 random centers, each code a center with 6 % of its bits flipped. Tables are built beforehand, and `"auto"` has had the
 calls that it needs to decide. All three give the same answers, which is checked. The figures are ratios of thread CPU
 time, best of three interleaved turns, on one thread::

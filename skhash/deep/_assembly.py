@@ -48,8 +48,8 @@ def resolve_recipe(
     if isinstance(recipe, tuple):
         recipe = recipe[images]
     recipe = check_recipe(recipe.override(hasher))
-    # A backbone of the user's knows its inputs as they are.
-    standardizes = hasher._has_own_backbone() or bool(hasher.standardize)
+    # A user's backbone expects unscaled inputs.
+    standardizes = hasher._uses_library_backbone() or bool(hasher.standardize)
     recipe = replace(recipe, standardize=standardizes and (images or recipe.standardize))
     if recipe.dropout == "auto":
         recipe = replace(recipe, dropout=0.0 if images else dropout_for(samples.sample_shape[0]))

@@ -88,7 +88,7 @@ class TrainingContext:
     def build(self, factory: Callable[..., _ModuleT], *args: Any, **options: Any) -> _ModuleT:
         """Build a module with weights from a new generator that `random_state` seeds.
 
-        Criteria use this. They so leave `generator`, which draws the network, as it is.
+        For criteria: the network's `generator` is not advanced.
 
         Parameters
         ----------

@@ -138,7 +138,7 @@ class PackedInference(DeepState):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        state.pop("_packed", None)  # quickly made again
+        state.pop("_packed", None)  # cheap to rebuild
         return state
 
 

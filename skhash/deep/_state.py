@@ -71,13 +71,13 @@ class DeepState(BaseHasher):
     def _device(self) -> torch.device:
         return next(self.module_.parameters()).device
 
-    def _has_own_backbone(self) -> bool:
+    def _uses_library_backbone(self) -> bool:
         """Return whether the backbone is one of the library's, or none."""
         return self.backbone is None or isinstance(self.backbone, str)
 
     def _draws_by_generator(self) -> bool:
         """Return whether only the library's code draws random numbers; a user's module may use torch's global state."""
-        return self._has_own_backbone() and (self.views is None or isinstance(self.views, str))
+        return self._uses_library_backbone() and (self.views is None or isinstance(self.views, str))
 
     def _network_parameters(self) -> dict[str, Any]:
         """Return the parameters that determine the network, with their values."""

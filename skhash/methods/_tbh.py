@@ -160,7 +160,7 @@ class TBHHasher(UnsupervisedHasher):
     def _prepare(self, network: HashNetwork, context: TrainingContext) -> None:
         linear = cast("_Head", network.head).hidden[0]
         assert isinstance(linear, nn.Linear)
-        own = self._has_own_backbone()
+        own = self._uses_library_backbone()
         criterion = build(
             TBHLoss,
             self.bits,

@@ -21,7 +21,7 @@ class UnsupervisedHasher(DeepHasher):
 
     Codes keep the similarities of *reference features*. These are the features of a backbone of the user's, which is
     frozen unless `backbone_lr_ratio` says otherwise; with any other backbone they are the samples themselves,
-    standardized (all pixels of an image), because a new backbone does not know anything worth keeping yet.
+    standardized (all pixels of an image), because a new backbone has no meaningful features yet.
 
     A subclass supplies `_make_criterion`, the loss of continuous codes and reference features. Labels do not take part
     in training, except in a subclass that sets `_learns_labels`.
@@ -44,7 +44,7 @@ class UnsupervisedHasher(DeepHasher):
 
     def _reference(self, network: HashNetwork, inputs: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Return the reference features of inputs with the backbone's `features`."""
-        if self._has_own_backbone():
+        if self._uses_library_backbone():
             with torch.no_grad():
                 return network.preprocess(inputs).flatten(1)
         return features.detach()
@@ -52,5 +52,5 @@ class UnsupervisedHasher(DeepHasher):
     def _choose_recipe(self, samples: Samples, labels: Labels | None) -> Recipe:
         recipe = super()._choose_recipe(samples, labels)
         if self.backbone_lr_ratio is None:
-            recipe = replace(recipe, backbone_lr_ratio=float(self._has_own_backbone()))
+            recipe = replace(recipe, backbone_lr_ratio=float(self._uses_library_backbone()))
         return recipe

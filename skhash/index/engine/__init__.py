@@ -1,1 +1,1 @@
-"""The search engine: a scan or tables, chosen by what searches cost."""
+"""The search engine: a scan or tables, chosen by cost."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -104,7 +103,8 @@ class AlgorithmChooser:
     Attributes
     ----------
     scan_only : bool
-        Whether there is nothing to choose: tables may not be built, or a scan costs less than any query of tables.
+        True if only scans are possible or worthwhile: tables may not be built, or a scan costs less than any query of
+        tables.
     """
 
     scan_only: bool
@@ -114,7 +114,7 @@ class AlgorithmChooser:
         self._mapped = mapped
         self.scan_only = mapped or not segment.can_build or segment.scan_ns < QUERY
         self._patience = _FORECAST[0] + _FORECAST[1] * len(segment.codes)
-        self._costs = self._nothing_known()
+        self._costs: dict[tuple[Any, ...], _Costs] = {}
         self._saved_ns = 0.0  # that tables would have saved
 
     def answer(self, request: SearchRequest, queries: NDArray[np.uint64]) -> tuple[Answer, int]:
@@ -122,7 +122,7 @@ class AlgorithmChooser:
 
         Only where there is something to choose: `scan_only` is False.
         """
-        costs = self._costs[self._kind(request, len(queries))]
+        costs = self._costs_of(request, len(queries))
         decision = self._decide(request, queries, costs)
         left = queries[decision.n_head :]
         if decision.head is not None and not len(left):
@@ -130,7 +130,7 @@ class AlgorithmChooser:
         self._saved_ns = decision.saved_ns
         if decision.builds:
             self._segment.build()
-            self._costs = self._nothing_known()
+            self._costs = {}
         if decision.algorithm == "brute":
             answer, n_probed = self._scan(request, left, costs), 0
         else:
@@ -203,16 +203,18 @@ class AlgorithmChooser:
         """Return a key for calls that cost about the same per query."""
         return *request.kind(len(self._segment.codes)), n_queries < _FEW
 
-    def _nothing_known(self) -> defaultdict[tuple[Any, ...], _Costs]:
-        """Return costs of no kind of calls."""
-        return defaultdict(lambda: _Costs(next_forecast=self._patience))
+    def _costs_of(self, request: SearchRequest, n_queries: int) -> _Costs:
+        """Return the costs of calls of the same kind, new ones if there was none."""
+        kind = self._kind(request, n_queries)
+        costs = self._costs.get(kind)
+        return self._costs.setdefault(kind, _Costs(next_forecast=self._patience)) if costs is None else costs
 
     def _needs_a_scan(self, costs: _Costs, n_queries: int) -> bool:
         """Check whether some queries must be scanned to learn from, before the rest is answered."""
         guess = self._segment.scan_ns
         if self._segment.tables is None:
             return costs.scanned + guess * n_queries > costs.next_forecast
-        # Three times, for the first one or two may have compiled something.
+        # Three times, because the first calls may include compilation.
         tried = costs.n_probed >= _TRIALS and costs.n_timed < 3
         return tried and costs.probe is not None and costs.probe * _CLEARLY_FASTER > guess
 
@@ -233,7 +235,8 @@ class AlgorithmChooser:
         if len(queries) < _FEW and costs.n_probed > _MEASURED:
             return request.probe(self._segment, queries)[0]
         (answer, modeled), spent = _timed(request.probe, self._segment, queries, request.n_jobs)
-        # No more than three times what the kernels counted, for the tables would not be tried again after a hiccup.
+        # At most three times what the kernels counted, because one slow call would otherwise rule out the tables for
+        # good.
         cost = min(spent, 3 * modeled.sum() + _CALL) / len(queries)
         share = 1.0 if not costs.n_probed else len(queries) / (len(queries) + min(costs.n_probed, 100))
         costs.probe = cost if share == 1 or costs.probe is None else (1 - share) * costs.probe + share * cost

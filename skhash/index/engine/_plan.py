@@ -30,7 +30,7 @@ class SearchPlan:
         Estimated number of codes that tables hold: the distinct ones where many codes are equal. None if it was not
         estimated.
     n_appended : int
-        Number of codes that were added after the tables were built and are scanned beside them.
+        Number of codes that were added after the tables were built and are scanned in addition.
     scan_ns : float or None
         Cost of a query by a scan in nanoseconds: measured in searches of this kind, or that of a model.
     tables_ns : float or None

@@ -1,4 +1,4 @@
-"""An immutable segment of codes with its acceleration structures, and the interface of requests that search it."""
+"""Segments: codes that do not change, with structures that are built later; and the requests that search them."""
 
 from __future__ import annotations
 
@@ -44,8 +44,6 @@ class Segment:
         The distinct codes with their rows, if scans go through these.
     tables : MultiIndex or None
         The tables, once they have been built.
-    searched : ndarray of uint64 of shape (n_searched, n_words)
-        The codes that searches go through: all, or the distinct ones.
     scan_ns : float
         Model of what a scan costs per query, in ns as those of `skhash.index.mih._kernels`.
     """
@@ -55,7 +53,6 @@ class Segment:
     can_build: bool
     distinct: DistinctCodes | None
     tables: MultiIndex | None
-    searched: NDArray[np.uint64]
     scan_ns: float
 
     def __init__(self, codes: NDArray[np.uint64], bits: int) -> None:
@@ -64,7 +61,6 @@ class Segment:
         self.can_build = 0 < len(codes) <= _MOST
         self.distinct = None
         self.tables = None
-        self.searched = codes
         self.scan_ns = _WORD * codes.size
         self._share: float | None = None
         self._lock = Lock()
@@ -76,7 +72,7 @@ class Segment:
         return round(self._share * len(self.codes)) if self._share <= _DISTINCT else len(self.codes)
 
     def build(self) -> None:
-        """Find the distinct codes if that pays, and build the tables; do nothing where that has been done."""
+        """Find the distinct codes if that pays, and build the tables; do nothing if they exist."""
         with self._lock:
             if self.tables is not None:
                 return
@@ -85,13 +81,12 @@ class Segment:
                 tables = MultiIndex(self.codes, self.bits)
             else:
                 tables = MultiIndex(distinct.codes, self.bits, ends=distinct.ends, rows=distinct.rows)
-                self.searched = distinct.codes
                 self.scan_ns = _WORD * distinct.codes.size
             # Compiled here, so that the first search is not taken to be slow.
             tables.nearest(self.codes[:1], 1, 1)
             tables.within(self.codes[:1], 0, 1)
             self.distinct = distinct
-            self.tables = tables  # last: other threads take it as the sign that all is there
+            self.tables = tables  # set last: other threads read it as complete
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,1 @@
-"""The estimator `HammingIndex`: its state, and a chapter with the public methods of each topic."""
+"""The estimator `HammingIndex`: its state, and one mixin of public methods per topic."""

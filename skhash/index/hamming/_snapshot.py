@@ -1,4 +1,4 @@
-"""Snapshots of an index: every search reads one state, so that it may run beside a change."""
+"""Snapshots of an index: every search reads one state, so that it can run during a change."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Snapshot:
         """Return the engine, or a new one for another algorithm."""
         engine = self._engine
         if engine is None or engine.algorithm != algorithm:
-            # Of two threads that come here at once, one keeps an engine that only it uses: slower, never wrong.
+            # If two threads race here, one uses an engine of its own once: slower, never wrong.
             engine = self._engine = SearchEngine(self.collection.codes, self._bits, algorithm)
         return engine
 
     def share(self) -> Snapshot:
-        """Return a twin for a pickle or a copy: the same memory, another engine, and changes that do not meet."""
+        """Return a copy for pickling that shares memory; later changes of one do not affect the other."""
         return Snapshot(self.collection.share(), self._bits)
 
 
@@ -54,7 +54,7 @@ def on_snapshot(method: Method) -> Method:
     """Run a method of an index on a shallow copy of it, which changes of the index do not reach.
 
     Copying the dictionary of attributes is atomic, and a change replaces one attribute: so the method sees the state
-    before the change or the one after it, without a lock.
+    before the change or the one after it, without a lock. An attribute that the method sets is set on the copy only.
     """
 
     @wraps(method)

@@ -1,4 +1,4 @@
-"""The state that all chapters of `HammingIndex` share, and the search in it."""
+"""The state and the search that the mixins of `HammingIndex` share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["_IndexState", "read_codes", "split_by_query"]
 
 
 class _IndexState(BaseEstimator):
-    """Codes with their search engine, the base of every chapter of `HammingIndex`.
+    """Codes with their search engine, the base class of every mixin of `HammingIndex`.
 
     The chapters (`UpdateMixin`, `GraphMixin` and the others) inherit from it and are the bases of `HammingIndex`, each
     with the public methods of one topic.
@@ -95,7 +95,7 @@ class _IndexState(BaseEstimator):
         return self._get_engine().last_search
 
     def _build(self, X: CodesLike, y: ArrayLike | None = None, ids: IdsLike | None = None) -> Self:
-        """Index codes in place of those that are there; on error the estimator is unchanged."""
+        """Replace the indexed codes; on error the estimator is unchanged."""
         with restore_on_error(self):
             codes = self._read_codes(X, reset=True)
             return self._keep(Collection.build(codes, y, ids))

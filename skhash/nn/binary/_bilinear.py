@@ -14,7 +14,7 @@ _MAGNITUDE = 0.02
 
 
 class BilinearRule(WeightRule):
-    r"""Signs times a learned scale, with latent weights that are pulled towards their binary values.
+    r"""Signs times a learned scale, with latent weights that are pulled toward their binary values.
 
     The binary weights are :math:`|s| b` with :math:`b = 0.02 \operatorname{sgn}(w)`. With g their gradient, w receives
     :math:`|s| g + \rho (w - |s| b)` and s, summed over the filter,

@@ -57,7 +57,11 @@ def test_labels_become_objects(ids, expected):
         ([1.5, 2.5], TypeError, "not floats, bools or bytes, got 1.5."),
         (np.array([1.0]), TypeError, "not floats, bools or bytes, got 1.0."),
         ([True, 2], TypeError, "not floats, bools or bytes, got True."),
-        (["a", ["b"]], TypeError, "hashable labels such as strings and tuples, but not floats, bools or bytes, got ['b']."),
+        (
+            ["a", ["b"]],
+            TypeError,
+            "hashable labels such as strings and tuples, but not floats, bools or bytes, got ['b'].",
+        ),
         ([2**63], ValueError, "Integer ids must fit int64, got 9223372036854775808."),
         (np.array([2**63], np.uint64), ValueError, "Integer ids must fit int64, got 9223372036854775808."),
         (np.zeros((2, 2), int), ValueError, "ids must have shape (n,), got (2, 2)."),
