@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Lock
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from numba import njit
@@ -17,7 +20,8 @@ R = TypeVar("R")
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a numba kernel as all kernels of the library: on first use, GIL released, one thread, no `prange`.
 
-    Machine code is cached on disk where that is possible; in a read-only installation it is compiled in each process.
+    Machine code is cached on disk where that is possible. In a read-only installation, and with a cache folder that is
+    full or damaged, it is compiled in each process.
     Parallelism is left to the caller, by threads over slices of queries or database.
 
     Parameters
@@ -32,9 +36,68 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """
     options = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
     try:
-        return njit(cache=True, **options)(function)
+        compiled: Any = njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no directory to cache in
         return njit(**options)(function)
+    if hasattr(compiled, "_cache"):  # else numba is disabled
+        compiled._cache = TolerantCache(compiled._cache)
+    return compiled
+
+
+class TolerantCache:
+    """numba's cache of one kernel, whose failures only cost the time to compile.
+
+    numba lets every error of the cache through, so that a full disk or a damaged file would stop a search whose machine
+    code is compiled already.
+
+    Parameters
+    ----------
+    cache : numba.core.caching.Cache
+        The cache of a dispatcher.
+    """
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Load machine code; return None, so that numba compiles, if there is none or it cannot be read."""
+        try:
+            return self._cache.load_overload(sig, target_context)
+        except Exception as error:  # damaged bytes raise almost anything: of pickle, of LLVM, of the classes they name
+            _warn_once(self._cache.cache_path, error)
+            if not isinstance(error, OSError):
+                with suppress(Exception):
+                    self._cache.flush()  # forget the damaged files, so that the next process finds new ones
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Save machine code where that is possible."""
+        try:
+            self._cache.save_overload(sig, data)
+        except Exception as error:
+            _warn_once(self._cache.cache_path, error)
+
+
+_lock = Lock()
+_warned: set[str] = set()
+
+
+def _warn_once(folder: str, error: Exception) -> None:
+    """Warn of a folder that cannot be used, once in a process."""
+    with _lock:
+        is_new = not _warned
+        _warned.add(folder)
+    if is_new:
+        warnings.warn(
+            f"numba's cache cannot be used, so kernels are compiled again in this process: {folder} "
+            f"({type(error).__name__}: {error}). If the disk is not full, delete the folder, or set NUMBA_CACHE_DIR to "
+            "another one.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def intrinsic(function: Callable[Concatenate[Any, P], Any]) -> Callable[P, Any]:
