@@ -59,7 +59,8 @@ def test_a_broken_cache_costs_a_compilation_and_one_warning(error):
         return x + y
 
     add._cache = TolerantCache(BrokenCache(error))
-    with pytest.warns(RuntimeWarning, match="kernels are compiled again in this process: /some/folder") as found:
+    message = "kernels are compiled again in this process: /some/folder"
+    with pytest.warns(RuntimeWarning, match=message) as found:  # noqa: PT031
         assert add(1, 2) == 3
         assert add(1.5, 2.0) == 3.5
     assert len(found) == 1
