@@ -12,6 +12,7 @@ from . import utils as utils
 from .index import HammingIndex as HammingIndex
 from .index import HammingNeighborsTransformer as HammingNeighborsTransformer
 from .index import ShardedHammingIndex as ShardedHammingIndex
+from .index import warm_up as warm_up
 from .methods import BiHalfHasher as BiHalfHasher
 from .methods import CEHasher as CEHasher
 from .methods import CIBHasher as CIBHasher
@@ -78,4 +79,5 @@ __all__ = [
     "runtime",
     "training",
     "utils",
+    "warm_up",
 ]

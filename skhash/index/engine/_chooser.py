@@ -194,7 +194,7 @@ class AlgorithmChooser:
         if algorithm == "brute":
             return Decision("brute", "the parameter algorithm")
         if not segment.can_build:
-            return Decision("brute", "tables cannot number the codes")
+            return Decision("brute", "tables cannot hold so many or so long codes")
         if self._mapped:
             return Decision("brute", "the codes are in a memory map, beside which no tables are built")
         return Decision("brute", "a scan costs less than looking a query up in tables")

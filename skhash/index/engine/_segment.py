@@ -24,6 +24,7 @@ __all__ = ["SearchRequest", "Segment"]
 _WORD = 0.1  # ns to scan one word
 _DISTINCT = 0.7  # search distinct codes where at most this share of the codes is distinct
 _MOST = 2**32 - 2  # codes that tables can number
+_MOST_WORDS = 512  # of a code: each table holds all codes, and the number of tables grows with their length
 
 
 class Segment:
@@ -39,7 +40,7 @@ class Segment:
     Attributes
     ----------
     can_build : bool
-        Whether tables can number the codes, and their keys can be cut from the words.
+        Whether tables can number the codes, and codes are not so long that their tables would fill the memory.
     distinct : DistinctCodes or None
         The distinct codes with their rows, if scans go through these.
     tables : MultiIndex or None
@@ -58,7 +59,7 @@ class Segment:
     def __init__(self, codes: NDArray[np.uint64], bits: int) -> None:
         self.codes = codes
         self.bits = bits
-        self.can_build = 0 < len(codes) <= _MOST
+        self.can_build = 0 < len(codes) <= _MOST and codes.shape[1] <= _MOST_WORDS
         self.distinct = None
         self.tables = None
         self.scan_ns = _WORD * codes.size

@@ -58,7 +58,8 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
 
         - "brute" compares each query with every code, and needs no memory beyond the codes.
         - "mih" looks codes up by parts of their bits, in tables that are built at the first search (multi-index
-          hashing [1]_): far less work for small radii and many codes, more for long codes that differ widely.
+          hashing [1]_): far less work for small radii and many codes, more for long codes that differ widely. Codes of
+          more than 32,768 bits are always compared.
         - "auto" begins as "brute", builds tables when they would have paid for themselves by now, and takes the faster
           of both for each kind of query. `explain` shows its choice.
 

@@ -178,7 +178,7 @@ class RerankMixin(_IndexState):
             queries, bit_weights = self._read_weighted(X, scoring, weights)
             _check_number(len(queries), candidates)
             scores = np.empty(candidates.shape)
-            weighted_scores(read_only(self._collection.codes), rows, read_only(queries), bit_weights, scores)
+            weighted_scores(read_only(self._collection.codes), rows, read_only(queries), read_only(bit_weights), scores)
         else:
             queries = _read_floats(X, "X")
             _check_number(len(queries), candidates)

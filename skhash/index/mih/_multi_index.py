@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MultiIndex"]
 
+_MOST_UNROLLED = 64  # words
 _MAX_QUERIES = 256  # of a slice, whose answers are gathered before they are joined
 
 Result = TypeVar("Result")
@@ -54,7 +55,9 @@ class MultiIndex:
         self._tables = build_tables(codes, bits, ends=ends, rows=rows)
         self._bits = bits
         self._n_rows = len(codes) if rows is None else len(rows)
-        self._width = (0,) * codes.shape[1]
+        n_words = codes.shape[1]
+        # A tuple unrolls the loops over words. numba compiles long tuples slowly, and none of 1,000 elements or more.
+        self._width = (0,) * n_words if n_words <= _MOST_UNROLLED else np.zeros(n_words, np.int64)
         self.nbytes = self._tables.offsets.nbytes + self._tables.members.nbytes + self._tables.codes.nbytes
 
     def nearest(

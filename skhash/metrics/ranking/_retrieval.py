@@ -19,7 +19,7 @@ from skhash.bitops import DistanceCounter
 from skhash.codes import as_packed
 from skhash.metrics.ranking._ranks import count_listed, rank_relevant
 from skhash.metrics.ranking._relevance import ClassRelevance, ListedRelevance, read_relevance
-from skhash.utils import local_random_state, working_memory
+from skhash.utils import local_random_state, read_only, working_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -163,7 +163,8 @@ class Retrieval:
         rows, result : ndarray of int64, object
             The rows of a batch and the result of `reduce`.
         """
-        columns = np.ascontiguousarray(self.database.T)  # word by word, so that loops over items run along memory
+        # Word by word, so that loops over items run along memory.
+        columns = read_only(np.ascontiguousarray(self.database.T))
         rank_type = np.int32 if len(self.database) < 2**31 else np.int64
 
         def rank(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Any]:

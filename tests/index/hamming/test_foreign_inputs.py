@@ -91,3 +91,13 @@ def test_bfloat16_and_tensors_with_gradients():
 def test_what_has_no_sign(z):
     with pytest.raises(TypeError, match="z must contain real numbers, got values of type"):
         binarize(z)
+
+
+@pytest.mark.parametrize("bits", [32_769, 65_537])
+def test_codes_too_long_for_tables_are_compared(bits):
+    codes = np.random.default_rng(0).integers(0, 2, (4, bits), dtype=np.uint8)
+    index = HammingIndex(algorithm="mih").fit(codes)
+    assert index.explain(codes[:1], 2).reason == "tables cannot hold so many or so long codes"
+    expected = np.sort((codes[:1] != codes).sum(axis=1))[:2]
+    assert index.kneighbors(codes[:1], 2)[0].tolist() == [expected.tolist()]
+    assert index.last_search_["algorithm"] == "brute"

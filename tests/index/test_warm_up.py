@@ -1,0 +1,62 @@
+"""Kernels compiled ahead: a later search of any kind compiles nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from skhash import warm_up
+
+SEARCHES = """
+import gc, sys, tempfile
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+import skhash
+
+algorithm, bits = sys.argv[1], int(sys.argv[2])
+
+def compiled():
+    kernels = (kernel for kernel in gc.get_objects() if isinstance(kernel, Dispatcher))
+    return {(kernel.py_func, signature) for kernel in kernels for signature in kernel.signatures}
+
+skhash.warm_up(bits, algorithm=algorithm, metrics=True)
+before = compiled()
+rng = np.random.default_rng(0)
+X = rng.integers(0, 2, (3000, bits), dtype=np.uint8)
+X[500:2000] = X[0]
+for way in ("brute",) if algorithm == "brute" else ("brute", "mih", "auto"):
+    index = skhash.HammingIndex(bits=bits, algorithm=way).fit(X, X[:, 0], ids=np.arange(len(X)) * 2)
+    index.add(X[:3], X[:3, 0], ids=[1, 3, 5]).remove([0, 2])
+    with tempfile.TemporaryDirectory() as folder:
+        index.save(folder)
+        for searched in (index, skhash.HammingIndex.open(folder)):
+            for queries in (X[:1], X[:50]):
+                for k in (1, 10, 1000):
+                    searched.kneighbors(queries, k)
+                    searched.kneighbors(queries, k, where=np.arange(len(searched)) % 2 == 0)
+                searched.radius_neighbors(queries, 3)
+                searched.radius_neighbors(queries, 3, where=[4, 6, 8])
+            searched.rerank(rng.normal(size=(50, bits)), searched.kneighbors(X[:50], 3)[1])
+            searched.score(X[:20], X[:20, 0])
+        del searched
+print([(function.__name__, signature) for function, signature in compiled() - before])
+"""
+
+
+@pytest.mark.parametrize(("algorithm", "bits"), [("brute", 64), ("auto", 64), ("brute", 300)])
+def test_nothing_is_compiled_after_it(algorithm, bits):
+    found = subprocess.run(
+        [sys.executable, "-c", SEARCHES, algorithm, str(bits)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("arguments", "message"), [((0,), "bits == 0"), ((64, "fast"), "got 'fast'")])
+def test_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        warm_up(arguments[0], **({"algorithm": arguments[1]} if len(arguments) > 1 else {}))
