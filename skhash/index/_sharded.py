@@ -13,7 +13,7 @@ from sklearn.utils import check_scalar
 from skhash.index._shard_work import merge, read_part, runner
 from skhash.index.collection._labels import vote
 from skhash.index.hamming._hamming_index import HammingIndex
-from skhash.index.hamming._state import split_by_query
+from skhash.index.hamming._state import check_missing, read_n_neighbors, split_by_query
 from skhash.utils import Labels, available_if
 
 if TYPE_CHECKING:
@@ -123,18 +123,38 @@ class ShardedHammingIndex:
 
     @overload
     def kneighbors(
-        self, X: CodesLike, n_neighbors: int | None = None, return_distance: Literal[True] = True
+        self,
+        X: CodesLike,
+        n_neighbors: int | None = None,
+        return_distance: Literal[True] = True,
+        *,
+        missing: Literal["raise", "pad"] = "raise",
     ) -> tuple[NDArray[np.int32], NDArray[Any]]: ...
     @overload
     def kneighbors(
-        self, X: CodesLike, n_neighbors: int | None = None, *, return_distance: Literal[False]
+        self,
+        X: CodesLike,
+        n_neighbors: int | None = None,
+        *,
+        return_distance: Literal[False],
+        missing: Literal["raise", "pad"] = "raise",
     ) -> NDArray[Any]: ...
     @overload
     def kneighbors(
-        self, X: CodesLike, n_neighbors: int | None = None, return_distance: bool = True
+        self,
+        X: CodesLike,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+        *,
+        missing: Literal["raise", "pad"] = "raise",
     ) -> tuple[NDArray[np.int32], NDArray[Any]] | NDArray[Any]: ...
     def kneighbors(
-        self, X: CodesLike, n_neighbors: int | None = None, return_distance: bool = True
+        self,
+        X: CodesLike,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+        *,
+        missing: Literal["raise", "pad"] = "raise",
     ) -> tuple[NDArray[np.int32], NDArray[Any]] | NDArray[Any]:
         """Find the nearest codes.
 
@@ -146,6 +166,9 @@ class ShardedHammingIndex:
             Number of neighbors; None means the parameter of that name.
         return_distance : bool, default=True
             Whether to return the distances.
+        missing : {"raise", "pad"}, default="raise"
+            What to do where there are fewer codes than `n_neighbors`: raise an error, or return those that there are,
+            followed by the id -1 at the distance -1.
 
         Returns
         -------
@@ -157,19 +180,27 @@ class ShardedHammingIndex:
         Raises
         ------
         ValueError
-            If there are fewer codes than `n_neighbors`, or if `X` does not contain codes of this length.
+            If there are fewer codes than `n_neighbors` and `missing` is "raise", or if `X` does not contain codes
+            of this length.
         """
-        k = self.n_neighbors if n_neighbors is None else n_neighbors
-        check_scalar(k, "n_neighbors", Integral, min_val=1)
-        k = int(k)
+        check_missing(missing)
+        k = read_n_neighbors(self.n_neighbors if n_neighbors is None else n_neighbors)
         queries = self._read_codes(X)
-        if k > self.n_samples_fit_:
+        n_found = min(k, self.n_samples_fit_)
+        if n_found < k and missing == "raise":
             raise ValueError(
                 f"Expected n_neighbors <= n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {self.n_samples_fit_}, n_samples = {len(queries)}."
+                f"n_samples_fit = {self.n_samples_fit_}, n_samples = {len(queries)}. "
+                'kneighbors(..., missing="pad") returns those that there are.'
             )
-        found = self._search(queries, k=k)
-        distances, ids = found.distances.reshape(-1, k), found.ids.reshape(-1, k)
+        if n_found == 0:
+            distances, ids = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), -1)
+            return (distances, ids) if return_distance else ids
+        found = self._search(queries, k=n_found)
+        distances, ids = found.distances.reshape(-1, n_found), found.ids.reshape(-1, n_found)
+        if n_found < k:
+            lacking = ((0, 0), (0, k - n_found))
+            distances, ids = (np.pad(array, lacking, constant_values=-1) for array in (distances, ids))
         return (distances, ids) if return_distance else ids
 
     @overload

@@ -185,6 +185,12 @@ class Collection:
         """Return the ids of rows."""
         return rows if self.ids is None else self.ids[rows]
 
+    def ids_of_padded(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the ids of rows, and -1 for the row -1."""
+        ids = np.full(rows.shape, -1, np.int64 if self.ids is None else self.ids.dtype)
+        ids[rows >= 0] = self.ids_of(rows[rows >= 0])
+        return ids
+
     def rows_of(self, ids: IdsLike, *, unique: bool = False, name: str = "ids") -> NDArray[np.int64]:
         """Return the rows of ids, which must all be in the collection, and differ if `unique`."""
         wanted = read_ids(ids, name=name)

@@ -11,7 +11,7 @@ from skhash.index.hamming._prediction import LabeledMixin
 from skhash.index.hamming._rerank import RerankMixin
 from skhash.index.hamming._saving import SavedIndexMixin
 from skhash.index.hamming._snapshot import on_snapshot
-from skhash.index.hamming._state import split_by_query
+from skhash.index.hamming._state import check_missing, split_by_query
 from skhash.index.hamming._updates import UpdateMixin
 from skhash.utils import Interval, StrOptions, fit_context
 
@@ -179,6 +179,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         return_distance: Literal[True] = True,
         *,
         where: IdsLike | None = None,
+        missing: Literal["raise", "pad"] = "raise",
     ) -> tuple[NDArray[np.int32], NDArray[Any]]: ...
     @overload
     def kneighbors(
@@ -188,6 +189,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         *,
         return_distance: Literal[False],
         where: IdsLike | None = None,
+        missing: Literal["raise", "pad"] = "raise",
     ) -> NDArray[Any]: ...
     @overload
     def kneighbors(
@@ -197,6 +199,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         return_distance: bool = True,
         *,
         where: IdsLike | None = None,
+        missing: Literal["raise", "pad"] = "raise",
     ) -> tuple[NDArray[np.int32], NDArray[Any]] | NDArray[Any]: ...
     @on_snapshot
     def kneighbors(
@@ -206,6 +209,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         return_distance: bool = True,
         *,
         where: IdsLike | None = None,
+        missing: Literal["raise", "pad"] = "raise",
     ) -> tuple[NDArray[np.int32], NDArray[Any]] | NDArray[Any]:
         """Find the nearest codes.
 
@@ -220,6 +224,9 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         where : array-like of bool of shape (`n_samples_fit_`,) or array-like of ids, default=None
             The codes among which to search: a mask in the order of `ids_`, or the ids themselves. Bools are always a
             mask, anything else ids.
+        missing : {"raise", "pad"}, default="raise"
+            What to do where there are fewer codes than `n_neighbors`: raise an error, or return those that there are,
+            followed by the id -1 at the distance -1. Only the distance decides, for -1 may also be a user-defined id.
 
         Returns
         -------
@@ -231,7 +238,8 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         Raises
         ------
         ValueError
-            If there are fewer codes than `n_neighbors`, or if `X` does not contain codes of this index's length.
+            If there are fewer codes than `n_neighbors` and `missing` is "raise", or if `X` does not contain codes
+            of this index's length.
 
         Examples
         --------
@@ -239,9 +247,16 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         >>> index = HammingIndex().fit([[0, 0, 0], [0, 1, 1], [1, 1, 1]])
         >>> index.kneighbors([[0, 0, 0]], 1, where=[False, True, True])
         (array([[2]], dtype=int32), array([[1]]))
+        >>> index.kneighbors([[0, 0, 0]], 2, where=[1], missing="pad")
+        (array([[ 2, -1]], dtype=int32), array([[ 1, -1]]))
         """
-        distances, rows = self._nearest(X, n_neighbors, where)
-        ids = self._collection.ids_of(rows)
+        check_missing(missing)
+        if missing == "raise":
+            distances, rows = self._nearest(X, n_neighbors, where)
+            ids = self._collection.ids_of(rows)
+        else:
+            distances, rows = self._nearest_padded(X, n_neighbors, where)
+            ids = self._collection.ids_of_padded(rows)
         return (distances, ids) if return_distance else ids
 
     @overload

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from skhash.index.collection._ids import IdsLike
     from skhash.utils import CodesLike, Labels
 
-__all__ = ["_IndexState", "read_codes", "split_by_query"]
+__all__ = ["_IndexState", "check_missing", "read_codes", "read_n_neighbors", "split_by_query"]
 
 
 class _IndexState(BaseEstimator):
@@ -128,6 +128,23 @@ class _IndexState(BaseEstimator):
             distances, rows = distances[others].reshape(-1, k), rows[others].reshape(-1, k)
         return distances, rows
 
+    def _nearest_padded(
+        self, X: CodesLike | None, n_neighbors: int | None, where: IdsLike | None
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return the same as `_nearest`, with -1 for both where there are fewer neighbors."""
+        queries, request = self._nearest_request(X, n_neighbors, where, "pad")
+        k = int(self.n_neighbors if n_neighbors is None else n_neighbors)
+        distances = np.full((len(queries), max(k, request.k)), -1, np.int32)
+        rows = np.full(distances.shape, -1, np.int64)
+        if request.k:
+            distances[:, : request.k], rows[:, : request.k] = self._get_engine().search(queries, request)
+        if X is None:
+            own = rows == self._collection.live_rows()[:, None]
+            distances[own] = rows[own] = -1
+            order = np.argsort(rows < 0, axis=1, kind="stable")  # closes the gap that the code itself leaves
+            distances, rows = np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
+        return distances[:, :k], rows[:, :k]
+
     def _within(
         self, X: CodesLike | None, radius: int | None = None, where: IdsLike | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
@@ -142,23 +159,22 @@ class _IndexState(BaseEstimator):
         return counts, distances, rows
 
     def _nearest_request(
-        self, X: CodesLike | None, n_neighbors: int | None, where: IdsLike | None
+        self, X: CodesLike | None, n_neighbors: int | None, where: IdsLike | None, missing: str = "raise"
     ) -> tuple[NDArray[np.uint64], NearestRequest]:
         """Read the arguments of `_nearest`; without `X` the request is for one neighbor more, the code itself."""
         check_is_fitted(self)
-        k = self.n_neighbors if n_neighbors is None else n_neighbors
-        check_scalar(k, "n_neighbors", Integral, min_val=1)
-        k = int(k)  # numpy's narrow integers overflow
+        k = read_n_neighbors(self.n_neighbors if n_neighbors is None else n_neighbors)
         queries, allowed = self._read_search(X, where)
-        n_allowed = self.n_samples_fit_ if where is None or allowed is None else np.count_nonzero(allowed)
+        n_allowed = self.n_samples_fit_ if where is None or allowed is None else int(np.count_nonzero(allowed))
         own = int(X is None)
-        if k + own > n_allowed:
+        if k + own > n_allowed and missing == "raise":
             passing = "" if where is None else f", of which where passes {n_allowed}"
             raise ValueError(
                 f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {len(queries)}."
+                f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {len(queries)}. "
+                'kneighbors(..., missing="pad") returns those that there are.'
             )
-        return queries, NearestRequest(k + own, n_jobs=self.n_jobs, allowed=allowed)
+        return queries, NearestRequest(min(k + own, n_allowed), n_jobs=self.n_jobs, allowed=allowed)
 
     def _radius_request(
         self, X: CodesLike | None, radius: int | None, where: IdsLike | None
@@ -240,6 +256,18 @@ def _is_packed(X: Any, bits: int | None) -> bool:
         return False
     width = X.shape[1]
     return X.itemsize == 8 or (X.itemsize == 1 and bits is not None and width != bits and width == -(-bits // 8))
+
+
+def read_n_neighbors(n_neighbors: object) -> int:
+    """Check a number of neighbors."""
+    check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
+    return int(cast("int", n_neighbors))  # numpy's narrow integers overflow
+
+
+def check_missing(missing: object) -> None:
+    """Raise ValueError for an unknown way to answer where there are fewer codes than neighbors."""
+    if not isinstance(missing, str) or missing not in ("raise", "pad"):
+        raise ValueError(f"missing must be 'raise' or 'pad', got {missing!r}.")
 
 
 def split_by_query(values: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.object_]:
