@@ -241,6 +241,7 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
                 f"X has {codes.shape[1]} columns of numbers to binarize, but bits={bits} needs {bits} columns, one for "
                 "each bit."
             )
+        _check_threshold(codes, estimator.binarize)
         codes = binarize(codes, estimator.binarize)
     words, bits = as_packed(codes, bits)
     if packed and reset:
@@ -248,6 +249,19 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
     if reset:
         estimator.bits_ = estimator.n_features_in_ = bits
     return words
+
+
+def _check_threshold(values: NDArray[Any], threshold: float) -> None:
+    """Check that numbers to binarize are not codes already, both of whose symbols the threshold makes the same bit."""
+    if not (-1 <= values[0, 0] <= 1 and values[0, 0] == np.rint(values[0, 0])):
+        return  # quickly, for queries that come one by one
+    low, high = values.min(), values.max()
+    are_codes = (low, high) in ((0, 1), (-1, 1)) and bool(((values == low) | (values == high)).all())
+    if are_codes and not low < threshold <= high:
+        raise ValueError(
+            f"X contains only {low:g} and {high:g}, which are codes already, and binarize={threshold:g} would make "
+            f"every bit {int(threshold <= low)}; use binarize=None."
+        )
 
 
 def _is_packed(X: Any, bits: int | None) -> bool:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
-from skhash.codes import binarize
+from skhash.codes import unpack_codes
 from skhash.index import HammingIndex
-from skhash.utils import unwrap
 
 if TYPE_CHECKING:
     from skhash.utils import SamplesLike
@@ -36,8 +35,8 @@ def encode(estimator: Any, X: SamplesLike, purpose: str) -> tuple[Any, int | Non
     hasher, index = hasher_and_index(estimator, purpose)
     codes: Any = X if hasher is None else hasher.transform(X)
     if index is not None and index.binarize is not None:
-        codes = np.asarray(unwrap(codes, "codes"))
-        codes = binarize(codes, index.binarize) if codes.dtype.kind in "if" else codes
+        check_is_fitted(index)
+        codes = unpack_codes(index._read_codes(codes, reset=False), index.bits_)  # as `kneighbors` reads them
     return codes, getattr(index, "bits_", None)
 
 

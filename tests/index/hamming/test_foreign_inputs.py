@@ -101,3 +101,28 @@ def test_codes_too_long_for_tables_are_compared(bits):
     expected = np.sort((codes[:1] != codes).sum(axis=1))[:2]
     assert index.kneighbors(codes[:1], 2)[0].tolist() == [expected.tolist()]
     assert index.last_search_["algorithm"] == "brute"
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("low", "threshold", "bit"), [(0, 0.0, 1), (0, -0.5, 1), (0, 1.5, 0), (-1, -1.0, 1), (-1, 2.0, 0)]
+)
+def test_codes_are_not_binarized_to_one_symbol(dtype, low, threshold, bit):
+    codes = np.where(CODES, 1, low).astype(dtype)
+    message = (
+        f"X contains only {low} and 1, which are codes already, and binarize={threshold:g} would make every bit {bit}"
+    )
+    for make in (HammingIndex, HammingNeighborsTransformer):
+        with pytest.raises(ValueError, match=message):
+            make(binarize=threshold).fit(codes)
+    fitted = HammingIndex(binarize=threshold).fit(np.where(CODES, threshold + 2, threshold - 2))
+    with pytest.raises(ValueError, match=message):
+        fitted.kneighbors(codes, 1)
+    between = (low + 1) / 2
+    assert HammingIndex(binarize=between).fit(codes).kneighbors(codes, 1)[1].ravel().tolist() == [0, 1, 2, 3]
+
+
+def test_codes_of_one_symbol_and_unsigned_ones_may_come_with_a_threshold():
+    index = HammingIndex(binarize=0.0).fit(CODES)
+    for query in (np.zeros((1, 4)), np.ones((1, 4)), -np.ones((1, 4)), CODES[:1], CODES[:1].astype(bool)):
+        index.kneighbors(query, 1)

@@ -50,6 +50,12 @@ def test_an_index_that_binarizes():
     np.testing.assert_array_equal(encode(pipeline, X, "This")[0], centred >= 1.0)
 
 
+def test_numbers_to_binarize_are_not_packed_bytes():
+    index = HammingIndex(binarize=0.0).fit(np.eye(64) - 0.5)
+    with pytest.raises(ValueError, match="X has 8 features, but HammingIndex is expecting 64 features"):
+        encode(index, np.eye(8) - 0.5, "This")
+
+
 def test_a_search_is_its_best_estimator():
     search = GridSearchCV(make_pipeline(LSHHasher(random_state=0), HammingIndex()), {"lshhasher__bits": [8]}, cv=2)
     search.fit(X, Y)
