@@ -14,11 +14,16 @@ from skhash.codes import as_packed, binarize
 from skhash.index.collection._ids import read_ids
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
-from skhash.utils import read_only
+from skhash.index.hamming._vectors import find_vectors
+from skhash.utils import read_only, to_numpy, unwrap
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.index.collection._ids import IdsLike
+    from skhash.index.hamming._vectors import VectorsLike
     from skhash.utils import CodesLike
 
 __all__ = ["RerankMixin", "vector_scores", "weighted_scores"]
@@ -102,7 +107,8 @@ class RerankMixin(_IndexState):
         *,
         scoring: Literal["asymmetric", "weighted", "cosine", "euclidean"] = "asymmetric",
         weights: ArrayLike | None = None,
-        vectors: ArrayLike | None = None,
+        vectors: VectorsLike | None = None,
+        vector_ids: IdsLike | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[Any]]:
         """Sort candidates, such as those that `kneighbors` found, by a finer score.
 
@@ -129,9 +135,19 @@ class RerankMixin(_IndexState):
 
         weights : array-like of shape (bits,) or (n_queries, bits), default=None
             Weight of each bit, not negative; needed for "weighted".
-        vectors : array-like of shape (`n_samples_fit_`, n_dims) or (n_queries, n_candidates, n_dims), default=None
-            Needed for "cosine" and "euclidean": vectors of all codes in the order of `ids_`, which may be a memory map
-            (only those of candidates are read), or of the candidates of each query.
+        vectors : array-like of shape (n_vectors, n_dims) or (n_queries, n_candidates, n_dims), mapping or callable, \
+                default=None
+            Needed for "cosine" and "euclidean": the vectors of the candidates, found by id.
+
+            - A matrix, which may be a memory map (only the rows of candidates are read). With `vector_ids` it may have
+              any rows in any order. Without, row `i` is the vector of the id `i`, for each id that the index ever
+              counted; an index with user-defined ids needs `vector_ids`.
+            - An array of three dimensions: the vectors of the candidates of each query.
+            - A mapping from ids to vectors, or a callable that returns a matrix for an array of ids, with a row for
+              each.
+
+        vector_ids : array-like of shape (n_vectors,), default=None
+            Ids of the rows of the matrix `vectors`, all different.
 
         Returns
         -------
@@ -169,6 +185,8 @@ class RerankMixin(_IndexState):
             raise ValueError(f"scoring must be one of {_SCORINGS}, got {scoring!r}.")
         _check_given(scoring, "weights", weights, ("weighted",))
         _check_given(scoring, "vectors", vectors, ("cosine", "euclidean"))
+        if vectors is None and vector_ids is not None:
+            raise ValueError("vector_ids must not be passed without vectors.")
         candidates = _read_candidates(ids)
         rows = self._collection.rows_of(candidates.ravel()).reshape(candidates.shape)
         k = candidates.shape[1] if n_neighbors is None else n_neighbors
@@ -182,8 +200,8 @@ class RerankMixin(_IndexState):
         else:
             queries = _read_floats(X, "X")
             _check_number(len(queries), candidates)
-            positions = self._collection.positions_of(rows)
-            scores = _score_vectors(queries, positions, vectors, self.n_samples_fit_, scoring)
+            find = find_vectors(vectors, vector_ids, candidates, queries.shape[1], self._collection)
+            scores = _score_vectors(queries, candidates.shape[1], find, scoring)
         order = np.argsort(scores, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(scores, order, axis=1), np.take_along_axis(candidates, order, axis=1)
 
@@ -193,7 +211,7 @@ class RerankMixin(_IndexState):
         """Return packed queries, and the weight of each bit for each of them."""
         if scoring == "weighted":
             queries = self._read_codes(X, reset=False)
-            bit_weights = _read_floats(np.atleast_2d(np.asarray(weights)), "weights")
+            bit_weights = _read_floats(np.atleast_2d(to_numpy(weights, "weights")), "weights")
             if bit_weights.shape not in {(1, self.bits_), (len(queries), self.bits_)}:
                 raise ValueError(
                     f"weights must have shape ({self.bits_},) or {len(queries), self.bits_}, got {bit_weights.shape}."
@@ -201,7 +219,7 @@ class RerankMixin(_IndexState):
             if (bit_weights < 0).any():
                 raise ValueError(f"weights must not be negative, got {bit_weights.min()}.")
             return queries, np.ascontiguousarray(np.broadcast_to(bit_weights, (len(queries), self.bits_)))
-        z: Any = validate_data(self, cast("Any", X), reset=False)
+        z: Any = validate_data(self, unwrap(X, "X"), reset=False)
         if z.dtype.kind != "f":
             raise ValueError(f"X must be continuous codes (floats) for scoring='asymmetric', got dtype {z.dtype}.")
         z = z.astype(np.float64) - (self.binarize or 0.0)
@@ -220,7 +238,7 @@ def _read_candidates(ids: Any) -> NDArray[Any]:
     lists = isinstance(ids, (list, tuple)) and all(isinstance(row, (list, tuple)) for row in ids)
     if lists and len({len(row) for row in ids}) == 1:
         ids = np.stack([read_ids(row) for row in ids])  # numpy alone would make strings of integers and strings
-    ids = np.asarray(ids)
+    ids = to_numpy(ids, "ids")
     if ids.ndim != 2:
         raise ValueError(f"ids must have shape (n_queries, n_candidates), as from kneighbors, got {ids.shape}.")
     return ids
@@ -234,22 +252,16 @@ def _check_number(n_queries: int, ids: NDArray[Any]) -> None:
 
 def _read_floats(array: object, name: str) -> NDArray[np.float64]:
     """Return a finite matrix of float64."""
-    return cast("NDArray[np.float64]", check_array(array, dtype=cast("Any", np.float64), input_name=name))
+    return cast("NDArray[np.float64]", check_array(unwrap(array, name), dtype=cast("Any", np.float64), input_name=name))
 
 
 def _score_vectors(
-    queries: NDArray[np.float64], positions: NDArray[np.int64], vectors: ArrayLike, n: int, scoring: str
+    queries: NDArray[np.float64], n_candidates: int, find: Callable[[int], NDArray[np.float64]], scoring: str
 ) -> NDArray[np.float64]:
     """Compute the distances of the candidates' vectors from those of the queries."""
-    vectors = vectors if isinstance(vectors, np.ndarray) else np.asarray(vectors)
-    n_dims = queries.shape[1]
-    accepted = (n, n_dims), (*positions.shape, n_dims)
-    if vectors.shape not in accepted:
-        raise ValueError(f"vectors must have shape {accepted[0]} or {accepted[1]}, got {vectors.shape}.")
-    scores = np.empty(positions.shape)
+    scores = np.empty((len(queries), n_candidates))
     for q, query in enumerate(queries):
-        found = vectors[positions[q]] if vectors.ndim == 2 else vectors[q]
-        vector_scores(np.ascontiguousarray(found, np.float64), query, scoring == "cosine", scores[q])
+        vector_scores(find(q), query, scoring == "cosine", scores[q])
     if not np.isfinite(scores).all():
         raise ValueError("vectors of candidates contain NaN or inf.")
     return scores

@@ -3,6 +3,7 @@ from math import sqrt
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
@@ -111,10 +112,88 @@ def test_vectors_of_all_codes_and_of_the_candidates(scoring, ids, tmp_path):
         unit_queries = queries64 / np.linalg.norm(queries64, axis=1, keepdims=True)
         scores = [[1 - unit[i] @ unit_queries[q] for i in rows[q]] for q in range(3)]
     np.save(tmp_path / "vectors.npy", vectors[left])
-    for given_vectors in (vectors[left], np.load(tmp_path / "vectors.npy", mmap_mode="r"), vectors[rows]):
-        check(
-            index.rerank(queries, candidates, 4, scoring=scoring, vectors=given_vectors), scores, candidates.tolist(), 4
-        )
+    names = list(range(50)) if ids is None else ids
+    by_name = dict(zip(names, vectors, strict=True))
+    shuffled = rng.permutation(50)
+    for given_vectors, vector_ids in (
+        (vectors[left], index.ids_),
+        (np.load(tmp_path / "vectors.npy", mmap_mode="r"), index.ids_),
+        (vectors[shuffled], [names[i] for i in shuffled]),
+        (torch.from_numpy(vectors[shuffled]), [names[i] for i in shuffled]),
+        (vectors[rows], None),
+        (by_name, None),
+        ({name: torch.from_numpy(vector) for name, vector in by_name.items()}, None),
+        (lambda wanted: [by_name[name] for name in wanted.tolist()], None),
+        *([(vectors, None)] if ids is None else []),
+    ):
+        found = index.rerank(queries, candidates, 4, scoring=scoring, vectors=given_vectors, vector_ids=vector_ids)
+        check(found, scores, candidates.tolist(), 4)
+
+
+def rerank_two(index, vectors, **options):
+    return index.rerank([[0.0, 0.0]], [index.ids_[:2].tolist()], scoring="euclidean", vectors=vectors, **options)
+
+
+def test_a_matrix_whose_rows_may_be_in_another_order_is_refused():
+    codes, index = random_index(n=4, ids=list("abcd"))
+    vectors = np.ones((4, 2))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="vectors is a matrix, whose rows alone do not say to which user-defined"):
+            rerank_two(index, vectors)
+        index.remove(["b"]).add(codes[1:2], ids=["b"])  # as many rows, in another order
+    counted = HammingIndex().fit(codes).remove([1]).add(codes[1:2])
+    with pytest.raises(ValueError, match="a row for each of the 5 ids that the index ever counted, got 4 rows"):
+        rerank_two(counted, vectors)
+    rows = np.arange(10.0).reshape(5, 2)  # of the ids 0 to 4, of which 1 was removed
+    np.testing.assert_allclose(rerank_two(counted, rows)[0], [[1.0, np.hypot(4, 5)]])
+
+
+@pytest.mark.parametrize(
+    ("vectors", "vector_ids", "message"),
+    [
+        (np.ones((3, 2)), list("abc"), "vector_ids must contain all candidates, but 'd' is not in them."),
+        (np.ones((0, 2)), [], "vector_ids must contain all candidates, but 2 ids (the first of them 'a') are not"),
+        (np.ones((2, 2)), list("aa"), "vector_ids must be unique, but 'a' is given more than once."),
+        (
+            np.ones((2, 2)),
+            list("a"),
+            "vector_ids must hold one id per row of vectors: vectors has 2, vector_ids has 1.",
+        ),
+        (np.ones((2, 3)), list("ad"), "vectors must have shape (2, 2), got (2, 3)."),
+        ({"a": [1.0, 2.0]}, None, "vectors must contain all candidates, but 'd' is not in the mapping."),
+        ({"a": [1.0, 2.0], "d": [1.0]}, None, "vectors is a nested list without a regular shape"),
+        (lambda ids: np.ones((3, 2)), None, "vectors(ids) must have shape (2, 2), a row for each id, got (3, 2)."),
+        ({"a": [1.0, 2.0]}, ["a"], "vector_ids are the ids of the rows of a matrix"),
+        (np.ones((1, 2, 2)), ["a"], "vector_ids are the ids of the rows of a matrix"),
+        (np.ones((1, 3, 2)), None, "vectors must have shape (1, 2, 2), got (1, 3, 2)."),
+        (np.ma.masked_array(np.ones((2, 2)), mask=np.eye(2)), list("ad"), "vectors is a masked array with 2 masked"),
+    ],
+)
+def test_errors_of_vectors_by_id(vectors, vector_ids, message):
+    index = HammingIndex().fit([[0, 0], [1, 0]], ids=["a", "d"])
+    with pytest.raises(ValueError, match=re.escape(message)):
+        rerank_two(index, vectors, vector_ids=vector_ids)
+    with pytest.raises(ValueError, match="vector_ids must not be passed without vectors"):
+        index.rerank([[0.0, 0.0]], [["a"]], vector_ids=["a"])
+
+
+def test_tensors_as_every_argument():
+    codes, index = random_index(bits=5)
+    z = torch.linspace(-1, 1, 10, requires_grad=True).reshape(2, 5)
+    ids = torch.arange(8).reshape(2, 4)
+    for options in (
+        {},
+        {"scoring": "weighted", "weights": torch.arange(5)},
+        {"scoring": "cosine", "vectors": torch.arange(250.0).reshape(50, 5).bfloat16()},
+    ):
+        plain = {name: value.float().numpy() if hasattr(value, "numpy") else value for name, value in options.items()}
+        X = torch.from_numpy(codes[:2]) if "weights" in options else z
+        X_plain = codes[:2] if "weights" in options else z.detach().numpy()
+        found = index.rerank(X, ids, **options)
+        for ours, theirs in zip(found, index.rerank(X_plain, ids.numpy(), **plain), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match="ids is a masked array with 1 masked"):
+        index.rerank(z, np.ma.masked_array([[1], [2]], mask=[[0], [1]]))
 
 
 def test_equal_scores_keep_the_order_of_distance_and_row():
