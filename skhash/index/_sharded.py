@@ -14,7 +14,7 @@ from skhash.index._shard_work import merge, read_part, runner
 from skhash.index.collection._labels import vote
 from skhash.index.hamming._hamming_index import HammingIndex
 from skhash.index.hamming._state import check_missing, read_n_neighbors, split_by_query
-from skhash.utils import Labels, available_if
+from skhash.utils import Labels, available_if, read_labels
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -287,9 +287,11 @@ class ShardedHammingIndex:
             From 0 to 1; without options mAP@all with the defaults of `mean_average_precision`.
         """
         from skhash.metrics import mean_average_precision  # here, because metrics import index
+        from skhash.metrics.ranking._unknown_labels import warn_of_unknown_labels
 
         codes = np.concatenate([index.codes_ for index in self._indexes])
         labels = np.concatenate([index.labels_.decode() for index in self._indexes if index.labels_ is not None])
+        warn_of_unknown_labels(y, read_labels(labels))
         return mean_average_precision(self._read_codes(X), codes, y, labels, bits=self.bits_, **options)
 
     def _read_codes(self, X: CodesLike) -> NDArray[np.uint64]:

@@ -70,11 +70,18 @@ class LabeledMixin(_IndexState):
         -------
         score : float
             From 0 to 1; without options mAP@all with the defaults of `mean_average_precision`.
+
+        Warns
+        -----
+        UserWarning
+            If no query has a label of the indexed codes, so that the score is 0.
         """
         from skhash.metrics import mean_average_precision  # here, because metrics import index
+        from skhash.metrics.ranking._unknown_labels import warn_of_unknown_labels
 
         check_is_fitted(self)
         queries, labels = self._read_codes(X, reset=False), self.labels_
         assert labels is not None  # or the method would not be available
+        warn_of_unknown_labels(y, labels)
         options = {"n_jobs": self.n_jobs, **options}
         return mean_average_precision(queries, self.codes_, y, labels.decode(), bits=self.bits_, **options)

@@ -72,7 +72,8 @@ def _rows(
         known = read_ids(vector_ids, name="vector_ids")
         if len(known) != len(array):
             raise ValueError(
-                f"vector_ids must hold one id per row of vectors: vectors has {len(array)}, vector_ids has {len(known)}."
+                f"vector_ids must hold one id per row of vectors: vectors has {len(array)}, vector_ids has "
+                f"{len(known)}."
             )
         check_unique(known, "vector_ids")
         wanted = read_ids(candidates.ravel())
