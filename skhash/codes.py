@@ -8,21 +8,28 @@ form           shape and dtype              meaning
 bits           (n, bits), integer or bool   one bit per column: 0 / 1, or -1 / +1 with +1 as bit 1; floats of just
                                             these values too
 packed words   (n, ceil(bits / 64)) uint64  bit `k` of a code is bit `k % 64` of word `k // 64`; padding bits are zero
-packed bytes   (n, ceil(bits / 8)) uint8    the same bits, byte by byte, little-endian; `bits=` must be passed
+packed bytes   (n, ceil(bits / 8)) uint8    the same bits, byte by byte: bit `k` is bit `k % 8` of byte `k // 8`;
+                                            `bits=` must be passed, and for the order of `np.packbits`, which is the
+                                            other one, `bitorder="big"`
 bitarrays      list of `bitarray`           one per code, all of the same length
 hex strings    list of str                  the packed bytes, two hexadecimal digits each
+integers       list of int                  bit `k` of a code is bit `k` of the integer
 ============== ============================ =========================================================================
 
-The dtype decides the form, which is never guessed from the values: uint64 is packed words, any other integer one bit
-per column. This module needs neither torch nor numba.
+Hex strings and integers must be converted, by `from_hex` and `from_integers`. The dtype decides the form, which is
+never guessed from the values: uint64 is packed words, any other integer one bit per column. This module needs neither
+torch nor numba.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeGuard, cast, overload
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard, cast, overload
 
 import numpy as np
 from bitarray import bitarray
+
+from skhash.utils import to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +39,14 @@ if TYPE_CHECKING:
 
     from skhash.utils import CodesLike
 
+    BitOrder: TypeAlias = Literal["little", "big"]
+
 __all__ = [
     "as_packed",
     "binarize",
     "from_bitarray",
     "from_hex",
+    "from_integers",
     "pack_codes",
     "to_bitarray",
     "to_hex",
@@ -48,6 +58,7 @@ _ACCEPTED = (
     "0/1, -1/+1 or bool with one bit per column; uint64 packed words; uint8 packed bytes with bits= given; "
     "or a list of bitarray"
 )
+_REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1), axis=1, bitorder="little")[:, 0]
 
 
 @overload
@@ -85,7 +96,7 @@ def binarize(z: Any, threshold: float = 0.0) -> Tensor | NDArray[np.uint8]:
     array([[0, 1, 1]], dtype=uint8)
     """
     is_tensor = hasattr(z, "detach")
-    values: Any = z.detach() if is_tensor else np.asarray(z)
+    values: Any = z.detach() if is_tensor else to_numpy(z, "z")
     is_float = values.dtype.is_floating_point if is_tensor else values.dtype.kind == "f"
     is_complex = values.dtype.is_complex if is_tensor else values.dtype.kind == "c"
     if is_complex or (not is_tensor and values.dtype.kind in "SUVmM"):
@@ -154,16 +165,21 @@ def unpack_codes(packed: ArrayLike, bits: int | None = None) -> NDArray[np.uint8
     return np.unpackbits(as_bytes, axis=1, count=bits, bitorder="little")
 
 
-def as_packed(codes: CodesLike, bits: int | None = None) -> tuple[NDArray[np.uint64], int]:
+def as_packed(
+    codes: CodesLike, bits: int | None = None, *, bitorder: BitOrder = "little"
+) -> tuple[NDArray[np.uint64], int]:
     """Convert codes in any form to packed words.
 
     Parameters
     ----------
     codes : array-like or list of bitarray
-        Any form of the table in this module except hex strings (for these, see `from_hex`).
+        Any form of the table in this module except hex strings and integers (see `from_hex` and `from_integers`).
     bits : int, default=None
         Code length. Required for packed bytes; for packed words None means 64 per word; for the other forms it is only
         checked.
+    bitorder : {"little", "big"}, default="little"
+        Which bit of a packed byte is the first: the lowest, or as in `np.packbits` the highest. Other forms do not
+        depend on it.
 
     Returns
     -------
@@ -185,9 +201,12 @@ def as_packed(codes: CodesLike, bits: int | None = None) -> tuple[NDArray[np.uin
     (array([[5]], dtype=uint64), 3)
     >>> as_packed(np.array([[5, 1]], dtype=np.uint8), bits=9)
     (array([[261]], dtype=uint64), 9)
+    >>> as_packed(np.packbits([[1, 0, 1, 0, 0, 0, 0, 0, 1]], axis=1), bits=9, bitorder="big")
+    (array([[261]], dtype=uint64), 9)
     """
     if bits is not None:
         _check_bits(bits)
+    _check_bitorder(bitorder)
     if isinstance(codes, bitarray) or _is_bitarray_list(codes):
         codes = from_bitarray(cast("Sequence[bitarray]", codes))  # raises for a single bitarray
     array = _as_array(codes)
@@ -201,14 +220,16 @@ def as_packed(codes: CodesLike, bits: int | None = None) -> tuple[NDArray[np.uin
             )
         return _check_padding(np.ascontiguousarray(array, dtype=np.uint64), bits), bits
     if array.dtype == np.uint8 and bits is not None and width != bits and width == -(-int(bits) // 8):
-        return _check_padding(_bytes_to_words(array), int(bits)), int(bits)
+        return _check_padding(_bytes_to_words(_reorder(array, bitorder)), int(bits), bitorder), int(bits)
     if bits is not None and width != bits:
         packed_too = f", or {-(-int(bits) // 8)} as packed bytes" if array.dtype == np.uint8 else ""
-        raise ValueError(f"codes have {width} columns, but bits={bits} needs {bits} columns{packed_too}.")
+        fits = width == -(-int(bits) // (8 * array.itemsize))
+        hint = _hint_for_integers(array.dtype) if fits else ""
+        raise ValueError(f"codes have {width} columns, but bits={bits} needs {bits} columns{packed_too}.{hint}")
     return _pack_bits(_as_bits(array)), width
 
 
-def to_bitarray(codes: CodesLike, bits: int | None = None) -> list[bitarray]:
+def to_bitarray(codes: CodesLike, bits: int | None = None, *, bitorder: BitOrder = "little") -> list[bitarray]:
     """Convert codes to a list of `bitarray`, bit 0 first.
 
     Parameters
@@ -217,6 +238,8 @@ def to_bitarray(codes: CodesLike, bits: int | None = None) -> list[bitarray]:
         Codes in any form that `as_packed` accepts.
     bits : int, default=None
         Code length, as in `as_packed`.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, as in `as_packed`.
 
     Returns
     -------
@@ -229,7 +252,7 @@ def to_bitarray(codes: CodesLike, bits: int | None = None) -> list[bitarray]:
     >>> to_bitarray([[1, 0, 1]])
     [bitarray('101')]
     """
-    packed, bits = as_packed(codes, bits)
+    packed, bits = as_packed(codes, bits, bitorder=bitorder)
     out = []
     for row in _words_to_bytes(packed, bits):  # frombytes appends whole bytes; the slice drops the padding bits
         code = bitarray(endian="little")
@@ -276,7 +299,7 @@ def from_bitarray(bitarrays: Sequence[bitarray]) -> NDArray[np.uint8]:
     return np.frombuffer(joined, dtype=np.uint8).reshape(len(bitarrays), lengths[0]).copy()
 
 
-def to_hex(codes: CodesLike, bits: int | None = None) -> list[str]:
+def to_hex(codes: CodesLike, bits: int | None = None, *, bitorder: BitOrder = "little") -> list[str]:
     """Convert codes to hexadecimal strings, for URLs, file names and databases.
 
     Parameters
@@ -285,11 +308,15 @@ def to_hex(codes: CodesLike, bits: int | None = None) -> list[str]:
         Codes in any form that `as_packed` accepts.
     bits : int, default=None
         Code length, as in `as_packed`.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes: in those of `codes`, as in `as_packed`, and in those that the digits stand
+        for.
 
     Returns
     -------
     strings : list of str
-        `2 * ceil(bits / 8)` digits each: the packed bytes in order; bit 0 is the lowest bit of the first byte.
+        `2 * ceil(bits / 8)` digits each: the packed bytes in order; bit 0 is the lowest bit of the first byte, or with
+        `bitorder="big"` the highest.
 
     Examples
     --------
@@ -297,12 +324,12 @@ def to_hex(codes: CodesLike, bits: int | None = None) -> list[str]:
     >>> to_hex([[1, 0, 1, 0, 0, 0, 0, 0, 1]])
     ['0501']
     """
-    packed, bits = as_packed(codes, bits)
-    return [row.tobytes().hex() for row in _words_to_bytes(packed, bits)]
+    packed, bits = as_packed(codes, bits, bitorder=bitorder)
+    return [row.tobytes().hex() for row in _reorder(_words_to_bytes(packed, bits), bitorder)]
 
 
-def from_hex(strings: Sequence[str], bits: int) -> NDArray[np.uint8]:
-    """Read codes that `to_hex` has written.
+def from_hex(strings: Sequence[str], bits: int, *, bitorder: BitOrder = "little") -> NDArray[np.uint8]:
+    """Read codes from hexadecimal strings, such as those that `to_hex` has written.
 
     Parameters
     ----------
@@ -310,6 +337,9 @@ def from_hex(strings: Sequence[str], bits: int) -> NDArray[np.uint8]:
         `2 * ceil(bits / 8)` hexadecimal digits each.
     bits : int
         Code length.
+    bitorder : {"little", "big"}, default="little"
+        Whether bit 0 is the lowest bit of the first byte, as `to_hex` writes it, or the highest, as in the strings of
+        most libraries of image hashes.
 
     Returns
     -------
@@ -319,7 +349,7 @@ def from_hex(strings: Sequence[str], bits: int) -> NDArray[np.uint8]:
     Raises
     ------
     TypeError
-        If `strings` is a single string.
+        If `strings` is a single string, or contains other objects.
     ValueError
         If a string has another length or other characters, or sets padding bits.
 
@@ -328,16 +358,70 @@ def from_hex(strings: Sequence[str], bits: int) -> NDArray[np.uint8]:
     >>> from skhash.codes import from_hex
     >>> from_hex(["0501"], bits=9)
     array([[1, 0, 1, 0, 0, 0, 0, 0, 1]], dtype=uint8)
+    >>> from_hex(["a080"], bits=9, bitorder="big")
+    array([[1, 0, 1, 0, 0, 0, 0, 0, 1]], dtype=uint8)
     """
     if isinstance(strings, str):
         raise TypeError(f"strings must be a list of str, got one str: {strings!r}.")
     _check_bits(bits)
+    _check_bitorder(bitorder)
     digits = 2 * -(-bits // 8)
     for string in strings:
+        if not isinstance(string, str):
+            raise TypeError(f"strings must be a list of str, got an element of type {type(string).__name__}.")
         if len(string) != digits or not set(string) <= _HEX_DIGITS:
             raise ValueError(f"strings: bits={bits} needs {digits} hexadecimal digits, got {string!r}.")
     as_bytes = np.frombuffer(bytes.fromhex("".join(strings)), dtype=np.uint8).reshape(len(strings), digits // 2)
-    return unpack_codes(_check_padding(_bytes_to_words(as_bytes), bits), bits)
+    return unpack_codes(_check_padding(_bytes_to_words(_reorder(as_bytes, bitorder)), bits, bitorder), bits)
+
+
+def from_integers(integers: Sequence[int] | NDArray[np.integer[Any]], bits: int) -> NDArray[np.uint8]:
+    """Convert integers, one per code, to one bit per column.
+
+    Parameters
+    ----------
+    integers : array-like of int of shape (n,)
+        Bit `k` of a code is bit `k` of its integer. Negative integers are read in two's complement, so that the signed
+        columns of a database return the codes that were stored in them.
+    bits : int
+        Code length; it may be more than 64.
+
+    Returns
+    -------
+    codes : ndarray of uint8 of shape (n, bits)
+        Bits, 0 or 1.
+
+    Raises
+    ------
+    TypeError
+        If `integers` contains other objects.
+    ValueError
+        If an integer has more bits.
+
+    Examples
+    --------
+    >>> from skhash.codes import from_integers
+    >>> from_integers([5, -1], bits=4)
+    array([[1, 0, 1, 0],
+           [1, 1, 1, 1]], dtype=uint8)
+    """
+    _check_bits(bits)
+    if isinstance(integers, (str, bytes)) or not hasattr(integers, "__len__"):
+        raise TypeError(f"integers must be a list or an array of int, got {type(integers).__name__}.")
+    bits, given = int(bits), to_numpy(integers, "integers")
+    if given.ndim != 1:
+        raise ValueError(f"integers must have shape (n,), got {given.shape}.")
+    # A list that numpy cannot store as integers, such as [2**64, 1], is read element by element.
+    values: list[Any] = given.tolist() if given.dtype.kind in "iu" else list(integers)
+    for value in values:
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise TypeError(f"integers must be a list or an array of int, got {value!r}.")
+        if not -(2 ** (bits - 1)) <= value < 2**bits:
+            raise ValueError(f"integers must have at most bits={bits} bits, got {value}.")
+    n_bytes = -(-bits // 8)
+    joined = b"".join((int(value) % 2**bits).to_bytes(n_bytes, "little") for value in values)
+    as_bytes = np.frombuffer(joined, dtype=np.uint8).reshape(len(values), n_bytes)
+    return unpack_codes(_bytes_to_words(as_bytes), bits)
 
 
 def _check_bits(bits: object) -> None:
@@ -346,15 +430,20 @@ def _check_bits(bits: object) -> None:
         raise ValueError(f"bits must be a positive integer, got {bits!r}.")
 
 
+def _check_bitorder(bitorder: object) -> None:
+    """Check the name of an order of bits."""
+    if not isinstance(bitorder, str) or bitorder not in ("little", "big"):
+        raise ValueError(f"bitorder must be 'little' or 'big', got {bitorder!r}.")
+
+
 def _is_bitarray_list(codes: object) -> TypeGuard[Sequence[bitarray]]:
     return isinstance(codes, (list, tuple)) and len(codes) > 0 and all(isinstance(code, bitarray) for code in codes)
 
 
 def _as_array(codes: Any) -> NDArray[Any]:
     """Convert an array-like to a 2-D array of a dtype that codes can have."""
-    if hasattr(codes, "detach"):
-        codes = codes.detach().cpu()
-    codes = np.asarray(codes)
+    codes = to_numpy(codes, "codes")
+    explain_form(codes)
     if codes.ndim != 2:
         raise ValueError(
             f"Expected 2D array of codes, got {codes.ndim}D array of shape {codes.shape} instead. "
@@ -367,6 +456,49 @@ def _as_array(codes: Any) -> NDArray[Any]:
     if codes.shape[1] == 0:
         raise ValueError(f"codes have 0 columns (shape={codes.shape}); at least 1 bit is needed.")
     return codes
+
+
+def explain_form(codes: NDArray[Any]) -> None:
+    """Raise ValueError for the forms that must be converted, with the call that converts them."""
+    kind = codes.dtype.kind
+    if codes.size and kind == "O":
+        kinds = {type(item) for item in codes.ravel()}
+        for base, its_kind in ((str, "U"), (bytes, "S"), (Integral, "i")):
+            if all(issubclass(one, base) for one in kinds) and bool not in kinds:
+                kind = its_kind
+    refusal = f"codes have dtype {codes.dtype}; accepted: {_ACCEPTED}."
+    if kind == "U":
+        raise ValueError(f"{refusal} Hex strings are read by skhash.codes.from_hex(codes, bits).")
+    if kind == "S":
+        raise ValueError(
+            f'{refusal} Packed codes of type bytes are read by np.frombuffer(b"".join(codes), np.uint8)'
+            ".reshape(len(codes), -1) and bits=."
+        )
+    if codes.ndim == 1 and kind in "iu":
+        raise ValueError(
+            f"Expected 2D array of codes, got 1D array of shape {codes.shape} instead. Reshape your data: "
+            "codes.reshape(1, -1) is one code. Integers, one per code, are read by "
+            "skhash.codes.from_integers(codes, bits)."
+        )
+    if codes.ndim > 2 and kind in "biu":
+        raise ValueError(
+            f"Expected 2D array of codes, got {codes.ndim}D array of shape {codes.shape} instead. Reshape the bits of "
+            "each code with codes.reshape(len(codes), -1)."
+        )
+
+
+def _hint_for_integers(dtype: np.dtype[Any]) -> str:
+    """Return the sentence of an error about values or widths that packed codes of another integer type would have."""
+    if dtype == np.int8:
+        return (
+            " Packed bytes must be uint8: codes.view(np.uint8), or for the precision 'binary' of sentence-transformers "
+            "codes.view(np.uint8) ^ 128 with bitorder='big'."
+        )
+    if dtype.kind in "iu" and dtype.itemsize > 1:
+        return " Packed words must be uint64" + (
+            ": codes.view(np.uint64)." if dtype.itemsize == 8 else "; codes.view(np.uint8) are packed bytes."
+        )
+    return ""
 
 
 def _as_bits(codes: NDArray[Any]) -> NDArray[np.bool_]:
@@ -399,13 +531,20 @@ def _describe_values(codes: NDArray[Any], low: Any, high: Any) -> str:
             "codes mix 0/1 with -1/+1: a 0 among -1/+1 is what sign(0) returns in numpy and torch; "
             "use skhash.codes.binarize(z), which returns only two symbols."
         )
-    packed = " Packed bytes need bits=, the code length." if codes.dtype == np.uint8 else ""
+    packed = _hint_for_integers(codes.dtype)
+    if codes.dtype == np.uint8:
+        packed = " Packed bytes need bits=, the code length."
     return f"codes have values from {low} to {high}; accepted: {_ACCEPTED}.{packed}"
 
 
 def _pack_bits(codes: NDArray[np.bool_]) -> NDArray[np.uint64]:
     as_bytes = np.packbits(codes, axis=1, bitorder="little")
     return _bytes_to_words(as_bytes)
+
+
+def _reorder(as_bytes: NDArray[np.uint8], bitorder: BitOrder) -> NDArray[np.uint8]:
+    """Convert bytes of an order of bits to little-endian ones, or back."""
+    return as_bytes if bitorder == "little" else _REVERSED[as_bytes]
 
 
 def _bytes_to_words(as_bytes: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -419,9 +558,12 @@ def _words_to_bytes(packed: NDArray[np.uint64], bits: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(packed, dtype="<u8").view(np.uint8)[:, : -(-bits // 8)]
 
 
-def _check_padding(packed: NDArray[np.uint64], bits: int) -> NDArray[np.uint64]:
+def _check_padding(packed: NDArray[np.uint64], bits: int, bitorder: BitOrder | None = None) -> NDArray[np.uint64]:
     """Check that no bit beyond `bits` is set: it would count in every distance."""
     spare = bits % 64
     if spare and packed.size and bool((packed[:, -1] >> np.uint64(spare)).any()):
-        raise ValueError(f"Packed codes have bits set beyond bits={bits}; pass the code length they were packed with.")
+        order = '; bytes from np.packbits need bitorder="big"' if bitorder == "little" else ""
+        raise ValueError(
+            f"Packed codes have bits set beyond bits={bits}; pass the code length they were packed with{order}."
+        )
     return packed

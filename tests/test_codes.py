@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from skhash import HammingIndex, HammingNeighborsTransformer
 from skhash.codes import (
     as_packed,
     binarize,
     from_bitarray,
     from_hex,
+    from_integers,
     pack_codes,
     to_bitarray,
     to_hex,
@@ -68,6 +70,118 @@ def test_every_form_gives_the_same_packed_words(codes):
         assert packed.flags.c_contiguous, form
         assert found_bits == bits, form
         np.testing.assert_array_equal(packed, expected, err_msg=form)
+
+
+@given(codes_of().filter(lambda codes: codes.shape[1] > 1))  # one column of uint8 is one bit
+def test_the_order_of_bits_concerns_packed_bytes_only(codes):
+    bits, expected = codes.shape[1], pack_by_loop(codes)
+    for given_codes in (np.packbits(codes, axis=1), codes.astype(np.int8), expected, codes.tolist()):
+        packed, found_bits = as_packed(given_codes, bits, bitorder="big")
+        np.testing.assert_array_equal(packed, expected)
+        assert found_bits == bits
+    as_bytes = np.packbits(codes, axis=1)
+    strings = [row.tobytes().hex() for row in as_bytes]
+    assert to_hex(codes, bitorder="big") == to_hex(as_bytes, bits, bitorder="big") == strings
+    np.testing.assert_array_equal(from_hex(strings, bits, bitorder="big"), codes)
+    np.testing.assert_array_equal(from_bitarray(to_bitarray(as_bytes, bits, bitorder="big")), codes)
+
+
+@given(codes_of())
+def test_integers_of_any_length(codes):
+    bits = codes.shape[1]
+    integers = [int("".join(map(str, row[::-1])), 2) for row in codes.tolist()]
+    negative = [i - 2**bits if i >= 2 ** (bits - 1) else i for i in integers]
+    forms = [integers, tuple(integers), negative, np.array(integers, dtype=object)]
+    if bits <= 64:
+        forms += [
+            np.array(integers, np.uint64),
+            np.array(integers, np.uint64).view(np.int64) if bits == 64 else negative,
+        ]
+    if bits < 64:
+        forms.append(torch.tensor(integers))
+    for form in forms:
+        found = from_integers(form, bits)
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, codes)
+
+
+CODES = np.random.default_rng(0).integers(0, 2, (5, 100), dtype=np.uint8)
+WORDS = pack_codes(CODES)
+BYTES = np.packbits(CODES, axis=1, bitorder="little")
+BIG = np.packbits(CODES, axis=1)
+
+
+@pytest.mark.parametrize("bits", [None, 100])
+@pytest.mark.parametrize(
+    ("codes", "call", "convert"),
+    [
+        (WORDS.view(np.int64), "codes.view(np.uint64)", lambda c: (c.view(np.uint64), "little")),
+        (BYTES[:, :12].copy().view(np.int32), "codes.view(np.uint8)", None),
+        (BIG.view(np.int8) ^ -128, "codes.view(np.uint8) ^ 128", lambda c: (c.view(np.uint8) ^ 128, "big")),
+        (BYTES.view(np.int8), "codes.view(np.uint8)", lambda c: (c.view(np.uint8), "little")),
+        (to_hex(CODES), "skhash.codes.from_hex(codes, bits)", lambda c: (from_hex(c, 100), "little")),
+        (np.array(to_hex(CODES), object), "skhash.codes.from_hex(codes, bits)", None),
+        ([row.tobytes() for row in BIG], 'np.frombuffer(b"".join(codes), np.uint8)', lambda c: (
+            np.frombuffer(b"".join(c), np.uint8).reshape(len(c), -1), "big"
+        )),
+        ([2**99 + 1, 5], "skhash.codes.from_integers(codes, bits)", None),
+        ([5, 7], "skhash.codes.from_integers(codes, bits)", None),
+        (WORDS[:, 0], "skhash.codes.from_integers(codes, bits)", None),
+        (CODES.reshape(5, 10, 10) == 1, "codes.reshape(len(codes), -1)", lambda c: (c.reshape(len(c), -1), "little")),
+    ],
+    ids=["int64", "int32", "int8 offset", "int8", "hex", "hex object", "bytes", "long", "int", "1-D words", "3-D"],
+)  # fmt: skip
+def test_other_forms_name_the_call_that_converts_them(codes, call, convert, bits):
+    for read in (as_packed, lambda codes, bits: HammingIndex(bits=bits).fit(codes)):
+        with pytest.raises(ValueError, match=re.escape(call)):
+            read(codes, 96 if getattr(codes, "dtype", None) == np.int32 and bits else bits)
+    if convert is not None:
+        converted, bitorder = convert(codes)
+        np.testing.assert_array_equal(as_packed(converted, 100, bitorder=bitorder)[0], WORDS)
+
+
+def test_errors_of_orders_and_integers():
+    for call in (
+        lambda: as_packed(CODES, bitorder="middle"),
+        lambda: from_hex(["00"], 8, bitorder=1),
+        lambda: HammingIndex(bitorder="middle").fit(CODES),
+    ):
+        with pytest.raises(ValueError, match="bitorder"):
+            call()
+    with pytest.raises(ValueError, match=r'packed with; bytes from np\.packbits need bitorder="big"'):
+        as_packed(BIG | 1, 100)
+    with pytest.raises(TypeError, match="strings must be a list of str, got an element of type int"):
+        from_hex([5], 8)
+    for wrong in ([True], [1.0], ["a"], [None], "12", 5):
+        with pytest.raises(TypeError, match="integers must be a list or an array of int"):
+            from_integers(wrong, 8)
+    for wrong in ([256], [-129]):
+        with pytest.raises(ValueError, match="integers must have at most bits=8 bits, got"):
+            from_integers(wrong, 8)
+    with pytest.raises(ValueError, match="integers must have shape"):
+        from_integers([[1]], 8)
+    assert from_integers([], 8).shape == (0, 8)
+
+
+@pytest.mark.parametrize("make", [HammingIndex, HammingNeighborsTransformer])
+def test_bytes_of_np_packbits_in_an_index(make, tmp_path):
+    index = make(n_neighbors=2, bits=100, bitorder="big").fit(BIG)
+    expected = make(n_neighbors=2, bits=100).fit(CODES)
+    for queries in (BIG, CODES, WORDS):
+        if make is HammingIndex:
+            for ours, theirs in zip(index.kneighbors(queries, 3), expected.kneighbors(CODES, 3), strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+            np.testing.assert_array_equal(index.codes_, WORDS)
+        else:
+            assert (index.transform(queries[:4]) != expected.transform(CODES[:4])).nnz == 0
+    if make is HammingIndex:
+        z = CODES[:1] - 0.5
+        np.testing.assert_array_equal(index.rerank(z, [[3, 0, 1]])[1][:, 0], [0])
+        index.save(tmp_path / "big")
+        assert HammingIndex.open(tmp_path / "big").bitorder == "big"
+        assert HammingIndex.open(tmp_path / "big").add(BIG[:1]).kneighbors(CODES[:1], 2)[1].tolist() == [[0, 5]]
+        expected.save(tmp_path / "little")
+        assert "bitorder" not in (tmp_path / "little" / "header.json").read_text()
 
 
 @given(codes_of())

@@ -42,6 +42,8 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
         nearest.
     bits : int, default=None
         Code length. Needed for packed bytes, and for packed words that are not full; otherwise it is only checked.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes: "big" for those of `np.packbits`, whose first bit is the highest of a byte.
     binarize : float, default=None
         Threshold for continuous codes: floats and signed integers become bit 1 where they are `>= binarize`. With None
         the input must be codes, and other values are refused.
@@ -96,6 +98,7 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "radius": [Interval(Integral, 0, None, closed="left"), None],
         "bits": [Interval(Integral, 1, None, closed="left"), None],
+        "bitorder": [StrOptions({"little", "big"})],
         "binarize": [Interval(Real, None, None, closed="neither"), None],
         "algorithm": [StrOptions({"auto", "brute", "mih"})],
         "n_jobs": [Integral, None],
@@ -105,6 +108,7 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
     n_neighbors: int
     radius: int | None
     bits: int | None
+    bitorder: Literal["little", "big"]
     binarize: float | None
     algorithm: Literal["auto", "brute", "mih"]
     n_jobs: int | None
@@ -121,6 +125,7 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
         n_neighbors: int = 5,
         radius: int | None = None,
         bits: int | None = None,
+        bitorder: Literal["little", "big"] = "little",
         binarize: float | None = None,
         algorithm: Literal["auto", "brute", "mih"] = "auto",
         n_jobs: int | None = None,
@@ -129,6 +134,7 @@ class HammingNeighborsTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMi
         self.n_neighbors = n_neighbors
         self.radius = radius
         self.bits = bits
+        self.bitorder = bitorder
         self.binarize = binarize
         self.algorithm = algorithm
         self.n_jobs = n_jobs

@@ -287,11 +287,10 @@ class ShardedHammingIndex:
             From 0 to 1; without options mAP@all with the defaults of `mean_average_precision`.
         """
         from skhash.metrics import mean_average_precision  # here, because metrics import index
-        from skhash.metrics.ranking._unknown_labels import warn_of_unknown_labels
 
         codes = np.concatenate([index.codes_ for index in self._indexes])
         labels = np.concatenate([index.labels_.decode() for index in self._indexes if index.labels_ is not None])
-        warn_of_unknown_labels(y, read_labels(labels))
+        read_labels(labels).warn_of_unknown(y)
         return mean_average_precision(self._read_codes(X), codes, y, labels, bits=self.bits_, **options)
 
     def _read_codes(self, X: CodesLike) -> NDArray[np.uint64]:

@@ -56,6 +56,29 @@ class Labels:
             return self.codes
         return (self.codes[:, None] == np.arange(len(self.classes))).astype(np.uint8)
 
+    def warn_of_unknown(self, y: ArrayLike) -> None:
+        """Warn if no query has one of these labels: every score is 0 then, however good the codes are.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_queries,) or (n_queries, n_classes)
+            Labels of the queries. Those of another kind are left to the metric, which raises an error.
+        """
+        queries = read_labels(y)
+        if queries.multilabel != self.multilabel or queries.codes.shape[1:] != self.codes.shape[1:]:
+            return
+        if self.multilabel:
+            known = bool((queries.codes.any(axis=0) & self.codes.any(axis=0)).any())
+        else:
+            known = bool(np.isin(queries.decode(), self.classes[np.unique(self.codes)]).any())
+        if not known:
+            warnings.warn(
+                "No query has a label that is in the database, so every score is 0. In cross-validation this happens "
+                "if samples are sorted by class: use StratifiedKFold, or a splitter with shuffle=True.",
+                UserWarning,
+                stacklevel=3,
+            )
+
 
 def are_labels(y: ArrayLike | None) -> bool:
     """Check whether `y` holds class labels or a multi-hot matrix, rather than None or a regression target.

@@ -38,8 +38,9 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
     pipeline: `make_pipeline(OrthoHasher(bits=64), HammingIndex())`.
 
     Codes come in any form of `skhash.codes`, and queries may have another form than the codes of `fit`: one bit per
-    column (0 / 1, -1 / +1 or bool), packed words (uint64), packed bytes (uint8; `fit` then needs `bits`), or a list of
-    `bitarray`. The form follows from type and width, and is never guessed from values.
+    column (0 / 1, -1 / +1 or bool), packed words (uint64), packed bytes (uint8; `fit` then needs `bits`, and those of
+    `np.packbits` need `bitorder="big"`), or a list of `bitarray`. The form follows from type and width, and is never
+    guessed from values.
 
     Parameters
     ----------
@@ -49,6 +50,8 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         Largest distance of a neighbor in `radius_neighbors`.
     bits : int, default=None
         Code length. Needed for packed bytes, and for packed words that are not full; otherwise it is only checked.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes: "big" for those of `np.packbits`, whose first bit is the highest of a byte.
     binarize : float, default=None
         Threshold for continuous codes: floats and signed integers become bit 1 where they are `>= binarize`. With None
         the input must be codes, and other values are refused. Bool, unsigned integers and bitarrays are codes in
@@ -128,6 +131,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "radius": [Interval(Integral, 0, None, closed="left")],
         "bits": [Interval(Integral, 1, None, closed="left"), None],
+        "bitorder": [StrOptions({"little", "big"})],
         "binarize": [Interval(Real, None, None, closed="neither"), None],
         "algorithm": [StrOptions({"auto", "brute", "mih"})],
         "n_jobs": [Integral, None],
@@ -139,6 +143,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         *,
         radius: int = 2,
         bits: int | None = None,
+        bitorder: Literal["little", "big"] = "little",
         binarize: float | None = None,
         algorithm: Literal["auto", "brute", "mih"] = "auto",
         n_jobs: int | None = None,
@@ -146,6 +151,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         self.n_neighbors = n_neighbors
         self.radius = radius
         self.bits = bits
+        self.bitorder = bitorder
         self.binarize = binarize
         self.algorithm = algorithm
         self.n_jobs = n_jobs

@@ -77,11 +77,10 @@ class LabeledMixin(_IndexState):
             If no query has a label of the indexed codes, so that the score is 0.
         """
         from skhash.metrics import mean_average_precision  # here, because metrics import index
-        from skhash.metrics.ranking._unknown_labels import warn_of_unknown_labels
 
         check_is_fitted(self)
         queries, labels = self._read_codes(X, reset=False), self.labels_
         assert labels is not None  # or the method would not be available
-        warn_of_unknown_labels(y, labels)
+        labels.warn_of_unknown(y)
         options = {"n_jobs": self.n_jobs, **options}
         return mean_average_precision(queries, self.codes_, y, labels.decode(), bits=self.bits_, **options)

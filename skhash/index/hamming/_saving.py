@@ -198,7 +198,10 @@ class SavedIndexMixin(_IndexState):
     def _facts(self) -> dict[str, Any]:
         """Return the facts about this index for a header."""
         names = getattr(self, "feature_names_in_", None)
-        return vars(IndexFacts(self.bits_, self.get_params(deep=False), None if names is None else names.tolist()))
+        parameters = self.get_params(deep=False)
+        if self.bitorder == "little":
+            del parameters["bitorder"]  # unknown to releases before it, which can read the index
+        return vars(IndexFacts(self.bits_, parameters, None if names is None else names.tolist()))
 
     def _read_block(self, X: CodesLike, is_first: bool) -> NDArray[np.uint64]:
         """Read the codes of a block, as `fit` reads the first one and `partial_fit` the others."""

@@ -12,11 +12,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skhash.codes import as_packed, binarize, from_bitarray
+from skhash.codes import as_packed, binarize, explain_form, from_bitarray
 from skhash.index.collection._collection import Collection
 from skhash.index.engine._engine import NearestRequest, RadiusRequest, SearchEngine
 from skhash.index.hamming._snapshot import Snapshot
-from skhash.utils import restore_on_error, unwrap
+from skhash.utils import restore_on_error, to_numpy, unwrap
 
 if TYPE_CHECKING:
     from typing import Self
@@ -44,6 +44,7 @@ class _IndexState(BaseEstimator):
     n_neighbors: int
     radius: int
     bits: int | None
+    bitorder: Literal["little", "big"]
     binarize: float | None
     algorithm: Literal["auto", "brute", "mih"]
     n_jobs: int | None
@@ -207,7 +208,7 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
     Parameters
     ----------
     estimator : BaseEstimator
-        With the parameters `bits` and `binarize`.
+        With the parameters `bits`, `bitorder` and `binarize`.
     X : array-like of shape (n_samples, bits) or in another form of `skhash.codes`
         Codes.
     reset : bool
@@ -223,13 +224,15 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
     if isinstance(X, bitarray) or (isinstance(X, (list, tuple)) and X and isinstance(X[0], bitarray)):
         array = from_bitarray(array)
     elif isinstance(X, (list, tuple)):
-        array = np.asarray(X)
+        array = to_numpy(X, "X")
     else:
         array = unwrap(X, "X")
+    if isinstance(array, np.ndarray):
+        explain_form(array)
     bits = estimator.bits if reset else estimator.bits_
     packed = _is_packed(array, bits)
     # scikit-learn's checks are not for packed codes, whose features are bits, and would double the time of one query.
-    codes: Any = array if packed else validate_data(estimator, array, reset=reset)
+    codes: Any = array if packed else validate_data(estimator, cast("Any", array), reset=reset)
     if len(codes) == 0:
         raise ValueError(f"Found array with 0 sample(s) (shape={codes.shape}) while a minimum of 1 is required.")
     if codes.dtype == np.uint64 and not packed:
@@ -243,7 +246,7 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
             )
         _check_threshold(codes, estimator.binarize)
         codes = binarize(codes, estimator.binarize)
-    words, bits = as_packed(codes, bits)
+    words, bits = as_packed(codes, bits, bitorder=estimator.bitorder)
     if packed and reset:
         validate_data(estimator, codes, skip_check_array=True)  # forgets the names of an earlier fit
     if reset:

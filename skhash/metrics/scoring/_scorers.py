@@ -14,7 +14,6 @@ from skhash.metrics.ranking._retrieval_scores import (
     read_metric_names,
     retrieval_scores,
 )
-from skhash.metrics.ranking._unknown_labels import warn_of_unknown_labels
 from skhash.metrics.scoring._code_scorer import CODE_STATISTICS, score_statistic
 from skhash.metrics.scoring._estimator_codes import encode, hasher_and_index, project
 from skhash.utils import validate_params
@@ -176,7 +175,7 @@ class _Scorer:
         codes, bits = encode(estimator, X, self._purpose)
         if index is None or labels is None:
             return (codes, codes, y, y), {"exclude_self": True}
-        warn_of_unknown_labels(y, labels)
+        labels.warn_of_unknown(y)
         return (codes, index.codes_, y, labels.decode()), {"bits": bits}
 
 
