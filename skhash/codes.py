@@ -23,7 +23,7 @@ torch nor numba.
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Number
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard, cast, overload
 
 import numpy as np
@@ -449,6 +449,8 @@ def _as_array(codes: Any) -> NDArray[Any]:
             f"Expected 2D array of codes, got {codes.ndim}D array of shape {codes.shape} instead. "
             "Reshape one code with codes.reshape(1, -1)."
         )
+    if codes.dtype == object and all(isinstance(item, (Number, np.bool_)) for item in codes.ravel()):
+        codes = np.array(codes.tolist())
     if codes.dtype.kind not in "buif":
         raise ValueError(f"codes have dtype {codes.dtype}; accepted: {_ACCEPTED}.")
     if not codes.dtype.isnative:  # a big-endian uint64 is not equal to np.uint64, by which packed words are recognized
@@ -467,6 +469,8 @@ def explain_form(codes: NDArray[Any]) -> None:
             if all(issubclass(one, base) for one in kinds) and bool not in kinds:
                 kind = its_kind
     refusal = f"codes have dtype {codes.dtype}; accepted: {_ACCEPTED}."
+    if kind == "c":
+        raise ValueError(f"Complex data not supported: {refusal}")
     if kind == "U":
         raise ValueError(f"{refusal} Hex strings are read by skhash.codes.from_hex(codes, bits).")
     if kind == "S":

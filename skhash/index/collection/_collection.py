@@ -80,10 +80,9 @@ class Collection:
         if isinstance(label, Integral) and not -(2**63) <= int(label) < 2**63:
             return False
         try:
-            ids = read_ids([cast("Hashable", label)])
-        except (TypeError, ValueError):  # not an id, so not in the index
+            return bool(self._find(read_ids([cast("Hashable", label)]))[0] >= 0)
+        except Exception:  # not an id, so not in the index: `in` never raises, however objects hash and compare
             return False
-        return bool(self._find(ids)[0] >= 0)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "buffers": {}, "lookup": IdLookup()}  # both can be rebuilt

@@ -55,7 +55,7 @@ def read_ids(ids: IdsLike, n: int | None = None, name: str = "ids") -> NDArray[A
     if hasattr(given, "to_numpy"):
         given = given.to_numpy()
     if isinstance(given, (list, tuple)):  # elements of a tensor are equal only to themselves
-        given = [label.item() if hasattr(label, "detach") else label for label in given]
+        given = [label.item() if hasattr(label, "detach") and label.numel() == 1 else label for label in given]
     if isinstance(given, np.ndarray) and given.ndim != 1:
         raise ValueError(f"{name} must have shape (n,), got {given.shape}.")
     if n is not None and len(given) != n:
@@ -71,7 +71,8 @@ def read_ids(ids: IdsLike, n: int | None = None, name: str = "ids") -> NDArray[A
         except OverflowError:
             raise ValueError(f"Integer {name} must fit int64, got {max(labels, key=abs)}.") from None
     for label in labels:
-        if isinstance(label, (bool, np.bool_, float, np.floating, bytes)) or not _is_hashable(label):
+        refused = isinstance(label, (bool, np.bool_, float, np.floating, bytes)) or hasattr(label, "detach")
+        if refused or not _is_hashable(label):
             raise TypeError(f"{name} must be {_ACCEPTED}, got {label!r}.")
         if isinstance(label, Integral) and not -(2**63) <= int(label) < 2**63:
             raise ValueError(f"Integer {name} must fit int64, got {label}.")

@@ -12,6 +12,19 @@ from skhash.codes import binarize
 CODES = np.eye(4, dtype=np.uint8)
 
 
+class Odd:
+    """An object that cannot be hashed or compared."""
+
+    def __hash__(self):
+        raise RuntimeError
+
+    def __eq__(self, other):
+        raise RuntimeError
+
+    def __repr__(self):
+        return "Odd()"
+
+
 @pytest.mark.parametrize("bits", [64, 60, 57])
 def test_numbers_to_binarize_are_not_packed_bytes(bits):
     floats = np.random.default_rng(0).normal(size=(20, 8))
@@ -34,9 +47,14 @@ def test_ids_of_tensors_are_integers(wrap):
         HammingIndex().fit(CODES, ids=wrap([5, 5, 6, 7]))
 
 
-@pytest.mark.parametrize("label", [1.0, float("nan"), [1], {}, b"a", None, torch.tensor(1.5)], ids=repr)
+@pytest.mark.parametrize(
+    "label",
+    [1.0, float("nan"), [1], {}, b"a", None, torch.tensor(1.5), torch.ones(2), np.ones(2), pd.NA, Odd()],
+    ids=repr,
+)
 def test_what_is_not_an_id_is_not_in_the_index(label):
     assert label not in HammingIndex().fit(CODES)
+    assert label not in HammingIndex().fit(CODES, ids=list("abcd"))
 
 
 def test_bytes_are_refused_as_ids_before_anything_is_stored():
