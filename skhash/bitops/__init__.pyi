@@ -1,3 +1,12 @@
+from ._block_code import BLOCK as BLOCK
+from ._block_code import BlockCode as BlockCode
+from ._block_code import block_code as block_code
+from ._blocks import append_hits as append_hits
+from ._blocks import fill_tile as fill_tile
+from ._blocks import filter_rows as filter_rows
+from ._blocks import filter_tile as filter_tile
+from ._blocks import mask_bits as mask_bits
+from ._blocks import rows_view as rows_view
 from ._compile import kernel as kernel
 from ._distance_counter import DistanceCounter as DistanceCounter
 from ._lanes import LANES as LANES
@@ -10,24 +19,31 @@ from ._lanes import smaller as smaller
 from ._lanes import splat as splat
 from ._lanes import store as store
 from ._lanes import trailing_zeros as trailing_zeros
-from ._lanes import transpose as transpose
 from ._lanes import view as view
 from ._running_counts import tabulate_values as tabulate_values
 
 __all__ = [
-    "DistanceCounter",
+    "BLOCK",
+    "BlockCode",
     "LANES",
+    "DistanceCounter",
     "add_differing",
+    "append_hits",
     "below",
+    "block_code",
+    "fill_tile",
+    "filter_rows",
+    "filter_tile",
     "kernel",
     "lanes_type",
     "load",
+    "mask_bits",
     "popcount",
+    "rows_view",
     "smaller",
     "splat",
     "store",
     "tabulate_values",
     "trailing_zeros",
-    "transpose",
     "view",
 ]

@@ -25,6 +25,7 @@ __all__ = [
     "below",
     "both",
     "call_intrinsic",
+    "emit_smaller",
     "lanes_type",
     "load",
     "popcount",
@@ -33,7 +34,8 @@ __all__ = [
     "splat_vector",
     "store",
     "trailing_zeros",
-    "transpose",
+    "unzip",
+    "view",
 ]
 
 LANES: int = 8
@@ -87,6 +89,15 @@ def trailing_zeros(typingctx, word):
         return builder.cttz(args[0], ir.IntType(1)(1))
 
     return types.intp(types.uint64), codegen
+
+
+def emit_smaller(builder: ir.IRBuilder, a: Any, b: Any) -> Any:
+    """Generate the smaller of each two lanes, all below 2**32.
+
+    The comparison is that of 32-bit halves, because many processors have no fast one for 64 bits.
+    """
+    a, b = builder.bitcast(a, _HALVES), builder.bitcast(b, _HALVES)
+    return builder.bitcast(call_intrinsic(builder, f"llvm.umin.v{2 * LANES}i32", a, b), VECTOR)
 
 
 class _LanesType(types.Type):
@@ -165,14 +176,10 @@ def add_differing(typingctx, total, a, b):
 
 @intrinsic
 def smaller(typingctx, a, b):
-    """Return the smaller of each two lanes, all below 2**32.
-
-    The comparison is that of 32-bit halves, because many processors have no fast one for 64 bits.
-    """
+    """Return the smaller of each two lanes, all below 2**32."""
 
     def codegen(context, builder, signature, args):
-        a, b = (builder.bitcast(arg, _HALVES) for arg in args)
-        return builder.bitcast(call_intrinsic(builder, f"llvm.umin.v{2 * LANES}i32", a, b), VECTOR)
+        return emit_smaller(builder, *args)
 
     return lanes_type(lanes_type, lanes_type), codegen
 
@@ -208,43 +215,7 @@ def view(typingctx, codes, row, n_codes):
     return types.Array(types.uint64, 2, "C")(codes, types.intp, types.intp), codegen
 
 
-@intrinsic
-def transpose(typingctx, tile, position, codes, row, width):
-    """Copy `LANES` codes from `row` on to `tile[w, position : position + LANES]`, for each word `w`.
-
-    If `width` is a tuple, its length is the number of words.
-    """
-    shuffled = len(width) if isinstance(width, types.BaseTuple) and len(width) in (1, 2, 4, 8) else 0
-
-    def codegen(context, builder, signature, args):
-        tile, codes = (context.make_array(signature.args[i])(context, builder, args[i]) for i in (0, 2))
-        n_words, tile_width = (builder.extract_value(tile.shape, i) for i in (0, 1))
-        first = builder.gep(codes.data, [builder.mul(args[3], n_words)])
-
-        def store(lanes, w):
-            target = builder.gep(tile.data, [builder.add(args[1], builder.mul(tile_width, w))])
-            builder.store(lanes, builder.bitcast(target, VECTOR.as_pointer()), align=8)
-
-        if shuffled:
-            sources = [builder.gep(first, [WORD(LANES * w)]) for w in range(shuffled)]
-            vectors = [builder.load(builder.bitcast(source, VECTOR.as_pointer()), align=8) for source in sources]
-            for w, lanes in enumerate(_unzip(builder, vectors)):
-                store(lanes, WORD(w))
-        else:
-            with cgutils.for_range(builder, n_words) as loop:
-                lanes = ir.Constant(VECTOR, ir.Undefined)
-                for i in range(LANES):
-                    position = builder.add(loop.index, builder.mul(n_words, WORD(i)))
-                    lanes = builder.insert_element(
-                        lanes, builder.load(builder.gep(first, [position])), ir.IntType(32)(i)
-                    )
-                store(lanes, loop.index)
-        return context.get_dummy_value()
-
-    return types.none(tile, types.intp, codes, types.intp, width), codegen
-
-
-def _unzip(builder: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
+def unzip(builder: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
     """Generate vectors of every n-th word of the concatenation of n = 1, 2, 4 or 8 vectors.
 
     By halves: words at even and at odd positions first, which takes log2(n) shuffles per vector.
@@ -255,5 +226,5 @@ def _unzip(builder: ir.IRBuilder, vectors: list[Any]) -> list[Any]:
     for parity in (0, 1):
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(range(parity, 2 * LANES, 2)))
         pairs = zip(vectors[::2], vectors[1::2], strict=True)
-        halves.append(_unzip(builder, [builder.shuffle_vector(a, b, lanes) for a, b in pairs]))
+        halves.append(unzip(builder, [builder.shuffle_vector(a, b, lanes) for a, b in pairs]))
     return [vector for pair in zip(*halves, strict=True) for vector in pair]

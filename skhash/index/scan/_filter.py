@@ -1,156 +1,173 @@
 """The filter at the core of every scan: find the blocks of codes that contain one nearer than a limit.
 
-Codes are copied, tile by tile, into an order that suits vectors (word-major: one lane per code) and stay in the
-first-level cache while all queries pass over them, four at a time. The innermost loop has no branches and no stores:
-it computes the smallest distance of a block of 64 codes, and only blocks that pass are examined again.
+The innermost loop has no branches and no stores except one per block: it computes the smallest distance of a block of
+64 codes, and only blocks that pass are examined again. It exists in two forms:
 
-`width` comes from `width_of` of `_scan`, with one element per word. For the usual widths it is a tuple: its length is
-part of its type, so each of them gets its own machine code with the loop over words unrolled. Other widths share one.
+- For a few queries, codes are read as they lie in memory, in rows, and distances are added up in registers.
+- For many queries, codes are copied, tile by tile, into an order that suits vectors (word-major: one lane per code) and
+  stay in the first-level cache while all queries pass over them, four at a time.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from skhash.bitops import (
+    BLOCK,
     LANES,
-    add_differing,
-    below,
+    BlockCode,
+    block_code,
+    fill_tile,
+    filter_rows,
+    filter_tile,
     kernel,
-    load,
-    popcount,
-    smaller,
-    splat,
-    transpose,
+    mask_bits,
+    trailing_zeros,
     view,
 )
 
-__all__ = ["BLOCK", "TILE", "block_hits", "distance_to", "fill_tile", "filter_blocks", "new_tile"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-BLOCK = 64  # codes per filtered block: one bit of a word each
-TILE = 1024  # codes per tile, at most
-_TILE_WORDS = 2048  # words per tile that leave room for others in the first-level cache
+__all__ = ["TILE", "allowed_bits", "find_blocks", "find_code", "make_patterns", "new_space", "next_tile"]
+
+TILE = 2**15  # codes per tile, at most
+_ROW_WORDS = 4096  # words per tile of rows, which fill the first-level cache
+_TILE_WORDS = 2048  # words per word-major tile, which leave room for the rows
 _GROUP = 4  # queries that share each load of codes
-_ZERO = np.uint64(0)
-_FAR = np.uint64(2**32 - 1)  # beyond any distance
+_FEW = 8  # fewer queries do not pay for the word-major order
+_ONE = np.uint64(1)
+_ALL = np.uint64(2**64 - 1)
+_NONE = np.empty((0, 0), np.uint64)
+_REPEATED = {n_words: np.arange(LANES) % n_words for n_words in (1, 2, 4, 8)}
 
 
-@kernel
-def new_tile(n_queries, width):
-    """Allocate a tile of codes, their offsets, and the list of blocks that the filter finds in it."""
-    n_codes = max(BLOCK, min(TILE, _TILE_WORDS // len(width) // BLOCK * BLOCK))
-    words = np.zeros(len(width) * n_codes + LANES, np.uint64)
-    first = -(words.ctypes.data // 8) % LANES  # at a cache line, so that no load crosses two
-    tile = words[first : first + len(width) * n_codes].reshape((len(width), n_codes))
-    return tile, np.arange(n_codes), np.empty(n_queries * (n_codes // BLOCK) + _GROUP, np.int64)
+def find_code(n_queries: int, n_words: int) -> BlockCode:
+    """Return the innermost loops for a search: a few queries do not pay for the word-major order."""
+    return block_code(n_words, n_queries >= (_GROUP if n_words <= 2 else _FEW))
 
 
-@kernel
-def fill_tile(tile, offsets, codes, allowed, start, width):
-    """Copy codes from row `start` on into the tile; return the tile, its number of codes, and the next row.
+def make_patterns(queries: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the queries as the filter reads them: repeated to eight words, or padded with zeros to a multiple."""
+    n_words = queries.shape[1]
+    if n_words in _REPEATED:
+        return queries.take(_REPEATED[n_words], axis=1)
+    patterns = np.zeros((len(queries), -(-n_words // LANES) * LANES), np.uint64)
+    patterns[:, :n_words] = queries
+    return patterns
 
-    Code `j` of the tile is that of row `start + offsets[j]`. After the last code the tile keeps its old contents, which
-    can only cause false alarms in the filters. Codes of one word need no copy, which matters for a single query.
+
+class Space(NamedTuple):
+    """Memory for a scan.
+
+    Parameters
+    ----------
+    tile : ndarray of uint64 of shape (n_words, n_codes)
+        Word-major codes; empty for a few queries.
+    blocks : ndarray of int64 of shape (n,)
+        Blocks that the filter finds.
+    rows : ndarray of uint64 of shape (n_codes, n_words)
+        Codes in rows, where they are not read in place: gathered ones, or less than a block at the end.
+    numbers : ndarray of int64 of shape (n_codes,)
+        Their rows.
     """
-    room = tile.shape[1]
-    if len(allowed) == 0:  # the offsets stay 0, 1, 2, ...
-        size = min(room, len(codes) - start)
-        if len(width) == 1 and size == room:
-            return view(codes, start, room), size, start + size
-        whole = size - size % LANES
-        for j in range(0, whole, LANES):
-            transpose(tile, j, codes, start + j, width)
-        for j in range(whole, size):
-            for w in range(len(width)):
-                tile[w, j] = codes[start + j, w]
-        return tile, size, start + size
-    size, row = 0, start
-    while size < room and row < len(codes):
-        if allowed[row]:
-            for w in range(len(width)):
-                tile[w, size] = codes[row, w]
-            offsets[size] = row - start
+
+    tile: NDArray[np.uint64]
+    blocks: NDArray[np.int64]
+    rows: NDArray[np.uint64]
+    numbers: NDArray[np.int64]
+
+
+def new_space(code: BlockCode, n_queries: int, n_words: int, gathers: bool) -> tuple[Space, int]:
+    """Allocate memory for a scan; return it and the number of codes per tile."""
+    n_tile_words = _TILE_WORDS if code.fill_tile else TILE if n_queries == 1 else _ROW_WORDS
+    n_codes = max(BLOCK, n_tile_words // n_words // BLOCK * BLOCK)
+    tile = _NONE
+    if code.fill_tile and n_words > 1:
+        words = np.empty(n_words * n_codes + LANES, np.uint64)
+        first = -(words.ctypes.data // 8) % LANES  # at a cache line, so that no load crosses two
+        tile = words[first : first + n_words * n_codes].reshape(n_words, n_codes)
+    blocks = np.empty(n_queries * (n_codes // BLOCK) + _GROUP, np.int64)
+    n_rows = n_codes if gathers else BLOCK
+    return Space(tile, blocks, np.empty((n_rows, n_words), np.uint64), np.empty(n_rows, np.int64)), n_codes
+
+
+@kernel
+def allowed_bits(allowed, row, n):
+    """Return a word whose bit `i` is set if the code `row + i` may be found, for at most a block of `n` codes."""
+    bits = _ALL if n >= BLOCK else (_ONE << np.uint64(n)) - _ONE
+    if len(allowed) == 0:
+        return bits
+    if n >= BLOCK:
+        return mask_bits(allowed, row)
+    for i in range(n):
+        if not allowed[row + i]:
+            bits &= ~(_ONE << np.uint64(i))
+    return bits
+
+
+@kernel
+def next_tile(codes, allowed, start, most, gathers, rows, numbers):
+    """Return the size of the tile of codes from row `start` on, the next row, and whether the tile is in `rows`.
+
+    At most `most` codes, which is a multiple of a block. `rows` and `numbers` are filled with allowed codes and their
+    rows if `gathers`, and with all codes if these are less than a block.
+    """
+    if not gathers and len(codes) - start >= BLOCK:
+        size = min(most, (len(codes) - start) // BLOCK * BLOCK)
+        return size, start + size, False
+    size = np.int64(0)
+    while start < len(codes) and size + BLOCK <= most:
+        n = min(BLOCK, len(codes) - start)
+        bits = allowed_bits(allowed if gathers else allowed[:0], start, n)
+        while bits:
+            row = start + trailing_zeros(bits)
+            bits &= bits - _ONE
+            for w in range(codes.shape[1]):
+                rows[size, w] = codes[row, w]
+            numbers[size] = row
             size += 1
-        row += 1
-    return tile, size, row
+        start += n
+    return size, start, True
 
 
 @kernel
-def _distances(tile, j, query, width):
-    """Compute the Hamming distances of codes `j`, `j + 1`, ... of a tile, as lanes."""
-    total = splat(_ZERO)
-    for w in range(len(width)):
-        total = add_differing(total, load(tile[w], j), splat(query[w]))
-    return total
+def find_blocks(code, tile, codes, size, patterns, limits, found):
+    """List the blocks with codes nearer than a query's limit, as `query * TILE + start`; return their number.
 
+    Less than a block at the end is always listed.
 
-@kernel
-def _filter_one(tile, size, queries, q, limits, found, n_found, width):
-    """Append the blocks with codes nearer to query `q` than its limit, as `q * TILE + start`; return the new number.
-
-    Each block is written, and overwritten by the next one unless it counts: that needs no branch.
+    Parameters
+    ----------
+    code : BlockCode
+        The innermost loops.
+    tile, found
+        The tile and the blocks of a `Space`.
+    codes : ndarray of uint64 of shape (size, n_words)
+        Codes in rows.
+    size : int
+        Number of codes.
+    patterns : ndarray of uint64 of shape (n_queries, n)
+        From `make_patterns`.
+    limits : ndarray of uint64 of shape (n_queries,)
+        Limits.
     """
-    for start in range(0, size, BLOCK):
-        nearest = splat(_FAR)
-        for j in range(start, start + BLOCK, LANES):
-            nearest = smaller(nearest, _distances(tile, j, queries[q], width))
-        found[n_found] = q * TILE + start
-        n_found += below(nearest, splat(limits[q])) != 0
+    n_blocks, n_grouped, n_found = size // BLOCK, 0, 0
+    if code[2] != 0:
+        words = tile
+        if codes.shape[1] == 1:  # in one word per code both orders are the same
+            words = view(codes, 0, size)
+        else:
+            fill_tile(code[3], tile, codes, n_blocks * (BLOCK // LANES))
+        n_grouped = len(patterns) // _GROUP * _GROUP
+        for q in range(0, n_grouped, _GROUP):
+            n_found += filter_tile(code[2], words, n_blocks, patterns, q, limits, found, n_found, q * TILE, TILE)
+    for q in range(n_grouped, len(patterns)):
+        n_found += filter_rows(code[0], codes, n_blocks, patterns, q, limits[q], found, n_found, q * TILE)
+    if n_blocks * BLOCK < size:
+        for q in range(len(patterns)):
+            found[n_found + q] = q * TILE + n_blocks * BLOCK
+        n_found += len(patterns)
     return n_found
-
-
-@kernel
-def _filter_four(tile, size, queries, q, limits, found, n_found, width):
-    """Filter as `_filter_one` does, for the four queries from `q` on.
-
-    Written out rather than as a loop over queries, so that all totals stay in registers.
-    """
-    for start in range(0, size, BLOCK):
-        nearest0 = nearest1 = nearest2 = nearest3 = splat(_FAR)
-        for j in range(start, start + BLOCK, LANES):
-            total0 = total1 = total2 = total3 = splat(_ZERO)
-            for w in range(len(width)):
-                codes = load(tile[w], j)
-                total0 = add_differing(total0, codes, splat(queries[q, w]))
-                total1 = add_differing(total1, codes, splat(queries[q + 1, w]))
-                total2 = add_differing(total2, codes, splat(queries[q + 2, w]))
-                total3 = add_differing(total3, codes, splat(queries[q + 3, w]))
-            nearest0, nearest1 = smaller(nearest0, total0), smaller(nearest1, total1)
-            nearest2, nearest3 = smaller(nearest2, total2), smaller(nearest3, total3)
-        hit0, hit1 = below(nearest0, splat(limits[q])), below(nearest1, splat(limits[q + 1]))
-        hit2, hit3 = below(nearest2, splat(limits[q + 2])), below(nearest3, splat(limits[q + 3]))
-        if hit0 | hit1 | hit2 | hit3:
-            for i, hit in enumerate((hit0, hit1, hit2, hit3)):
-                found[n_found] = (q + i) * TILE + start
-                n_found += hit != 0
-    return n_found
-
-
-@kernel
-def filter_blocks(tile, size, queries, limits, found, width):
-    """List the blocks with codes nearer than a query's limit, as `query * TILE + start`; return their number."""
-    n_found = 0
-    n_grouped = len(queries) - len(queries) % _GROUP
-    for q in range(0, n_grouped, _GROUP):
-        n_found = _filter_four(tile, size, queries, q, limits, found, n_found, width)
-    for q in range(n_grouped, len(queries)):
-        n_found = _filter_one(tile, size, queries, q, limits, found, n_found, width)
-    return n_found
-
-
-@kernel
-def block_hits(tile, start, size, query, limit, width):
-    """Return a word whose bit `j` is set if code `start + j` of a tile of `size` codes is nearer than `limit`."""
-    hits = _ZERO
-    for j in range(0, BLOCK, LANES):
-        hits |= below(_distances(tile, start + j, query, width), splat(limit)) << np.uint64(j)
-    if size - start < BLOCK:  # after the last code there are old ones
-        hits &= (np.uint64(1) << np.uint64(size - start)) - np.uint64(1)
-    return hits
-
-
-@kernel
-def distance_to(tile, j, query, width):
-    """Compute the Hamming distance of code `j` of a tile."""
-    total = _ZERO
-    for w in range(len(width)):
-        total += popcount(tile[w, j] ^ query[w])
-    return np.int64(total)

@@ -1,188 +1,207 @@
 """Exact search kernels over packed codes: the k nearest, and all below a distance, both ordered by (distance, row).
 
 After the first codes, hardly any code is among the nearest. So each kernel lets the filter find the blocks with a code
-nearer than the query's limit, and examines only these code by code.
+nearer than the query's limit, and examines only these code by code. Codes that must not be found pass the filter like
+others, and are dropped there; where few are allowed, those are gathered before the filter.
 """
 
 import numpy as np
 
-from skhash.bitops import kernel, trailing_zeros
-from skhash.index.scan._candidates import code_distance, kth_distance
-from skhash.index.scan._filter import BLOCK, TILE, block_hits, distance_to, fill_tile, filter_blocks, new_tile
+from skhash.bitops import BLOCK, append_hits, kernel, rows_view
+from skhash.index.scan._candidates import ROW, SHIFT, kth_distance
+from skhash.index.scan._filter import TILE, allowed_bits, find_blocks, next_tile
 
-__all__ = ["count_below", "fill_below", "lower_limits", "nearest"]
+__all__ = ["collect_below", "nearest"]
 
-_SPARE = 32  # candidates beyond 2 k that a query may have before they are cut back to k
-_ONE = np.uint64(1)
+_FIRST = 1024  # codes in the first tile
+_SHORT = 24  # candidates that are sorted by insertion
 
 
 @kernel
-def _keep_nearest(distances, rows, count, k, histogram):
-    """Cut `count >= k` candidates, ordered by row, back to the `k` nearest; return the k-th distance."""
-    histogram[:] = 0
+def _guess_limits(code, sample, rank, patterns, limits, found, histogram):
+    """Lower the limits to where `rank` codes of a sample are below: presumably that many codes in proportion are."""
+    every = ~np.uint64(0)
+    for q in range(len(patterns)):
+        top = np.int64(limits[q])
+        histogram[: top + 1] = 0
+        for start in range(0, len(sample), BLOCK):
+            n = append_hits(code[1], found, 0, sample, start, patterns, q, limits[q], every, start, SHIFT)
+            for i in range(n):
+                histogram[found[i] >> SHIFT] += 1
+        limits[q] = min(limits[q], np.uint64(kth_distance(histogram, rank, top)[0] + 1))
+
+
+@kernel
+def _keep_nearest(found, count, k, limit, histogram):
+    """Cut `count >= k` candidates below a limit, ordered by row, back to the `k` nearest; return the k-th distance."""
+    top = np.int64(limit)
+    histogram[: top + 1] = 0
     for i in range(count):
-        histogram[distances[i]] += 1
-    kth, smaller = kth_distance(histogram, k, len(histogram) - 1)
+        histogram[found[i] >> SHIFT] += 1
+    kth, smaller = kth_distance(histogram, k, top)
     ties, kept = k - smaller, 0
     for i in range(count):
-        distance = distances[i]
+        distance = found[i] >> SHIFT
         if distance == kth:
             ties -= 1
         if distance < kth or (distance == kth and ties >= 0):
-            distances[kept], rows[kept] = distance, rows[i]
+            found[kept] = found[i]
             kept += 1
-    return kth
+    return np.uint64(kth)
 
 
 @kernel
-def _counting_sort(distances, rows, count, sorted_distances, sorted_rows, histogram):
-    """Sort `count` candidates, ordered by row, by (distance, row)."""
-    histogram[:] = 0
+def _sort(found, count, limit, first, distances, rows, histogram):
+    """Write the nearest of the candidates below a limit, ordered by row, in the order of (distance, row).
+
+    As many as there is room for in `distances`.
+    """
+    k = len(distances)
+    if count <= _SHORT:
+        for i in range(1, count):
+            value, j = found[i], i
+            while j > 0 and found[j - 1] > value:
+                found[j] = found[j - 1]
+                j -= 1
+            found[j] = value
+        for i in range(min(count, k)):
+            distances[i], rows[i] = found[i] >> SHIFT, first + (found[i] & ROW)
+        return
+    top = np.int64(limit)
+    histogram[: top + 1] = 0
     for i in range(count):
-        histogram[distances[i]] += 1
+        histogram[found[i] >> SHIFT] += 1
     position = 0
-    for distance in range(len(histogram)):
+    for distance in range(top + 1):
+        stop = min(position + histogram[distance], k)
+        distances[position:stop] = distance
         histogram[distance], position = position, position + histogram[distance]
     for i in range(count):
-        distance = distances[i]
-        sorted_distances[histogram[distance]], sorted_rows[histogram[distance]] = distance, rows[i]
-        histogram[distance] += 1
+        distance = found[i] >> SHIFT
+        position = histogram[distance]
+        if position < k:
+            rows[position] = first + (found[i] & ROW)
+            histogram[distance] = position + 1
 
 
 @kernel
-def lower_limits(sample, queries, k, limits, width):
-    """Lower the limits to a distance that at least `k` codes of a sample are below.
-
-    A scan that starts with low limits finds few candidates; the k-th distance of a sample is never below that of all.
-
-    Parameters
-    ----------
-    sample : ndarray of uint64 of shape (n_sample, n_words)
-        Sample of the codes.
-    queries, k, limits, width
-        As in `nearest`.
-    """
-    histogram = np.empty(64 * len(width) + 1, np.int64)
-    if len(sample) < k:
-        return
-    for q in range(len(queries)):
-        histogram[:] = 0
-        query = queries[q]
-        for i in range(len(sample)):
-            histogram[code_distance(sample, i, query, width)] += 1
-        kth, _ = kth_distance(histogram, k, len(histogram) - 1)
-        limits[q] = min(limits[q], np.uint64(kth + 1))
-
-
-@kernel
-def nearest(codes, allowed, first, queries, limits, distances, rows, width):
-    """Find the k nearest of the codes that are nearer to a query than its limit.
+def nearest(
+    code,
+    codes,
+    allowed,
+    gathers,
+    first,
+    patterns,
+    bounds,
+    sample,
+    rank,
+    tile,
+    blocks,
+    space,
+    numbers,
+    n_codes,
+    found,
+    distances,
+    rows,
+    counts,
+):
+    """Find the k nearest of the codes that are nearer to a query than its bound.
 
     Parameters
     ----------
+    code : BlockCode
+        The innermost loops.
     codes : ndarray of uint64 of shape (n, n_words)
         Searched codes.
     allowed : ndarray of bool of shape (n,) or (0,)
         Mask of the codes that may be found; empty for all.
+    gathers : bool
+        Whether to gather the allowed codes before they are compared.
     first : int
         Row of the first code.
-    queries : ndarray of uint64 of shape (n_queries, n_words)
-        Packed queries.
-    limits : ndarray of uint64 of shape (n_queries,)
-        Limits; lowered to the k-th distance where k codes are found.
+    patterns : ndarray of uint64 of shape (n_queries, n)
+        Queries, from `make_patterns`.
+    bounds : ndarray of uint64 of shape (n_queries,)
+        The search is for codes below these distances.
+    sample : ndarray of uint64 of shape (n_sample, n_words)
+        Whole blocks of allowed codes, or none.
+    rank : int
+        The limits begin at the `rank`-th distance of the sample. Where that guess was too low, fewer codes than there
+        are may be found.
+    tile, blocks, space, numbers : ndarray
+        The fields of a `Space`.
+    n_codes : int
+        Codes per tile.
+    found : ndarray of int64 of shape (n_queries, room + 64)
+        For candidates; `room` is at least k, and more than it save time.
     distances, rows : ndarray of int32 and of int64 of shape (n_queries, k)
         Filled with the answer, ordered by (distance, row). Where fewer than k codes are found, the rest is unchanged.
-    width : tuple of int or ndarray of int64
-        `width_of(n_words)`.
+    counts : ndarray of int64 of shape (n_queries,)
+        Filled with the numbers of codes that were found, which may be more than k.
+
+    Returns
+    -------
+    n_failed : int
+        Number of queries for which less than k codes were found below a guessed limit.
     """
     n_queries, k = rows.shape
-    room = min(len(codes), 2 * k + _SPARE)
-    near = np.empty((n_queries, room + BLOCK), np.int32)
-    near_rows = np.empty((n_queries, room + BLOCK), np.int64)
-    histogram = np.empty(64 * len(width) + 1, np.int64)
-    space, offsets, found = new_tile(n_queries, width)
-    counts = np.zeros(n_queries, np.int64)
-    end = 0
+    room = found.shape[1] - BLOCK
+    histogram, limits = np.empty(64 * codes.shape[1] + 2, np.int64), bounds.copy()
+    if len(sample):
+        _guess_limits(code, sample, rank, patterns, limits, found[0], histogram)
+    mask = allowed[:0] if gathers else allowed
+    counts[:] = 0
+    # The first tiles are small, because the limits are not low yet.
+    end, most = np.int64(0), min(n_codes, _FIRST)
     while end < len(codes):
         start = end
-        tile, size, end = fill_tile(space, offsets, codes, allowed, start, width)
-        for i in range(filter_blocks(tile, size, queries, limits, found, width)):
-            q, block = found[i] // TILE, found[i] % TILE
-            count = counts[q]
-            hits = block_hits(tile, block, size, queries[q], limits[q], width)
-            while hits:
-                j = block + trailing_zeros(hits)
-                hits &= hits - _ONE
-                near[q, count], near_rows[q, count] = (
-                    distance_to(tile, j, queries[q], width),
-                    first + start + offsets[j],
-                )
-                count += 1
+        size, end, copied = next_tile(codes, allowed, start, most, gathers, space, numbers)
+        part = rows_view(space, 0, size) if copied else rows_view(codes, start, size)
+        most = min(2 * most, n_codes)
+        for i in range(find_blocks(code, tile, part, size, patterns, limits, blocks)):
+            q, block = blocks[i] // TILE, blocks[i] % TILE
+            bits = allowed_bits(mask, start + block, size - block)
+            row, count = 0 if gathers else start, counts[q]
+            n_new = append_hits(code[1], found[q], count, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
+            if gathers:
+                for j in range(count, count + n_new):
+                    found[q, j] += numbers[found[q, j] & ROW] - (found[q, j] & ROW)
+            count += n_new
             if count > room:
                 # Later codes have larger rows, so that one as far as the k-th comes after it: the limit is exclusive.
-                limits[q] = _keep_nearest(near[q], near_rows[q], count, k, histogram)
+                limits[q] = _keep_nearest(found[q], count, k, limits[q], histogram)
                 count = k
             counts[q] = count
+    n_failed = 0
     for q in range(n_queries):
-        if counts[q] > k:
-            limits[q] = _keep_nearest(near[q], near_rows[q], counts[q], k, histogram)
-            counts[q] = k
-        _counting_sort(near[q], near_rows[q], counts[q], distances[q], rows[q], histogram)
+        n_failed += counts[q] < k and limits[q] < bounds[q]
+        _sort(found[q], counts[q], limits[q], first, distances[q], rows[q], histogram)
+    return n_failed
 
 
 @kernel
-def count_below(codes, allowed, queries, limits, counts, width):
-    """Count the codes at each distance below a query's limit.
+def collect_below(
+    code, codes, allowed, gathers, patterns, limits, tile, blocks, space, numbers, n_codes, found, first, slots, rows
+):
+    """Count the codes at each distance below a query's limit in `slots`, or write their rows to their final positions.
 
-    Parameters
-    ----------
-    codes, allowed, queries, limits, width
-        As in `nearest`, but the limits do not change.
-    counts : ndarray of int64 of shape (n_queries, max_limit)
-        The numbers of codes are added to it.
+    The second if `rows` is not empty: `slots` are then the positions of the next code of each query and distance.
     """
-    space, offsets, found = new_tile(len(queries), width)
-    end = 0
+    mask = allowed[:0] if gathers else allowed
+    end = np.int64(0)
     while end < len(codes):
         start = end
-        tile, size, end = fill_tile(space, offsets, codes, allowed, start, width)
-        for i in range(filter_blocks(tile, size, queries, limits, found, width)):
-            q, block = found[i] // TILE, found[i] % TILE
-            hits = block_hits(tile, block, size, queries[q], limits[q], width)
-            while hits:
-                j = block + trailing_zeros(hits)
-                hits &= hits - _ONE
-                counts[q, distance_to(tile, j, queries[q], width)] += 1
-
-
-@kernel
-def fill_below(codes, allowed, first, queries, limits, slots, ends, distances, rows, width):
-    """Write the codes below a query's limit to their final positions.
-
-    Parameters
-    ----------
-    codes, allowed, first, queries, limits, width
-        As in `nearest`, but the limits do not change.
-    slots : ndarray of int64 of shape (n_queries, max_limit)
-        Position of the next code of each query and distance; advanced for each code.
-    ends : ndarray of int64 of shape (n_queries,)
-        Codes of a query at this position or later are left out.
-    distances, rows : ndarray of int32 and of int64 of shape (n_found,)
-        Filled with the answer.
-    """
-    space, offsets, found = new_tile(len(queries), width)
-    end = 0
-    while end < len(codes):
-        start = end
-        tile, size, end = fill_tile(space, offsets, codes, allowed, start, width)
-        for i in range(filter_blocks(tile, size, queries, limits, found, width)):
-            q, block = found[i] // TILE, found[i] % TILE
-            hits = block_hits(tile, block, size, queries[q], limits[q], width)
-            while hits:
-                j = block + trailing_zeros(hits)
-                hits &= hits - _ONE
-                distance = distance_to(tile, j, queries[q], width)
-                slot = slots[q, distance]
-                if slot < ends[q]:
-                    distances[slot], rows[slot] = distance, first + start + offsets[j]
-                    slots[q, distance] = slot + 1
+        size, end, copied = next_tile(codes, allowed, start, n_codes, gathers, space, numbers)
+        part = rows_view(space, 0, size) if copied else rows_view(codes, start, size)
+        for i in range(find_blocks(code, tile, part, size, patterns, limits, blocks)):
+            q, block = blocks[i] // TILE, blocks[i] % TILE
+            bits = allowed_bits(mask, start + block, size - block)
+            row = 0 if gathers else start
+            n = append_hits(code[1], found, 0, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
+            of_query = slots[q]
+            for j in range(n):
+                distance = found[j] >> SHIFT
+                if len(rows):
+                    row = found[j] & ROW
+                    rows[of_query[distance]] = first + (numbers[row] if gathers else row)
+                of_query[distance] += 1

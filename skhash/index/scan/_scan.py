@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
 
+from skhash.bitops import BLOCK
 from skhash.index.scan import _kernels
-from skhash.index.scan._filter import BLOCK
+from skhash.index.scan._filter import find_code, make_patterns, new_space
 from skhash.utils import map_threads, read_only
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["nearest", "width_of", "within"]
+__all__ = ["nearest", "within"]
 
 _MAX_QUERIES = 256  # that share each pass over the codes; more of them gain nothing and need larger buffers
-_MAX_CANDIDATES = 2**20  # of all the queries of a slice
+_MAX_CANDIDATES = 2**17  # of all the queries of a slice
 _FEW_QUERIES = 8  # per thread: below that the codes are divided among the threads rather than the queries
 _MIN_WORK = 2**21  # words compared by each thread: fewer take less time than starting it
-_COUNTING = 32  # search for more than a 32nd of the codes counts first and then fills, without candidates
+_SAMPLE = 128, 1024  # codes from which limits are guessed, for few and for many queries
+_WORD, _LOOK, _PICK = 0.08, 0.03, 2.0  # ns to compare a word, to look at a mask, and to pick an allowed code
 _FAR = np.iinfo(np.int32).max
+_SPARE = 32  # candidates beyond 2 k that a query may have before they are cut back to k
+_NONE = read_only(np.empty(0, bool))
+_NO_SAMPLE = read_only(np.empty((0, 1), np.uint64))
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def width_of(n_words: int) -> tuple[int, ...] | NDArray[np.int64]:
-    """Return the kernels' argument `width`, see `skhash.index.scan._filter`."""
-    return (0,) * n_words if n_words in (1, 2, 4, 8) else np.zeros(n_words, np.int64)
 
 
 def nearest(
@@ -68,20 +68,13 @@ def nearest(
     limits = np.full(len(queries), 64 * codes.shape[1] + 1, np.uint64)
     if bound is not None:
         limits = np.minimum(limits, np.asarray(bound).astype(np.uint64) + np.uint64(1))
+    max_queries = max(1, min(_MAX_QUERIES, _MAX_CANDIDATES // (min(2 * k, len(codes)) + BLOCK)))
     distances = np.empty((len(queries), k), np.int32)
     rows = np.empty((len(queries), k), np.int64)
-    most = len(codes) // _COUNTING
-    sample = scan.sample(min(max(16 * k, min(2048, 256 * len(queries))), most))
 
     def search(part: slice) -> None:
-        if k > most:
-            found = scan.by_counting(queries[part], limits[part], k)[1:]
-        else:
-            _kernels.lower_limits(sample, queries[part], k, limits[part], scan.width)
-            found = scan.by_candidates(queries[part], limits[part], k)
-        distances[part], rows[part] = (array.reshape(-1, k) for array in found)
+        scan.by_candidates(queries[part], limits[part], distances[part], rows[part])
 
-    max_queries = max(1, min(_MAX_QUERIES, _MAX_CANDIDATES // (2 * k + BLOCK)))
     _map(search, _query_slices(len(queries), n_jobs, max_queries), n_jobs)
     return distances, rows
 
@@ -117,12 +110,8 @@ def within(
     scan, n_jobs = _prepare(codes, allowed, len(queries), n_jobs)
     queries = read_only(queries)
     limits = np.full(len(queries), min(radius, 64 * codes.shape[1]) + 1, np.uint64)
-
-    def search(part: slice) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-        return scan.by_counting(queries[part], limits[part], len(codes))
-
-    counts, distances, rows = zip(*_map(search, _query_slices(len(queries), n_jobs, _MAX_QUERIES), n_jobs), strict=True)
-    return np.concatenate(counts), np.concatenate(distances), np.concatenate(rows)
+    parts = _query_slices(len(queries), n_jobs, _MAX_QUERIES)
+    return scan.within(queries, limits, parts, n_jobs)
 
 
 @dataclass(frozen=True)
@@ -131,82 +120,161 @@ class _Scan:
 
     codes: NDArray[np.uint64]
     allowed: NDArray[np.bool_]
-    width: tuple[int, ...] | NDArray[np.int64]
+    n_allowed: int
+    gathers: bool
     n_jobs: int
 
-    def sample(self, size: int) -> NDArray[np.uint64]:
-        """Draw a strided sample of about `size` allowed rows: the first rows may all be far from a query."""
-        step = max(1, len(self.codes) // max(1, size))
-        sample = self.codes[::step]
-        return read_only(sample[self.allowed[::step]] if len(self.allowed) else np.ascontiguousarray(sample))
-
     def by_candidates(
-        self, queries: NDArray[np.uint64], limits: NDArray[np.uint64], k: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Find the `k` nearest codes of each query, from the nearest ones of each slice."""
-        parts = _slices(len(self.codes), self.n_jobs)
-        distances = np.full((len(queries), len(parts), k), _FAR, np.int32)
-        rows = np.empty((len(queries), len(parts), k), np.int64)
+        self,
+        queries: NDArray[np.uint64],
+        bounds: NDArray[np.uint64],
+        distances: NDArray[np.int32],
+        rows: NDArray[np.int64],
+    ) -> None:
+        """Find the k nearest codes of each query, from the nearest ones of each slice; fill `distances` and `rows`."""
+        if self.n_jobs == 1:
+            self._search_slice(slice(0, len(self.codes)), queries, bounds, distances, rows)
+            return
+        parts, k = _slices(len(self.codes), self.n_jobs), rows.shape[1]
+        near = np.full((len(queries), len(parts), k), _FAR, np.int32)
+        near_rows = np.empty((len(queries), len(parts), k), np.int64)
 
         def search(i: int) -> None:
-            part = parts[i]
-            _kernels.nearest(
-                *(self.codes[part], self.allowed[part], part.start, queries, limits.copy()),
-                *(distances[:, i], rows[:, i], self.width),
-            )
+            self._search_slice(parts[i], queries, bounds, near[:, i], near_rows[:, i])
 
         _map(search, range(len(parts)), self.n_jobs)
-        if len(parts) == 1:
-            return distances, rows
-        distances, rows = distances.reshape(len(queries), -1), rows.reshape(len(queries), -1)
-        order = np.argsort(distances, axis=1, kind="stable")[:, :k]  # stable: equal distances stay by rising row
-        return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
+        near, near_rows = near.reshape(len(queries), -1), near_rows.reshape(len(queries), -1)
+        order = np.argsort(near, axis=1, kind="stable")[:, :k]  # stable: equal distances stay by rising row
+        distances[:] = np.take_along_axis(near, order, axis=1)
+        rows[:] = np.take_along_axis(near_rows, order, axis=1)
 
-    def by_counting(
-        self, queries: NDArray[np.uint64], limits: NDArray[np.uint64], k: int
+    def _search_slice(
+        self,
+        part: slice,
+        queries: NDArray[np.uint64],
+        bounds: NDArray[np.uint64],
+        distances: NDArray[np.int32],
+        rows: NDArray[np.int64],
+    ) -> None:
+        """Find the k nearest codes in a slice: with guessed limits first, and again where these were too low."""
+        n_queries, k = rows.shape
+        scan, sample, rank = self._part(part), _NO_SAMPLE, 0
+        n_sample = min(_SAMPLE[n_queries >= _FEW_QUERIES], len(scan.codes) // 8)
+        if n_sample >= BLOCK:
+            sample = scan.sample(n_sample)
+            rank = _rank_in_sample(len(sample) * k * len(self.codes) / (self.n_allowed * len(scan.codes)))
+        counts = np.empty(n_queries, np.int64)
+        found = np.empty((n_queries, min(len(scan.codes), 2 * k + _SPARE) + BLOCK), np.int64)
+        if rank > len(sample):
+            sample = _NO_SAMPLE
+        if scan.search(part.start, queries, bounds, sample, rank, found, distances, rows, counts):
+            again = np.flatnonzero(counts < k)
+            few = np.full((len(again), k), _FAR, np.int32), np.empty((len(again), k), np.int64)
+            scan.search(part.start, queries[again], bounds[again], _NO_SAMPLE, 0, found, *few, counts[: len(again)])
+            distances[again], rows[again] = few
+
+    def search(
+        self,
+        first: int,
+        queries: NDArray[np.uint64],
+        bounds: NDArray[np.uint64],
+        sample: NDArray[np.uint64],
+        rank: int,
+        found: NDArray[np.int64],
+        distances: NDArray[np.int32],
+        rows: NDArray[np.int64],
+        counts: NDArray[np.int64],
+    ) -> int:
+        """Call the kernel `nearest`, see there."""
+        code = find_code(len(queries), self.codes.shape[1])
+        space, n_codes = new_space(code, len(queries), self.codes.shape[1], self.gathers)
+        return _kernels.nearest(
+            *(code, self.codes, self.allowed, self.gathers, first, make_patterns(queries), bounds, sample, rank),
+            *(*space, n_codes, found, distances, rows, counts),
+        )
+
+    def sample(self, size: int) -> NDArray[np.uint64]:
+        """Draw whole blocks of allowed codes, at equal intervals: the first rows may all be far from a query."""
+        step = len(self.codes) // size
+        sample = self.codes[::step]
+        if len(self.allowed):
+            sample = sample[self.allowed[::step]]
+        return read_only(np.ascontiguousarray(sample[: min(size, len(sample)) // BLOCK * BLOCK]))
+
+    def _part(self, part: slice) -> _Scan:
+        """Return a scan of a slice of the codes."""
+        if part.stop - part.start == len(self.codes):
+            return self
+        allowed = self.allowed[part] if len(self.allowed) else self.allowed
+        return replace(self, codes=self.codes[part], allowed=allowed)
+
+    def within(
+        self,
+        queries: NDArray[np.uint64],
+        limits: NDArray[np.uint64],
+        query_parts: Sequence[slice],
+        n_jobs: int,
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-        """Find up to `k` codes below each query's limit: count them, then write each to its final position."""
+        """Find all codes below each query's limit: count them, then write each to its final position."""
         parts = _slices(len(self.codes), self.n_jobs)
         counts = np.zeros((len(parts), len(queries), int(limits.max(initial=1))), np.int64)
+        work = [(i, some) for some in query_parts for i in range(len(parts))]
 
-        def count(i: int) -> None:
-            part = parts[i]
-            _kernels.count_below(self.codes[part], self.allowed[part], queries, limits, counts[i], self.width)
-
-        _map(count, range(len(parts)), self.n_jobs)
-        below = counts.sum(axis=0).cumsum(axis=1)  # codes at most at each distance, over all slices
-        sizes = np.minimum(below[:, -1], k)
-        # The first distance at which a query has all that it may keep; nothing beyond is looked at again.
-        limits = (below < sizes[:, None]).sum(axis=1).astype(np.uint64) + np.uint64(1)
-        ends = sizes.cumsum()
-        # A query's codes are ordered by distance, and at one distance by slice: the first slot of each (query,
-        # distance, slice) is the number of codes before it.
-        before = counts.transpose(1, 2, 0).reshape(len(queries), counts.shape[2] * len(parts))
-        before = before.cumsum(axis=1) - before + (ends - sizes)[:, None]
-        slots = np.ascontiguousarray(before.reshape(*counts.shape[1:], len(parts)).transpose(2, 0, 1))
-        distances, rows = np.empty(sizes.sum(), np.int32), np.empty(sizes.sum(), np.int64)
-
-        def fill(i: int) -> None:
-            part = parts[i]
-            _kernels.fill_below(
-                *(self.codes[part], self.allowed[part], part.start, queries, limits),
-                *(slots[i], ends, distances, rows, self.width),
+        def collect(item: tuple[int, slice], slots: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+            i, some = item
+            scan, n_queries, n_words = self._part(parts[i]), some.stop - some.start, self.codes.shape[1]
+            code = find_code(n_queries, n_words)
+            space, n_codes = new_space(code, n_queries, n_words, self.gathers)
+            _kernels.collect_below(
+                *(code, scan.codes, scan.allowed, scan.gathers, make_patterns(queries[some]), limits[some], *space),
+                *(n_codes, np.empty(2 * BLOCK, np.int64), parts[i].start, slots[i, some], rows),
             )
 
-        _map(fill, range(len(parts)), self.n_jobs)
-        return sizes, distances, rows
+        _map(lambda item: collect(item, counts, np.empty(0, np.int64)), work, n_jobs * self.n_jobs)
+        # A query's codes are ordered by distance, and at one distance by slice: the first slot of each (query,
+        # distance, slice) is the number of codes before it.
+        in_order = counts.transpose(1, 2, 0).ravel()
+        before = (in_order.cumsum() - in_order).reshape(*counts.shape[1:], len(parts))
+        slots = np.ascontiguousarray(before.transpose(2, 0, 1))
+        n_at = counts.sum(axis=0)
+        distances = np.repeat(np.tile(np.arange(n_at.shape[1], dtype=np.int32), len(queries)), n_at.ravel())
+        rows = np.empty(len(distances), np.int64)
+        if len(rows):
+            _map(lambda item: collect(item, slots, rows), work, n_jobs * self.n_jobs)
+        return n_at.sum(axis=1), distances, rows
 
 
 def _prepare(
     codes: NDArray[np.uint64], allowed: NDArray[np.bool_] | None, n_queries: int, n_jobs: int | None
 ) -> tuple[_Scan, int]:
     """Divide the threads: one scan that uses them all, or one thread per scan and many scans."""
-    n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # joblib takes None
-    n_threads = max(1, min(n_threads, codes.size * n_queries // _MIN_WORK))
+    n_threads = 1
+    if n_jobs is None or n_jobs != 1:
+        n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # joblib takes None
+        n_threads = max(1, min(n_threads, codes.size * n_queries // _MIN_WORK))
     per_scan = n_threads if n_queries < _FEW_QUERIES * n_threads else 1
-    allowed = np.empty(0, bool) if allowed is None else allowed
-    scan = _Scan(read_only(codes), read_only(allowed), width_of(codes.shape[1]), per_scan)
+    n_allowed, gathers = len(codes), False
+    if allowed is not None:
+        n_allowed = int(np.count_nonzero(allowed))
+        gathers = _gathers(codes, n_allowed, n_queries)
+    scan = _Scan(read_only(codes), _NONE if allowed is None else read_only(allowed), n_allowed, gathers, per_scan)
     return scan, n_threads // per_scan
+
+
+def _gathers(codes: NDArray[np.uint64], n_allowed: int, n_queries: int) -> bool:
+    """Check whether it takes less time to gather the allowed codes than to compare the others, too."""
+    n, n_words = codes.shape
+    gathering = n * _LOOK + n_allowed * (_PICK + n_words)
+    return gathering + n_queries * n_allowed * n_words * _WORD < n_queries * n * n_words * _WORD
+
+
+def _rank_in_sample(expected: float) -> int:
+    """Return the rank in a sample below which as many codes as `expected` should be.
+
+    The number of the k nearest codes that are in a sample is nearly Poisson distributed: it exceeds the rank in less
+    than one of a thousand cases, and then the search is repeated.
+    """
+    return int(expected + 4 * expected**0.5 + 3)
 
 
 def _slices(n: int, n_slices: int) -> list[slice]:

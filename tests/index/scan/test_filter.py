@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from skhash.index.scan._filter import BLOCK, TILE, block_hits, fill_tile, filter_blocks, new_tile
-from skhash.index.scan._scan import width_of
+from skhash.bitops import BLOCK
+from skhash.index.scan._filter import TILE, find_blocks, find_code, make_patterns, new_space, next_tile
 
-N_WORDS = (1, 2, 3, 4, 8, 9)
+N_WORDS = (1, 2, 3, 4, 8, 9, 16, 17, 24)
+NONE = np.empty(0, bool)
 
 
 def random_codes(n, n_words, seed=0):
@@ -17,57 +18,59 @@ def all_distances(codes, queries):
     return np.bitwise_count(codes ^ queries[:, None]).sum(axis=2, dtype=np.int64)
 
 
-@pytest.mark.parametrize("n_words", N_WORDS)
-def test_a_tile_holds_the_codes_word_by_word(n_words):
-    codes = random_codes(TILE + 101, n_words)
-    width = width_of(n_words)
-    space, offsets, _ = new_tile(1, width)
-    assert space.ctypes.data % 64 == 0
-    end = 0
+def split(codes, allowed, gathers, most):
+    """Return the rows of all tiles, and the codes in them."""
+    space = np.empty((most, codes.shape[1]), np.uint64), np.empty(most, np.int64)
+    rows, copies, end = [], [], 0
     while end < len(codes):
         start = end
-        tile, size, end = fill_tile(space, offsets, codes, np.empty(0, bool), start, width)
-        np.testing.assert_array_equal(tile[:, :size], codes[start:end].T)
-        np.testing.assert_array_equal(offsets[:size], np.arange(size))
+        size, end, copied = next_tile(codes, allowed, start, most, gathers, *space)
+        assert size <= most
+        rows.append(space[1][:size].copy() if copied else np.arange(start, end))
+        copies.append(space[0][:size].copy() if copied else codes[start:end])
+    return np.concatenate(rows), np.concatenate(copies)
 
 
 @pytest.mark.parametrize("n_words", N_WORDS)
-def test_a_tile_holds_the_allowed_codes_only(n_words):
-    codes = random_codes(3 * TILE, n_words)
-    allowed = np.random.default_rng(1).random(len(codes)) < 0.6
-    width = width_of(n_words)
-    space, offsets, _ = new_tile(1, width)
-    rows, end = [], 0
-    while end < len(codes):
-        start = end
-        tile, size, end = fill_tile(space, offsets, codes, allowed, start, width)
-        np.testing.assert_array_equal(tile[:, :size], codes[start + offsets[:size]].T)
-        rows += (start + offsets[:size]).tolist()
-    assert rows == np.flatnonzero(allowed).tolist()
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 640, 701])
+def test_tiles_hold_all_codes_in_order(n, n_words):
+    codes = random_codes(n, n_words)
+    rows, copies = split(codes, NONE, False, 128)
+    np.testing.assert_array_equal(rows, np.arange(n))
+    np.testing.assert_array_equal(copies, codes)
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.6, 1])
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 640, 701])
+def test_gathered_tiles_hold_the_allowed_codes_only(n, share):
+    codes, allowed = random_codes(n, 3), np.random.default_rng(1).random(n) < share
+    rows, copies = split(codes, allowed, True, 128)
+    np.testing.assert_array_equal(rows, np.flatnonzero(allowed))
+    np.testing.assert_array_equal(copies, codes[allowed])
 
 
 @pytest.mark.parametrize("n_words", N_WORDS)
-@pytest.mark.parametrize("n_queries", [1, 4, 7])
-def test_the_filter_finds_the_blocks_with_near_codes_and_no_others(n_words, n_queries):
-    width = width_of(n_words)
-    tile, _, found = new_tile(n_queries, width)
-    codes, queries = random_codes(tile.shape[1], n_words), random_codes(n_queries, n_words, seed=1)
-    tile[:] = codes.T
-    block_nearest = all_distances(codes, queries).reshape(n_queries, -1, BLOCK).min(axis=2)
-    for limits in (np.median(block_nearest, axis=1), block_nearest.min(axis=1), block_nearest.max(axis=1) + 1):
-        limits = limits.astype(np.uint64)
-        n_found = filter_blocks(tile, tile.shape[1], queries, limits, found, width)
+@pytest.mark.parametrize("n_queries", [1, 4, 7, 8, 13])
+@pytest.mark.parametrize("size", [BLOCK, 2 * BLOCK, 3 * BLOCK + 5, 7])
+def test_the_filter_finds_the_blocks_with_near_codes_and_no_others(n_words, n_queries, size):
+    code = find_code(n_queries, n_words)
+    space, n_codes = new_space(code, n_queries, n_words, False)
+    size = min(size, n_codes)
+    codes, queries = random_codes(size, n_words), random_codes(n_queries, n_words, seed=1)
+    distances = all_distances(codes, queries)
+    whole = size // BLOCK * BLOCK
+    block_nearest = distances[:, :whole].reshape(n_queries, -1, BLOCK).min(axis=2, initial=64 * n_words)
+    for limits in (np.quantile(distances, q, axis=1) for q in (0, 0.01, 0.1, 1)):
+        limits = np.ceil(limits).astype(np.uint64)
+        n_found = find_blocks(code, space.tile, codes, size, make_patterns(queries), limits, space.blocks)
         query, block = np.nonzero(block_nearest < limits[:, None])
-        assert sorted(found[:n_found]) == (query * TILE + block * BLOCK).tolist()
+        expected = (query * TILE + block * BLOCK).tolist()
+        if whole < size:  # less than a block always counts
+            expected += [q * TILE + whole for q in range(n_queries)]
+        assert sorted(space.blocks[:n_found]) == sorted(expected)
 
 
-@pytest.mark.parametrize("size", [1, 8, 63, 64])
-def test_hits_are_the_codes_below_the_limit(size):
-    width = width_of(1)
-    tile, _, _ = new_tile(1, width)
-    tile[0, :BLOCK] = random_codes(BLOCK, 1)[:, 0]
-    query = random_codes(1, 1, seed=1)[0]
-    distances = np.bitwise_count(tile[0, :size] ^ query[0])
-    for limit in (0, 30, 32, 65):
-        hits = block_hits(tile, 0, size, query, np.uint64(limit), width)
-        assert hits == sum(1 << int(j) for j in np.flatnonzero(distances < limit))
+def test_a_word_major_tile_begins_at_a_cache_line():
+    space, n_codes = new_space(find_code(8, 4), 8, 4, False)
+    assert space.tile.shape == (4, n_codes)
+    assert space.tile.ctypes.data % 64 == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from skhash.codes import pack_codes
 from skhash.index.scan import _scan as _search
 from skhash.index.scan._filter import BLOCK, TILE
-from skhash.index.scan._scan import nearest, within
+from skhash.index.scan._scan import _rank_in_sample, nearest, within
 
 
 def twin(codes, queries, allowed=None):
@@ -44,7 +44,9 @@ def plans(draw):
         "_MAX_QUERIES": draw(st.sampled_from([1, 3, 256])),
         "_FEW_QUERIES": draw(st.sampled_from([0, 2, 8])),
         "_MIN_WORK": draw(st.sampled_from([1, 500])),
-        "_COUNTING": draw(st.sampled_from([1, 4, 32])),
+        "_MAX_CANDIDATES": draw(st.sampled_from([1, 2**10, 2**17])),
+        "_PICK": draw(st.sampled_from([-1e9, 2.0, 1e9])),  # gathers allowed codes always, where it pays, or never
+        "_rank_in_sample": draw(st.sampled_from([_rank_in_sample, lambda expected: 1])),  # guesses that fail, too
     }
 
 
