@@ -215,7 +215,7 @@ def test_damaged_archive(made_up, tmp_path):
     ("image", "message"),
     [
         (np.zeros((28, 32, 3), np.uint8), r"x.png has shape \(28, 32, 3\); expected \(32, 32, 3\)"),
-        (None, "x.png could not be decoded .*; expected an image file"),
+        (None, "x.png is not an image file that Pillow can read"),
     ],
 )
 def test_damaged_image_file(made_up, tmp_path, image, message):
@@ -235,6 +235,17 @@ def test_gray_image_files_become_color(made_up, tmp_path):
     np.testing.assert_array_equal(images[0], made_up[0][0][:, :, [0, 0, 0]])
 
 
+def test_transparent_and_deep_image_files_follow_the_rule_of_all_images(made_up, tmp_path):
+    write_class_folders(tmp_path, made_up)
+    clear = np.zeros((32, 32, 4), np.uint8)
+    Image.fromarray(clear).save(tmp_path / "test" / "airplane" / "000.png")
+    images, _ = fetch_cifar10(data_home=tmp_path, subset="test", download=False, return_X_y=True)
+    assert images[0].min() == 255
+    Image.fromarray(np.full((32, 32), 4096, np.uint16)).save(tmp_path / "test" / "airplane" / "000.png")
+    images, _ = fetch_cifar10(data_home=tmp_path, subset="test", download=False, return_X_y=True)
+    assert set(images[0].ravel()) == {16}
+
+
 def test_empty_class_folder(made_up, tmp_path):
     write_class_folders(tmp_path, made_up)
     for path in (tmp_path / "test" / "ship").iterdir():
@@ -252,7 +263,7 @@ def test_empty_class_folder(made_up, tmp_path):
         ({"y": np.full(60, 10, np.uint8)}, "holds labels from 10 to 10; expected 0 to 9"),
         (
             {"end": np.array([*range(59, 0, -1), 0]), "blob": np.zeros(0, np.uint8)},
-            "image 10 of .* could not be decoded",
+            "image 10 of .* is not an image file that Pillow can read",
         ),
     ],
 )

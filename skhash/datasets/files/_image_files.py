@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhash.utils import import_optional
+from skhash.utils import open_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,12 +60,7 @@ def read_jpeg_npz(
 
 def _decode(file: Path | io.BytesIO, name: object) -> NDArray[np.uint8]:
     """Return one image file as an array of shape (32, 32, 3)."""
-    Image = import_optional("PIL.Image", extra="vision", purpose="Reading image files")
-    try:
-        with Image.open(file) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{name} could not be decoded ({error}); expected an image file.") from error
+    pixels = np.asarray(open_image(file, name=str(name)).convert("RGB"))
     if pixels.shape != (32, 32, 3):
         raise ValueError(f"{name} has shape {pixels.shape}; expected (32, 32, 3).")
     return pixels
