@@ -136,10 +136,7 @@ def read_labels(
     y = _read_values(y, name)
     kind = _label_type(y, name)
     if kind not in _LABEL_TYPES:
-        raise ValueError(
-            f"Unknown label type: {name} is {kind!r}; expected class labels (integers or strings) of shape "
-            "(n_samples,) or a multi-hot 0/1 matrix of shape (n_samples, n_classes)."
-        )
+        raise _unknown_type(name, repr(kind))
     if n_samples is not None and len(y) != n_samples:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X has {n_samples}, {name} has {len(y)}."
@@ -168,21 +165,48 @@ def read_labels(
     return Labels(np.searchsorted(known_classes, found)[codes].astype(np.int64), known_classes)
 
 
+def _unknown_type(name: str, what: str) -> ValueError:
+    return ValueError(
+        f"Unknown label type: {name} is {what}; expected class labels (integers or strings) of shape (n_samples,) or a "
+        "multi-hot 0/1 matrix of shape (n_samples, n_classes)."
+    )
+
+
 def _read_values(y: Any, name: str) -> NDArray[Any]:
     """Return the labels as an array without missing or masked values."""
     values = y.toarray() if issparse(y) else to_numpy(y, name)
+    if values.dtype.kind in "Mm" and np.isnat(values).any():
+        raise ValueError(f"{name} has missing labels (NaT); expected a label for every sample.")
+    if values.dtype.kind == "T":  # strings of variable length
+        values = values.astype(object)
+    if values.dtype == object:
+        values = _read_objects(values, name)
     if values.dtype.kind == "f":
         assert_all_finite(values, input_name=name)
-    if values.dtype == object:
-        missing = [row for row, item in enumerate(values.ravel()) if is_missing(item)]
-        if missing:
-            raise ValueError(
-                f"{name} has {len(missing)} missing labels (None or NaN), the first at position {missing[0]}; expected "
-                "a label for every sample. Remove or fill them first."
-            )
-        kinds = {str if isinstance(item, str) else type(item) for item in values.ravel()}
-        if str in kinds and len(kinds) > 1:
-            raise ValueError(f"Unknown label type: {name} mixes strings and other types; expected labels of one type.")
+    if values.dtype.kind not in "buifUMmO":
+        raise _unknown_type(name, f"of type {values.dtype}")
+    return values
+
+
+def _read_objects(values: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return objects as strings, numbers or whatever their one type is."""
+    items = values.ravel().tolist()
+    missing = [row for row, item in enumerate(items) if is_missing(item)]
+    if missing:
+        raise ValueError(
+            f"{name} has {len(missing)} missing labels (None or NaN), the first at position {missing[0]}; expected "
+            "a label for every sample. Remove or fill them first."
+        )
+    kinds = {str if isinstance(item, str) else type(item) for item in items}
+    if str in kinds and len(kinds) > 1:
+        raise ValueError(f"Unknown label type: {name} mixes strings and other types; expected labels of one type.")
+    if kinds and all(issubclass(kind, (bool, int, float, np.bool_, np.integer, np.floating)) for kind in kinds):
+        numbers = np.asarray(items).reshape(values.shape)
+        if numbers.dtype == object:  # integers of more than 64 bits
+            raise _unknown_type(name, "an array of integers of more than 64 bits")
+        return numbers
+    if kinds != {str}:
+        raise _unknown_type(name, f"a collection of {', '.join(sorted(kind.__name__ for kind in kinds)) or 'nothing'}")
     return values
 
 
