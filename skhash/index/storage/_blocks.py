@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skhash.index.collection._collection import Collection
+from skhash.index.collection._labels import checked
 from skhash.index.storage import _atomic_folder as _folder
 from skhash.index.storage._format import FORMAT, VERSION, IndexWriter, read_current, read_index, read_index_header
 
@@ -120,11 +121,12 @@ def live_blocks(
     """Yield codes, labels and ids of the rows that are not removed; without a copy if that is all of them."""
     if collection.live_mask is None:
         is_row = collection.ids is None and collection.next_id == len(collection)
-        yield collection.codes, collection.labels, None if is_row else collection.ids_of(collection.live_rows())
+        labels = None if collection.labels is None else checked(collection.labels)
+        yield collection.codes, labels, None if is_row else collection.ids_of(collection.live_rows())
         return
     for start in range(0, len(collection.live_mask), _COPIED_AT_ONCE):
         rows = start + np.flatnonzero(collection.live_mask[start : start + _COPIED_AT_ONCE])
-        labels = None if collection.labels is None else collection.labels[rows]
+        labels = None if collection.labels is None else checked(collection.labels[rows])
         yield collection.codes[rows], labels, collection.ids_of(rows)
 
 
