@@ -157,19 +157,39 @@ def add_blocks(
     Raises
     ------
     ValueError, TypeError
-        If a block does not fit to those before; with a note that names its number.
+        If a block is none, or does not fit to those before; with a note that names its number.
     """
     counted = known is None or known.ids is None  # counted ids are the rows as long as none was removed: not written
     for number, block in enumerate(blocks):
-        X, y, ids = (*block, None, None)[:3] if isinstance(block, tuple) else (block, None, None)
         try:
+            X, y, ids = _parts_of(block)
             codes = read(X, known is None)
             known = Collection.build(codes, y, ids) if known is None else _without_rows(known).add(codes, y, ids)
             writer.add(known.codes, known.labels, None if counted and known.next_id is not None else known.ids)
         except (TypeError, ValueError) as error:
             error.add_note(f"This was block {number} of blocks.")
+            if _is_list_of_parts(block):
+                error.add_note("A list is read as codes; a block with labels is a tuple: (codes, labels).")
             raise
     return known
+
+
+def _parts_of(block: Any) -> tuple[Any, Any, Any]:
+    """Return codes, labels and ids of a block, None for what it does not have."""
+    if not isinstance(block, tuple):
+        return block, None, None
+    if not 1 <= len(block) <= 3:
+        raise ValueError(
+            f"A block must be codes, (codes, labels) or (codes, labels, ids), got a tuple of {len(block)} parts."
+        )
+    X, y, ids = (*block, None, None)[:3]
+    return X, y, ids
+
+
+def _is_list_of_parts(block: Any) -> bool:
+    """Check whether a block is a list that begins with a matrix instead of a code."""
+    first = block[0] if isinstance(block, list) and block else None
+    return getattr(first, "ndim", 0) == 2 or (isinstance(first, list) and bool(first) and isinstance(first[0], list))
 
 
 def _read(folder: Path, header: dict[str, Any], mmap: bool) -> SavedIndex:

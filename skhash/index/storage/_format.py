@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skhash import __version__
-from skhash.index.collection._ids import check_unique
+from skhash.index.collection._ids import check_integers, check_unique
 from skhash.index.collection._labels import check_positions, checked
 from skhash.index.storage import _atomic_folder as _folder
 from skhash.utils import Labels
@@ -125,8 +125,8 @@ class IndexWriter:
     def _write(self, role: str, rows: NDArray[Any], dtype: str) -> None:
         """Append to one of the files, whose first rows set its dtype."""
         dtype, _ = self._forms.setdefault(role, (dtype, list(rows.shape[1:])))
-        if dtype == "<i8" and rows.dtype == object:
-            raise TypeError(f"ids must be integers, as those before are, got {rows[0]!r}.")
+        if dtype == "<i8":
+            check_integers(rows)
         if role not in self._writers:
             self._writers[role] = _folder.Writer(self._folder, role, self._files.get(role))
         self._writers[role].write(_to_lines(rows) if dtype == "json" else np.ascontiguousarray(rows, dtype))
