@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from skhash.index._shard_work import merge, read_part, runner
-from skhash.index.collection._labels import vote
+from skhash.index.collection._labels import checked, vote
 from skhash.index.hamming._hamming_index import HammingIndex
 from skhash.index.hamming._state import check_missing, read_n_neighbors, split_by_query
 from skhash.utils import Labels, available_if, read_labels
@@ -289,7 +289,8 @@ class ShardedHammingIndex:
         from skhash.metrics import mean_average_precision  # here, because metrics import index
 
         codes = np.concatenate([index.codes_ for index in self._indexes])
-        labels = np.concatenate([index.labels_.decode() for index in self._indexes if index.labels_ is not None])
+        parts = [index.labels_ for index in self._indexes]
+        labels = np.concatenate([checked(part).decode() for part in parts if part is not None])
         read_labels(labels).warn_of_unknown(y)
         return mean_average_precision(self._read_codes(X), codes, y, labels, bits=self.bits_, **options)
 

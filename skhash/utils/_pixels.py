@@ -82,13 +82,15 @@ def open_image(
         return _decode(image, name, color)
 
 
-def measure_image(item: str | os.PathLike[str] | Image) -> tuple[int, int]:
+def measure_image(item: str | os.PathLike[str] | BinaryIO | Image, *, name: str | None = None) -> tuple[int, int]:
     """Return height and width of an upright image; a file is not decoded for this if its header tells.
 
     Parameters
     ----------
-    item : str, Path or PIL.Image.Image
+    item : str, Path, binary file or PIL.Image.Image
         The image.
+    name : str, default=None
+        What error messages call the image; None takes the path or the mode.
 
     Returns
     -------
@@ -100,7 +102,7 @@ def measure_image(item: str | os.PathLike[str] | Image) -> tuple[int, int]:
     ValueError
         If the file is not an image, is too large, or its header is damaged.
     """
-    with _opened(item, None) as (image, _):
+    with _opened(item, name) as (image, _):
         width, height = image.size
         # To look for EXIF data at the end of a PNG file, Pillow decodes the file.
         turned = width != height and _read_orientation(image) in (5, 6, 7, 8)

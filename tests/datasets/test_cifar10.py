@@ -286,3 +286,21 @@ def test_truncated_npz(made_up, tmp_path):
         ValueError, match=r"cifar10_jpeg.npz could not be read .*; expected an .npz file with blob, end"
     ):
         fetch_cifar10(data_home=tmp_path, download=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"blob": np.zeros((2, 2), np.uint8)}, "of one dimension"),
+        ({"end": np.zeros(0, int), "y": np.zeros(0, int), "test": np.zeros(0, bool)}, "that are not empty"),
+        ({"y": np.zeros(60)}, "types uint8, int64, float64, bool; expected uint8, integers, integers, bool"),
+        ({"end": np.arange(60.0)}, "expected uint8, integers, integers, bool"),
+        ({"y": np.full(60, -1)}, "holds labels from -1 to -1; expected 0 to 9"),
+        ({"end": np.arange(60, dtype=np.uint64) * 2**58}, "that end at byte"),
+        ({"classes": np.array(3)}, "holds the classes 3"),
+    ],
+)
+def test_npz_of_other_arrays(made_up, tmp_path, changes, message):
+    write_npz(tmp_path / "cifar10_jpeg.npz", made_up, **changes)
+    with pytest.raises(ValueError, match=message):
+        fetch_cifar10(data_home=tmp_path, download=False)
