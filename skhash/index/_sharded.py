@@ -194,7 +194,8 @@ class ShardedHammingIndex:
                 'kneighbors(..., missing="pad") returns those that there are.'
             )
         if n_found == 0:
-            distances, ids = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), -1)
+            shape, ids_type = (len(queries), k), self._indexes[0].ids_.dtype
+            distances, ids = np.full(shape, -1, np.int32), np.full(shape, -1, ids_type)
             return (distances, ids) if return_distance else ids
         found = self._search(queries, k=n_found)
         distances, ids = found.distances.reshape(-1, n_found), found.ids.reshape(-1, n_found)
@@ -290,7 +291,7 @@ class ShardedHammingIndex:
 
         codes = np.concatenate([index.codes_ for index in self._indexes])
         labels = np.concatenate([index.labels_.decode() for index in self._indexes if index.labels_ is not None])
-        read_labels(labels).warn_of_unknown(y)
+        read_labels(labels).warn_of_unknown(y, stacklevel=3)
         return mean_average_precision(self._read_codes(X), codes, y, labels, bits=self.bits_, **options)
 
     def _read_codes(self, X: CodesLike) -> NDArray[np.uint64]:
