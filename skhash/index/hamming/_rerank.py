@@ -161,6 +161,8 @@ class RerankMixin(_IndexState):
         ------
         ValueError
             If an id is not in the index, or if shapes do not fit.
+        TypeError
+            If `vectors` are not real numbers.
 
         References
         ----------
