@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from numba import njit
+from numba import config, njit
 from numba.extending import intrinsic as _intrinsic
 
 __all__ = ["intrinsic", "kernel"]
@@ -113,6 +113,16 @@ def intrinsic(function: Callable[Concatenate[Any, P], Any]) -> Callable[P, Any]:
     Returns
     -------
     intrinsic : callable
-        To be called in kernels, without the typing context.
+        To be called in kernels, without the typing context. With NUMBA_DISABLE_JIT a function that raises
+        NotImplementedError.
     """
-    return cast("Callable[P, Any]", _intrinsic(function))
+    if not getattr(config, "DISABLE_JIT", False):
+        return cast("Callable[P, Any]", _intrinsic(function))
+
+    def refuse(*args: P.args, **kwargs: P.kwargs) -> Any:
+        raise NotImplementedError(
+            f"NUMBA_DISABLE_JIT is set, but {function.__name__} is an instruction that only compiled kernels can use: "
+            "searches of skhash do not run without numba's compiler. Unset NUMBA_DISABLE_JIT."
+        )
+
+    return refuse
