@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["IdLookup", "check_unique", "name_some", "read_ids"]
+__all__ = ["IdLookup", "check_unique", "first_not_integer", "name_some", "read_ids"]
 
 IdsLike: TypeAlias = "ArrayLike | Sequence[Hashable]"
 
@@ -86,6 +86,11 @@ def _is_hashable(label: object) -> bool:
     except TypeError:
         return False
     return True
+
+
+def first_not_integer(ids: NDArray[np.object_]) -> Any:
+    """Return the first of the ids that is not an integer, which the error of an index with integer ids names."""
+    return next(label for label in ids.tolist() if not isinstance(label, Integral))
 
 
 def check_unique(ids: NDArray[Any], name: str = "ids") -> None:

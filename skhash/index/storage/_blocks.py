@@ -159,13 +159,18 @@ def add_blocks(
     """
     counted = known is None or known.ids is None  # counted ids are the rows as long as none was removed: not written
     for number, block in enumerate(blocks):
-        X, y, ids = (*block, None, None)[:3] if isinstance(block, tuple) else (block, None, None)
+        parts = block if isinstance(block, tuple) else (block,)
         try:
+            if not 1 <= len(parts) <= 3:
+                raise ValueError(f"blocks must be codes, or tuples (codes, labels, ids), got a tuple of {len(parts)}.")
+            X, y, ids = (*parts, None, None)[:3]
             codes = read(X, known is None)
             known = Collection.build(codes, y, ids) if known is None else _without_rows(known).add(codes, y, ids)
             writer.add(known.codes, known.labels, None if counted and known.next_id is not None else known.ids)
         except (TypeError, ValueError) as error:
             error.add_note(f"This was block {number} of blocks.")
+            if isinstance(block, list) and block and getattr(block[0], "ndim", 1) == 2:
+                error.add_note("A list is read as codes: with labels, a block is a tuple (codes, labels).")
             raise
     return known
 

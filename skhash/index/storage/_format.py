@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skhash import __version__
-from skhash.index.collection._ids import check_unique
+from skhash.index.collection._ids import check_unique, first_not_integer
 from skhash.index.collection._labels import check_positions
 from skhash.index.storage import _atomic_folder as _folder
 from skhash.utils import Labels
@@ -122,7 +122,7 @@ class IndexWriter:
         """Append to one of the files, whose first rows set its dtype."""
         dtype, _ = self._forms.setdefault(role, (dtype, list(rows.shape[1:])))
         if dtype == "<i8" and rows.dtype == object:
-            raise TypeError(f"ids must be integers, as those before are, got {rows[0]!r}.")
+            raise TypeError(f"ids must be integers, as those before are, got {first_not_integer(rows)!r}.")
         if role not in self._writers:
             self._writers[role] = _folder.Writer(self._folder, role, self._files.get(role))
         self._writers[role].write(_to_lines(rows) if dtype == "json" else np.ascontiguousarray(rows, dtype))
