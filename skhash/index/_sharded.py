@@ -168,7 +168,7 @@ class ShardedHammingIndex:
             Whether to return the distances.
         missing : {"raise", "pad"}, default="raise"
             What to do where there are fewer codes than `n_neighbors`: raise an error, or return those that there are,
-            followed by the id -1 at the distance -1.
+            followed by the id -1 at the distance -1. Only the distance decides, for -1 may also be a user-defined id.
 
         Returns
         -------
