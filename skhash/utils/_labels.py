@@ -56,16 +56,21 @@ class Labels:
             return self.codes
         return (self.codes[:, None] == np.arange(len(self.classes))).astype(np.uint8)
 
-    def warn_of_unknown(self, y: ArrayLike) -> None:
+    def warn_of_unknown(self, y: ArrayLike, stacklevel: int = 4) -> None:
         """Warn if no query has one of these labels: every score is 0 then, however good the codes are.
 
         Parameters
         ----------
         y : array-like of shape (n_queries,) or (n_queries, n_classes)
             Labels of the queries. Those of another kind are left to the metric, which raises an error.
+        stacklevel : int, default=4
+            As of `warnings.warn`: the frame that is named in the warning, 2 for the caller of this method.
         """
         queries = read_labels(y)
         if queries.multilabel != self.multilabel or queries.codes.shape[1:] != self.codes.shape[1:]:
+            return
+        kinds = {labels.classes.dtype.kind in "OSUT" for labels in (self, queries)}
+        if len(kinds) > 1:
             return
         if self.multilabel:
             known = bool((queries.codes.any(axis=0) & self.codes.any(axis=0)).any())
@@ -76,7 +81,7 @@ class Labels:
                 "No query has a label that is in the database, so every score is 0. In cross-validation this happens "
                 "if samples are sorted by class: use StratifiedKFold, or a splitter with shuffle=True.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
 
 

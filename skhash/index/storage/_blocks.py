@@ -180,7 +180,7 @@ def _parts_of(block: Any) -> tuple[Any, Any, Any]:
         return block, None, None
     if not 1 <= len(block) <= 3:
         raise ValueError(
-            f"A block must be codes, (codes, labels) or (codes, labels, ids), got a tuple of {len(block)} parts."
+            f"blocks must be codes, or tuples (codes, labels) or (codes, labels, ids), got a tuple of {len(block)}."
         )
     X, y, ids = (*block, None, None)[:3]
     return X, y, ids

@@ -79,7 +79,9 @@ def test_without_blocks_nothing_is_known(tmp_path):
 
 @pytest.mark.parametrize("parts", [(), (words(1), None, None, None), (words(1), None, None, "x", 3)])
 def test_tuples_of_other_lengths_are_no_blocks(tmp_path, parts):
-    message = rf"A block must be codes, \(codes, labels\) or \(codes, labels, ids\), got a tuple of {len(parts)} parts"
+    message = (
+        rf"blocks must be codes, or tuples \(codes, labels\) or \(codes, labels, ids\), got a tuple of {len(parts)}\."
+    )
     with create(tmp_path) as writer, pytest.raises(ValueError, match=message) as raised:
         add_blocks(writer, [words(1), parts], lambda X, is_first: X)
     assert raised.value.__notes__ == ["This was block 1 of blocks."]
