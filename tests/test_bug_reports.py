@@ -152,7 +152,7 @@ def test_blocks_are_tuples_of_up_to_three(tmp_path):
             HammingIndex.from_blocks(tmp_path / "index", [block])
     with pytest.raises(ValueError, match="without a regular shape") as caught:
         HammingIndex.from_blocks(tmp_path / "index", [[EYE, [0, 1, 0, 1]]])
-    assert "A list is read as codes: with labels, a block is a tuple (codes, labels)." in caught.value.__notes__
+    assert "A list is read as codes; a block with labels is a tuple: (codes, labels)." in caught.value.__notes__
 
 
 def test_ids_that_cannot_be_saved_are_refused_at_once_and_in_never_raises():
