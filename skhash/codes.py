@@ -411,17 +411,27 @@ def from_integers(integers: Sequence[int] | NDArray[np.integer[Any]], bits: int)
     bits, given = int(bits), to_numpy(integers, "integers")
     if given.ndim != 1:
         raise ValueError(f"integers must have shape (n,), got {given.shape}.")
+    if given.size and given.dtype.kind in "iu" and bits <= 64:
+        for extreme in (given.min(), given.max()):
+            _check_integer(int(extreme), bits)
+        words = given.astype(np.uint64)[:, None]  # negative ones in two's complement
+        return unpack_codes(words & np.uint64(2**bits - 1), bits)
     # A list that numpy cannot store as integers, such as [2**64, 1], is read element by element.
     values: list[Any] = given.tolist() if given.dtype.kind in "iu" else list(integers)
     for value in values:
         if not isinstance(value, Integral) or isinstance(value, bool):
             raise TypeError(f"integers must be a list or an array of int, got {value!r}.")
-        if not -(2 ** (bits - 1)) <= value < 2**bits:
-            raise ValueError(f"integers must have at most bits={bits} bits, got {value}.")
+        _check_integer(int(value), bits)
     n_bytes = -(-bits // 8)
     joined = b"".join((int(value) % 2**bits).to_bytes(n_bytes, "little") for value in values)
     as_bytes = np.frombuffer(joined, dtype=np.uint8).reshape(len(values), n_bytes)
     return unpack_codes(_bytes_to_words(as_bytes), bits)
+
+
+def _check_integer(value: int, bits: int) -> None:
+    """Check that an integer fits a code length, as an unsigned or a signed one."""
+    if not -(2 ** (bits - 1)) <= value < 2**bits:
+        raise ValueError(f"integers must have at most bits={bits} bits, got {value}.")
 
 
 def _check_bits(bits: object) -> None:
@@ -566,7 +576,9 @@ def _check_padding(packed: NDArray[np.uint64], bits: int, bitorder: BitOrder | N
     """Check that no bit beyond `bits` is set: it would count in every distance."""
     spare = bits % 64
     if spare and packed.size and bool((packed[:, -1] >> np.uint64(spare)).any()):
-        order = '; bytes from np.packbits need bitorder="big"' if bitorder == "little" else ""
+        order = ""
+        if bitorder == "little":
+            order = '; bytes from np.packbits need bitorder="big", in skhash.codes.as_packed or HammingIndex'
         raise ValueError(
             f"Packed codes have bits set beyond bits={bits}; pass the code length they were packed with{order}."
         )

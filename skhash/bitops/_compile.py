@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from threading import Lock
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from numba import njit
+from numba import config, njit
 from numba.extending import intrinsic as _intrinsic
 
 __all__ = ["intrinsic", "kernel"]
@@ -34,14 +35,27 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     kernel : callable
         The same function, compiled at its first call with each combination of types.
     """
+    if getattr(config, "DISABLE_JIT", 0):
+        return _refuse(function)  # intrinsics have no form in Python
     options = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
     try:
         compiled: Any = njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no directory to cache in
         return njit(**options)(function)
-    if hasattr(compiled, "_cache"):  # else numba is disabled
-        compiled._cache = TolerantCache(compiled._cache)
+    compiled._cache = TolerantCache(compiled._cache)
     return compiled
+
+
+def _refuse(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that says why it cannot be called."""
+
+    @wraps(function)
+    def refused(*args: P.args, **kwargs: P.kwargs) -> R:
+        raise RuntimeError(
+            "skhash needs numba's compiler, which the environment variable NUMBA_DISABLE_JIT turns off; unset it."
+        )
+
+    return refused
 
 
 class TolerantCache:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from skhash.datasets._loader_common import FETCH_CONSTRAINTS, SUBSETS, join_parts
+from skhash.datasets.files._compressed import read_gzip
 from skhash.datasets.files._sources import Source, locate
 from skhash.utils import validate_params
 
@@ -185,12 +184,7 @@ def _read_part(found: Mapping[str, Path], prefix: str) -> tuple[NDArray[np.uint8
 
 def _read_idx(path: Path, n_dims: int) -> NDArray[Any]:
     """Read an IDX file of bytes: two zero bytes, type 8, the number of dimensions, their sizes, the data."""
-    data = path.read_bytes()
-    if path.suffix == ".gz":
-        try:
-            data = gzip.decompress(data)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"{path} is damaged ({error}); expected a complete gzip file.") from error
+    data = read_gzip(path) if path.suffix == ".gz" else path.read_bytes()
     magic, start = bytes([0, 0, 8, n_dims]), 4 + 4 * n_dims
     if data[:4] != magic or len(data) < start:
         raise ValueError(f"{path} starts with {data[:4].hex()!r}; expected an IDX file with magic {magic.hex()!r}.")

@@ -29,7 +29,12 @@ FEATURE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 
 def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> Samples:
     """Read `X` as samples; with `reset`, record its features, otherwise compare it with what `fit` has seen."""
-    images = read_images(X, None if reset else hasher.input_shape_, size=hasher.image_size)
+    shape = None if reset else hasher.input_shape_
+    background = hasher.background if reset else hasher._made_with["background"]
+    images = read_images(X, shape, size=hasher.image_size, background=background)
+    own = getattr(images, "background", background)
+    if own != background:
+        raise ValueError(f"X has background={own!r}, but the hasher has background={background!r}.")
     if images is None:
         return Samples(_read_features(hasher, X, reset=reset))
     if reset:

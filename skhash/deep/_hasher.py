@@ -96,6 +96,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         *,
         backbone: str | nn.Module | Callable[[], nn.Module] | None = "auto",
         image_size: int | tuple[int, int] | None = None,
+        background: str | tuple[int, int, int] = "white",
         recipe: str | Recipe = "skhash",
         max_epochs: int | None = None,
         batch_size: int | None = None,
@@ -120,6 +121,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         self.bits = bits
         self.backbone = backbone
         self.image_size = image_size
+        self.background = background
         self.recipe = recipe
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -219,7 +221,8 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         ----------
         X : array-like of shape (n_samples, n_features), images or torch Dataset
             Features; or images as an array (n, height, width), (n, height, width, channels) or (n, channels, height,
-            width), a list of file paths or of PIL images; or a Dataset of either.
+            width), a list of file paths or of PIL images, or what `skhash.inputs.read_images` returns; or a Dataset of
+            features or images.
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
             Class labels or a multi-hot matrix. Optional for a Dataset that has labels.
 

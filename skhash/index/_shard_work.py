@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
+from skhash.index.collection._labels import checked
 from skhash.index.hamming._hamming_index import HammingIndex
 from skhash.index.storage._blocks import open_current
 from skhash.utils import import_optional
@@ -111,7 +112,7 @@ def answer(
     ids = collection.ids_of(rows)
     if collection.next_id is not None:
         ids = ids + first_id
-    labels = collection.labels[rows].decode() if with_labels and collection.labels is not None else None
+    labels = checked(collection.labels[rows]).decode() if with_labels and collection.labels is not None else None
     return Answer(counts, distances, ids, labels)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from skhash.index._shard_work import merge, read_part, runner
-from skhash.index.collection._labels import vote
+from skhash.index.collection._labels import checked, vote
 from skhash.index.hamming._hamming_index import HammingIndex
 from skhash.index.hamming._state import check_missing, read_n_neighbors, split_by_query
 from skhash.utils import Labels, available_if, read_labels
@@ -168,7 +168,7 @@ class ShardedHammingIndex:
             Whether to return the distances.
         missing : {"raise", "pad"}, default="raise"
             What to do where there are fewer codes than `n_neighbors`: raise an error, or return those that there are,
-            followed by the id -1 at the distance -1.
+            followed by the id -1 at the distance -1. Only the distance decides, for -1 may also be a user-defined id.
 
         Returns
         -------
@@ -194,7 +194,8 @@ class ShardedHammingIndex:
                 'kneighbors(..., missing="pad") returns those that there are.'
             )
         if n_found == 0:
-            distances, ids = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), -1)
+            shape, ids_type = (len(queries), k), self._indexes[0].ids_.dtype
+            distances, ids = np.full(shape, -1, np.int32), np.full(shape, -1, ids_type)
             return (distances, ids) if return_distance else ids
         found = self._search(queries, k=n_found)
         distances, ids = found.distances.reshape(-1, n_found), found.ids.reshape(-1, n_found)
@@ -289,8 +290,9 @@ class ShardedHammingIndex:
         from skhash.metrics import mean_average_precision  # here, because metrics import index
 
         codes = np.concatenate([index.codes_ for index in self._indexes])
-        labels = np.concatenate([index.labels_.decode() for index in self._indexes if index.labels_ is not None])
-        read_labels(labels).warn_of_unknown(y)
+        parts = [index.labels_ for index in self._indexes]
+        labels = np.concatenate([checked(part).decode() for part in parts if part is not None])
+        read_labels(labels).warn_of_unknown(y, stacklevel=3)
         return mean_average_precision(self._read_codes(X), codes, y, labels, bits=self.bits_, **options)
 
     def _read_codes(self, X: CodesLike) -> NDArray[np.uint64]:

@@ -37,6 +37,8 @@ def warm_up(bits: int = 64, *, algorithm: Literal["auto", "brute", "mih"] = "aut
     ------
     ValueError
         If `bits` is less than 1, or `algorithm` is unknown.
+    TypeError
+        If `bits` is not an integer.
 
     Examples
     --------

@@ -7,16 +7,18 @@ width), a list of file paths or PIL images, or a torch Dataset. Features are vec
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from sklearn.utils import check_array
 
-from skhash.inputs._decoding import channels_are_last, is_pil
+from skhash.inputs._decoding import channels_are_last
 from skhash.inputs._samples import DatasetSamples, ImageFiles, Samples
-from skhash.utils import to_numpy
+from skhash.utils import check_option, is_pil, measure_image, read_color, read_pixels, to_numpy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,28 +29,33 @@ _SHAPES = (
     "(n, height, width), (n, height, width, channels) or (n, channels, height, width) with 1, 3 or 4 channels, a list "
     "of paths or PIL images, or a torch Dataset"
 )
+_SIZE = (224, 224)  # of files of different sizes: what most networks for photos are made for
 
 
 def read_images(
-    X: SamplesLike,
+    X: SamplesLike | Samples | ImageFiles | DatasetSamples,
     shape: Sequence[int] | None = None,
     size: int | tuple[int, int] | None = None,
     background: str | tuple[int, int, int] = "white",
+    mode: Literal["RGB", "L"] = "RGB",
 ) -> Samples | ImageFiles | DatasetSamples | None:
     """Read samples in any form except a feature matrix.
 
     Parameters
     ----------
     X : array, tensor, list of paths or PIL images, or torch Dataset
-        Any input except a two-dimensional array.
+        Any input except a two-dimensional array. Samples that this function has returned keep their `background`.
     shape : sequence of int, default=None
-        Required shape of the samples, (channels, height, width). Image files are resized to it; for other images, a
-        different shape is an error. None takes the shape from the samples (for files, from the first one).
+        Required shape of the samples, (channels, height, width). Image files are resized to it and become gray or
+        color; for other images, a different shape is an error. None takes the shape from the samples.
     size : int or tuple of (int, int), default=None
-        Height and width to which image files are resized if `shape` is None.
+        Height and width to which files and PIL images in a list are resized if `shape` is None. None takes their own
+        size if it is the same for all; otherwise 224 x 224 with a warning.
     background : str or tuple of int, default="white"
-        Color, as Pillow names it, on which transparent files and PIL images are composited. Arrays are not composited:
-        their fourth channel is kept.
+        Color, as Pillow names it, on which files, PIL images and arrays of integers with alpha are composited.
+    mode : {"RGB", "L"}, default="RGB"
+        What files and PIL images are converted to if `shape` is None: color or gray. Gray images have three equal
+        channels in "RGB".
 
     Returns
     -------
@@ -58,24 +65,39 @@ def read_images(
     Raises
     ------
     ValueError
-        If the samples do not have a valid shape, or a different one from `shape`.
+        If the samples do not have a valid shape, or a different one from `shape`, or if pixels are out of range.
     TypeError
-        If `X` is a single path, an IterableDataset or a DataLoader.
+        If `X` is a single path, an IterableDataset or a DataLoader, or pixels are not real numbers.
     """
     _refuse_other_types(X)
-    if isinstance(X, torch.utils.data.Dataset):
+    check_option("mode", mode, ("RGB", "L"))
+    read_color(background)
+    fitted = (shape[0], shape[1], shape[2]) if shape is not None and len(shape) == 3 else None
+    if fitted is not None:
+        mode = "L" if fitted[0] == 1 else "RGB"
+    if isinstance(X, ImageFiles):
+        samples = X if fitted is None else replace(X, sample_shape=fitted)
+    elif isinstance(X, Samples) and X.kind == "images":
+        samples = Samples(read_pixels(X.data, background))
+    elif isinstance(X, DatasetSamples):
+        samples = X
+    elif isinstance(X, torch.utils.data.Dataset):
         if len(X) == 0:  # pyright: ignore[reportArgumentType]  # map-style Datasets have a length
-            raise ValueError("Found a Dataset with 0 sample(s) while a minimum of 1 is required.")
-        samples = DatasetSamples.like_first(X)
+            raise ValueError("X: found a Dataset with 0 sample(s) while a minimum of 1 is required.")
+        samples = DatasetSamples.like_first(X, background, mode)
     elif (files := _read_files(X)) is not None:
-        if shape is not None and len(shape) == 3:
-            samples = ImageFiles(files, (shape[0], shape[1], shape[2]), background)
-        else:
-            samples = ImageFiles.like_first(files, _check_size(size), background)
+        if shape is not None and (fitted is None or fitted[0] not in (1, 3)):
+            raise ValueError(
+                f"X holds image files or PIL images, which have 1 or 3 channels, but samples of shape {tuple(shape)} "
+                "were seen in fit."
+            )
+        channels = 1 if mode == "L" else 3
+        height, width = fitted[1:] if fitted else _choose_size(files, size)
+        samples = ImageFiles(files, (channels, height, width), background)
     elif getattr(X, "ndim", 2) > 2:
-        samples = Samples(_read_image_array(X))
+        samples = Samples(_read_image_array(X, background, is_tensor=hasattr(X, "detach")))
     elif isinstance(X, (list, tuple)) and X and getattr(X[0], "ndim", 0) > 1:
-        return read_images(_stack(X), shape, background=background)
+        samples = Samples(_read_image_array(_stack(X), background, is_tensor=hasattr(X[0], "detach")))
     else:
         return None
     if shape is not None and tuple(samples.sample_shape) != tuple(shape):
@@ -96,33 +118,34 @@ def _refuse_other_types(X: Any) -> None:
         raise TypeError("X is an IterableDataset; expected a Dataset with __len__ and __getitem__.")
 
 
-def _read_image_array(X: Any) -> NDArray[Any]:
+def _read_image_array(X: Any, background: str | tuple[int, int, int], *, is_tensor: bool) -> NDArray[Any]:
     """Return an image array as (n, channels, height, width)."""
-    is_tensor = hasattr(X, "detach")
     X = to_numpy(X, "X")
-    X = check_array(X, allow_nd=True, dtype="numeric", ensure_min_features=0)
-    if X.dtype.kind in "iu" and X.dtype != np.uint8 and (X.min() < 0 or X.max() > 255):
-        raise ValueError(
-            f"X has integer pixels from {X.min()} to {X.max()}; expected 0 to 255. Scale them, or pass floats, which "
-            "are used as they are."
-        )
+    if X.dtype.kind in "buif":  # other types are refused below by one rule
+        X = check_array(X, allow_nd=True, dtype="numeric", ensure_min_features=0, input_name="X")
     if X.ndim == 3:
-        return X[:, None]
+        return read_pixels(X[:, None])
     if X.ndim == 4:
         last = channels_are_last(X.shape[1:], is_tensor=is_tensor)
         if last is not None:
-            return X.transpose(0, 3, 1, 2) if last else X
+            return read_pixels(X.transpose(0, 3, 1, 2) if last else X, background)
     raise ValueError(
         f"X has shape {X.shape}; expected images of shape {_SHAPES}, or features of shape (n, n_features)."
     )
 
 
-def _stack(images: Sequence[Any]) -> Any:
+def _stack(images: Sequence[Any]) -> NDArray[Any]:
     """Stack a list of arrays or tensors."""
-    shapes = {tuple(image.shape) for image in images}
+    arrays = [to_numpy(image, f"X[{number}]") for number, image in enumerate(images)]
+    shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise ValueError(f"X is a list of arrays of shapes {sorted(shapes)}; expected images of one shape.")
-    return torch.stack(list(images)) if hasattr(images[0], "detach") else np.stack(images)
+    types = {str(array.dtype) for array in arrays}
+    if len(types) > 1:  # numpy would turn 8-bit pixels into floats, which are not scaled
+        raise ValueError(f"X is a list of arrays of types {sorted(types)}; expected images of one type.")
+    if len({hasattr(image, "detach") for image in images}) > 1:  # their axes may be ordered differently
+        raise ValueError("X is a list of tensors and other arrays; expected either.")
+    return np.stack(arrays)
 
 
 def _read_files(X: Any) -> list[Any] | None:
@@ -151,3 +174,22 @@ def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if len(pair) != 2 or not all(isinstance(side, int) and side >= 1 for side in pair):
         raise ValueError(f"image_size must be a positive integer or a pair (height, width) of them, got {pair!r}.")
     return pair
+
+
+def _choose_size(files: Sequence[Any], size: int | tuple[int, int] | None) -> tuple[int, int]:
+    """Return the height and width to which files are resized."""
+    wanted = _check_size(size)
+    if wanted is not None:
+        return wanted
+    sizes = {measure_image(file) for file in files}
+    if len(sizes) == 1:
+        return sizes.pop()
+    shown = ", ".join(f"{height} x {width}" for height, width in sorted(sizes)[:3])
+    warnings.warn(
+        f"X has images of {len(sizes)} sizes (height x width {shown}{', ...' if len(sizes) > 3 else ''}). All are "
+        f"resized to {_SIZE[0]} x {_SIZE[1]}; choose another size by the parameter image_size of a hasher, or size of "
+        "read_images.",
+        UserWarning,
+        stacklevel=4,
+    )
+    return _SIZE

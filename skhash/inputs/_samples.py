@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import torch
 
-from skhash.inputs._decoding import channels_are_last, is_integer, is_pil, open_image, scale_pixels
-from skhash.utils import to_numpy
+from skhash.inputs._decoding import channels_are_last, is_integer, scale_pixels
+from skhash.utils import is_pil, open_image, read_pixels, to_numpy
 
 if TYPE_CHECKING:
     from typing import Self
@@ -68,8 +69,13 @@ class Samples:
             The samples, on the CPU.
         """
         index = slice(rows.start, rows.stop) if isinstance(rows, range) else np.asarray(rows)
-        # Copy slices, too: torch cannot use read-only or byte-swapped memory.
-        values = self.data[index].astype(self.data.dtype.newbyteorder("="), copy=isinstance(index, slice))
+        # Copy slices, too: torch cannot use read-only or byte-swapped memory. Gray images need the strides of
+        # the other forms, which torch does not change where there is one channel.
+        values = self.data[index].astype(
+            self.data.dtype.newbyteorder("="),
+            order="C" if self.kind == "images" and self.sample_shape[0] == 1 and isinstance(index, slice) else "K",
+            copy=isinstance(index, slice),
+        )
         return scale_pixels(torch.from_numpy(values), dtype)
 
 
@@ -82,7 +88,7 @@ class ImageFiles:
     items : sequence of str, Path or PIL.Image.Image
         The images.
     sample_shape : tuple of int
-        (channels, height, width) to which every image is converted.
+        (channels, height, width) to which every image is converted: 1 channel is gray, 3 are red, green and blue.
     background : str or tuple of int, default="white"
         Color on which transparent images are composited.
     """
@@ -92,18 +98,6 @@ class ImageFiles:
     background: str | tuple[int, int, int] = "white"
     kind: ClassVar[Kind] = "images"
     integer: ClassVar[bool] = True
-
-    @classmethod
-    def like_first(
-        cls,
-        items: Sequence[Any],
-        size: tuple[int, int] | None = None,
-        background: str | tuple[int, int, int] = "white",
-    ) -> Self:
-        """Build samples with the channels of the first image (1 if it is gray, else 3), and its size unless given."""
-        image = open_image(items[0], background)
-        channels = 1 if image.mode == "L" else 3
-        return cls(items, (channels, *(size or (image.height, image.width))), background)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -130,15 +124,24 @@ class DatasetSamples:
         Dataset with `__len__` and `__getitem__`.
     sample_shape : tuple of int
         (n_features,) or (channels, height, width) of every item.
+    background : str or tuple of int, default="white"
+        Color on which transparent images are composited.
+    mode : {"RGB", "L"}, default="RGB"
+        What PIL images are converted to: color or gray.
     """
 
     dataset: Any
     sample_shape: tuple[int, ...]
+    background: str | tuple[int, int, int] = "white"
+    mode: Literal["RGB", "L"] = "RGB"
 
     @classmethod
-    def like_first(cls, dataset: Any) -> Self:
+    def like_first(
+        cls, dataset: Any, background: str | tuple[int, int, int] = "white", mode: Literal["RGB", "L"] = "RGB"
+    ) -> Self:
         """Build samples with the shape of the first item."""
-        return cls(dataset, tuple(_read_item(_get_item(dataset, 0)).shape))
+        samples = cls(dataset, (), background, mode)
+        return cls(dataset, tuple(samples._first.shape), background, mode)
 
     @property
     def kind(self) -> Kind:
@@ -155,13 +158,45 @@ class DatasetSamples:
     @property
     def integer(self) -> bool:
         """Whether the values are integers. Integer pixels are divided by 255."""
-        return is_integer(_read_item(_get_item(self.dataset, 0)))
+        return is_integer(self._first)
+
+    @cached_property
+    def _first(self) -> torch.Tensor:
+        return self._read_item(0)
 
     def _read(self, row: int) -> torch.Tensor:
-        item = _read_item(_get_item(self.dataset, row))
+        item = self._read_item(row)
         if tuple(item.shape) != self.sample_shape:
-            raise ValueError(f"Item {row} of the Dataset has shape {tuple(item.shape)}, expected {self.sample_shape}.")
+            raise ValueError(
+                f"X: item {row} of the Dataset has shape {tuple(item.shape)}, expected {self.sample_shape}."
+            )
+        if is_integer(item) != self.integer:
+            raise ValueError(
+                f"X: item {row} of the Dataset has type {item.dtype}, item 0 has {self._first.dtype}; expected "
+                "integers in all items or floats in all items."
+            )
         return item
+
+    def _read_item(self, row: int) -> torch.Tensor:
+        """Return a sample as a tensor; images have their channels first."""
+        name = f"X: item {row} of the Dataset"
+        item = _get_item(self.dataset, row)
+        item = item[0] if isinstance(item, (tuple, list)) else item
+        if is_pil(item):
+            item = np.array(open_image(item, self.background).convert(self.mode))
+        is_tensor = hasattr(item, "detach")
+        values = to_numpy(item, name)
+        if values.ndim == 1:
+            return _to_tensor(_check_features(values, name))
+        if values.ndim == 2:
+            return _to_tensor(read_pixels(values[None, None], name=name)[0])
+        last = channels_are_last(values.shape, is_tensor=is_tensor) if values.ndim == 3 else None
+        if last is None:
+            raise ValueError(
+                f"{name} has shape {tuple(values.shape)}; expected features (d,) or an image with 1, 3 or 4 channels."
+            )
+        values = values.transpose(2, 0, 1) if last else values
+        return _to_tensor(read_pixels(values[None], self.background, name=name)[0])
 
     def targets(self) -> NDArray[Any] | None:
         """Return the labels: the dataset's attribute `targets`, or the second part of every item, or None."""
@@ -222,22 +257,15 @@ def _get_item(dataset: Any, row: int) -> Any:
     return item
 
 
-def _read_item(item: Any) -> torch.Tensor:
-    """Return the sample of a Dataset's item as a tensor; images have their channels first."""
-    item = item[0] if isinstance(item, (tuple, list)) else item
-    if is_pil(item):
-        item = np.array(open_image(item))
-    is_tensor = hasattr(item, "detach")
-    values = torch.as_tensor(to_numpy(item, "X"))
-    if values.ndim == 2:
-        return values[None]
-    if values.ndim == 3:
-        last = channels_are_last(values.shape, is_tensor=is_tensor)
-        if last is not None:
-            return values.permute(2, 0, 1) if last else values
-    if values.ndim != 1:
-        raise ValueError(
-            f"An item of the Dataset has shape {tuple(values.shape)}; expected features (d,) or an image with "
-            "1, 3 or 4 channels."
-        )
+def _to_tensor(values: NDArray[Any]) -> torch.Tensor:
+    """Copy an array to a tensor: torch cannot use memory that is read-only or byte-swapped, or negative strides."""
+    return torch.from_numpy(np.array(values, values.dtype.newbyteorder("=")))
+
+
+def _check_features(values: NDArray[Any], name: str) -> NDArray[Any]:
+    """Refuse features that are not real and finite."""
+    if values.dtype.kind not in "buif":
+        raise TypeError(f"{name} has dtype {values.dtype}; expected features that are integers, booleans or floats.")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError(f"{name} contains NaN or infinity.")
     return values

@@ -55,6 +55,11 @@ class Standardize(nn.Module):
         mean = rounded.mean(dim=others, dtype=torch.float64)
         self.mean.copy_(mean.reshape(self.mean.shape))
         std = (rounded - self.mean).square_().mean(dim=others, dtype=torch.float64).sqrt_()
+        extreme = (~std.isfinite() | (std == 0)).nonzero().ravel()
+        if len(extreme):  # squares beyond the range of single precision, such as of 1e20 and 1e-25, or constant
+            spread = rounded.index_select(1, extreme).double()
+            spread -= mean[extreme].reshape(-1, *[1] * (samples.ndim - 2))
+            std[extreme] = spread.square_().mean(dim=others).sqrt_()
         # A feature that is constant except for rounding would otherwise become noise of variance 1. `>`, not `>=`: a
         # feature that is always 0 has both std and noise 0, and must not be divided by 0.
         noise = samples.shape[0] ** 0.5 * torch.finfo(rounded.dtype).eps * mean.abs()

@@ -21,6 +21,7 @@ __all__ = ["TRAINING_CONSTRAINTS", "TrainingParameters", "check_recipe", "docume
 TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "backbone": [StrOptions({"auto", *BACKBONES}), callable, None],
     "image_size": [Interval(Integral, 1, None, closed="left"), tuple, None],
+    "background": [str, tuple],
     "recipe": [str, Recipe],
     "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
     "batch_size": [Interval(Integral, 2, None, closed="left"), None],
@@ -57,7 +58,9 @@ class TrainingParameters(TypedDict, total=False):
         arguments, such as a class, returns a module.
     image_size : int or tuple of (int, int), default=None
         Height and width to which image files and PIL images are resized; one number sets both. None takes the size of
-        the first training image, which is right if all images are small and of equal size.
+        the training images if it is the same for all; otherwise 224 x 224 with a warning.
+    background : str or tuple of int, default="white"
+        Color on which images with alpha are composited: a name that Pillow knows, or red, green and blue.
     recipe : str or skhash.training.Recipe, default="skhash"
         Values of the parameters below that are None. "skhash" is the library's own recipe, "paper" is that of the
         method's authors (for their backbones, on images); others are in `skhash.training.RECIPES`.
@@ -113,6 +116,7 @@ class TrainingParameters(TypedDict, total=False):
 
     backbone: str | nn.Module | Callable[[], nn.Module] | None
     image_size: int | tuple[int, int] | None
+    background: str | tuple[int, int, int]
     recipe: str | Recipe
     max_epochs: int | None
     batch_size: int | None

@@ -12,6 +12,11 @@ from ._labels import read_labels as read_labels
 from ._memory import memory_batches as memory_batches
 from ._memory import working_memory as working_memory
 from ._optional import import_optional as import_optional
+from ._pixels import is_pil as is_pil
+from ._pixels import measure_image as measure_image
+from ._pixels import open_image as open_image
+from ._pixels import read_color as read_color
+from ._pixels import read_pixels as read_pixels
 from ._random import local_random_state as local_random_state
 from ._restore import restore_on_error as restore_on_error
 from ._signature import inherit_parameters as inherit_parameters
@@ -49,11 +54,16 @@ __all__ = [
     "import_optional",
     "inherit_parameters",
     "is_mapped",
+    "is_pil",
     "local_random_state",
     "map_threads",
+    "measure_image",
     "memory_batches",
+    "open_image",
+    "read_color",
     "read_labels",
     "read_only",
+    "read_pixels",
     "restore_on_error",
     "sync_folder",
     "to_numpy",

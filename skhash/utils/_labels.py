@@ -56,16 +56,21 @@ class Labels:
             return self.codes
         return (self.codes[:, None] == np.arange(len(self.classes))).astype(np.uint8)
 
-    def warn_of_unknown(self, y: ArrayLike) -> None:
+    def warn_of_unknown(self, y: ArrayLike, stacklevel: int = 4) -> None:
         """Warn if no query has one of these labels: every score is 0 then, however good the codes are.
 
         Parameters
         ----------
         y : array-like of shape (n_queries,) or (n_queries, n_classes)
             Labels of the queries. Those of another kind are left to the metric, which raises an error.
+        stacklevel : int, default=4
+            As of `warnings.warn`: the frame that is named in the warning, 2 for the caller of this method.
         """
         queries = read_labels(y)
         if queries.multilabel != self.multilabel or queries.codes.shape[1:] != self.codes.shape[1:]:
+            return
+        kinds = {labels.classes.dtype.kind in "OSUT" for labels in (self, queries)}
+        if len(kinds) > 1:
             return
         if self.multilabel:
             known = bool((queries.codes.any(axis=0) & self.codes.any(axis=0)).any())
@@ -76,7 +81,7 @@ class Labels:
                 "No query has a label that is in the database, so every score is 0. In cross-validation this happens "
                 "if samples are sorted by class: use StratifiedKFold, or a splitter with shuffle=True.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
 
 
@@ -136,10 +141,7 @@ def read_labels(
     y = _read_values(y, name)
     kind = _label_type(y, name)
     if kind not in _LABEL_TYPES:
-        raise ValueError(
-            f"Unknown label type: {name} is {kind!r}; expected class labels (integers or strings) of shape "
-            "(n_samples,) or a multi-hot 0/1 matrix of shape (n_samples, n_classes)."
-        )
+        raise _unknown_type(name, repr(kind))
     if n_samples is not None and len(y) != n_samples:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X has {n_samples}, {name} has {len(y)}."
@@ -168,21 +170,48 @@ def read_labels(
     return Labels(np.searchsorted(known_classes, found)[codes].astype(np.int64), known_classes)
 
 
+def _unknown_type(name: str, what: str) -> ValueError:
+    return ValueError(
+        f"Unknown label type: {name} is {what}; expected class labels (integers or strings) of shape (n_samples,) or a "
+        "multi-hot 0/1 matrix of shape (n_samples, n_classes)."
+    )
+
+
 def _read_values(y: Any, name: str) -> NDArray[Any]:
     """Return the labels as an array without missing or masked values."""
     values = y.toarray() if issparse(y) else to_numpy(y, name)
+    if values.dtype.kind in "Mm" and np.isnat(values).any():
+        raise ValueError(f"{name} has missing labels (NaT); expected a label for every sample.")
+    if values.dtype.kind == "T":  # strings of variable length
+        values = values.astype(object)
+    if values.dtype == object:
+        values = _read_objects(values, name)
     if values.dtype.kind == "f":
         assert_all_finite(values, input_name=name)
-    if values.dtype == object:
-        missing = [row for row, item in enumerate(values.ravel()) if is_missing(item)]
-        if missing:
-            raise ValueError(
-                f"{name} has {len(missing)} missing labels (None or NaN), the first at position {missing[0]}; expected "
-                "a label for every sample. Remove or fill them first."
-            )
-        kinds = {str if isinstance(item, str) else type(item) for item in values.ravel()}
-        if str in kinds and len(kinds) > 1:
-            raise ValueError(f"Unknown label type: {name} mixes strings and other types; expected labels of one type.")
+    if values.dtype.kind not in "buifUMmO":
+        raise _unknown_type(name, f"of type {values.dtype}")
+    return values
+
+
+def _read_objects(values: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return objects as strings, numbers or whatever their one type is."""
+    items = values.ravel().tolist()
+    missing = [row for row, item in enumerate(items) if is_missing(item)]
+    if missing:
+        raise ValueError(
+            f"{name} has {len(missing)} missing labels (None or NaN), the first at position {missing[0]}; expected "
+            "a label for every sample. Remove or fill them first."
+        )
+    kinds = {str if isinstance(item, str) else type(item) for item in items}
+    if str in kinds and len(kinds) > 1:
+        raise ValueError(f"Unknown label type: {name} mixes strings and other types; expected labels of one type.")
+    if kinds and all(issubclass(kind, (bool, int, float, np.bool_, np.integer, np.floating)) for kind in kinds):
+        numbers = np.asarray(items).reshape(values.shape)
+        if numbers.dtype == object:  # integers of more than 64 bits
+            raise _unknown_type(name, "an array of integers of more than 64 bits")
+        return numbers
+    if kinds != {str}:
+        raise _unknown_type(name, f"a collection of {', '.join(sorted(kind.__name__ for kind in kinds)) or 'nothing'}")
     return values
 
 

@@ -16,9 +16,9 @@ def to_numpy(value: Any, name: str) -> NDArray[Any]:
     Parameters
     ----------
     value : array-like
-        An array of numpy; a tensor of any device, with or without gradient (bfloat16 becomes float32); a series, data
-        frame or extension array of pandas, polars or Arrow; or a nested list. Numbers with missing entries become
-        floats with NaN. A list that mixes strings with other types becomes an array of objects.
+        An array of numpy; a dense tensor of any device, with or without gradient (bfloat16 and floats of 8 bits become
+        float32); a series, data frame or extension array of pandas, polars or Arrow; or a nested list. Numbers with
+        missing entries become floats with NaN. A list that mixes strings with other types becomes an array of objects.
     name : str
         Name of the argument in error messages.
 
@@ -32,7 +32,7 @@ def to_numpy(value: Any, name: str) -> NDArray[Any]:
     ValueError
         If a masked array has masked values, or a list is ragged.
     TypeError
-        If `value` is a sparse matrix.
+        If `value` is a sparse matrix, or a sparse or quantized tensor.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def to_numpy(value: Any, name: str) -> NDArray[Any]:
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "detach"):
-        return _tensor_to_numpy(value)
+        return _tensor_to_numpy(value, name)
     if type(value).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow"):
         return _narrow(_frame_to_numpy(value))
     if hasattr(value, "to_numpy"):
@@ -84,7 +84,11 @@ def unwrap(value: Any, name: str) -> Any:
 
 def is_missing(item: object) -> bool:
     """Check whether a value is None, NaN, or the missing value of pandas."""
-    return item is None or type(item).__name__ in ("NAType", "NaTType") or (isinstance(item, float) and item != item)
+    return (
+        item is None
+        or type(item).__name__ in ("NAType", "NaTType")
+        or (isinstance(item, (float, np.floating)) and bool(item != item))
+    )
 
 
 def _refuse_masked(value: Any, name: str) -> None:
@@ -96,10 +100,15 @@ def _refuse_masked(value: Any, name: str) -> None:
         )
 
 
-def _tensor_to_numpy(tensor: Any) -> NDArray[Any]:
-    tensor = tensor.detach().cpu()
+def _tensor_to_numpy(tensor: Any, name: str) -> NDArray[Any]:
     # Compare by name: torch must not be imported for this.
-    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+    if str(getattr(tensor, "layout", "torch.strided")) != "torch.strided" or getattr(tensor, "is_quantized", False):
+        raise TypeError(
+            f"{name} is a sparse or quantized tensor; expected a dense one, as to_dense or dequantize returns."
+        )
+    tensor = tensor.detach().cpu()
+    small = tensor.is_floating_point() and str(tensor.dtype) not in ("torch.float16", "torch.float32", "torch.float64")
+    return (tensor.float() if small else tensor).resolve_conj().resolve_neg().numpy()
 
 
 def _frame_to_numpy(value: Any) -> NDArray[Any]:
@@ -135,6 +144,7 @@ def _list_to_numpy(items: list[Any] | tuple[Any, ...], name: str) -> NDArray[Any
         array = np.asarray(items)
     except ValueError as error:
         raise ValueError(f"{name} is a nested list without a regular shape; expected rows of one length.") from error
-    if array.ndim == 1 and array.dtype.kind in "US" and not all(issubclass(kind, (str, bytes)) for kind in kinds):
-        return np.array(items, dtype=object)  # numpy would turn None and numbers into strings
+    texts = all(issubclass(kind, str) for kind in kinds) or all(issubclass(kind, bytes) for kind in kinds)
+    if array.ndim == 1 and array.dtype.kind in "US" and not texts:
+        return np.array(items, dtype=object)  # numpy would turn None, numbers and bytes into strings
     return array

@@ -2,7 +2,9 @@
 
 import errno
 import importlib.util
+import os
 import pickle
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -105,3 +107,10 @@ def test_a_folder_that_cannot_be_written_any_more(tmp_path):
     with pytest.warns(RuntimeWarning, match="kernels are compiled again") as found:
         assert double(np.int64(4)) == 8
     assert len(found) == 1
+
+
+def test_a_disabled_compiler_is_named():
+    code = "from skhash import HammingIndex; HammingIndex().fit([[0, 1], [1, 1]]).kneighbors([[0, 1]], 1)"
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "RuntimeError: skhash needs numba's compiler, which the environment variable NUMBA_DISABLE_JIT" in run.stderr

@@ -215,7 +215,7 @@ def test_damaged_archive(made_up, tmp_path):
     ("image", "message"),
     [
         (np.zeros((28, 32, 3), np.uint8), r"x.png has shape \(28, 32, 3\); expected \(32, 32, 3\)"),
-        (None, "x.png could not be decoded .*; expected an image file"),
+        (None, "x.png is not an image file that Pillow can read"),
     ],
 )
 def test_damaged_image_file(made_up, tmp_path, image, message):
@@ -235,6 +235,17 @@ def test_gray_image_files_become_color(made_up, tmp_path):
     np.testing.assert_array_equal(images[0], made_up[0][0][:, :, [0, 0, 0]])
 
 
+def test_transparent_and_deep_image_files_follow_the_rule_of_all_images(made_up, tmp_path):
+    write_class_folders(tmp_path, made_up)
+    clear = np.zeros((32, 32, 4), np.uint8)
+    Image.fromarray(clear).save(tmp_path / "test" / "airplane" / "000.png")
+    images, _ = fetch_cifar10(data_home=tmp_path, subset="test", download=False, return_X_y=True)
+    assert images[0].min() == 255
+    Image.fromarray(np.full((32, 32), 4096, np.uint16)).save(tmp_path / "test" / "airplane" / "000.png")
+    images, _ = fetch_cifar10(data_home=tmp_path, subset="test", download=False, return_X_y=True)
+    assert set(images[0].ravel()) == {16}
+
+
 def test_empty_class_folder(made_up, tmp_path):
     write_class_folders(tmp_path, made_up)
     for path in (tmp_path / "test" / "ship").iterdir():
@@ -252,7 +263,7 @@ def test_empty_class_folder(made_up, tmp_path):
         ({"y": np.full(60, 10, np.uint8)}, "holds labels from 10 to 10; expected 0 to 9"),
         (
             {"end": np.array([*range(59, 0, -1), 0]), "blob": np.zeros(0, np.uint8)},
-            "image 10 of .* could not be decoded",
+            "image 10 of .* is not an image file that Pillow can read",
         ),
     ],
 )
@@ -274,4 +285,22 @@ def test_truncated_npz(made_up, tmp_path):
     with pytest.raises(
         ValueError, match=r"cifar10_jpeg.npz could not be read .*; expected an .npz file with blob, end"
     ):
+        fetch_cifar10(data_home=tmp_path, download=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"blob": np.zeros((2, 2), np.uint8)}, "of one dimension"),
+        ({"end": np.zeros(0, int), "y": np.zeros(0, int), "test": np.zeros(0, bool)}, "that are not empty"),
+        ({"y": np.zeros(60)}, "types uint8, int64, float64, bool; expected uint8, integers, integers, bool"),
+        ({"end": np.arange(60.0)}, "expected uint8, integers, integers, bool"),
+        ({"y": np.full(60, -1)}, "holds labels from -1 to -1; expected 0 to 9"),
+        ({"end": np.arange(60, dtype=np.uint64) * 2**58}, "that end at byte"),
+        ({"classes": np.array(3)}, "holds the classes 3"),
+    ],
+)
+def test_npz_of_other_arrays(made_up, tmp_path, changes, message):
+    write_npz(tmp_path / "cifar10_jpeg.npz", made_up, **changes)
+    with pytest.raises(ValueError, match=message):
         fetch_cifar10(data_home=tmp_path, download=False)

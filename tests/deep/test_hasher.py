@@ -473,7 +473,7 @@ def test_image_files_are_brought_to_the_size_asked_for(digits):
     image_module = pytest.importorskip("PIL.Image")
     images = [image_module.fromarray(image).resize((30, 20)) for image in digits.images[:40]]
     hasher = small(max_epochs=1, image_size=(12, 9)).fit(images, digits.y[:40])
-    assert hasher.input_shape_ == (1, 12, 9)
+    assert hasher.input_shape_ == (3, 12, 9)
     with pytest.raises(ValueError, match="image_size must be a positive integer or a pair"):
         small(image_size=(3,)).fit(images, digits.y[:40])
 

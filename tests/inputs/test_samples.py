@@ -65,13 +65,24 @@ def test_byte_swapped_memory(rows):
     assert Samples(data.astype(data.dtype.newbyteorder("S"))).batch(rows).tolist() == data.tolist()
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "I", "F"])
-def test_gray_modes_of_pil_have_one_channel(mode):
+def test_files_and_pil_images_are_color_whatever_the_first_one_is(tmp_path):
     image_module = pytest.importorskip("PIL.Image")
-    image = image_module.fromarray(PIXELS[0]).convert("L").convert(mode)
-    samples = read_images([image, image])
-    assert tuple(samples.sample_shape) == (1, 5, 7)
-    assert samples.batch(range(2)).shape == (2, 1, 5, 7)
+    color = image_module.fromarray(PIXELS[1])
+    for mode in ("1", "L", "I", "F"):
+        gray = image_module.fromarray(PIXELS[0]).convert("L").convert(mode)
+        for items in ([gray, color], [color, gray]):
+            samples = read_images(items)
+            assert tuple(samples.sample_shape) == (3, 5, 7)
+            batch = samples.batch(range(2)).numpy() * 255
+            np.testing.assert_allclose(batch[items.index(color)], PIXELS[1].transpose(2, 0, 1), atol=1e-4)
+            assert (batch[items.index(gray)] == batch[items.index(gray), :1]).all()
+        assert tuple(read_images([color, gray], mode="L").sample_shape) == (1, 5, 7)
+    gray.convert("L").save(tmp_path / "gray.png")
+    color.save(tmp_path / "color.png")
+    paths = [tmp_path / "gray.png", tmp_path / "color.png"]
+    np.testing.assert_allclose(read_images(paths).batch([1])[0] * 255, PIXELS[1].transpose(2, 0, 1), atol=1e-4)
+    with pytest.raises(ValueError, match="mode must be one of"):
+        read_images(paths, mode="CMYK")
 
 
 def test_a_subset_takes_its_rows():
@@ -81,14 +92,27 @@ def test_a_subset_takes_its_rows():
     assert subset.batch(range(0, 2)).tolist() == [[14.0, 15.0], [4.0, 5.0]]
 
 
-def test_files_are_resized_to_the_first_or_to_the_fitted_shape(tmp_path):
+def test_files_are_resized(tmp_path):
     image_module = pytest.importorskip("PIL.Image")
     images = [image_module.fromarray(PIXELS[0]), image_module.fromarray(PIXELS[1]).resize((20, 30))]
-    assert isinstance(read_images(images), ImageFiles)
-    assert read_images(images).batch(range(2)).shape == (2, 3, 5, 7)
+    assert isinstance(read_images(images[:1]), ImageFiles)
+    assert read_images(images[:1]).sample_shape == (3, 5, 7)
+    with pytest.warns(UserWarning, match=r"X has images of 2 sizes .* 5 x 7, 30 x 20.. All are resized to"):
+        assert read_images(images).sample_shape == (3, 224, 224)
+    assert read_images(images, size=6).batch(range(2)).shape == (2, 3, 6, 6)
     assert read_images(images, (1, 4, 4)).batch(range(2)).shape == (2, 1, 4, 4)
-    gray = [images[0].convert("L")]
-    assert tuple(read_images(gray).sample_shape) == (1, 5, 7)
+    with pytest.raises(ValueError, match=r"X holds image files .* samples of shape \(4, 5, 7\) were seen"):
+        read_images(images, (4, 5, 7))
+
+
+def test_the_size_of_a_turned_photo_is_the_upright_one(tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    turned = image_module.fromarray(PIXELS[0])
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    for name in ("x.png", "x.jpg"):
+        turned.save(tmp_path / name, exif=exif)
+        assert read_images([tmp_path / name, image_module.new("RGB", (5, 7))]).sample_shape == (3, 7, 5)
 
 
 def test_a_file_that_is_not_an_image(tmp_path):
@@ -132,8 +156,14 @@ def test_datasets_of_pil_images_or_channels_last():
     for items in ([image_module.fromarray(pixels) for pixels in PIXELS], list(PIXELS)):
         torch.testing.assert_close(read_images(Items(items)).batch(range(6)), expected)
     gray = Items([image_module.fromarray(pixels[..., 0]) for pixels in PIXELS])
-    assert tuple(read_images(gray).sample_shape) == (1, 5, 7)
-    with pytest.raises(ValueError, match=r"Item 1 of the Dataset has shape \(3, 4, 7\), expected \(3, 5, 7\)"):
+    assert tuple(read_images(gray).sample_shape) == (3, 5, 7)
+    assert tuple(read_images(gray, mode="L").sample_shape) == (1, 5, 7)
+    assert tuple(read_images(gray, (1, 5, 7)).sample_shape) == (1, 5, 7)
+    with pytest.raises(ValueError, match=r"X: item 1 of the Dataset has type torch.float32, item 0 has torch.uint8"):
+        read_images(Items([PIXELS[0], PIXELS[1] / np.float32(255)])).batch(range(2))
+    with pytest.raises(ValueError, match="X: item 1 of the Dataset contains NaN"):
+        read_images(Items([np.zeros(3), np.full(3, np.nan)])).batch(range(2))
+    with pytest.raises(ValueError, match=r"X: item 1 of the Dataset has shape \(3, 4, 7\), expected \(3, 5, 7\)"):
         read_images(Items([PIXELS[0], PIXELS[1][:4]])).batch(range(2))
 
 
@@ -225,8 +255,25 @@ def test_transparent_pictures_are_composited(tmp_path, mode):
         torch.testing.assert_close(read_images([tmp_path / "x.png"], (3, 6, 8)).batch([0]), samples)
 
 
-def test_a_transparent_array_keeps_its_fourth_channel():
-    assert read_images(np.zeros((2, 6, 8, 4), np.uint8)).sample_shape == (4, 6, 8)
+def test_transparent_arrays_are_composited_unless_they_are_floats():
+    pixels = np.array(transparent("RGBA"))
+    for background in ("white", (10, 20, 30)):
+        expected = read_images([transparent("RGBA")], background=background).batch([0])
+        for form in (
+            pixels[None],
+            pixels[None].astype(np.uint16) << 8,
+            torch.from_numpy(pixels.transpose(2, 0, 1))[None],
+        ):
+            torch.testing.assert_close(read_images(form, background=background).batch([0]), expected)
+        dataset = torch.utils.data.TensorDataset(torch.from_numpy(pixels)[None])
+        torch.testing.assert_close(read_images(dataset, background=background).batch([0]), expected)
+    assert read_images(pixels[None] / 255).sample_shape == (4, 6, 8)
+
+
+@pytest.mark.parametrize("background", ["#ffffff80", "nothing", (1, 2), (1, 2, 256), 5])
+def test_a_background_that_is_no_color(background):
+    with pytest.raises(ValueError, match="background must be an opaque color"):
+        read_images(PIXELS, background=background)
 
 
 def test_gray_values_of_more_than_8_bits(tmp_path):
@@ -240,9 +287,9 @@ def test_gray_values_of_more_than_8_bits(tmp_path):
         assert (read_images([item]).batch([0])[0, 0] * 255).round().tolist() == (values >> 8).tolist()
     for bad, seen in ((values.astype(np.int32) * 2, "0 to 131070"), (values.astype(np.int32) - 1, "-1 to 65534")):
         with pytest.raises(ValueError, match=f"X: a PIL image of mode 'I' has gray values from {seen}; expected"):
-            read_images([image_module.fromarray(bad)])
+            read_images([image_module.fromarray(bad)]).batch([0])
     with pytest.raises(ValueError, match=r"X: .* floating-point gray values from 0.0 to 300.0; expected 0 to 255"):
-        read_images([image_module.fromarray(np.array([[0, 300]], np.float32))])
+        read_images([image_module.fromarray(np.array([[0, 300]], np.float32))]).batch([0])
 
 
 def test_damaged_exif_keeps_the_picture(tmp_path):
@@ -321,10 +368,37 @@ def test_tensors_of_bfloat16_and_masked_images():
         read_images(np.ma.array(np.zeros((1, 5, 7)), mask=True))
 
 
-@pytest.mark.parametrize(("dtype", "values"), [(np.uint16, (0, 65535)), (np.int64, (-1, 255)), (np.int32, (0, 256))])
+@pytest.mark.parametrize(("dtype", "values"), [(np.int16, (0, 256)), (np.int64, (-1, 255)), (np.int32, (0, 256))])
 def test_integer_pixels_out_of_range_are_refused(dtype, values):
     X = np.zeros((2, 5, 7), dtype)
     X[1, 0, :2] = values
     with pytest.raises(ValueError, match=f"X has integer pixels from {values[0]} to {values[1]}; expected 0 to 255"):
         read_images(X)
     assert read_images(np.full((2, 5, 7), 255, dtype)).batch([0]).max() == 1
+
+
+def test_arrays_of_16_bits_are_read_like_files_of_16_bits(tmp_path):
+    image_module = pytest.importorskip("PIL.Image")
+    values = np.array([[0, 255, 256], [4000, 65280, 65535]], np.uint16)
+    image_module.fromarray(values).save(tmp_path / "x.png")
+    expected = read_images([tmp_path / "x.png"], mode="L").batch([0])
+    for form in (values[None], values[None].astype(">u2"), torch.from_numpy(values)[None]):
+        torch.testing.assert_close(read_images(form).batch([0]), expected)
+
+
+def test_samples_are_read_as_they_are():
+    image_module = pytest.importorskip("PIL.Image")
+    files = read_images([image_module.fromarray(PIXELS[0])], background="black", mode="L")
+    assert read_images(files) is files
+    assert read_images(files, (3, 4, 4)) == ImageFiles(files.items, (3, 4, 4), "black")
+    samples = read_images(PIXELS)
+    torch.testing.assert_close(read_images(samples).batch([0]), samples.batch([0]))
+
+
+def test_lists_of_different_arrays_are_refused():
+    pixels = PIXELS[0]
+    for other in (pixels / 255, torch.from_numpy(pixels)):
+        with pytest.raises(ValueError, match=r"X is a list of "):
+            read_images([pixels, other])
+    with pytest.raises(ValueError, match=r"X\[1\] is a masked array"):
+        read_images([pixels, np.ma.masked_less(pixels, 9)])

@@ -2,23 +2,35 @@
 
 import base64
 import json
+import random
 import zlib
 
 import numpy as np
 import pytest
 
-from skhash.runtime import Affine, BinaryConv, Clip, Network, PackedHasher, load_packed
+from skhash.runtime import (
+    Affine,
+    BinaryConv,
+    Clip,
+    GlobalAvgPool,
+    Int8Conv,
+    MaxPool,
+    Network,
+    PackedHasher,
+    Sign,
+    load_packed,
+)
 from skhash.runtime import _file as files
 
 ONES = np.ones(64, "f4")
 
 
-def craft(path, description, **tensors):
+def craft(path, description, probe="00 00 00 00", **tensors):
     """Write a file with this description (JSON) and these numbers."""
     tensors = {"real": np.zeros(0, "f4"), "binary": np.zeros(0, "u1"), "int8": np.zeros(0, "i1"), **tensors}
     text = description if isinstance(description, str) else json.dumps(description)
     deflated = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
-    metadata = {"format": files.FORMAT, "version": "1", "network": deflated, "probe": "00 00 00 00"}
+    metadata = {"format": files.FORMAT, "version": "1", "network": deflated, "probe": probe}
     metadata["crc32"] = files._checksum(deflated, metadata["probe"], tensors)
     path.write_bytes(files._container(metadata, tensors))
 
@@ -131,3 +143,54 @@ def test_long_chains_are_compiled_in_pieces():
     hasher = PackedHasher(Network((8,), [Clip(i, -1 - i, 1) for i in range(400)]))
     assert len(hasher.explain().jobs) > 10
     np.testing.assert_array_equal(hasher.decision_function(np.full((2, 8), 7.0)), np.ones((2, 8)))
+
+
+VALUES = [-1, 0, 1, 3, 255, 2**31, 2**70, 1.5, float("nan"), "x", None, True, [], {}, [1], [2**20, 2**20], [[1]]]
+
+
+def places(entry, place=()):
+    """Yield the path of every entry within an entry."""
+    for key, child in entry.items() if isinstance(entry, dict) else enumerate(entry) if isinstance(entry, list) else ():
+        yield (*place, key)
+        yield from places(child, (*place, key))
+
+
+def test_entries_replaced_or_missing(tmp_path):
+    rng, drawn = np.random.default_rng(0), random.Random(0)
+    operations = [
+        Int8Conv(0, rng.integers(-9, 9, (8, 3, 3, 3)), 1, 1),
+        Affine(1, rng.random(8), rng.random(8)),
+        Sign(2),
+        BinaryConv.from_signs(3, rng.choice([-1, 1], (8, 3, 3, 8)), padding=1),
+        Affine(4, rng.random(8)),
+        MaxPool(5),
+        GlobalAvgPool(6),
+    ]
+    PackedHasher(Network((6, 6, 3), operations)).save(tmp_path / "good")
+    raw = (tmp_path / "good").read_bytes()
+    size = 8 + int.from_bytes(raw[:8], "little")
+    metadata = json.loads(raw[8:size])["__metadata__"]
+    kinds = {"real": "<f4", "binary": "u1", "int8": "i1"}
+    starts = {name: json.loads(raw[8:size])[name]["data_offsets"] for name in kinds}
+    tensors = {name: np.frombuffer(raw[size:][slice(*starts[name])], kinds[name]) for name in kinds}
+    description = json.loads(zlib.decompress(base64.b64decode(metadata["network"])))
+    craft(tmp_path / "x", description, metadata["probe"], **tensors)
+    load_packed(tmp_path / "x")
+    every_place, n_refused = list(places(description)), 0
+    for _ in range(400):
+        changed = json.loads(json.dumps(description))
+        parent, (*above, last) = changed, drawn.choice(every_place)
+        for key in above:
+            parent = parent[key]
+        if drawn.random() < 0.2:
+            del parent[last]
+        else:
+            parent[last] = drawn.choice(VALUES)
+        craft(tmp_path / "x", changed, metadata["probe"], **tensors)
+        try:
+            load_packed(tmp_path / "x")
+        except (ValueError, RuntimeError) as error:  # RuntimeError is the self-test's: the probe has other codes
+            n_refused += 1
+            if type(error) is not ValueError and "self-test failed" not in str(error):
+                raise
+    assert n_refused > 300

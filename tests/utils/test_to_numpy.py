@@ -60,3 +60,15 @@ def test_lists():
 def test_an_array_is_returned_as_it_is():
     array = np.zeros(3)
     assert to_numpy(array, "X") is array
+
+
+def test_tensors_that_numpy_does_not_have():
+    values = torch.tensor([1.0, -2.0])
+    assert to_numpy(values.to(torch.float8_e4m3fn), "X").tolist() == [1, -2]
+    assert to_numpy(torch.tensor([1j]).conj(), "X").tolist() == [-1j]
+    with pytest.raises(TypeError, match="X is a sparse or quantized tensor"):
+        to_numpy(values.to_sparse(), "X")
+
+
+def test_bytes_among_strings_stay_bytes():
+    assert to_numpy(["a", b"a"], "X").tolist() == ["a", b"a"]

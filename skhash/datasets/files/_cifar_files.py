@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import tarfile
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skhash.datasets.files._compressed import read_tar
 from skhash.datasets.files._safe_pickle import read_pickle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PIXEL_BYTES = 3 * 32 * 32
-_MAX_MEMBER_BYTES = 2**28  # the largest file, train of CIFAR-100, has 155 MB
 
 
 def read_archive_files(path: Path, folder: str, names: Sequence[str], url: str) -> dict[str, bytes]:
     """Read files of a `.tar.gz` archive, by name, without unpacking anything to the disk."""
     wanted = {f"{folder}/{name}": name for name in names}
-    found: dict[str, bytes] = {}
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.name in wanted and member.isfile() else None
-                if file is not None:
-                    if member.size > _MAX_MEMBER_BYTES:
-                        raise ValueError(
-                            f"{path} holds {member.name} of {member.size} bytes; expected at most {_MAX_MEMBER_BYTES}."
-                        )
-                    found[wanted[member.name]] = file.read()
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise ValueError(f"{path} is damaged ({error}); expected a complete .tar.gz archive.") from error
+    found = {wanted[name]: data for name, data in read_tar(path, [*wanted]).items()}
     missing = sorted(set(names) - set(found))
     if missing:
         raise ValueError(f"{path} lacks {', '.join(missing)}; expected the complete archive from {url}.")

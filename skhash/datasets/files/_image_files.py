@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhash.utils import import_optional
+from skhash.datasets.files._compressed import read_npz
+from skhash.utils import measure_image, open_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,13 +34,14 @@ def read_jpeg_npz(
     path: Path, classes: Sequence[str], parts: Iterable[str]
 ) -> dict[str, tuple[NDArray[np.uint8], NDArray[Any]]]:
     """Return images and labels of each part ("train", "test") of the JPEG copy, in the order of the file."""
-    try:
-        with open(path, "rb") as stream, np.load(stream) as file:
-            blob, end, y, is_test, names = (file[key] for key in ("blob", "end", "y", "test", "classes"))
-    except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    blob, end, y, is_test, names = read_npz(path, ["blob", "end", "y", "test", "classes"])
+    if blob.dtype != np.uint8 or end.dtype.kind not in "iu" or y.dtype.kind not in "iu" or is_test.dtype != bool:
+        kinds = ", ".join(str(array.dtype) for array in (blob, end, y, is_test))
         raise ValueError(
-            f"{path} could not be read ({error}); expected an .npz file with blob, end, y, test and classes."
-        ) from error
+            f"{path} holds blob, end, y and test of types {kinds}; expected uint8, integers, integers, bool."
+        )
+    if not blob.ndim == end.ndim == y.ndim == is_test.ndim == 1 or not len(end):
+        raise ValueError(f"{path} holds no images; expected arrays of one dimension that are not empty.")
     if names.tolist() != list(classes):
         raise ValueError(f"{path} holds the classes {names.tolist()}; expected {list(classes)}.")
     if not len(end) == len(y) == len(is_test) or end[-1] != len(blob):
@@ -48,8 +49,9 @@ def read_jpeg_npz(
             f"{path} holds {len(y)} labels, {len(is_test)} test flags and {len(end)} images that end at byte "
             f"{end[-1]} of {len(blob)}; expected equal numbers and all bytes used."
         )
-    if y.max() >= len(classes):
+    if y.min() < 0 or y.max() >= len(classes):
         raise ValueError(f"{path} holds labels from {y.min()} to {y.max()}; expected 0 to {len(classes) - 1}.")
+    end = end.astype(np.int64)
     start, content, loaded = np.r_[0, end[:-1]], memoryview(blob), {}
     for part in parts:
         rows = np.flatnonzero(is_test == (part == "test"))
@@ -60,12 +62,9 @@ def read_jpeg_npz(
 
 def _decode(file: Path | io.BytesIO, name: object) -> NDArray[np.uint8]:
     """Return one image file as an array of shape (32, 32, 3)."""
-    Image = import_optional("PIL.Image", extra="vision", purpose="Reading image files")
-    try:
-        with Image.open(file) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{name} could not be decoded ({error}); expected an image file.") from error
-    if pixels.shape != (32, 32, 3):
-        raise ValueError(f"{name} has shape {pixels.shape}; expected (32, 32, 3).")
-    return pixels
+    size = measure_image(file, name=str(name))
+    if size != (32, 32):  # before it is decoded, for a small file may hold a huge image
+        raise ValueError(f"{name} has shape {(*size, 3)}; expected (32, 32, 3).")
+    if isinstance(file, io.BytesIO):
+        file.seek(0)
+    return np.asarray(open_image(file, name=str(name)).convert("RGB"))

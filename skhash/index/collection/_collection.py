@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from skhash.index.collection._growth import append
-from skhash.index.collection._ids import IdLookup, check_unique, name_some, read_ids
+from skhash.index.collection._ids import IdLookup, check_integers, check_unique, name_some, read_ids
 from skhash.index.collection._labels import read_more_labels
 from skhash.utils import Labels, is_mapped, read_labels, to_numpy
 
@@ -234,8 +234,8 @@ class Collection:
         new, known = read_ids(ids, n), self.ids
         if known is not None and known.dtype == object:
             new = new.astype(object)
-        elif new.dtype == object:
-            raise TypeError(f"ids must be integers, as those in the index are, got {new[0]!r}.")
+        else:
+            check_integers(new)
         check_unique(new)
         repeated = self._find(new) >= 0
         if repeated.any():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["IdLookup", "check_unique", "name_some", "read_ids"]
+__all__ = ["IdLookup", "check_integers", "check_unique", "name_some", "read_ids"]
 
 IdsLike: TypeAlias = "ArrayLike | Sequence[Hashable]"
 
@@ -97,6 +97,13 @@ def check_unique(ids: NDArray[Any], name: str = "ids") -> None:
         repeated = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
     if len(repeated):
         raise ValueError(f"{name} must be unique, but {name_some(repeated)} given more than once.")
+
+
+def check_integers(ids: NDArray[Any]) -> None:
+    """Raise TypeError that names the first id that is no integer, for an index whose ids are integers."""
+    for label in ids.tolist() if ids.dtype == object else ():
+        if not isinstance(label, Integral):
+            raise TypeError(f"ids must be integers, as those in the index are, got {label!r}.")
 
 
 def name_some(ids: Any) -> str:

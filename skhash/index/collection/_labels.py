@@ -12,7 +12,7 @@ from skhash.utils import Labels, read_labels
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["check_positions", "read_more_labels", "vote"]
+__all__ = ["check_positions", "checked", "read_more_labels", "vote"]
 
 _TEXT = "OSU"
 
@@ -36,7 +36,7 @@ def vote(labels: Labels, rows: NDArray[np.int64]) -> Labels:
     if labels.multilabel:
         votes = np.zeros((len(rows), labels.codes.shape[1]), np.int64)
         for column in rows.T:
-            votes += labels.codes[column]
+            votes += checked(labels[column]).codes
         return replace(labels, codes=(2 * votes >= rows.shape[1]).astype(np.uint8))
     classes = labels.codes[rows]
     check_positions(classes, len(labels.classes))
@@ -55,6 +55,18 @@ def check_positions(positions: NDArray[np.int64], n_classes: int) -> None:
             f"The labels are damaged: they must be positions in {n_classes} classes, got {positions.min()} to "
             f"{positions.max()}. Run HammingIndex.verify on the folder."
         )
+
+
+def checked(labels: Labels) -> Labels:
+    """Return the labels; raise ValueError if they cannot be right, as those of a damaged file that is mapped."""
+    if not labels.multilabel:
+        check_positions(labels.codes, len(labels.classes))
+    elif labels.codes.size and labels.codes.max() > 1:
+        raise ValueError(
+            f"The labels are damaged: they must be 0 or 1, got {labels.codes.max()}. Run HammingIndex.verify on the "
+            "folder."
+        )
+    return labels
 
 
 def read_more_labels(labels: Labels, y: ArrayLike, n_samples: int) -> tuple[Labels, Labels]:
@@ -94,7 +106,7 @@ def _recode(labels: Labels, classes: NDArray[Any]) -> Labels:
     """Encode labels by classes of which theirs are some; return the same object if theirs are all."""
     if len(labels.classes) == len(classes):
         return labels
-    return Labels(np.searchsorted(classes, labels.classes)[labels.codes], classes)
+    return Labels(np.searchsorted(classes, labels.classes)[checked(labels).codes], classes)
 
 
 def _kind(labels: Labels) -> str:

@@ -35,6 +35,8 @@ _CLEARLY_FASTER = 4.0  # where tables cost this many times less than a scan shou
 _TRIALS = 32  # queries that the tables answer before their cost is compared with that of a scan
 _MEASURED = 100  # queries, if they come one by one, of which the cost is measured
 _TIMED = 20  # scans of a kind are timed
+_MOST_TABLES = 64  # that are built without being asked for, for each of them holds all codes: more if they are small
+_SMALL = 2**28  # bytes
 
 
 @dataclass
@@ -112,7 +114,9 @@ class AlgorithmChooser:
     def __init__(self, segment: Segment, mapped: bool) -> None:
         self._segment = segment
         self._mapped = mapped
-        self.scan_only = mapped or not segment.can_build or segment.scan_ns < QUERY
+        self._n_tables = len(cut_bits(segment.bits, len(segment.codes))) - 1 if segment.can_build else 0
+        self._too_large = self._n_tables > _MOST_TABLES and self._n_tables * segment.codes.nbytes > _SMALL
+        self.scan_only = mapped or not segment.can_build or self._too_large or segment.scan_ns < QUERY
         self._patience = _FORECAST[0] + _FORECAST[1] * len(segment.codes)
         self._costs: dict[tuple[Any, ...], _Costs] = {}
         self._saved_ns = 0.0  # that tables would have saved
@@ -197,6 +201,8 @@ class AlgorithmChooser:
             return Decision("brute", "tables cannot hold so many or so long codes")
         if self._mapped:
             return Decision("brute", "the codes are in a memory map, beside which no tables are built")
+        if self._too_large:
+            return Decision("brute", f"{self._n_tables} tables would be needed, each of which holds all codes")
         return Decision("brute", "a scan costs less than looking a query up in tables")
 
     def _kind(self, request: SearchRequest, n_queries: int) -> tuple[Any, ...]:

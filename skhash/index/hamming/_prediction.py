@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from skhash.index.collection._labels import vote
+from skhash.index.collection._labels import checked, vote
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 from skhash.utils import available_if
@@ -81,6 +81,6 @@ class LabeledMixin(_IndexState):
         check_is_fitted(self)
         queries, labels = self._read_codes(X, reset=False), self.labels_
         assert labels is not None  # or the method would not be available
-        labels.warn_of_unknown(y)
+        checked(labels).warn_of_unknown(y)
         options = {"n_jobs": self.n_jobs, **options}
         return mean_average_precision(queries, self.codes_, y, labels.decode(), bits=self.bits_, **options)

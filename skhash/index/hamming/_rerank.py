@@ -144,7 +144,7 @@ class RerankMixin(_IndexState):
               counted; an index with user-defined ids needs `vector_ids`.
             - An array of three dimensions: the vectors of the candidates of each query.
             - A mapping from ids to vectors, or a callable that returns a matrix for an array of ids, with a row for
-              each.
+              each. It is called once for each query.
 
         vector_ids : array-like of shape (n_vectors,), default=None
             Ids of the rows of the matrix `vectors`, all different.
@@ -161,6 +161,8 @@ class RerankMixin(_IndexState):
         ------
         ValueError
             If an id is not in the index, or if shapes do not fit.
+        TypeError
+            If `vectors` are not real numbers.
 
         References
         ----------

@@ -54,9 +54,9 @@ def find_vectors(
         return _find_by_call(vectors if callable(vectors) else _look_up(cast("Mapping", vectors)), candidates, n_dims)
     if array.ndim == 3:
         _check_shape(array, (*candidates.shape, n_dims))
-        return lambda q: np.ascontiguousarray(array[q], np.float64)
+        return lambda q: _as_floats(array[q])
     rows = _rows(array, vector_ids, candidates, n_dims, collection)
-    return lambda q: np.ascontiguousarray(array[rows[q]], np.float64)
+    return lambda q: _as_floats(array[rows[q]])
 
 
 def _rows(
@@ -109,14 +109,21 @@ def _find_by_call(
     """Return a function that asks another one for the vectors of the ids of each query."""
 
     def find(q: int) -> NDArray[np.float64]:
-        found = to_numpy(function(candidates[q]), "vectors")
+        found = to_numpy(function(candidates[q].copy()), "vectors")  # the function may change what it gets
         if found.shape != (candidates.shape[1], n_dims):
             raise ValueError(
                 f"vectors(ids) must have shape {(candidates.shape[1], n_dims)}, a row for each id, got {found.shape}."
             )
-        return np.ascontiguousarray(found, np.float64)
+        return _as_floats(found)
 
     return find
+
+
+def _as_floats(vectors: NDArray[Any]) -> NDArray[np.float64]:
+    """Convert the vectors of some candidates to float64."""
+    if vectors.dtype.kind not in "buifO":
+        raise TypeError(f"vectors must contain real numbers, got values of type {vectors.dtype}.")
+    return np.ascontiguousarray(vectors, np.float64)
 
 
 def _look_up(mapping: Mapping[Any, Any]) -> Callable[[NDArray[Any]], NDArray[Any]]:

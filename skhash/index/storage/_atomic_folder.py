@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from skhash.index.storage._mapping import map_file
 from skhash.utils import sync_folder
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def read(folder: Path, entry: dict[str, Any], mmap: bool = False) -> NDArray[np.
     """Read the bytes of a data file: mapped, which checks only the size, or into memory, which checks all checksums."""
     path = check_size(folder, entry)
     if mmap and entry["size"]:
-        return np.asarray(np.memmap(path, np.uint8, "r", shape=(entry["size"],)))
+        return map_file(path, entry["size"])
     with open(path, "rb") as file:
         data = np.empty(entry["size"], np.uint8)
         if file.readinto(cast("Any", data)) != entry["size"]:

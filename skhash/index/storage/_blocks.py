@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skhash.index.collection._collection import Collection
+from skhash.index.collection._labels import checked
 from skhash.index.storage import _atomic_folder as _folder
 from skhash.index.storage._format import FORMAT, VERSION, IndexWriter, read_current, read_index, read_index_header
 
@@ -120,11 +121,12 @@ def live_blocks(
     """Yield codes, labels and ids of the rows that are not removed; without a copy if that is all of them."""
     if collection.live_mask is None:
         is_row = collection.ids is None and collection.next_id == len(collection)
-        yield collection.codes, collection.labels, None if is_row else collection.ids_of(collection.live_rows())
+        labels = None if collection.labels is None else checked(collection.labels)
+        yield collection.codes, labels, None if is_row else collection.ids_of(collection.live_rows())
         return
     for start in range(0, len(collection.live_mask), _COPIED_AT_ONCE):
         rows = start + np.flatnonzero(collection.live_mask[start : start + _COPIED_AT_ONCE])
-        labels = None if collection.labels is None else collection.labels[rows]
+        labels = None if collection.labels is None else checked(collection.labels[rows])
         yield collection.codes[rows], labels, collection.ids_of(rows)
 
 
@@ -155,19 +157,39 @@ def add_blocks(
     Raises
     ------
     ValueError, TypeError
-        If a block does not fit to those before; with a note that names its number.
+        If a block is none, or does not fit to those before; with a note that names its number.
     """
     counted = known is None or known.ids is None  # counted ids are the rows as long as none was removed: not written
     for number, block in enumerate(blocks):
-        X, y, ids = (*block, None, None)[:3] if isinstance(block, tuple) else (block, None, None)
         try:
+            X, y, ids = _parts_of(block)
             codes = read(X, known is None)
             known = Collection.build(codes, y, ids) if known is None else _without_rows(known).add(codes, y, ids)
             writer.add(known.codes, known.labels, None if counted and known.next_id is not None else known.ids)
         except (TypeError, ValueError) as error:
             error.add_note(f"This was block {number} of blocks.")
+            if _is_list_of_parts(block):
+                error.add_note("A list is read as codes; a block with labels is a tuple: (codes, labels).")
             raise
     return known
+
+
+def _parts_of(block: Any) -> tuple[Any, Any, Any]:
+    """Return codes, labels and ids of a block, None for what it does not have."""
+    if not isinstance(block, tuple):
+        return block, None, None
+    if not 1 <= len(block) <= 3:
+        raise ValueError(
+            f"blocks must be codes, or tuples (codes, labels) or (codes, labels, ids), got a tuple of {len(block)}."
+        )
+    X, y, ids = (*block, None, None)[:3]
+    return X, y, ids
+
+
+def _is_list_of_parts(block: Any) -> bool:
+    """Check whether a block is a list that begins with a matrix instead of a code."""
+    first = block[0] if isinstance(block, list) and block else None
+    return getattr(first, "ndim", 0) == 2 or (isinstance(first, list) and bool(first) and isinstance(first[0], list))
 
 
 def _read(folder: Path, header: dict[str, Any], mmap: bool) -> SavedIndex:

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skhash import __version__
-from skhash.index.collection._ids import check_unique
-from skhash.index.collection._labels import check_positions
+from skhash.index.collection._ids import check_integers, check_unique
+from skhash.index.collection._labels import check_positions, checked
 from skhash.index.storage import _atomic_folder as _folder
 from skhash.utils import Labels
 
@@ -77,6 +77,10 @@ class IndexWriter:
         # In order of appearance, because classes may come that sort between those whose positions are written already;
         # `commit` sorts them.
         self._classes = read_classes(folder, self._files["classes"]) if "classes" in self._files else None
+        self._known = (
+            self.n,
+            0 if self._classes is None else len(self._classes),
+        )  # rows, which may be damaged, and classes
 
     def __enter__(self) -> Self:
         return self
@@ -121,8 +125,8 @@ class IndexWriter:
     def _write(self, role: str, rows: NDArray[Any], dtype: str) -> None:
         """Append to one of the files, whose first rows set its dtype."""
         dtype, _ = self._forms.setdefault(role, (dtype, list(rows.shape[1:])))
-        if dtype == "<i8" and rows.dtype == object:
-            raise TypeError(f"ids must be integers, as those before are, got {rows[0]!r}.")
+        if dtype == "<i8":
+            check_integers(rows)
         if role not in self._writers:
             self._writers[role] = _folder.Writer(self._folder, role, self._files.get(role))
         self._writers[role].write(_to_lines(rows) if dtype == "json" else np.ascontiguousarray(rows, dtype))
@@ -139,7 +143,9 @@ class IndexWriter:
         old = _folder.read(self._folder, entry, mmap=True).view("<i8")
         with _folder.Writer(self._folder, "labels") as writer:
             for start in range(0, len(old), _RECODED_AT_ONCE):
-                writer.write(ranks[old[start : start + _RECODED_AT_ONCE]].astype("<i8"))
+                positions = old[start : start + _RECODED_AT_ONCE]
+                check_positions(positions[: max(0, self._known[0] - start)], self._known[1])
+                writer.write(ranks[positions].astype("<i8"))
             return {**entry, **writer.finish()}
 
     def _write_classes(self, classes: NDArray[Any]) -> dict[str, Any]:
@@ -237,9 +243,9 @@ def read_index(
     if "labels" in arrays:
         found = arrays["labels"]
         classes = read_classes(folder, files["classes"]) if found.ndim == 1 else np.arange(found.shape[1])
-        if found.ndim == 1 and len(found) <= _RECODED_AT_ONCE:  # more would take long to read; `vote` checks these
-            check_positions(found, len(classes))
         labels = Labels(found, classes)
+        if found.size <= _RECODED_AT_ONCE:  # more would take long to read, and are checked when they are used
+            checked(labels)
     return arrays["codes"], labels, arrays.get("ids")
 
 

@@ -34,10 +34,11 @@ def encode(estimator: Any, X: SamplesLike, purpose: str) -> tuple[Any, int | Non
     """Compute the codes of `X` with `estimator`; return them and the code length, None if it is not known."""
     hasher, index = hasher_and_index(estimator, purpose)
     codes: Any = X if hasher is None else hasher.transform(X)
-    if index is not None and index.binarize is not None:
-        check_is_fitted(index)
-        codes = unpack_codes(index._read_codes(codes, reset=False), index.bits_)  # as `kneighbors` reads them
-    return codes, getattr(index, "bits_", None)
+    if index is None:
+        return codes, None
+    check_is_fitted(index)
+    # As `kneighbors` reads them: only the index knows the threshold of numbers, and the order of bits in packed bytes.
+    return unpack_codes(index._read_codes(codes, reset=False), index.bits_), index.bits_
 
 
 def project(estimator: Any, X: SamplesLike, purpose: str) -> Any:

@@ -1,13 +1,11 @@
 import os
 import pickle
 import struct
-import tarfile
 from collections import OrderedDict
 
 import numpy as np
 import pytest
 
-from skhash.datasets.files import _cifar_files
 from skhash.datasets.files._cifar_files import parse_pickle
 
 
@@ -95,14 +93,3 @@ def test_other_names_are_refused(thing):
 def test_damage_is_named(data, message):
     with pytest.raises(ValueError, match=f"data_batch_1 is not a valid batch of CIFAR-10 .*{message}"):
         parse_pickle(data, "data_batch_1")
-
-
-def test_members_of_archives_have_a_limit(tmp_path, monkeypatch):
-    path = tmp_path / "x.tar.gz"
-    (tmp_path / "a").write_bytes(bytes(100))
-    with tarfile.open(path, "w:gz") as archive:
-        archive.add(tmp_path / "a", "folder/a")
-    assert _cifar_files.read_archive_files(path, "folder", ["a"], "url") == {"a": bytes(100)}
-    monkeypatch.setattr(_cifar_files, "_MAX_MEMBER_BYTES", 99)
-    with pytest.raises(ValueError, match=r"x.tar.gz holds folder/a of 100 bytes; expected at most 99"):
-        _cifar_files.read_archive_files(path, "folder", ["a"], "url")

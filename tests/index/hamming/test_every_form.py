@@ -1,5 +1,9 @@
-"""Codes, ids and masks in random forms: the right value, or an error that names the argument."""
+"""Codes, ids and masks in random forms: the right value, or an error that names the argument.
 
+SKHASH_EXAMPLES=25000 in the environment runs the long form.
+"""
+
+import os
 import re
 
 import numpy as np
@@ -107,7 +111,9 @@ MASKS = {
 NAMES = re.compile(
     r"\b(X|codes|ids|where|bits|bitarrays|z|array|query_codes|database_codes|n_samples)\b|Reshape your data"
 )
-SETTINGS = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(
+    max_examples=int(os.environ.get("SKHASH_EXAMPLES", "500")), deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 def is_named(error):

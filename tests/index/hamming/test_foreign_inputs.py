@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import torch
 
-from skhash import HammingIndex, HammingNeighborsTransformer
+from skhash import HammingIndex, HammingNeighborsTransformer, ShardedHammingIndex
 from skhash.codes import binarize
 
 CODES = np.eye(4, dtype=np.uint8)
@@ -121,6 +121,18 @@ def test_codes_too_long_for_tables_are_compared(bits):
     assert index.last_search_["algorithm"] == "brute"
 
 
+def test_auto_builds_no_tables_of_many_times_the_codes():
+    """2 MB of near copies: tables answer quickly, but would take 1.5 GB."""
+    codes = np.random.default_rng(0).integers(0, 2**63, (2000, 128)).astype(np.uint64)
+    codes[1000:] = codes[:1000]
+    codes[1000:, 0] ^= 1
+    index = HammingIndex().fit(codes)
+    for _ in range(5):
+        assert index.kneighbors(codes, 2)[0].tolist() == [[0, 1]] * 2000
+    assert index.memory_usage()["tables"] == 0
+    assert index.explain(codes[:1], 2).reason == "747 tables would be needed, each of which holds all codes"
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.int8, np.float32, np.float64])
 @pytest.mark.parametrize(
     ("low", "threshold", "bit"), [(0, 0.0, 1), (0, -0.5, 1), (0, 1.5, 0), (-1, -1.0, 1), (-1, 2.0, 0)]
@@ -144,3 +156,28 @@ def test_codes_of_one_symbol_and_unsigned_ones_may_come_with_a_threshold():
     index = HammingIndex(binarize=0.0).fit(CODES)
     for query in (np.zeros((1, 4)), np.ones((1, 4)), -np.ones((1, 4)), CODES[:1], CODES[:1].astype(bool)):
         index.kneighbors(query, 1)
+
+
+def test_the_order_of_bits_holds_at_every_door(tmp_path):
+    codes = np.random.default_rng(0).integers(0, 2, (40, 20), dtype=np.uint8)
+    y, big = np.arange(40) % 4, np.packbits(codes, axis=1)
+    expected = HammingIndex(n_neighbors=3).fit(codes, y)
+    blocks = [(big[:10], y[:10]), (big[10:20], y[10:20])]
+    HammingIndex.from_blocks(tmp_path, blocks, bits=20, bitorder="big", n_neighbors=3)
+    index = HammingIndex.append_blocks(tmp_path, [(big[20:30], y[20:30])])
+    shards = ShardedHammingIndex([tmp_path, HammingIndex(bits=20, bitorder="big").fit(big[30:], y[30:])], n_neighbors=3)
+    index.add(1 - codes[30:], y[30:]).update(range(30, 40), big[30:])
+    for found in (index, shards):
+        for call in (
+            lambda one, X: one.kneighbors(X, 5)[1],
+            lambda one, X: np.concatenate(one.radius_neighbors(X, 8)[1]),
+            lambda one, X: one.predict(X),
+            lambda one, X: one.score(X, y),
+        ):
+            np.testing.assert_array_equal(call(found, big), call(expected, codes))
+    options = {"scoring": "weighted", "weights": np.arange(20)}
+    ids = np.tile([3, 1, 2], (40, 1))
+    for ours, theirs in zip(index.rerank(big, ids, **options), expected.rerank(codes, ids, **options), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (index.kneighbors_graph(big, 3) != expected.kneighbors_graph(codes, 3)).nnz == 0
+    assert index.explain(big, 3).algorithm == expected.explain(codes, 3).algorithm

@@ -59,6 +59,8 @@ def test_shards_pad_too():
         shards.kneighbors(QUERIES, 8)
     empty = ShardedHammingIndex([HammingIndex().fit(CODES[:1]).remove([0])])
     assert empty.kneighbors(QUERIES[:1], 2, missing="pad")[1].tolist() == [[-1, -1]]
+    named = HammingIndex().fit(CODES[:1], ids=["a"]).remove(["a"])
+    assert ShardedHammingIndex([named]).kneighbors(QUERIES[:1], 2, missing="pad")[1].dtype == object
 
 
 def test_the_default_is_an_error():

@@ -177,6 +177,27 @@ def test_errors_of_vectors_by_id(vectors, vector_ids, message):
         index.rerank([[0.0, 0.0]], [["a"]], vector_ids=["a"])
 
 
+@pytest.mark.parametrize("dtype", [complex, "S1", "U1", "M8[s]"])
+def test_vectors_are_real_numbers(dtype):
+    index = HammingIndex().fit([[0, 0], [1, 0]])
+    vectors = np.ones((2, 2), int).astype(dtype)
+    for form in (vectors, vectors[None], dict(enumerate(vectors)), lambda ids: vectors):
+        with pytest.raises(TypeError, match="vectors must contain real numbers, got values of type"):
+            rerank_two(index, form)
+
+
+def test_a_callable_may_change_the_ids_it_gets():
+    index = HammingIndex().fit([[0, 0], [1, 0]])
+    vectors = np.array([[3.0, 0.0], [1.0, 0.0]])
+
+    def call(ids):
+        found = vectors[ids]
+        ids.sort()
+        return found
+
+    assert index.rerank([[0.0, 0.0]], [[1, 0]], scoring="euclidean", vectors=call)[1].tolist() == [[1, 0]]
+
+
 def test_tensors_as_every_argument():
     codes, index = random_index(bits=5)
     z = torch.linspace(-1, 1, 10, requires_grad=True).reshape(2, 5)

@@ -1,8 +1,11 @@
 """Collections go to a folder and come back without any estimator."""
 
+import re
+
 import numpy as np
 import pytest
 
+from skhash import HammingIndex
 from skhash.index.collection._collection import Collection
 from skhash.index.storage import _blocks
 from skhash.index.storage._blocks import IndexFacts, add_blocks, append_to, create, live_blocks, open_current
@@ -72,3 +75,37 @@ def test_blocks_are_appended_to_what_is_there(tmp_path):
 def test_without_blocks_nothing_is_known(tmp_path):
     with create(tmp_path) as writer:
         assert add_blocks(writer, [], None) is None
+
+
+@pytest.mark.parametrize("parts", [(), (words(1), None, None, None), (words(1), None, None, "x", 3)])
+def test_tuples_of_other_lengths_are_no_blocks(tmp_path, parts):
+    message = (
+        rf"blocks must be codes, or tuples \(codes, labels\) or \(codes, labels, ids\), got a tuple of {len(parts)}\."
+    )
+    with create(tmp_path) as writer, pytest.raises(ValueError, match=message) as raised:
+        add_blocks(writer, [words(1), parts], lambda X, is_first: X)
+    assert raised.value.__notes__ == ["This was block 1 of blocks."]
+
+
+def test_a_list_of_codes_and_labels_is_explained(tmp_path):
+    with pytest.raises(ValueError, match="without a regular shape") as raised:
+        HammingIndex.from_blocks(tmp_path, [[[[0, 1], [1, 1]], [3, 4]]])
+    assert "a block with labels is a tuple: (codes, labels)" in raised.value.__notes__[1]
+
+
+@pytest.mark.parametrize(("first", "second"), [([5, 3], [232, "a"]), ([5, 3], [9, ("b", 1)]), ([2**60, 1], ["c", 7])])
+def test_the_id_that_is_no_integer_is_named(tmp_path, first, second):
+    guilty = next(label for label in second if not isinstance(label, int))
+    message = rf"ids must be integers, as those in the index are, got {re.escape(repr(guilty))}\."
+    X = [[0, 1], [1, 1]]
+    with pytest.raises(TypeError, match=message):
+        HammingIndex().fit(X, ids=first).add(X, ids=second)
+    with pytest.raises(TypeError, match=message):
+        HammingIndex.from_blocks(tmp_path / "new", [(X, None, first), (X, None, second)])
+    HammingIndex().fit(X, ids=first).save(tmp_path / "old")
+    with pytest.raises(TypeError, match=message):
+        HammingIndex.append_blocks(tmp_path / "old", [(X, None, second)])
+    with create(tmp_path / "words") as writer:
+        writer.add(words(1, 2), None, np.array(first))
+        with pytest.raises(TypeError, match=message):
+            writer.add(words(1, 2), None, np.array([*second, None], object)[:2])

@@ -6,10 +6,12 @@ import zlib
 import numpy as np
 import pytest
 
-from skhash import HammingIndex
+from skhash import HammingIndex, ShardedHammingIndex
 from skhash.index.storage import _format
 
 CODES = np.random.default_rng(0).integers(0, 2, (6, 20)).astype(np.uint8)
+LABELS = list("abcabc")
+MULTI_HOT = np.array([[1, 0]] * 5 + [[1, 1]])
 WRONG = [-1, 0, 2**31, 2**63, 10**30, 1.5, float("nan"), "x", None, True, [], {}, "../../etc/passwd", "\0"]
 
 
@@ -43,7 +45,7 @@ def use(folder):
 @pytest.fixture
 def folder(tmp_path):
     names = [f"id{i}" for i in range(6)]
-    HammingIndex(n_neighbors=3).fit(CODES, list("abcabc"), ids=names).save(tmp_path)
+    HammingIndex(n_neighbors=3).fit(CODES, LABELS, ids=names).save(tmp_path)
     return tmp_path
 
 
@@ -84,12 +86,36 @@ def test_a_folder_named_as_the_header(tmp_path):
         HammingIndex.open(tmp_path)
 
 
+USES = {
+    "predict": lambda folder: HammingIndex.open(folder).predict(CODES),
+    "score": lambda folder: HammingIndex.open(folder).score(CODES, LABELS),
+    "save": lambda folder: HammingIndex.open(folder).save(folder),
+    "remove and save": lambda folder: HammingIndex.open(folder).remove(["id0"]).save(folder),
+    "predict of parts": lambda folder: ShardedHammingIndex([folder], n_neighbors=3).predict(CODES),
+    "score of parts": lambda folder: ShardedHammingIndex([folder], n_neighbors=3).score(CODES, LABELS),
+    "new class": lambda folder: HammingIndex.open(folder).add(CODES[:1], ["0"], ids=["new"]),
+    "block of a new class": lambda folder: HammingIndex.append_blocks(folder, [(CODES[:1], ["0"], ["new"])]),
+}
+
+
+@pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("position", [3, -1, 2**40])
-@pytest.mark.parametrize("limit", [2**20, 0])
-def test_damaged_labels_of_a_mapped_index(folder, monkeypatch, position, limit):
+@pytest.mark.parametrize("limit", [2**20, 2])
+def test_damaged_labels_of_a_mapped_index(folder, monkeypatch, use, position, limit):
     """Few labels are checked when they are opened, many when they are used."""
     monkeypatch.setattr(_format, "_RECODED_AT_ONCE", limit)
     path = next(folder.glob("labels-*.bin"))
-    path.write_bytes(np.full(6, position, "<i8").tobytes())
+    path.write_bytes(np.array([0, 1, 2, 0, 1, position], "<i8").tobytes())
     with pytest.raises(ValueError, match=r"labels are damaged: .* Run HammingIndex\.verify"):
-        HammingIndex.open(folder).predict(CODES[:2])
+        USES[use](folder)
+
+
+@pytest.mark.parametrize("use", ["predict", "score", "save", "predict of parts", "score of parts"])
+@pytest.mark.parametrize("limit", [2**20, 2])
+def test_damaged_multi_hot_labels_of_a_mapped_index(folder, monkeypatch, use, limit):
+    monkeypatch.setattr(_format, "_RECODED_AT_ONCE", limit)
+    HammingIndex(n_neighbors=3).fit(CODES, MULTI_HOT).save(folder)
+    path = next(folder.glob("labels-*.bin"))
+    path.write_bytes(b"\1\0" * 5 + b"\1\2")
+    with pytest.raises(ValueError, match=r"labels are damaged: they must be 0 or 1, got 2\. Run HammingIndex\.verify"):
+        USES[use](folder)

@@ -71,7 +71,7 @@ def test_ids_are_checked_before_they_count(folder):
         with pytest.raises(ValueError, match=message):
             write(folder, ([1], labels_of("b"), ids), header=read_index_header(folder))
     assert read_index_header(folder) == before
-    with pytest.raises(TypeError, match="ids must be integers, as those before are, got 'z'"):
+    with pytest.raises(TypeError, match="ids must be integers, as those in the index are, got 'z'"):
         write(folder, ([1], labels_of("b"), np.array(["z"], object)), header=before)
     write(folder, ([1, 2], None, np.array(["a", ("b", 1)], object)), ([3], None, np.array([4])))
     ids = read_index(folder, read_index_header(folder), mmap=True)[2]

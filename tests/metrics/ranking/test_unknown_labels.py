@@ -33,8 +33,18 @@ def test_every_score_warns_once_and_only_then(kind):
         with pytest.warns(UserWarning, match=MESSAGE) as found:
             assert score(CODES[:1], unknown) == 0
         assert len(found) == 1
+        assert found[0].filename == __file__
         assert score(CODES[:1], known) > 0
         assert score(CODES[:2], np.concatenate([unknown, known])) > 0
+
+
+def test_labels_of_another_kind_are_an_error_without_a_warning():
+    index = HammingIndex().fit(CODES, np.repeat([1, 2], 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for labels, message in ((["a"], "must both be strings"), ([[0, 1]], "must be of the same kind")):
+            with pytest.raises(ValueError, match=message):
+                index.score(CODES[:1], labels)
 
 
 def test_a_class_whose_codes_were_removed_is_unknown():
@@ -45,6 +55,8 @@ def test_a_class_whose_codes_were_removed_is_unknown():
 
 def test_cross_validation_of_samples_sorted_by_class():
     y = np.repeat([0, 1, 2], 2)
+    with pytest.warns(UserWarning, match=MESSAGE):
+        assert cross_val_score(HammingIndex(), CODES, np.eye(3, dtype=int)[y], cv=KFold(3)).tolist() == [0, 0, 0]
     with pytest.warns(UserWarning, match=MESSAGE):
         assert cross_val_score(HammingIndex(), CODES, y, cv=KFold(3)).tolist() == [0, 0, 0]
     with warnings.catch_warnings():

@@ -7,6 +7,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhash import HammingIndex, LSHHasher
+from skhash.metrics import make_map_scorer
 from skhash.metrics.scoring._estimator_codes import encode, hasher_and_index, project
 
 X, Y = make_blobs(n_samples=60, n_features=5, centers=3, random_state=0)
@@ -39,7 +40,18 @@ def test_an_index_alone_takes_codes(wrap):
     codes = HASHER.transform(X)
     index = HammingIndex().fit(codes)
     assert hasher_and_index(wrap(index), "This") == (None, index)
-    assert encode(wrap(index), codes, "This")[0] is codes
+    for form in (codes, 2 * codes.astype(np.int8) - 1, np.packbits(codes, axis=1, bitorder="little")):
+        found, bits = encode(wrap(index), form, "This")
+        np.testing.assert_array_equal(found, codes)
+        assert bits == 12
+
+
+def test_an_index_knows_the_order_of_bits():
+    codes = HASHER.transform(X)
+    as_bytes = np.packbits(codes, axis=1)
+    index = HammingIndex(bits=12, bitorder="big").fit(as_bytes, Y)
+    np.testing.assert_array_equal(encode(index, as_bytes, "This")[0], codes)
+    assert make_map_scorer()(index, as_bytes, Y) == index.score(as_bytes, Y) == index.score(codes, Y)
 
 
 def test_an_index_that_binarizes():
