@@ -71,6 +71,9 @@ def nearest(
     max_queries = max(1, min(_MAX_QUERIES, _MAX_CANDIDATES // (min(2 * k, len(codes)) + BLOCK)))
     distances = np.empty((len(queries), k), np.int32)
     rows = np.empty((len(queries), k), np.int64)
+    if n_jobs == 1 and len(queries) <= max_queries:
+        scan.by_candidates(queries, limits, distances, rows)
+        return distances, rows
 
     def search(part: slice) -> None:
         scan.by_candidates(queries[part], limits[part], distances[part], rows[part])
@@ -114,7 +117,7 @@ def within(
     return scan.within(queries, limits, parts, n_jobs)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Scan:
     """Codes to search in `n_jobs` slices at the same time."""
 
@@ -159,14 +162,15 @@ class _Scan:
         """Find the k nearest codes in a slice: with guessed limits first, and again where these were too low."""
         n_queries, k = rows.shape
         scan, sample, rank = self._part(part), _NO_SAMPLE, 0
-        n_sample = min(_SAMPLE[n_queries >= _FEW_QUERIES], len(scan.codes) // 8)
+        n = len(scan.codes)
+        n_sample = min(_SAMPLE[n_queries >= _FEW_QUERIES], n // 8)
         if n_sample >= BLOCK:
             sample = scan.sample(n_sample)
-            rank = _rank_in_sample(len(sample) * k * len(self.codes) / (self.n_allowed * len(scan.codes)))
+            rank = _rank_in_sample(len(sample) * k * len(self.codes) / (self.n_allowed * n))
+            if rank > len(sample):
+                sample = _NO_SAMPLE
         counts = np.empty(n_queries, np.int64)
-        found = np.empty((n_queries, min(len(scan.codes), 2 * k + _SPARE) + BLOCK), np.int64)
-        if rank > len(sample):
-            sample = _NO_SAMPLE
+        found = np.empty((n_queries, min(n, 2 * k + _SPARE) + BLOCK), np.int64)
         if scan.search(part.start, queries, bounds, sample, rank, found, distances, rows, counts):
             again = np.flatnonzero(counts < k)
             few = np.full((len(again), k), _FAR, np.int32), np.empty((len(again), k), np.int64)
@@ -248,10 +252,10 @@ def _prepare(
     codes: NDArray[np.uint64], allowed: NDArray[np.bool_] | None, n_queries: int, n_jobs: int | None
 ) -> tuple[_Scan, int]:
     """Divide the threads: one scan that uses them all, or one thread per scan and many scans."""
-    n_threads = 1
-    if n_jobs is None or n_jobs != 1:
-        n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # joblib takes None
-        n_threads = max(1, min(n_threads, codes.size * n_queries // _MIN_WORK))
+    n_threads = codes.size * n_queries // _MIN_WORK
+    if n_threads > 1:
+        n_threads = min(n_threads, effective_n_jobs(n_jobs))  # pyright: ignore[reportArgumentType]  # joblib takes None
+    n_threads = max(1, n_threads)
     per_scan = n_threads if n_queries < _FEW_QUERIES * n_threads else 1
     n_allowed, gathers = len(codes), False
     if allowed is not None:
