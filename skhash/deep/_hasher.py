@@ -47,8 +47,8 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
     """Base class of the hashers that train a network.
 
     A subclass supplies `_make_criterion`, the loss as a module, and where it differs from the plain case other hooks.
-    Its `__init__` takes its own parameters and ``**training``, which it passes on. A criterion with a method
-    `class_scores(z)` predicts the class with the highest score; with any other criterion, training codes vote.
+    If it has parameters of its own, its `__init__` takes them and ``**training``, which it passes on. A criterion with
+    a method `class_scores(z)` predicts the class with the highest score; with any other criterion, training codes vote.
 
     Warning: this class should not be used directly. Use derived classes instead.
 
@@ -89,7 +89,6 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         inherited = cast("type[DeepHasher]", super(cls, cls))._recipes
         cls._recipes = {**RECIPES, **inherited, **vars(cls).get("_recipes", {})}
 
-    @abstractmethod
     def __init__(
         self,
         bits: int = 64,
