@@ -74,6 +74,9 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
     # Whether `LowerBoundHasher` adds its loss to the method's own loss, or replaces it.
     _keeps_own_loss: ClassVar[bool] = True
 
+    # Whether the network gets features that are not standardized centered and divided by one number.
+    _centers_features: ClassVar[bool] = False
+
     # Recipes that a method adds to `skhash.training.RECIPES` or changes; a pair is for features and for images.
     _recipes: ClassVar[Mapping[str, Any]] = {}
 
