@@ -191,7 +191,7 @@ class ShardedHammingIndex:
             raise ValueError(
                 f"Expected n_neighbors <= n_samples_fit, but n_neighbors = {k}, "
                 f"n_samples_fit = {self.n_samples_fit_}, n_samples = {len(queries)}. "
-                'kneighbors(..., missing="pad") returns those that there are.'
+                'missing="pad" returns those that there are.'
             )
         if n_found == 0:
             shape, ids_type = (len(queries), k), self._indexes[0].ids_.dtype
