@@ -14,7 +14,7 @@ from skhash.codes import binarize
 from skhash.inputs import DatasetSamples, Samples, read_images
 from skhash.metrics import mean_average_precision
 from skhash.nn import encode
-from skhash.utils import Labels, are_labels, read_labels, unwrap, unwrap_features
+from skhash.utils import Labels, are_labels, read_color, read_labels, unwrap, unwrap_features
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -33,7 +33,7 @@ def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> Samples:
     background = hasher.background if reset else hasher._made_with["background"]
     images = read_images(X, shape, size=hasher.image_size, background=background)
     own = getattr(images, "background", background)
-    if own != background:
+    if own != background and read_color(own) != read_color(background):
         raise ValueError(f"X has background={own!r}, but the hasher has background={background!r}.")
     if images is None:
         return Samples(_read_features(hasher, X, reset=reset))
