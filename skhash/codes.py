@@ -578,7 +578,7 @@ def _check_padding(packed: NDArray[np.uint64], bits: int, bitorder: BitOrder | N
     if spare and packed.size and bool((packed[:, -1] >> np.uint64(spare)).any()):
         order = ""
         if bitorder == "little":
-            order = '; bytes from np.packbits need bitorder="big", in skhash.codes.as_packed or HammingIndex'
+            order = '; bytes from np.packbits need bitorder="big"'
         raise ValueError(
             f"Packed codes have bits set beyond bits={bits}; pass the code length they were packed with{order}."
         )

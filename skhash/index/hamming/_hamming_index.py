@@ -259,7 +259,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         """
         check_missing(missing)
         if missing == "raise":
-            distances, rows = self._nearest(X, n_neighbors, where)
+            distances, rows = self._nearest(X, n_neighbors, where, missing)
             ids = self._collection.ids_of(rows)
         else:
             distances, rows = self._nearest_padded(X, n_neighbors, where)

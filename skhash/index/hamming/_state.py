@@ -116,10 +116,14 @@ class _IndexState(BaseEstimator):
         return self._snapshot.engine(self.algorithm)
 
     def _nearest(
-        self, X: CodesLike | None, n_neighbors: int | None = None, where: IdsLike | None = None
+        self,
+        X: CodesLike | None,
+        n_neighbors: int | None = None,
+        where: IdsLike | None = None,
+        missing: str | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return distances and rows of the nearest codes, both of shape (n_queries, n_neighbors)."""
-        queries, request = self._nearest_request(X, n_neighbors, where)
+        queries, request = self._nearest_request(X, n_neighbors, where, missing)
         distances, rows = self._get_engine().search(queries, request)
         if X is None:
             k = request.k - 1
@@ -160,20 +164,23 @@ class _IndexState(BaseEstimator):
         return counts, distances, rows
 
     def _nearest_request(
-        self, X: CodesLike | None, n_neighbors: int | None, where: IdsLike | None, missing: str = "raise"
+        self, X: CodesLike | None, n_neighbors: int | None, where: IdsLike | None, missing: str | None = None
     ) -> tuple[NDArray[np.uint64], NearestRequest]:
-        """Read the arguments of `_nearest`; without `X` the request is for one neighbor more, the code itself."""
+        """Read the arguments of `_nearest`; without `X` the request is for one neighbor more, the code itself.
+
+        `missing` is the argument of the public method, None if it has no such argument.
+        """
         check_is_fitted(self)
         k = read_n_neighbors(self.n_neighbors if n_neighbors is None else n_neighbors)
         queries, allowed = self._read_search(X, where)
         n_allowed = self.n_samples_fit_ if where is None or allowed is None else int(np.count_nonzero(allowed))
         own = int(X is None)
-        if k + own > n_allowed and missing == "raise":
+        if k + own > n_allowed and missing != "pad":
             passing = "" if where is None else f", of which where passes {n_allowed}"
+            hint = "" if missing is None else ' missing="pad" returns those that there are.'
             raise ValueError(
                 f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {len(queries)}. "
-                'kneighbors(..., missing="pad") returns those that there are.'
+                f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {len(queries)}.{hint}"
             )
         return queries, NearestRequest(min(k + own, n_allowed), n_jobs=self.n_jobs, allowed=allowed)
 

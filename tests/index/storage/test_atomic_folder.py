@@ -1,5 +1,8 @@
 import json
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -7,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skhash.index.storage import _atomic_folder as _folder
-from skhash.index.storage._atomic_folder import Writer, check, commit, locked, prepare, read, read_header, sweep
+from skhash.index.storage._atomic_folder import (
+    Writer,
+    check,
+    commit,
+    locked,
+    prepare,
+    prepared,
+    read,
+    read_header,
+    sweep,
+)
 
 
 def write(folder, role, *pieces, entry=None):
@@ -121,6 +134,65 @@ def test_folders_with_other_files_are_refused(tmp_path):
     assert prepare(folder) == folder  # what is left of an interrupted save is no other file
     with pytest.raises(FileExistsError):
         prepare(tmp_path / "new" / "index" / next(iter(os.listdir(folder))))
+
+
+def fail_in(path, change):
+    """Prepare a folder for a change that raises after `change(folder)`."""
+    with prepared(path) as folder:
+        change(folder)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("left", [[], ["header.json.tmp"]])
+def test_what_was_created_for_a_change_that_fails_is_removed(tmp_path, left):
+    def change(folder):
+        for name in left:
+            (folder / name).write_bytes(b"{")
+
+    (tmp_path / "old").mkdir()
+    for path in ("new", "new/er/index", "old/index"):
+        with pytest.raises(KeyboardInterrupt):
+            fail_in(tmp_path / path, change)
+        assert os.listdir(tmp_path) == ["old"]
+        assert os.listdir(tmp_path / "old") == []
+    with pytest.raises(KeyboardInterrupt):
+        fail_in(tmp_path / "old", change)
+    assert os.listdir(tmp_path / "old") == left
+    with pytest.raises(KeyboardInterrupt):
+        fail_in(tmp_path / "new", lambda folder: write_index(folder, b"1"))
+    assert "header.json" in os.listdir(tmp_path / "new")
+
+
+def test_a_writer_waits_for_one_that_fails_and_makes_the_folder_again(tmp_path):
+    pytest.importorskip("fcntl")
+    folder, begins = tmp_path / "new", threading.Event()
+    pool, seconds = ThreadPoolExecutor(1), []
+
+    def save():
+        begins.set()
+        with prepared(folder):
+            write_index(folder, b"1")
+
+    def change(folder):
+        seconds.append(pool.submit(save))
+        begins.wait()
+        time.sleep(0.2)  # until the other one has opened the folder, most likely
+
+    with pool:
+        with pytest.raises(KeyboardInterrupt):
+            fail_in(folder, change)
+        seconds[0].result(10)
+    assert "header.json" in os.listdir(folder)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise FileNotFoundError("gone")
+
+    monkeypatch.setattr(_folder, "_lock", fail)
+    with pytest.raises(FileNotFoundError, match="new could not be made"), prepared(tmp_path / "new"):
+        pass
+    assert os.listdir(tmp_path) == []
 
 
 def test_sweeping_leaves_what_the_header_names_and_other_files(tmp_path):
