@@ -20,6 +20,7 @@ from ._lanes import splat as splat
 from ._lanes import store as store
 from ._lanes import trailing_zeros as trailing_zeros
 from ._lanes import view as view
+from ._packing import pack_plain as pack_plain
 from ._running_counts import tabulate_values as tabulate_values
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "lanes_type",
     "load",
     "mask_bits",
+    "pack_plain",
     "popcount",
     "rows_view",
     "smaller",

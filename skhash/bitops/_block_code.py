@@ -21,7 +21,7 @@ from numba.core import cgutils
 
 from skhash.bitops._lanes import LANES, VECTOR, WORD, call_intrinsic, emit_smaller, splat_vector, unzip
 
-__all__ = ["BLOCK", "BlockCode", "block_code"]
+__all__ = ["BLOCK", "BlockCode", "block_code", "compile_code"]
 
 BLOCK: int = 64  # codes: one bit of a word each
 _UNROLLED = (1, 2, 4, 8)  # words of a code
@@ -291,17 +291,39 @@ def _address(name: str, width: int) -> int:
     """Return the address of a function, which is compiled at its first use."""
     with _lock:
         if (name, width) not in _addresses:
-            _addresses[name, width] = _compile(name, width)
+            generate, argument_types = _FUNCTIONS[name]
+            _addresses[name, width] = _compile(
+                f"{name}_{width % 256}", argument_types, lambda b, *args: generate(b, width, *args)
+            )
         return _addresses[name, width]
 
 
-def _compile(name: str, width: int) -> int:
-    """Compile a function."""
-    generate, argument_types = _FUNCTIONS[name]
-    symbol = f"{name}_{width % 256}"
+def compile_code(symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None]) -> int:
+    """Compile a function of LLVM that returns a word; return its address.
+
+    Parameters
+    ----------
+    symbol : str
+        Name of the function, used once in the process.
+    argument_types : sequence of ir.Type
+        Types of the arguments.
+    generate : callable
+        Generates the function from a builder and the arguments.
+
+    Returns
+    -------
+    address : int
+        Address of the machine code, which is kept as long as the process lives.
+    """
+    with _lock:
+        return _compile(symbol, argument_types, generate)
+
+
+def _compile(symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None]) -> int:
+    """Compile a function, see `compile_code`."""
     module = ir.Module(symbol)
     function = ir.Function(module, ir.FunctionType(WORD, argument_types), symbol)
-    generate(ir.IRBuilder(function.append_basic_block()), width, *function.args)
+    generate(ir.IRBuilder(function.append_basic_block()), *function.args)
     machine, engine = _engine()
     compiled = binding.parse_assembly(str(module))
     compiled.verify()
