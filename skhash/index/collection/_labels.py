@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["check_positions", "checked", "read_more_labels", "vote"]
 
 _TEXT = "OSU"
+_FEW_VOTES = 64  # or labels, for which calls of numpy take longer than the work
 
 
 def vote(labels: Labels, rows: NDArray[np.int64]) -> Labels:
@@ -40,6 +41,9 @@ def vote(labels: Labels, rows: NDArray[np.int64]) -> Labels:
         return replace(labels, codes=(2 * votes >= rows.shape[1]).astype(np.uint8))
     classes = labels.codes[rows]
     check_positions(classes, len(labels.classes))
+    if classes.size <= _FEW_VOTES:  # the same in a tenth of the time; `max`, too, takes the first of equal ones
+        winner = [max(row, key=row.count) for row in classes.tolist()]
+        return replace(labels, codes=np.array(winner, classes.dtype))
     votes = np.zeros(classes.shape, np.int64)
     for column in classes.T:
         votes += classes == column[:, None]
@@ -50,6 +54,10 @@ def vote(labels: Labels, rows: NDArray[np.int64]) -> Labels:
 
 def check_positions(positions: NDArray[np.int64], n_classes: int) -> None:
     """Raise ValueError for positions of classes that do not exist, as a damaged file that is mapped may hold."""
+    if 0 < positions.size <= _FEW_VOTES:
+        few = positions.ravel().tolist()
+        if min(few) >= 0 and max(few) < n_classes:
+            return
     if positions.size and not 0 <= positions.min() <= positions.max() < n_classes:
         raise ValueError(
             f"The labels are damaged: they must be positions in {n_classes} classes, got {positions.min()} to "

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sklearn.utils.validation import check_is_fitted
-
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 from skhash.utils import fit_context
@@ -103,7 +101,7 @@ class UpdateMixin(_IndexState):
         Searches skip removed codes. When these are more than a quarter of all, they are dropped as by `compact`, unless
         the codes are in a memory map.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         return self._keep_fewer(self._collection.remove(ids))
 
     def update(self, ids: IdsLike, X: CodesLike, y: ArrayLike | None = None) -> Self:
@@ -133,7 +131,7 @@ class UpdateMixin(_IndexState):
         An update copies the codes, for arrays passed to `fit` and those that a search may read at this moment are never
         written to: replace many codes at once rather than one by one.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         codes = self._read_codes(X, reset=False)
         return self._keep(self._collection.update(ids, codes, y))
 
@@ -145,7 +143,7 @@ class UpdateMixin(_IndexState):
         self : HammingIndex
             The index. Counted ids need 8 bytes per code from now on, unless only the last codes were removed.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         return self._keep_fewer(self._collection.compact())
 
     def _keep_fewer(self, collection: Collection) -> Self:
@@ -154,12 +152,12 @@ class UpdateMixin(_IndexState):
 
     def __len__(self) -> int:
         """Return the number of codes."""
-        check_is_fitted(self)
+        self._check_fitted()
         return len(self._collection)
 
     def __contains__(self, label: object) -> bool:
         """Check whether a code with this id is in the index."""
-        check_is_fitted(self)
+        self._check_fitted()
         return label in self._collection
 
     @on_snapshot
@@ -180,5 +178,5 @@ class UpdateMixin(_IndexState):
         >>> HammingIndex().fit([[0, 1, 0], [1, 1, 0]]).memory_usage()["codes"]
         16
         """
-        check_is_fitted(self)
+        self._check_fitted()
         return {**self._get_engine().memory_usage(), **self._collection.memory_usage()}
