@@ -99,6 +99,9 @@ def read_more_labels(labels: Labels, y: ArrayLike, n_samples: int) -> tuple[Labe
     ValueError
         If the labels are of another kind, or of another number.
     """
+    known = _look_up(labels, y, n_samples)
+    if known is not None:
+        return labels, known
     new = read_labels(y, n_samples=n_samples)
     if labels.multilabel or new.multilabel:
         if labels.multilabel and new.multilabel and len(labels.classes) == len(new.classes):
@@ -108,6 +111,23 @@ def read_more_labels(labels: Labels, y: ArrayLike, n_samples: int) -> tuple[Labe
         raise ValueError(f"y must be of the same kind as the labels before: {_kind(labels)}, got {_kind(new)}.")
     classes = np.union1d(labels.classes, new.classes)
     return _recode(labels, classes), _recode(new, classes)
+
+
+def _look_up(labels: Labels, y: Any, n_samples: int) -> Labels | None:
+    """Return plain labels whose classes are all known; None for others, which need a closer look."""
+    if type(y) is list and y:
+        kinds = set(map(type, y))
+        values = np.array(y) if kinds == {int} or kinds == {str} else None
+    else:
+        values = y
+    if type(values) is not np.ndarray or values.shape != (n_samples,) or labels.multilabel:
+        return None
+    classes = labels.classes
+    if values.dtype.kind != classes.dtype.kind or values.dtype.kind not in "iU" or not len(classes):
+        return None
+    positions = classes.searchsorted(values)
+    positions[positions == len(classes)] = 0
+    return Labels(positions, classes) if (classes[positions] == values).all() else None
 
 
 def _recode(labels: Labels, classes: NDArray[Any]) -> Labels:

@@ -23,7 +23,6 @@ __all__ = ["UpdateMixin"]
 class UpdateMixin(_IndexState):
     """The methods of `HammingIndex` that change its codes. All are atomic: on error the index is unchanged."""
 
-    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: CodesLike, y: ArrayLike | None = None, *, ids: IdsLike | None = None) -> Self:
         """Append codes; `add` is another name for it.
 
@@ -42,11 +41,11 @@ class UpdateMixin(_IndexState):
         self : HammingIndex
             The index.
         """
-        if not hasattr(self, "_snapshot"):
-            return self._build(X, y, ids)
+        if "_snapshot" not in vars(self):
+            return self._begin(X, y, ids)
         codes = self._read_codes(X, reset=False)
-        collection = self._collection.add(codes, y, ids)
-        return self._keep(collection, self._get_engine().extend(collection.codes))
+        self._snapshot = self._snapshot.with_collection(self._collection.add(codes, y, ids))
+        return self
 
     def add(self, X: CodesLike, y: ArrayLike | None = None, *, ids: IdsLike | None = None) -> Self:
         """Append codes; another name for `partial_fit`.
@@ -146,9 +145,17 @@ class UpdateMixin(_IndexState):
         self._check_fitted()
         return self._keep_fewer(self._collection.compact())
 
+    @fit_context(prefer_skip_nested_validation=True)
+    def _begin(self, X: CodesLike, y: ArrayLike | None, ids: IdsLike | None) -> Self:
+        """Index the first codes; the parameters are checked here only, as by `fit`."""
+        return self._build(X, y, ids)
+
     def _keep_fewer(self, collection: Collection) -> Self:
         """Store what is left of the collection, with the same engine if the rows are the same."""
-        return self._keep(collection, self._get_engine() if collection.codes is self._collection.codes else None)
+        if collection.codes is not self._collection.codes:
+            return self._keep(collection)
+        self._snapshot = self._snapshot.with_collection(collection)
+        return self
 
     def __len__(self) -> int:
         """Return the number of codes."""
@@ -168,9 +175,10 @@ class UpdateMixin(_IndexState):
         -------
         usage : dict of str to int
             "codes", "ids" and "labels", with spare capacity where codes were added; "tombstones", the deletion mask of
-            a byte per code after a removal; "lookup", which finds user-defined ids, after the first use; "tables" and
-            "distinct_codes", which searches have built beside the codes. Python objects, to which ids other than int64
-            refer, are not counted; memory maps are, as if they were in memory.
+            a byte per code after a removal; "lookup", which finds user-defined ids, after the first use, or from `fit`
+            on where they are no integers; "tables" and "distinct_codes", which searches have built beside the codes.
+            Python objects, to which ids other than int64 refer, are not counted; memory maps are, as if they were in
+            memory.
 
         Examples
         --------
