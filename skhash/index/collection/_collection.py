@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Collection"]
 
 _MAX_DEAD_SHARE = 0.25
+_CONVERTED_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,15 @@ class Collection:
     def ids_of(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the ids of rows."""
         return rows if self.ids is None else self.ids[rows]
+
+    def to_ids(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the ids of many rows, in the memory of the rows if they are integers."""
+        if self.ids is None or self.ids.dtype == object:
+            return self.ids_of(rows)
+        for start in range(0, len(rows), _CONVERTED_AT_ONCE):
+            some = rows[start : start + _CONVERTED_AT_ONCE]
+            some[:] = self.ids[some]
+        return rows
 
     def ids_of_padded(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the ids of rows, and -1 for the row -1."""

@@ -133,6 +133,8 @@ class RadiusRequest(SearchRequest):
             queries, self.radius, self.n_jobs, allowed=self.allowed, budget=segment.scan_ns
         )
         left = counts < 0
+        if left.all():
+            return self.scan(segment, queries), spent + segment.scan_ns
         if left.any():
             counts[left], *scanned = self.scan(segment, queries[left])
             left_rows = np.repeat(left, counts)

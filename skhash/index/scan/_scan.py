@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 from joblib import effective_n_jobs
 
-from skhash.bitops import BLOCK, BlockCode
+from skhash.bitops import BLOCK
 from skhash.index.scan import _kernels
 from skhash.index.scan._filter import Space, find_code, make_patterns, new_space
 from skhash.utils import map_threads, read_only
@@ -67,10 +67,9 @@ def nearest(
     """
     n_queries, n_words = queries.shape
     scan, n_jobs = _prepare(codes, allowed, n_queries, n_jobs)
-    limits = np.empty(n_queries, np.uint64)
-    limits.fill(64 * n_words + 1)
+    limits = None
     if bound is not None:
-        limits = np.minimum(limits, np.asarray(bound).astype(np.uint64) + np.uint64(1))
+        limits = np.minimum(np.asarray(bound).astype(np.uint64), np.uint64(64 * n_words)) + np.uint64(1)
     distances = np.empty((n_queries, k), np.int32)
     rows = np.empty((n_queries, k), np.int64)
     max_queries = 1 if n_queries == 1 else _most_queries(min(2 * k, len(codes)) + BLOCK)
@@ -79,7 +78,8 @@ def nearest(
         return distances, rows
 
     def search(part: slice) -> None:
-        scan.by_candidates(queries[part], limits[part], distances[part], rows[part])
+        some = None if limits is None else limits[part]
+        scan.by_candidates(queries[part], some, distances[part], rows[part])
 
     _map(search, _query_slices(n_queries, n_jobs, max_queries), n_jobs)
     return distances, rows
@@ -133,7 +133,7 @@ class _Scan:
     def by_candidates(
         self,
         queries: NDArray[np.uint64],
-        bounds: NDArray[np.uint64],
+        bounds: NDArray[np.uint64] | None,
         distances: NDArray[np.int32],
         rows: NDArray[np.int64],
     ) -> None:
@@ -158,7 +158,7 @@ class _Scan:
         self,
         part: slice,
         queries: NDArray[np.uint64],
-        bounds: NDArray[np.uint64],
+        bounds: NDArray[np.uint64] | None,
         distances: NDArray[np.int32],
         rows: NDArray[np.int64],
     ) -> None:
@@ -172,32 +172,35 @@ class _Scan:
             rank = _rank_in_sample(len(sample) * k * len(self.codes) / (self.n_allowed * n))
             if rank > len(sample):
                 sample = _NO_SAMPLE
-        counts = np.empty(n_queries, np.int64)
         found = np.empty((n_queries, min(n, 2 * k + _SPARE) + BLOCK), np.int64)
-        if scan.search(part.start, queries, bounds, sample, rank, found, distances, rows, counts):
+        n_failed, counts = scan.search(part.start, queries, bounds, sample, rank, found, distances, rows)
+        if n_failed:
             again = np.flatnonzero(counts < k)
             few = np.full((len(again), k), _FAR, np.int32), np.empty((len(again), k), np.int64)
-            scan.search(part.start, queries[again], bounds[again], _NO_SAMPLE, 0, found, *few, counts[: len(again)])
+            bounds = None if bounds is None else bounds[again]
+            scan.search(part.start, queries[again], bounds, _NO_SAMPLE, 0, found, *few)
             distances[again], rows[again] = few
 
     def search(
         self,
         first: int,
         queries: NDArray[np.uint64],
-        bounds: NDArray[np.uint64],
+        bounds: NDArray[np.uint64] | None,
         sample: NDArray[np.uint64],
         rank: int,
         found: NDArray[np.int64],
         distances: NDArray[np.int32],
         rows: NDArray[np.int64],
-        counts: NDArray[np.int64],
-    ) -> int:
-        """Call the kernel `nearest`, see there."""
-        code, space, n_codes = _space(queries, self.gathers)
-        return _kernels.nearest(
+    ) -> tuple[int, NDArray[np.int64]]:
+        """Call the kernel `nearest`, see there; return its result and the numbers of codes that were found."""
+        code, space, n_codes, counts, farthest = _space(queries, self.gathers)
+        if bounds is None:
+            bounds = farthest
+        n_failed = _kernels.nearest(
             *(code, self.codes, self.allowed, self.gathers, first, make_patterns(queries), bounds, sample, rank),
             *(*space, n_codes, found, distances, rows, counts),
         )
+        return n_failed, counts
 
     def sample(self, size: int) -> NDArray[np.uint64]:
         """Draw `size` codes, whole blocks, or fewer where not all are allowed.
@@ -264,7 +267,7 @@ class _Scan:
         rows: NDArray[np.int64],
     ) -> None:
         """Call the kernel `collect_below`, see there."""
-        code, space, n_codes = _space(queries, self.gathers)
+        code, space, n_codes, _, _ = _space(queries, self.gathers)
         _kernels.collect_below(
             *(code, self.codes, self.allowed, self.gathers, make_patterns(queries), limits, *space),
             *(n_codes, np.empty(2 * BLOCK, np.int64), first, slots, rows),
@@ -294,11 +297,27 @@ def _most_queries(n_candidates: int) -> int:
 
 
 class _ScanSpace(NamedTuple):
-    """The innermost loops for a scan, memory for them, and the number of codes in a tile."""
+    """What a scan needs beside codes and queries, whose contents do not outlive the call of a kernel.
 
-    code: BlockCode
+    Parameters
+    ----------
+    code : tuple of int
+        The innermost loops: a plain tuple, for numba takes longer to recognize a named one.
+    arrays : Space
+        Memory for them.
+    n_codes : int
+        Number of codes in a tile.
+    counts : ndarray of int64 of shape (n_queries,)
+        Memory for numbers of codes.
+    farthest : ndarray of uint64 of shape (n_queries,)
+        Bounds that no distance reaches.
+    """
+
+    code: tuple[int, ...]
     arrays: Space
     n_codes: int
+    counts: NDArray[np.int64]
+    farthest: NDArray[np.uint64]
 
 
 class _LastSpace(threading.local):
@@ -317,7 +336,12 @@ def _space(queries: NDArray[np.uint64], gathers: bool) -> _ScanSpace:
         return _last.space
     n_queries, n_words = queries.shape
     code = find_code(n_queries, n_words)
-    space = _ScanSpace(code, *new_space(code, n_queries, n_words, gathers))
+    space = _ScanSpace(
+        tuple(code),
+        *new_space(code, n_queries, n_words, gathers),
+        np.empty(n_queries, np.int64),
+        np.full(n_queries, 64 * n_words + 1, np.uint64),
+    )
     if not gathers and not code.fill_tile:
         _last.shape, _last.space = (-1, -1), space
         _last.shape = n_queries, n_words
