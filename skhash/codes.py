@@ -473,6 +473,8 @@ def _as_array(codes: Any) -> NDArray[Any]:
 def explain_form(codes: NDArray[Any]) -> None:
     """Raise ValueError for the forms that must be converted, with the call that converts them."""
     kind = codes.dtype.kind
+    if codes.ndim == 2 and kind in "biuf":
+        return  # the form of most codes, at once: the text of a dtype takes longer than a short search
     if codes.size and kind == "O":
         kinds = {type(item) for item in codes.ravel()}
         for base, its_kind in ((str, "U"), (bytes, "S"), (Integral, "i")):

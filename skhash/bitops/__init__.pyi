@@ -7,6 +7,7 @@ from ._blocks import filter_rows as filter_rows
 from ._blocks import filter_tile as filter_tile
 from ._blocks import mask_bits as mask_bits
 from ._blocks import rows_view as rows_view
+from ._checksum import crc32 as crc32
 from ._compile import kernel as kernel
 from ._distance_counter import DistanceCounter as DistanceCounter
 from ._lanes import LANES as LANES
@@ -20,6 +21,7 @@ from ._lanes import splat as splat
 from ._lanes import store as store
 from ._lanes import trailing_zeros as trailing_zeros
 from ._lanes import view as view
+from ._packing import pack_plain as pack_plain
 from ._running_counts import tabulate_values as tabulate_values
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "append_hits",
     "below",
     "block_code",
+    "crc32",
     "fill_tile",
     "filter_rows",
     "filter_tile",
@@ -38,6 +41,7 @@ __all__ = [
     "lanes_type",
     "load",
     "mask_bits",
+    "pack_plain",
     "popcount",
     "rows_view",
     "smaller",

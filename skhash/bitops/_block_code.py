@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from numba.core import cgutils
 
 from skhash.bitops._lanes import LANES, VECTOR, WORD, call_intrinsic, emit_smaller, splat_vector, unzip
 
-__all__ = ["BLOCK", "BlockCode", "block_code"]
+__all__ = ["BLOCK", "BlockCode", "block_code", "compile_code"]
 
 BLOCK: int = 64  # codes: one bit of a word each
 _UNROLLED = (1, 2, 4, 8)  # words of a code
@@ -135,7 +135,7 @@ def _any_below(builder: ir.IRBuilder, nearest: Any, limit: Any) -> Any:
     return builder.icmp_unsigned("!=", bits, ir.IntType(LANES)(0))
 
 
-def _filter_rows(b: ir.IRBuilder, width: int, *args: Any) -> None:
+def _filter_rows(b: ir.IRBuilder, *args: Any, width: int) -> None:
     """Generate the function behind `filter_rows`."""
     codes, n_words, n_blocks, pattern, limit, found, label = args
     count, limits = _variable(b, WORD(0)), splat_vector(b, VECTOR, limit)
@@ -155,7 +155,7 @@ def _filter_rows(b: ir.IRBuilder, width: int, *args: Any) -> None:
     b.ret(b.load(count))
 
 
-def _filter_tile(b: ir.IRBuilder, width: int, *args: Any) -> None:
+def _filter_tile(b: ir.IRBuilder, *args: Any, width: int) -> None:
     """Generate the function behind `filter_tile`."""
     tile, stride, n_words, n_blocks, patterns, length, limits, found, label, label_step = args
     count = _variable(b, WORD(0))
@@ -194,7 +194,7 @@ def _filter_tile(b: ir.IRBuilder, width: int, *args: Any) -> None:
     b.ret(b.load(count))
 
 
-def _append_hits(b: ir.IRBuilder, width: int, *args: Any) -> None:
+def _append_hits(b: ir.IRBuilder, *args: Any, width: int) -> None:
     """Generate the function behind `append_hits`."""
     found, codes, n_words, pattern, limit, allowed, row, shift = args
     count, limits = _variable(b, WORD(0)), splat_vector(b, VECTOR, limit)
@@ -216,7 +216,7 @@ def _append_hits(b: ir.IRBuilder, width: int, *args: Any) -> None:
     b.ret(b.load(count))
 
 
-def _fill_tile(b: ir.IRBuilder, width: int, *args: Any) -> None:
+def _fill_tile(b: ir.IRBuilder, *args: Any, width: int) -> None:
     """Generate the function behind `fill_tile`."""
     tile, stride, codes, n_words, n_groups = args
     with cgutils.for_range(b, n_groups) as loop:
@@ -285,8 +285,15 @@ class _Compiler:
         """Return the address of a function, which is compiled at its first use."""
         with self._lock:
             if (name, width) not in self._addresses:
-                self._addresses[name, width] = self._compile(name, width)
+                generate, argument_types = _FUNCTIONS[name]
+                symbol = f"{name}_{width % 256}"
+                self._addresses[name, width] = self._compile(symbol, argument_types, partial(generate, width=width))
             return self._addresses[name, width]
+
+    def compile(self, symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None]) -> int:
+        """Compile a function, see `compile_code`."""
+        with self._lock:
+            return self._compile(symbol, argument_types, generate)
 
     def _make_machine(self) -> binding.TargetMachine:
         features = "" if self._cpu else binding.get_host_cpu_features().flatten()
@@ -294,12 +301,10 @@ class _Compiler:
         cpu = self._cpu or binding.get_host_cpu_name()
         return target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
 
-    def _compile(self, name: str, width: int) -> int:
-        generate, argument_types = _FUNCTIONS[name]
-        symbol = f"{name}_{width % 256}"
+    def _compile(self, symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None]) -> int:
         module = ir.Module(symbol)
         function = ir.Function(module, ir.FunctionType(WORD, argument_types), symbol)
-        generate(ir.IRBuilder(function.append_basic_block()), width, *function.args)
+        generate(ir.IRBuilder(function.append_basic_block()), *function.args)
         compiled = binding.parse_assembly(str(module))
         compiled.verify()
         passes = binding.create_pass_builder(self._machine, binding.create_pipeline_tuning_options(3))
@@ -310,6 +315,26 @@ class _Compiler:
 
 
 _compiler = cache(_Compiler)
+
+
+def compile_code(symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None]) -> int:
+    """Compile a function of LLVM that returns a word; return its address.
+
+    Parameters
+    ----------
+    symbol : str
+        Name of the function, used once in the process.
+    argument_types : sequence of ir.Type
+        Types of the arguments.
+    generate : callable
+        Generates the function from a builder and the arguments.
+
+    Returns
+    -------
+    address : int
+        Address of the machine code, which is kept as long as the process lives.
+    """
+    return _compiler("").compile(symbol, argument_types, generate)
 
 
 @cache

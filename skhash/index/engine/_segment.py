@@ -90,7 +90,7 @@ class Segment:
             self.tables = tables  # set last: other threads read it as complete
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class SearchRequest(ABC):
     """Interface of a search without its queries: what to find, and how to find it in a segment.
 

@@ -325,5 +325,5 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
             user-defined ids by (distance, id).
         """
         counts, distances, rows = self._within(X, radius, where)
-        ids = split_by_query(self._collection.ids_of(rows), counts)
+        ids = split_by_query(self._collection.to_ids(rows), counts)
         return (split_by_query(distances, counts), ids) if return_distance else ids

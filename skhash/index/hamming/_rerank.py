@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from sklearn.utils import check_array, check_scalar
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from skhash.bitops import kernel, popcount
 from skhash.codes import as_packed, binarize
@@ -183,7 +183,7 @@ class RerankMixin(_IndexState):
         >>> index.rerank(z, ids)
         (array([[2.  , 2.25]]), array([[2, 0]]))
         """
-        check_is_fitted(self)
+        self._check_fitted()
         if scoring not in _SCORINGS:
             raise ValueError(f"scoring must be one of {_SCORINGS}, got {scoring!r}.")
         _check_given(scoring, "weights", weights, ("weighted",))

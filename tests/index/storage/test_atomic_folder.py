@@ -2,6 +2,7 @@ import json
 import os
 import threading
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -220,3 +221,38 @@ def test_writers_wait_for_each_other(tmp_path):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(handle)
+
+
+@pytest.mark.parametrize("reserves", [True, False])
+def test_large_data_in_pieces_equal_one_write(tmp_path, monkeypatch, reserves):
+    """Space is reserved where that is possible, and checksums go on where a piece or a write ends within a chunk."""
+    monkeypatch.setattr(_folder, "CHUNK", 1000)
+    monkeypatch.setattr(_folder, "_PIECE", 300)
+
+    def refuse(*args):
+        raise OSError(95, "Operation not supported")
+
+    if not reserves:
+        monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    data = np.random.default_rng(0).integers(0, 256, 5750, dtype=np.uint8)
+    with _folder.Writer(tmp_path, "codes") as writer:
+        for part in np.split(data, [10, 1700, 1701, 4000]):
+            writer.write(part)
+        entry = writer.finish()
+    crcs = [zlib.crc32(data[start : start + 1000]) for start in range(0, 5750, 1000)]
+    assert entry["crc32"] == "".join(f"{crc:08x}" for crc in crcs)
+    assert (tmp_path / entry["name"]).read_bytes() == data.tobytes()
+    np.testing.assert_array_equal(_folder.read(tmp_path, entry), data)
+
+
+def test_a_failed_write_gives_reserved_space_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(_folder, "CHUNK", 1000)
+    with _folder.Writer(tmp_path, "codes") as writer:
+        writer.write(bytes(500))
+        entry = writer.finish()
+    writer = _folder.Writer(tmp_path, "codes", entry)
+    monkeypatch.setattr(_folder, "crc32", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        writer.write(bytes(4000))
+    writer.discard()
+    assert (tmp_path / entry["name"]).stat().st_size == 500
