@@ -223,8 +223,7 @@ def as_packed(
         return _check_padding(_bytes_to_words(_reorder(array, bitorder)), int(bits), bitorder), int(bits)
     if bits is not None and width != bits:
         packed_too = f", or {-(-int(bits) // 8)} as packed bytes" if array.dtype == np.uint8 else ""
-        fits = width == -(-int(bits) // (8 * array.itemsize))
-        hint = _hint_for_integers(array.dtype) if fits else ""
+        hint = explain_width(array, int(bits))
         raise ValueError(f"codes have {width} columns, but bits={bits} needs {bits} columns{packed_too}.{hint}")
     return _pack_bits(_as_bits(array)), width
 
@@ -501,6 +500,11 @@ def explain_form(codes: NDArray[Any]) -> None:
             f"Expected 2D array of codes, got {codes.ndim}D array of shape {codes.shape} instead. Reshape the bits of "
             "each code with codes.reshape(len(codes), -1)."
         )
+
+
+def explain_width(codes: NDArray[Any], bits: int) -> str:
+    """Return the sentence that an error about the width of packed codes of another type needs, else nothing."""
+    return _hint_for_integers(codes.dtype) if codes.shape[1] == -(-bits // (8 * codes.itemsize)) else ""
 
 
 def _hint_for_integers(dtype: np.dtype[Any]) -> str:

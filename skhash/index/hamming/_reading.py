@@ -9,7 +9,7 @@ from bitarray import bitarray
 from sklearn.utils.validation import validate_data
 
 from skhash.bitops import pack_plain
-from skhash.codes import as_packed, binarize, explain_form, from_bitarray
+from skhash.codes import as_packed, binarize, explain_form, explain_width, from_bitarray
 from skhash.utils import to_numpy, unwrap
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
     bits = estimator.bits if reset else estimator.bits_
     packed = _is_packed(array, bits)
     # scikit-learn's checks are not for packed codes, whose features are bits, and would double the time of one query.
-    codes: Any = array if packed else validate_data(estimator, cast("Any", array), reset=reset)
+    codes: Any = array if packed else _validate(estimator, array, bits, reset)
     if len(codes) == 0:
         raise ValueError(f"Found array with 0 sample(s) (shape={codes.shape}) while a minimum of 1 is required.")
     if codes.dtype == np.uint64 and not packed:
@@ -68,7 +68,7 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
                 f"X has {codes.shape[1]} columns of numbers to binarize, but bits={bits} needs {bits} columns, one for "
                 "each bit."
             )
-        _check_threshold(codes, estimator.binarize)
+        _check_threshold(codes, estimator.binarize, reset)
         codes = binarize(codes, estimator.binarize)
     words, bits = as_packed(codes, bits, bitorder=estimator.bitorder)
     if packed and reset:
@@ -76,6 +76,16 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
     if reset:
         estimator.bits_ = estimator.n_features_in_ = bits
     return words
+
+
+def _validate(estimator: Any, array: Any, bits: int | None, reset: bool) -> NDArray[Any]:
+    """Check codes by scikit-learn's rules; its error about the width knows no packed codes of another type."""
+    try:
+        return validate_data(estimator, cast("Any", array), reset=reset)
+    except ValueError as error:
+        if reset or bits is None or not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "i":
+            raise
+        raise ValueError(f"{error}{explain_width(array, bits)}") from error
 
 
 def _read_plain(estimator: Any, X: Any, reset: bool) -> NDArray[np.uint64] | None:
@@ -104,13 +114,16 @@ def _read_plain(estimator: Any, X: Any, reset: bool) -> NDArray[np.uint64] | Non
     return words
 
 
-def _check_threshold(values: NDArray[Any], threshold: float) -> None:
-    """Check that numbers to binarize are not codes already, both of whose symbols the threshold makes the same bit."""
+def _check_threshold(values: NDArray[Any], threshold: float, reset: bool) -> None:
+    """Check that numbers to binarize are not codes already, both of whose symbols the threshold makes the same bit.
+
+    A few small counts as queries, below a threshold for counts, are no codes; codes at a threshold of 0 are.
+    """
     if not (-1 <= values[0, 0] <= 1 and values[0, 0] == np.rint(values[0, 0])):
         return  # quickly, for queries that come one by one
     low, high = values.min(), values.max()
     are_codes = (low, high) in ((0, 1), (-1, 1)) and bool(((values == low) | (values == high)).all())
-    if are_codes and not low < threshold <= high:
+    if are_codes and (threshold <= low or (threshold > high and reset)):
         raise ValueError(
             f"X contains only {low:g} and {high:g}, which are codes already, and binarize={threshold:g} would make "
             f"every bit {int(threshold <= low)}; use binarize=None."
