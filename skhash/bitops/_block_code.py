@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -135,7 +135,7 @@ def _any_below(builder: ir.IRBuilder, nearest: Any, limit: Any) -> Any:
     return builder.icmp_unsigned("!=", bits, ir.IntType(LANES)(0))
 
 
-def _filter_rows(b: ir.IRBuilder, *args: Any, width: int) -> None:
+def _filter_rows(b: ir.IRBuilder, width: int, *args: Any) -> None:
     """Generate the function behind `filter_rows`."""
     codes, n_words, n_blocks, pattern, limit, found, label = args
     count, limits = _variable(b, WORD(0)), splat_vector(b, VECTOR, limit)
@@ -155,7 +155,7 @@ def _filter_rows(b: ir.IRBuilder, *args: Any, width: int) -> None:
     b.ret(b.load(count))
 
 
-def _filter_tile(b: ir.IRBuilder, *args: Any, width: int) -> None:
+def _filter_tile(b: ir.IRBuilder, width: int, *args: Any) -> None:
     """Generate the function behind `filter_tile`."""
     tile, stride, n_words, n_blocks, patterns, length, limits, found, label, label_step = args
     count = _variable(b, WORD(0))
@@ -194,7 +194,7 @@ def _filter_tile(b: ir.IRBuilder, *args: Any, width: int) -> None:
     b.ret(b.load(count))
 
 
-def _append_hits(b: ir.IRBuilder, *args: Any, width: int) -> None:
+def _append_hits(b: ir.IRBuilder, width: int, *args: Any) -> None:
     """Generate the function behind `append_hits`."""
     found, codes, n_words, pattern, limit, allowed, row, shift = args
     count, limits = _variable(b, WORD(0)), splat_vector(b, VECTOR, limit)
@@ -216,7 +216,7 @@ def _append_hits(b: ir.IRBuilder, *args: Any, width: int) -> None:
     b.ret(b.load(count))
 
 
-def _fill_tile(b: ir.IRBuilder, *args: Any, width: int) -> None:
+def _fill_tile(b: ir.IRBuilder, width: int, *args: Any) -> None:
     """Generate the function behind `fill_tile`."""
     tile, stride, codes, n_words, n_groups = args
     with cgutils.for_range(b, n_groups) as loop:
@@ -278,22 +278,20 @@ class _Compiler:
         self._cpu = cpu
         self._machine = self._make_machine()
         self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), self._make_machine())
-        self._addresses: dict[tuple[str, int], int] = {}
+        self._addresses: dict[str, int] = {}
         self._lock = Lock()
 
     def address(self, name: str, width: int) -> int:
-        """Return the address of a function, which is compiled at its first use."""
-        with self._lock:
-            if (name, width) not in self._addresses:
-                generate, argument_types = _FUNCTIONS[name]
-                symbol = f"{name}_{width % 256}"
-                self._addresses[name, width] = self._compile(symbol, argument_types, partial(generate, width=width))
-            return self._addresses[name, width]
+        """Return the address of a function for codes of some width."""
+        generate, argument_types = _FUNCTIONS[name]
+        return self.compile(f"{name}_{width % 256}", argument_types, lambda b, *args: generate(b, width, *args))
 
     def compile(self, symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None]) -> int:
-        """Compile a function, see `compile_code`."""
+        """Return the address of a function, which is compiled at its first use; see `compile_code`."""
         with self._lock:
-            return self._compile(symbol, argument_types, generate)
+            if symbol not in self._addresses:
+                self._addresses[symbol] = self._compile(symbol, argument_types, generate)
+            return self._addresses[symbol]
 
     def _make_machine(self) -> binding.TargetMachine:
         features = "" if self._cpu else binding.get_host_cpu_features().flatten()
@@ -317,24 +315,26 @@ class _Compiler:
 _compiler = cache(_Compiler)
 
 
-def compile_code(symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None]) -> int:
+def compile_code(symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None], cpu: str = "") -> int:
     """Compile a function of LLVM that returns a word; return its address.
 
     Parameters
     ----------
     symbol : str
-        Name of the function, used once in the process.
+        Name of the function.
     argument_types : sequence of ir.Type
         Types of the arguments.
     generate : callable
         Generates the function from a builder and the arguments.
+    cpu : str, default=""
+        Processor for which to compile, as LLVM names it; empty means this one.
 
     Returns
     -------
     address : int
         Address of the machine code, which is kept as long as the process lives.
     """
-    return _compiler("").compile(symbol, argument_types, generate)
+    return _compiler(cpu).compile(symbol, argument_types, generate)
 
 
 @cache

@@ -64,9 +64,9 @@ def pack_plain(codes: NDArray[Any]) -> NDArray[np.uint64] | None:
 
 
 @cache
-def _packer(form: str) -> Callable[[int, int, int, int], int]:
+def _packer(form: str, cpu: str = "") -> Callable[[int, int, int, int], int]:
     """Return the function for elements of some form, which is compiled at its first use."""
-    address = compile_code(f"pack_{form}", [WORD] * 4, lambda b, *args: _pack(b, _ELEMENTS[form], *args))
+    address = compile_code(f"pack_{form}", [WORD] * 4, lambda b, *args: _pack(b, _ELEMENTS[form], *args), cpu)
     number = ctypes.c_uint64
     return ctypes.CFUNCTYPE(number, number, number, number, number)(address)
 

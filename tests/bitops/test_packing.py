@@ -1,11 +1,14 @@
 """Codes with one bit per column are packed in one pass, exactly as numpy packs them, or left to it."""
 
+import platform
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from llvmlite import binding
 
-from skhash.bitops import pack_plain
+from skhash.bitops import _packing, pack_plain
 from skhash.codes import as_packed
 
 TYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float32", "float64", "longlong"]
@@ -87,3 +90,23 @@ def test_nothing_is_read_beyond_the_array(tmp_path):
     for bits in (32, 48, 64, 96, 192, 3072):
         codes = np.memmap(tmp_path / "bits", np.uint8, "r").reshape(-1, bits)
         assert_same(codes)
+
+
+CPUS = ["x86-64"] + ["haswell"] * bool(binding.get_host_cpu_features().get("avx2", False))
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names processors of x86")
+@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("dtype", TYPES)
+def test_code_of_older_processors(dtype, cpu, monkeypatch):
+    packer = _packing._packer
+    monkeypatch.setattr(_packing, "_packer", lambda form: packer(form, cpu))
+    rng = np.random.default_rng(0)
+    for bits in (1, 50, 64, 100, 192):
+        codes = rng.integers(0, 2, (7, bits)).astype(dtype)
+        assert_same(codes)
+        for other in (-1, 2):
+            if dtype != "bool" and not (other < 0 and codes.dtype.kind == "u"):
+                spoiled = codes.copy()
+                spoiled[rng.integers(7), rng.integers(bits)] = other
+                assert_same(spoiled)

@@ -133,7 +133,7 @@ class RadiusRequest(SearchRequest):
             queries, self.radius, self.n_jobs, allowed=self.allowed, budget=segment.scan_ns
         )
         left = counts < 0
-        if left.all():
+        if len(left) and left.all():
             return self.scan(segment, queries), spent + segment.scan_ns
         if left.any():
             counts[left], *scanned = self.scan(segment, queries[left])
