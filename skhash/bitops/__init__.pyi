@@ -7,6 +7,7 @@ from ._blocks import filter_rows as filter_rows
 from ._blocks import filter_tile as filter_tile
 from ._blocks import mask_bits as mask_bits
 from ._blocks import rows_view as rows_view
+from ._compile import is_compiled as is_compiled
 from ._compile import kernel as kernel
 from ._distance_counter import DistanceCounter as DistanceCounter
 from ._lanes import LANES as LANES
@@ -34,6 +35,7 @@ __all__ = [
     "fill_tile",
     "filter_rows",
     "filter_tile",
+    "is_compiled",
     "kernel",
     "lanes_type",
     "load",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
 
 from skhash.index.mih import _kernels as kernels
-from skhash.index.mih._tables import build_tables
+from skhash.index.mih._tables import Tables, build_tables
 from skhash.index.scan._candidates import ROW, SHIFT
 from skhash.utils import map_threads, read_only
 
@@ -29,12 +29,10 @@ class MultiIndex:
 
     Parameters
     ----------
-    codes : ndarray of uint64 of shape (n, n_words)
-        Packed codes, fewer than 2**32.
+    tables : Tables
+        The tables.
     bits : int
         Code length.
-    ends, rows : ndarray of int64 of shape (n + 1,) and of uint32 of shape (n_rows,), default=None
-        The rows of code i: `rows[ends[i]:ends[i + 1]]`, ascending. None means row i.
 
     Attributes
     ----------
@@ -44,21 +42,41 @@ class MultiIndex:
 
     nbytes: int
 
-    def __init__(
-        self,
+    def __init__(self, tables: Tables, bits: int) -> None:
+        self._tables = tables
+        self._bits = bits
+        _, n, n_words = tables.codes.shape
+        self._n_rows = len(tables.rows) if len(tables.ends) else n
+        # A tuple unrolls the loops over words. numba compiles long tuples slowly, and none of 1,000 elements or more.
+        self._width = (0,) * n_words if n_words <= _MOST_UNROLLED else np.zeros(n_words, np.int64)
+        self.nbytes = self._tables.offsets.nbytes + self._tables.members.nbytes + self._tables.codes.nbytes
+
+    @classmethod
+    def in_steps(
+        cls,
         codes: NDArray[np.uint64],
         bits: int,
         *,
         ends: NDArray[np.int64] | None = None,
         rows: NDArray[np.uint32] | None = None,
-    ) -> None:
-        self._tables = build_tables(codes, bits, ends=ends, rows=rows)
-        self._bits = bits
-        self._n_rows = len(codes) if rows is None else len(rows)
-        n_words = codes.shape[1]
-        # A tuple unrolls the loops over words. numba compiles long tuples slowly, and none of 1,000 elements or more.
-        self._width = (0,) * n_words if n_words <= _MOST_UNROLLED else np.zeros(n_words, np.int64)
-        self.nbytes = self._tables.offsets.nbytes + self._tables.members.nbytes + self._tables.codes.nbytes
+    ) -> Generator[None, None, MultiIndex]:
+        """Build the tables of some codes, and pause after each table.
+
+        Parameters
+        ----------
+        codes : ndarray of uint64 of shape (n, n_words)
+            Packed codes, fewer than 2**32.
+        bits : int
+            Code length.
+        ends, rows : ndarray of int64 of shape (n + 1,) and of uint32 of shape (n_rows,), default=None
+            The rows of code i: `rows[ends[i]:ends[i + 1]]`, ascending. None means row i.
+
+        Returns
+        -------
+        steps : generator
+            Returns the `MultiIndex`.
+        """
+        return cls((yield from build_tables(codes, bits, ends, rows)), bits)
 
     def nearest(
         self,

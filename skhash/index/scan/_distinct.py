@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["DistinctCodes", "distinct_share"]
 
 _SAMPLE = 2**14  # codes from which the share of distinct ones is estimated
+_CHUNK = 2**14  # codes, whose hashes stay in the cache
+_FACTORS = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 _FREE = np.uint32(2**32 - 1)
 
 
@@ -27,20 +29,10 @@ def _hash(codes, i):
     # the lowest bits.
     value = np.uint64(0)
     for w in range(codes.shape[1]):
-        value = (value ^ codes[i, w]) * np.uint64(0x9E3779B97F4A7C15)
+        value = (value ^ codes[i, w]) * _FACTORS[0]
         value ^= value >> np.uint64(29)
-    value *= np.uint64(0xBF58476D1CE4E5B9)
+    value *= _FACTORS[1]
     return value ^ (value >> np.uint64(32))
-
-
-@kernel
-def _sample_by_hash(codes, mask):
-    """Return the hashes whose bits under `mask` are zero: equal codes are sampled together."""
-    sampled, count = np.empty(len(codes), np.uint64), 0
-    for i in range(len(codes)):
-        sampled[count] = _hash(codes, i)  # overwritten by the next one unless it counts
-        count += (sampled[count] & mask) == np.uint64(0)
-    return sampled[:count].copy()
 
 
 @kernel
@@ -121,11 +113,26 @@ def _expand_within(counts, near, codes, ends, members, found):
 def distinct_share(codes: NDArray[np.uint64]) -> float:
     """Estimate the number of distinct codes over that of codes, from those whose hash falls into a small range.
 
-    A sample of rows would rarely contain two equal codes; a sample by hash contains all copies of a code.
+    A sample of rows would rarely contain two equal codes; a sample by hash contains all copies of a code. This is numpy
+    rather than a kernel, because searches ask for it, which must not wait for a compiler.
     """
-    mask = np.uint64(2 ** max(0, int(np.log2(max(1, len(codes) / _SAMPLE)))) - 1)
-    sampled = _sample_by_hash(read_only(codes), mask)
-    return len(np.unique(sampled)) / len(sampled) if len(sampled) else 1.0
+    n_sampled = max(1.0, len(codes) / _SAMPLE)
+    mask = np.uint64(2 ** int(np.log2(n_sampled)) - 1)
+    sampled = [_sample_by_hash(codes[i : i + _CHUNK], mask) for i in range(0, len(codes), _CHUNK)]
+    hashes = np.concatenate(sampled) if sampled else np.empty(0, np.uint64)
+    return len(np.unique(hashes)) / len(hashes) if len(hashes) else 1.0
+
+
+def _sample_by_hash(codes: NDArray[np.uint64], mask: np.uint64) -> NDArray[np.uint64]:
+    """Return the hashes whose bits under `mask` are zero: equal codes are sampled together."""
+    hashes = np.zeros(len(codes), np.uint64)
+    for w in range(codes.shape[1]):
+        hashes ^= codes[:, w]
+        hashes *= _FACTORS[0]
+        hashes ^= hashes >> np.uint64(29)
+    hashes *= _FACTORS[1]
+    hashes ^= hashes >> np.uint64(32)
+    return hashes[(hashes & mask) == 0]
 
 
 class DistinctCodes:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skhash.index.engine._background import finish
 from skhash.index.mih._multi_index import MultiIndex
 from skhash.index.mih._tables import build_tables, cut_bits
 from skhash.index.scan._candidates import SHIFT, sort_by_digits
@@ -18,6 +19,10 @@ def draw_codes(rng, n, bits, n_centers, flips):
     padded = np.zeros((n, -(-bits // 64) * 64), np.uint8)
     padded[:, :bits] = dense
     return np.packbits(padded, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+
+
+def make_index(codes, bits, **lists):
+    return finish(MultiIndex.in_steps(codes, bits, **lists))
 
 
 def all_distances(codes, queries):
@@ -69,7 +74,7 @@ def test_same_as_sorting_all_distances(collection, collapse, length_of, k, radiu
         patch.setattr("skhash.index.mih._tables.cut_bits", lambda bits, n: cut_bits(bits, length_of))
         distinct = DistinctCodes(codes)
         lists = {"ends": distinct.ends, "rows": distinct.rows} if collapse else {}
-        index = MultiIndex(distinct.codes if collapse else codes, bits, **lists)
+        index = make_index(distinct.codes if collapse else codes, bits, **lists)
     k = min(k, len(codes) if allowed is None else allowed.sum())
     # Few steps of many tables or long substrings are cheap, all steps are not: only then is there a budget.
     distances, rows, bounds, _ = index.nearest(queries, k, allowed=allowed, budget=2e5)
@@ -88,7 +93,7 @@ def test_without_a_budget_every_query_ends():
     rng = np.random.default_rng(0)
     codes = draw_codes(rng, 500, 20, 5, 0.2)
     queries = draw_codes(rng, 5, 20, 5, 0.5)
-    index = MultiIndex(codes, 20)
+    index = make_index(codes, 20)
     for k in (1, 10, 500):
         *answer, bounds, spent = index.nearest(queries, k)
         assert (bounds == -1).all()
@@ -102,7 +107,7 @@ def test_a_small_budget_gives_up_with_a_bound():
     rng = np.random.default_rng(1)
     codes = draw_codes(rng, 2000, 64, 2000, 0.5)
     queries = draw_codes(rng, 10, 64, 10, 0.5)
-    index = MultiIndex(codes, 64)
+    index = make_index(codes, 64)
     _, _, bounds, spent = index.nearest(queries, 5, budget=10_000)
     assert (bounds >= expected_nearest(codes, queries, 5)[0][:, -1]).all()
     assert (bounds < 64).any()
@@ -116,14 +121,14 @@ def test_threads_give_the_same_answer():
     rng = np.random.default_rng(2)
     codes = draw_codes(rng, 3000, 48, 10, 0.05)
     queries = draw_codes(rng, 600, 48, 10, 0.05)
-    index = MultiIndex(codes, 48)
+    index = make_index(codes, 48)
     for n_jobs in (2, 3):
         assert_same(index.nearest(queries, 7, n_jobs)[:2], index.nearest(queries, 7)[:2])
         assert_same(index.within(queries, 4, n_jobs)[:3], index.within(queries, 4)[:3])
 
 
 def test_no_queries():
-    index = MultiIndex(np.arange(10, dtype=np.uint64)[:, None], 8)
+    index = make_index(np.arange(10, dtype=np.uint64)[:, None], 8)
     none = np.empty((0, 1), np.uint64)
     assert index.nearest(none, 3)[0].shape == (0, 3)
     assert [len(part) for part in index.within(none, 3)] == [0, 0, 0, 0]
@@ -142,7 +147,7 @@ def test_sort_by_digits(seed, size, n_rows):
 def test_tables_hold_each_code_in_the_bucket_of_its_substring():
     rng = np.random.default_rng(3)
     codes = draw_codes(rng, 200, 100, 200, 0.5)
-    tables = build_tables(codes, 100)
+    tables = finish(build_tables(codes, 100))
     dense = np.unpackbits(codes.view(np.uint8), axis=1, bitorder="little")
     for t, (first, end) in enumerate(zip(tables.starts[:-1], tables.starts[1:], strict=True)):
         keys = dense[:, first:end] @ (1 << np.arange(end - first, dtype=np.int64))
