@@ -11,7 +11,7 @@ from joblib import effective_n_jobs
 
 from skhash.bitops import is_compiled
 from skhash.index.engine._cost_forecast import forecast
-from skhash.index.mih._kernels import QUERY, nearest, within
+from skhash.index.mih._kernels import QUERY, search
 from skhash.index.mih._tables import n_substrings
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class AlgorithmChooser:
         """Return how long it takes to build the tables, in ns, with the compilation of their kernels."""
         segment = self._segment
         building = _BUILD * len(segment.codes) * n_substrings(segment.bits, segment.n_distinct())
-        return building if is_compiled(nearest) and is_compiled(within) else building + _COMPILE
+        return building if is_compiled(search) else building + _COMPILE
 
     def _learn_from(self, shorter: AlgorithmChooser) -> None:
         """Take over what was learned on fewer codes: scans take longer in proportion."""
@@ -301,13 +301,13 @@ def _n_threads(n_jobs: int | None) -> int:
 
 
 def _timed(
-    search: Callable[[Segment, NDArray[np.uint64]], Result],
+    way: Callable[[Segment, NDArray[np.uint64]], Result],
     segment: Segment,
     queries: NDArray[np.uint64],
     n_jobs: int | None,
 ) -> tuple[Result, int]:
-    """Call `search`; return the answer and the time in ns: that of this thread where it is the only one."""
+    """Call `way`; return the answer and the time in ns: that of this thread where it is the only one."""
     clock = time.thread_time_ns if _n_threads(n_jobs) == 1 else time.perf_counter_ns
     start = clock()
-    answer = search(segment, queries)
+    answer = way(segment, queries)
     return answer, clock() - start

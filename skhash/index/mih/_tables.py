@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from skhash.bitops import kernel
+from skhash.bitops import LANES, kernel
 from skhash.utils import read_only
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def build_tables(
     bases = np.concatenate(([0], np.cumsum(2**lengths + 1)))
     offsets = np.zeros(bases[-1], np.uint32)
     members = np.empty((len(lengths), len(codes)), np.uint32)
-    sorted_codes = np.empty((len(lengths), *codes.shape), np.uint64)
+    sorted_codes = np.empty((len(lengths) * len(codes) + LANES, codes.shape[1]), np.uint64)  # read in groups
+    sorted_codes = sorted_codes[:-LANES].reshape(len(lengths), *codes.shape)
     numbers = np.arange(len(codes), dtype=np.uint32)
     half_codes, half_members = np.empty_like(sorted_codes[0]), np.empty_like(numbers)
     for t, length in enumerate(lengths):

@@ -71,12 +71,14 @@ def _list_rows(groups, starts, rows):
 
 
 @kernel
-def _expand_nearest(near, codes, ends, members, distances, rows):
-    """Find the k nearest rows of each query from the distances and numbers of its k nearest distinct codes."""
+def _expand_nearest(near, codes, ends, members, distances, rows, found, spare):
+    """Find the k nearest rows of each query from the distances and numbers of its k nearest distinct codes.
+
+    `found` and `spare` are scratch with room for more than 2 k rows.
+    """
     k = distances.shape[1]
-    found = np.empty(4 * k, np.int64)
     for q in range(len(distances)):
-        count = 0
+        count = np.int64(0)
         for j in range(codes.shape[1]):
             # Codes at one distance must all be expanded, for their rows are interleaved.
             if count >= k and near[q, j] > near[q, j - 1]:
@@ -84,21 +86,21 @@ def _expand_nearest(near, codes, ends, members, distances, rows):
             first = ends[codes[q, j]]
             size = min(k, ends[codes[q, j] + 1] - first)
             if count + size > len(found):
-                found = np.concatenate((found, np.empty(len(found), np.int64)))
+                sort_by_digits(found, np.int64(0), count, spare, len(members))
+                count = k
             for i in range(size):
                 found[count + i] = (np.int64(near[q, j]) << SHIFT) + np.int64(members[first + i])
             count += size
-        found[:count].sort()
+        sort_by_digits(found, np.int64(0), count, spare, len(members))
         for i in range(k):
             distances[q, i] = found[i] >> SHIFT
             rows[q, i] = found[i] & ROW
 
 
 @kernel
-def _expand_within(counts, near, codes, ends, members, found):
+def _expand_within(counts, near, codes, ends, members, found, spare):
     """Write all rows of the distinct codes near each query to `found`, in order, as `distance << SHIFT | row`."""
-    start = total = 0
-    spare = np.empty_like(found)
+    start = total = np.int64(0)
     for q in range(len(counts)):
         first = total
         for j in range(start, start + counts[q]):
@@ -106,7 +108,7 @@ def _expand_within(counts, near, codes, ends, members, found):
                 found[total] = (np.int64(near[j]) << SHIFT) + np.int64(members[p])
                 total += 1
         start += counts[q]
-        sort_by_digits(found[first:total], spare[first:total], len(members))
+        sort_by_digits(found, first, total, spare, len(members))
         counts[q] = total - first
 
 
@@ -182,7 +184,8 @@ class DistinctCodes:
         """
         near = scan.nearest(self.codes, queries, min(k, len(self.codes)), n_jobs)
         distances, rows = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int64)
-        _expand_nearest(*near, self.ends, self.rows, distances, rows)
+        found = np.empty((2, 4 * k), np.int64)
+        _expand_nearest(*near, self.ends, self.rows, distances, rows, *found)
         return distances, rows
 
     def within(
@@ -191,7 +194,7 @@ class DistinctCodes:
         """Find all rows within `radius` of each query, as `skhash.index.scan._scan.within` does."""
         counts, near, codes = scan.within(self.codes, queries, radius, n_jobs)
         found = np.empty(np.diff(self.ends)[codes].sum(), np.int64)
-        _expand_within(counts, near, codes, self.ends, self.rows, found)
+        _expand_within(counts, near, codes, self.ends, self.rows, found, np.empty_like(found))
         distances = (found >> SHIFT).astype(np.int32)
         found &= ROW
         return counts, distances, found

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhash.index.engine._background import finish
+from skhash.index.mih._kernels import search
 from skhash.index.mih._multi_index import MultiIndex
+from skhash.index.mih._probe import probe
 from skhash.index.mih._tables import build_tables, cut_bits
 from skhash.index.scan._candidates import SHIFT, sort_by_digits
 from skhash.index.scan._distinct import DistinctCodes
@@ -56,7 +58,7 @@ def assert_same(answer, expected):
 @st.composite
 def collections(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    bits = draw(st.one_of(st.integers(1, 300), st.sampled_from([1, 8, 32, 63, 64, 65, 128, 256])))
+    bits = draw(st.one_of(st.integers(1, 300), st.sampled_from([1, 8, 32, 63, 64, 65, 128, 256, 512, 700])))
     n = draw(st.one_of(st.integers(1, 30), st.integers(31, 2000)))
     codes = draw_codes(rng, n, bits, draw(st.sampled_from([1, 3, 40])), draw(st.sampled_from([0.0, 0.02, 0.1, 0.5])))
     queries = np.concatenate([codes[rng.integers(0, n, 4)], draw_codes(rng, 2, bits, 2, 0.5)])
@@ -127,6 +129,32 @@ def test_threads_give_the_same_answer():
         assert_same(index.within(queries, 4, n_jobs)[:3], index.within(queries, 4)[:3])
 
 
+@pytest.mark.parametrize("collapse", [False, True])
+def test_more_neighbors_than_there_is_room_for_at_first(collapse):
+    rng = np.random.default_rng(4)
+    codes = draw_codes(rng, 3000, 20, 300, 0.1)
+    distinct = DistinctCodes(codes)
+    lists = {"ends": distinct.ends, "rows": distinct.rows} if collapse else {}
+    index = make_index(distinct.codes if collapse else codes, 20, **lists)
+    queries = draw_codes(rng, 40, 20, 5, 0.5)
+    for radius in (9, 20):  # at last 120,000 neighbors
+        assert_same(index.within(queries, radius)[:3], expected_within(codes, queries, radius))
+    tied = draw_codes(rng, 3000, 20, 1, 0.0)  # more candidates than are kept
+    index = make_index(tied, 20)
+    assert_same(index.nearest(queries, 3)[:2], expected_nearest(tied, queries, 3))
+
+
+def test_kernels_are_compiled_once_for_all_lengths():
+    rng = np.random.default_rng(5)
+    for bits in (8, 64, 200, 700, 1500):
+        codes = draw_codes(rng, 300, bits, 3, 0.01)
+        index = make_index(codes, bits)
+        index.nearest(codes[:3], 2)
+        index.within(codes[:3], 1, 2, allowed=np.ones(300, bool), budget=1e6)
+    assert len(search.signatures) == 1
+    assert len(probe.signatures) <= 1  # none if it came with `search` from the cache
+
+
 def test_no_queries():
     index = make_index(np.arange(10, dtype=np.uint64)[:, None], 8)
     none = np.empty((0, 1), np.uint64)
@@ -140,7 +168,9 @@ def test_sort_by_digits(seed, size, n_rows):
     rng = np.random.default_rng(seed)
     keys = (rng.integers(0, 300, size) << SHIFT) + rng.integers(0, n_rows, size)
     expected = np.sort(keys)
-    sort_by_digits(keys, np.empty_like(keys), n_rows)
+    first = size // 3
+    expected[:first], expected[first:] = keys[:first], np.sort(keys[first:])
+    sort_by_digits(keys, first, size, np.empty_like(keys), n_rows)
     assert keys.tolist() == expected.tolist()
 
 
