@@ -29,7 +29,7 @@ __all__ = ["AlgorithmChooser", "Decision", "Explanation"]
 _HEAD = 16  # queries that are scanned to learn from
 _FEW = 8  # calls of fewer queries are another kind: their scan waits for memory
 _FORECAST = 2e7, 50.0  # ns of scanning, and more per code, after which a forecast is made; it takes a tenth of that
-_BUILD = 50.0  # ns to put a code into a table
+_BUILD = 35.0  # ns to put a word of a code into a table
 _COMPILE = 4e9  # ns to compile the kernels of tables, where they are not cached
 _BUILD_PAYOFF = 2.0  # tables are built when this many times the time that they would have saved pays for them
 _CALL = 12_000.0  # ns by which a call of the tables takes longer than one of the scan, for any number of queries
@@ -206,7 +206,7 @@ class AlgorithmChooser:
     def _price_of_tables(self) -> float:
         """Return how long it takes to build the tables, in ns, with the compilation of their kernels."""
         segment = self._segment
-        building = _BUILD * len(segment.codes) * n_substrings(segment.bits, segment.n_distinct())
+        building = _BUILD * segment.codes.size * n_substrings(segment.bits, segment.n_distinct())
         return building if is_compiled(search) else building + _COMPILE
 
     def _learn_from(self, shorter: AlgorithmChooser) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NearestRequest", "RadiusRequest", "SearchEngine"]
 
+_FOUND = 40.0  # ns for which a scan is busy with each code that it finds within a radius
 _MAX_TAIL = 0.05  # of the codes: when more have been appended the tables are dropped
 
 
@@ -142,7 +143,7 @@ class RadiusRequest(SearchRequest):
             distances, rows = np.empty(len(left_rows), np.int32), np.empty(len(left_rows), np.int64)
             for array, scan_part, probe_part in zip((distances, rows), scanned, probed, strict=True):
                 array[left_rows], array[~left_rows] = scan_part, probe_part
-            spent[left] += segment.scan_ns
+            spent[left] += 2 * segment.scan_ns + _FOUND * counts[left]  # codes are counted first, then written
         return (counts, distances, rows), spent
 
     def reach(self, answer: Answer) -> tuple[NDArray[Any], float]:

@@ -84,7 +84,8 @@ def search(
     radius : int
         Largest distance.
     budget : float
-        Largest cost of a query, in ns as above.
+        Largest cost of a query, in ns as above; that of codes found within a radius does not count, because a scan has
+        it, too.
     allowed : ndarray of bool of shape (n_rows,) or (0,)
         Mask of the rows that may be found; empty for all.
     n_rows : int
@@ -110,7 +111,7 @@ def search(
     """
     n_words, n_tables = codes.shape[1], len(radii)
     while q < len(queries):
-        count, limit, complete, cost = total, radius, np.int64(-1), QUERY
+        count, limit, complete, cost, free = total, radius, np.int64(-1), QUERY, 0.0
         for distance in range(len(histogram)):
             histogram[distance] = 0
         for t in range(n_tables):
@@ -124,7 +125,7 @@ def search(
             for t in range(1, n_tables):
                 if prices[t] < prices[table]:
                     table = np.int64(t)
-            if cost + prices[table] > budget:
+            if cost + prices[table] > budget + free:
                 break
             step, length = radii[table] + 1, starts[table + 1] - starts[table]
             totals[0] = totals[1] = totals[2] = 0
@@ -163,6 +164,8 @@ def search(
             complete += 1  # the distance up to which all codes have been met
             price = LOOKUP * lookups + OPEN * totals[0] + MEMBER * n_words * totals[1]
             cost += price + HIT * totals[2]
+            if k == 0:
+                free += HIT * totals[2]
             # The next step looks up (length - step) / (step + 1) times as many buckets, presumably as crowded as these.
             prices[table] = np.inf if step == length else price * (length - step) / (step + 1)
         if count < 0:

@@ -155,6 +155,19 @@ def test_auto_leaves_tables_that_are_slower(eager):
     assert engine.last_search["algorithm"] == "mih"
 
 
+def test_auto_leaves_tables_where_many_codes_are_found(eager, monkeypatch):
+    """A scan that follows a search in tables costs more the more codes are found, which is no slow call by chance."""
+    codes = np.random.default_rng(12).integers(0, 2**64, (50_000, 1), dtype=np.uint64)
+    engine = SearchEngine(codes, 64)
+    engine._state[0].build()
+    ns = {"scan": 1_000_000, "probe": 1_200_000}
+    monkeypatch.setattr(_chooser, "_timed", lambda way, *args: (way(*args[:2]), ns[way.__name__] * len(args[1])))
+    queries = codes[:40] ^ np.uint64(0x1111111111111111)
+    for _ in range(5):
+        assert engine.search(queries, RadiusRequest(30))[0].min() > 10_000
+    assert engine.last_search["algorithm"] == "brute"
+
+
 def test_auto_builds_no_tables_for_few_queries():
     rng = np.random.default_rng(6)
     codes = draw_codes(rng, 200_000, 64, 1000, 0.02)
