@@ -121,19 +121,22 @@ def append_members(typingctx, address, found, codes, first, n, patterns, q, limi
 
 
 @intrinsic
-def prefetch(typingctx, codes, row):
-    """Ask for the cache line in which a row begins."""
+def prefetch(typingctx, array, row):
+    """Ask for the cache line in which a row of an array begins, of one or two dimensions."""
 
     def codegen(context, builder, signature, args):
-        (codes,) = _arrays(context, builder, signature, args, 0)
-        pointer = builder.gep(codes.data, [builder.mul(args[1], builder.extract_value(codes.shape, 1))])
+        (array,) = _arrays(context, builder, signature, args, 0)
+        first = args[1]
+        if signature.args[0].ndim == 2:
+            first = builder.mul(first, builder.extract_value(array.shape, 1))
+        pointer = builder.bitcast(builder.gep(array.data, [first]), WORD.as_pointer())  # one declaration for all types
         number = ir.IntType(32)
         function_type = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
         function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
         builder.call(function, (pointer, number(0), number(3), number(1)))
         return context.get_dummy_value()
 
-    return types.none(codes, types.intp), codegen
+    return types.none(array, types.intp), codegen
 
 
 @intrinsic

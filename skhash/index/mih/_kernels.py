@@ -14,7 +14,7 @@ lengths, because codes are compared by the machine code at an address.
 
 import numpy as np
 
-from skhash.bitops import kernel
+from skhash.bitops import kernel, prefetch
 from skhash.index.mih._probe import probe
 from skhash.index.mih._tables import substring
 from skhash.index.scan._candidates import ROW, SHIFT, sort_by_digits
@@ -95,7 +95,7 @@ def search(
         queries, each in order.
     hits, buckets, keys, radii, prices, histogram, totals : ndarray
         Scratch: the hits of a block, (2, BUCKETS) bounds of buckets, the substring, the radius and the price of the
-        next step of each table, the candidates at each distance, three sums.
+        next step of each table, the candidates at each distance, four sums.
     distances, rows : ndarray of int32 and of int64 of shape (n_queries, k)
         Filled with the k nearest of the completed queries, ordered by (distance, row).
     counts : ndarray of int64 of shape (n_queries,)
@@ -111,12 +111,16 @@ def search(
     """
     n_words, n_tables = codes.shape[1], len(radii)
     while q < len(queries):
+        totals[3] = 0
         count, limit, complete, cost, free = total, radius, np.int64(-1), QUERY, 0.0
         for distance in range(len(histogram)):
             histogram[distance] = 0
         for t in range(n_tables):
-            keys[t] = substring(queries, q, starts[t], starts[t + 1] - starts[t])
+            length = starts[t + 1] - starts[t]
+            prefetch(offsets, bases[t] + substring(queries, min(q + 1, len(queries) - 1), starts[t], length))
+            keys[t] = substring(queries, q, starts[t], length)
             bucket = bases[t] + keys[t]
+            prefetch(codes, t * (len(members) // n_tables) + np.int64(offsets[bucket]))
             radii[t] = -1
             n_met = np.int64(offsets[bucket + 1]) - np.int64(offsets[bucket])
             prices[t] = LOOKUP + OPEN + MEMBER * n_words * n_met

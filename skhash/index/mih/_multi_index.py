@@ -195,7 +195,7 @@ class MultiIndex:
         scratch = (
             *(np.empty(BLOCK + LANES, np.int64), np.empty((2, BUCKETS + 1), np.int64)),
             *(np.empty(n_tables, np.int64), np.empty(n_tables, np.int64), np.empty(n_tables)),
-            *(np.empty(64 * queries.shape[1] + 1, np.int64), np.empty(3, np.int64)),
+            *(np.empty(64 * queries.shape[1] + 1, np.int64), np.empty(4, np.int64)),
         )
         code, patterns = member_code(queries.shape[1]), make_patterns(queries)
         request = k, radius, float(budget), _mask(allowed), self._n_rows

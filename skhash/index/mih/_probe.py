@@ -9,7 +9,8 @@ from skhash.index.scan._candidates import ROW, SHIFT, kth_distance, sort_by_digi
 __all__ = ["BLOCK", "BUCKETS", "probe"]
 
 BLOCK = 256  # members of a bucket that are compared at once
-_FIRST_BLOCK = 16
+_FIRST_BLOCK = 16  # members
+_LINES = 8  # of the cache, of each bucket, that are asked for ahead
 BUCKETS = 64  # that are looked up before the first of them is opened
 
 
@@ -58,6 +59,7 @@ def probe(
     length = starts[table + 1] - starts[table]
     offset = table * (len(members) // len(radii))
     mask = (np.int64(1) << step) - 1
+    per_line = max(1, 8 // codes.shape[1])  # codes
     last_mask, more = mask << (length - step), True
     while more:
         # Memory answers many requests in the time of one, if none depends on another.
@@ -72,14 +74,19 @@ def probe(
                 break
             mask = _next_mask(mask)
         for i in range(n_open):
-            prefetch(codes, buckets[0, i])
+            end = min(buckets[1, i], buckets[0, i] + _LINES * per_line)
+            for row in range(buckets[0, i], end, per_line):
+                prefetch(codes, row)
         totals[0] += n_open
         for i in range(n_open):
             totals[1] += buckets[1, i] - buckets[0, i]
             first, end = buckets[0, i], buckets[1, i]
             while first < end:
-                # Before k codes are known every code is a hit, and few of them at a time lower the limit sooner.
-                n = min(BLOCK if count - begin >= k else _FIRST_BLOCK, end - first)
+                # The first codes lower the limit most, so that small blocks of them keep fewer of the others.
+                n = min(BLOCK, end - first)
+                if k:
+                    n = min(n, _FIRST_BLOCK + totals[3])
+                    totals[3] += n
                 n_hits = append_members(code, hits, codes, first, n, patterns, q, np.uint64(limit + 1), SHIFT)
                 totals[2] += n_hits
                 first += n
