@@ -184,6 +184,8 @@ class AlgorithmChooser:
         head, n_head = None, 0
         if self._needs_a_scan(costs, len(queries), tables_exist):
             n_head = min(len(queries), 4 * _HEAD if tables_exist else _HEAD)
+            if costs.n_timed == 0:  # what is timed next must not include compilation
+                request.scan(self._segment, queries[:n_head])
             head = self._scan(request, queries[:n_head], costs)
             if not tables_exist:
                 self._forecast(request, queries[:n_head], head, costs)

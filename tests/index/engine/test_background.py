@@ -184,6 +184,24 @@ def test_compilation_counts_in_the_decision(monkeypatch):
     assert engine.memory_usage()["tables"] > 0
 
 
+def test_the_first_scan_is_not_taken_for_a_slow_one(monkeypatch):
+    """It may include compilation: that of a large first call, from which the costs of scans are learned at once."""
+    monkeypatch.setattr(_chooser, "_FORECAST", (0, 0))
+    codes = np.random.default_rng(0).integers(0, 2**64, (50_000, 2), dtype=np.uint64)
+    engine, calls = SearchEngine(codes, 128), []
+
+    def scan(request, segment, queries, bound=None):
+        answer = _scan.nearest(segment.codes, queries, request.k)
+        calls.append(len(queries))
+        return answer
+
+    monkeypatch.setattr(_chooser, "_timed", lambda way, *args: (way(*args[:2]), 1 if len(calls) > 1 else 10**10))
+    monkeypatch.setattr(NearestRequest, "scan", scan)
+    engine.search(codes[:100], NearestRequest(10))
+    assert calls == [16, 16, 84]
+    assert not engine._state[0].is_building
+
+
 @pytest.mark.parametrize("kind", ["near", "equal"])
 def test_no_search_compiles(kind, tmp_path):
     body = """
