@@ -223,8 +223,7 @@ def as_packed(
         return _check_padding(_bytes_to_words(_reorder(array, bitorder)), int(bits), bitorder), int(bits)
     if bits is not None and width != bits:
         packed_too = f", or {-(-int(bits) // 8)} as packed bytes" if array.dtype == np.uint8 else ""
-        fits = width == -(-int(bits) // (8 * array.itemsize))
-        hint = _hint_for_integers(array.dtype) if fits else ""
+        hint = explain_width(array, int(bits))
         raise ValueError(f"codes have {width} columns, but bits={bits} needs {bits} columns{packed_too}.{hint}")
     return _pack_bits(_as_bits(array)), width
 
@@ -473,6 +472,8 @@ def _as_array(codes: Any) -> NDArray[Any]:
 def explain_form(codes: NDArray[Any]) -> None:
     """Raise ValueError for the forms that must be converted, with the call that converts them."""
     kind = codes.dtype.kind
+    if codes.ndim == 2 and kind in "biuf":
+        return  # the form of most codes, at once: the text of a dtype takes longer than a short search
     if codes.size and kind == "O":
         kinds = {type(item) for item in codes.ravel()}
         for base, its_kind in ((str, "U"), (bytes, "S"), (Integral, "i")):
@@ -499,6 +500,11 @@ def explain_form(codes: NDArray[Any]) -> None:
             f"Expected 2D array of codes, got {codes.ndim}D array of shape {codes.shape} instead. Reshape the bits of "
             "each code with codes.reshape(len(codes), -1)."
         )
+
+
+def explain_width(codes: NDArray[Any], bits: int) -> str:
+    """Return the sentence that an error about the width of packed codes of another type needs, else nothing."""
+    return _hint_for_integers(codes.dtype) if codes.shape[1] == -(-bits // (8 * codes.itemsize)) else ""
 
 
 def _hint_for_integers(dtype: np.dtype[Any]) -> str:
@@ -578,7 +584,7 @@ def _check_padding(packed: NDArray[np.uint64], bits: int, bitorder: BitOrder | N
     if spare and packed.size and bool((packed[:, -1] >> np.uint64(spare)).any()):
         order = ""
         if bitorder == "little":
-            order = '; bytes from np.packbits need bitorder="big", in skhash.codes.as_packed or HammingIndex'
+            order = '; bytes from np.packbits need bitorder="big"'
         raise ValueError(
             f"Packed codes have bits set beyond bits={bits}; pass the code length they were packed with{order}."
         )

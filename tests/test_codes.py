@@ -148,7 +148,7 @@ def test_errors_of_orders_and_integers():
     ):
         with pytest.raises(ValueError, match="bitorder"):
             call()
-    with pytest.raises(ValueError, match=r'packed with; bytes from np\.packbits need bitorder="big", in skhash'):
+    with pytest.raises(ValueError, match=r'packed with; bytes from np\.packbits need bitorder="big"\.$'):
         as_packed(BIG | 1, 100)
     with pytest.raises(TypeError, match="strings must be a list of str, got an element of type int"):
         from_hex([5], 8)

@@ -10,6 +10,7 @@ from ._blocks import filter_tile as filter_tile
 from ._blocks import mask_bits as mask_bits
 from ._blocks import prefetch as prefetch
 from ._blocks import rows_view as rows_view
+from ._checksum import crc32 as crc32
 from ._compile import is_compiled as is_compiled
 from ._compile import kernel as kernel
 from ._distance_counter import DistanceCounter as DistanceCounter
@@ -24,6 +25,7 @@ from ._lanes import splat as splat
 from ._lanes import store as store
 from ._lanes import trailing_zeros as trailing_zeros
 from ._lanes import view as view
+from ._packing import pack_plain as pack_plain
 from ._running_counts import tabulate_values as tabulate_values
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "append_members",
     "below",
     "block_code",
+    "crc32",
     "fill_tile",
     "filter_rows",
     "filter_tile",
@@ -45,6 +48,7 @@ __all__ = [
     "load",
     "mask_bits",
     "member_code",
+    "pack_plain",
     "popcount",
     "prefetch",
     "rows_view",

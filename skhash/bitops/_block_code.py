@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from numba.core import cgutils
 
 from skhash.bitops._lanes import LANES, VECTOR, WORD, call_intrinsic, emit_smaller, splat_vector, unzip
 
-__all__ = ["BLOCK", "BlockCode", "block_code", "member_code"]
+__all__ = ["BLOCK", "BlockCode", "block_code", "compile_code", "member_code"]
 
 BLOCK: int = 64  # codes: one bit of a word each
 _UNROLLED = (1, 2, 4, 8)  # words of a code
@@ -136,7 +136,7 @@ def _any_below(builder: ir.IRBuilder, nearest: Any, limit: Any) -> Any:
     return builder.icmp_unsigned("!=", bits, ir.IntType(LANES)(0))
 
 
-def _filter_rows(b: ir.IRBuilder, width: int, *args: Any) -> None:
+def _filter_rows(b: ir.IRBuilder, *args: Any, width: int) -> None:
     """Generate the function behind `filter_rows`."""
     codes, n_words, n_blocks, pattern, limit, found, label = args
     count, limits = _variable(b, WORD(0)), splat_vector(b, VECTOR, limit)
@@ -156,7 +156,7 @@ def _filter_rows(b: ir.IRBuilder, width: int, *args: Any) -> None:
     b.ret(b.load(count))
 
 
-def _filter_tile(b: ir.IRBuilder, width: int, *args: Any) -> None:
+def _filter_tile(b: ir.IRBuilder, *args: Any, width: int) -> None:
     """Generate the function behind `filter_tile`."""
     tile, stride, n_words, n_blocks, patterns, length, limits, found, label, label_step = args
     count = _variable(b, WORD(0))
@@ -203,7 +203,7 @@ def _compress(b: ir.IRBuilder, values: Any, mask: Any, found: Any, count: Any) -
     _add_to(b, count, b.zext(n_hits, WORD))
 
 
-def _append_hits(b: ir.IRBuilder, width: int, *args: Any) -> None:
+def _append_hits(b: ir.IRBuilder, *args: Any, width: int) -> None:
     """Generate the function behind `append_hits`."""
     found, codes, n_words, pattern, limit, allowed, row, shift = args
     count, limits = _variable(b, WORD(0)), splat_vector(b, VECTOR, limit)
@@ -212,7 +212,7 @@ def _append_hits(b: ir.IRBuilder, width: int, *args: Any) -> None:
     def append(j: Any) -> None:
         distances = _row_distances(b, b.gep(codes, [b.mul(step, j)]), n_words, pattern, width)
         below = b.icmp_unsigned("<", distances, limits)
-        bits = b.trunc(b.lshr(allowed, b.mul(j, WORD(LANES))), ir.IntType(LANES))
+        bits: Any = b.trunc(b.lshr(allowed, b.mul(j, WORD(LANES))), ir.IntType(LANES))
         mask = b.and_(below, b.bitcast(bits, below.type))
         rows = b.add(splat_vector(b, VECTOR, b.add(row, b.mul(j, WORD(LANES)))), _INDEX)
         _compress(b, b.or_(b.shl(distances, shifts), rows), mask, found, count)
@@ -221,7 +221,7 @@ def _append_hits(b: ir.IRBuilder, width: int, *args: Any) -> None:
     b.ret(b.load(count))
 
 
-def _append_members(b: ir.IRBuilder, width: int, *args: Any) -> None:
+def _append_members(b: ir.IRBuilder, *args: Any, width: int) -> None:
     """Generate the function behind `append_members`."""
     found, codes, n, n_words, pattern, limit, row, shift = args
     count, limits, shifts = _variable(b, WORD(0)), splat_vector(b, VECTOR, limit), splat_vector(b, VECTOR, shift)
@@ -251,7 +251,7 @@ def _append_members(b: ir.IRBuilder, width: int, *args: Any) -> None:
     b.ret(b.load(count))
 
 
-def _fill_tile(b: ir.IRBuilder, width: int, *args: Any) -> None:
+def _fill_tile(b: ir.IRBuilder, *args: Any, width: int) -> None:
     """Generate the function behind `fill_tile`."""
     tile, stride, codes, n_words, n_groups = args
     with cgutils.for_range(b, n_groups) as loop:
@@ -303,60 +303,90 @@ _FUNCTIONS: dict[str, tuple[Callable[..., None], tuple[ir.Type, ...]]] = {
 }
 
 
-@cache
-def _engine() -> tuple[binding.TargetMachine, binding.ExecutionEngine]:
-    """Return the compiler for this machine, and the engine that keeps its code as long as the process lives."""
-    with suppress(RuntimeError):  # newer versions of llvmlite initialize themselves and refuse the call
-        binding.initialize()
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
+class _Compiler:
+    """Compiles functions for a processor; their code is kept as long as the process lives."""
 
-    def machine() -> binding.TargetMachine:
-        features = binding.get_host_cpu_features().flatten()
+    def __init__(self, cpu: str) -> None:
+        with suppress(RuntimeError):  # newer versions of llvmlite initialize themselves and refuse the call
+            binding.initialize()
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        self._cpu = cpu
+        self._machine = self._make_machine()
+        self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), self._make_machine())
+        self._addresses: dict[tuple[str, int], int] = {}
+        self._lock = Lock()
+
+    def address(self, name: str, width: int) -> int:
+        """Return the address of a function, which is compiled at its first use."""
+        with self._lock:
+            if (name, width) not in self._addresses:
+                generate, argument_types = _FUNCTIONS[name]
+                symbol = f"{name}_{width % 256}"
+                self._addresses[name, width] = self._compile(symbol, argument_types, partial(generate, width=width))
+            return self._addresses[name, width]
+
+    def compile(self, symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None]) -> int:
+        """Compile a function, see `compile_code`."""
+        with self._lock:
+            return self._compile(symbol, argument_types, generate)
+
+    def _make_machine(self) -> binding.TargetMachine:
+        features = "" if self._cpu else binding.get_host_cpu_features().flatten()
         target = binding.Target.from_default_triple()
-        return target.create_target_machine(cpu=binding.get_host_cpu_name(), features=features, opt=3, jit=True)
+        cpu = self._cpu or binding.get_host_cpu_name()
+        return target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
 
-    return machine(), binding.create_mcjit_compiler(binding.parse_assembly(""), machine())
+    def _compile(self, symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None]) -> int:
+        module = ir.Module(symbol)
+        function = ir.Function(module, ir.FunctionType(WORD, argument_types), symbol)
+        generate(ir.IRBuilder(function.append_basic_block()), *function.args)
+        compiled = binding.parse_assembly(str(module))
+        compiled.verify()
+        passes = binding.create_pass_builder(self._machine, binding.create_pipeline_tuning_options(3))
+        passes.getModulePassManager().run(compiled, passes)
+        self._engine.add_module(compiled)
+        self._engine.finalize_object()
+        return self._engine.get_function_address(symbol)
 
 
-_lock = Lock()
-_addresses: dict[tuple[str, int], int] = {}
+_compiler = cache(_Compiler)
 
 
-def _address(name: str, width: int) -> int:
-    """Return the address of a function, which is compiled at its first use."""
-    with _lock:
-        if (name, width) not in _addresses:
-            _addresses[name, width] = _compile(name, width)
-        return _addresses[name, width]
+def compile_code(symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None]) -> int:
+    """Compile a function of LLVM that returns a word; return its address.
 
+    Parameters
+    ----------
+    symbol : str
+        Name of the function, used once in the process.
+    argument_types : sequence of ir.Type
+        Types of the arguments.
+    generate : callable
+        Generates the function from a builder and the arguments.
 
-def _compile(name: str, width: int) -> int:
-    """Compile a function."""
-    generate, argument_types = _FUNCTIONS[name]
-    symbol = f"{name}_{width % 256}"
-    module = ir.Module(symbol)
-    function = ir.Function(module, ir.FunctionType(WORD, argument_types), symbol)
-    generate(ir.IRBuilder(function.append_basic_block()), width, *function.args)
-    machine, engine = _engine()
-    compiled = binding.parse_assembly(str(module))
-    compiled.verify()
-    passes = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(3))
-    passes.getModulePassManager().run(compiled, passes)
-    engine.add_module(compiled)
-    engine.finalize_object()
-    return engine.get_function_address(symbol)
+    Returns
+    -------
+    address : int
+        Address of the machine code, which is kept as long as the process lives.
+    """
+    return _compiler("").compile(symbol, argument_types, generate)
 
 
 @cache
-def block_code(n_words: int, tiles: bool) -> BlockCode:
-    """Return the functions for codes of `n_words` words, with those for tiles if `tiles`."""
+def block_code(n_words: int, tiles: bool, cpu: str = "") -> BlockCode:
+    """Return the functions for codes of `n_words` words, with those for tiles if `tiles`.
+
+    `cpu` is a processor as LLVM names it, such as "haswell"; "" is this machine.
+    """
     width = n_words if n_words in _UNROLLED else _SHORT if n_words <= _MOST_SHORT else _LONG
     names = BlockCode._fields if tiles else BlockCode._fields[:2]
-    return BlockCode(*(_address(name, width) for name in names))
+    return BlockCode(*(_compiler(cpu).address(name, width) for name in names))
 
 
 @cache
 def member_code(n_words: int) -> int:
     """Return the address of the function behind `append_members` for codes of `n_words` words."""
-    return _address("append_members", n_words if n_words <= _MOST_GROUPED and n_words in _UNROLLED else _LONG)
+    return _compiler("").address(
+        "append_members", n_words if n_words <= _MOST_GROUPED and n_words in _UNROLLED else _LONG
+    )

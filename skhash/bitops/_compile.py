@@ -71,8 +71,8 @@ def _refuse(function: Callable[P, R]) -> Callable[P, R]:
 class TolerantCache:
     """numba's cache of one kernel, whose failures only cost the time to compile.
 
-    numba lets every error of the cache through, so that a full disk or a damaged file would stop a search whose machine
-    code is compiled already.
+    Unless warnings are errors. numba lets every error of the cache through, so that a full disk or a damaged file would
+    stop a search whose machine code is compiled already.
 
     Parameters
     ----------
@@ -91,10 +91,10 @@ class TolerantCache:
         try:
             return self._cache.load_overload(sig, target_context)
         except Exception as error:  # damaged bytes raise almost anything: of pickle, of LLVM, of the classes they name
-            _warn_once(self._cache.cache_path, error)
             if not isinstance(error, OSError):
                 with suppress(Exception):
                     self._cache.flush()  # forget the damaged files, so that the next process finds new ones
+            _warn_once(self._cache.cache_path, error)
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:

@@ -14,7 +14,7 @@ from skhash.codes import binarize
 from skhash.inputs import DatasetSamples, Samples, read_images
 from skhash.metrics import mean_average_precision
 from skhash.nn import encode
-from skhash.utils import Labels, are_labels, read_labels, unwrap
+from skhash.utils import Labels, are_labels, read_color, read_labels, unwrap, unwrap_features
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -33,7 +33,7 @@ def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> Samples:
     background = hasher.background if reset else hasher._made_with["background"]
     images = read_images(X, shape, size=hasher.image_size, background=background)
     own = getattr(images, "background", background)
-    if own != background:
+    if own != background and read_color(own) != read_color(background):
         raise ValueError(f"X has background={own!r}, but the hasher has background={background!r}.")
     if images is None:
         return Samples(_read_features(hasher, X, reset=reset))
@@ -54,7 +54,7 @@ def _read_features(hasher: DeepHasher, X: Any, *, reset: bool) -> NDArray[Any]:
             f"X is not an image input: got {type(X).__name__} of shape {np.shape(X)}, expected images of shape "
             f"{hasher.input_shape_}. Pass a single image as a list or array of one image."
         )
-    return cast("NDArray[Any]", validate_data(hasher, X, dtype=[np.float64, np.float32], reset=reset))
+    return cast("NDArray[Any]", validate_data(hasher, unwrap_features(X), dtype=[np.float64, np.float32], reset=reset))
 
 
 def read_training_data(

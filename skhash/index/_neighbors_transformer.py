@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from skhash.index.hamming._hamming_index import HammingIndex
-from skhash.index.hamming._state import read_codes
+from skhash.index.hamming._reading import read_codes
 from skhash.utils import Interval, StrOptions, fit_context
 
 if TYPE_CHECKING:

@@ -191,7 +191,7 @@ class ShardedHammingIndex:
             raise ValueError(
                 f"Expected n_neighbors <= n_samples_fit, but n_neighbors = {k}, "
                 f"n_samples_fit = {self.n_samples_fit_}, n_samples = {len(queries)}. "
-                'kneighbors(..., missing="pad") returns those that there are.'
+                'missing="pad" returns those that there are.'
             )
         if n_found == 0:
             shape, ids_type = (len(queries), k), self._indexes[0].ids_.dtype
@@ -200,8 +200,11 @@ class ShardedHammingIndex:
         found = self._search(queries, k=n_found)
         distances, ids = found.distances.reshape(-1, n_found), found.ids.reshape(-1, n_found)
         if n_found < k:
-            lacking = ((0, 0), (0, k - n_found))
-            distances, ids = (np.pad(array, lacking, constant_values=-1) for array in (distances, ids))
+            fills = np.int32(-1), -1 if ids.dtype == object else np.int64(-1)
+            distances, ids = (
+                np.concatenate([array, np.full((len(queries), k - n_found), fill, array.dtype)], axis=1)
+                for array, fill in zip((distances, ids), fills, strict=True)
+            )
         return (distances, ids) if return_distance else ids
 
     @overload

@@ -68,3 +68,5 @@ def warm_up(bits: int = 64, *, algorithm: Literal["auto", "brute", "mih"] = "aut
     if metrics:
         for ties in ("stable", "expected"):
             index.score(words[:8], rows[:8], ties=ties)
+        tags = np.eye(16, dtype=np.uint8)[rows % 16]
+        HammingIndex(bits=bits, algorithm="brute", n_jobs=1).fit(words, tags).score(words[:8], tags[:8])

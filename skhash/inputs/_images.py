@@ -18,7 +18,7 @@ from sklearn.utils import check_array
 
 from skhash.inputs._decoding import channels_are_last
 from skhash.inputs._samples import DatasetSamples, ImageFiles, Samples
-from skhash.utils import check_option, is_pil, measure_image, read_color, read_pixels, to_numpy
+from skhash.utils import check_option, is_array_like, is_pil, measure_image, read_color, read_pixels, to_numpy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,7 @@ def read_images(
     ValueError
         If the samples do not have a valid shape, or a different one from `shape`, or if pixels are out of range.
     TypeError
-        If `X` is a single path, an IterableDataset or a DataLoader, or pixels are not real numbers.
+        If `X` is a single path, an IterableDataset, a DataLoader or not array-like, or pixels are not real numbers.
     """
     _refuse_other_types(X)
     check_option("mode", mode, ("RGB", "L"))
@@ -98,8 +98,12 @@ def read_images(
         samples = Samples(_read_image_array(X, background, is_tensor=hasattr(X, "detach")))
     elif isinstance(X, (list, tuple)) and X and getattr(X[0], "ndim", 0) > 1:
         samples = Samples(_read_image_array(_stack(X), background, is_tensor=hasattr(X[0], "detach")))
-    else:
+    elif is_array_like(X):
         return None
+    else:
+        raise TypeError(
+            f"X has type {type(X).__name__}; expected features of shape (n, n_features), or images of shape {_SHAPES}."
+        )
     if shape is not None and tuple(samples.sample_shape) != tuple(shape):
         raise ValueError(f"X has samples of shape {tuple(samples.sample_shape)}, but {tuple(shape)} was seen in fit.")
     return samples
@@ -156,6 +160,8 @@ def _read_files(X: Any) -> list[Any] | None:
             X = np.asarray(X.to_numpy())
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "OU":
         X = X[:, 0]
+    if isinstance(X, np.ndarray) and X.ndim == 0:
+        return None
     if not isinstance(X, (list, tuple, np.ndarray)) or len(X) == 0 or (np.ndim(X[0]) > 0 and not is_pil(X[0])):
         return None
     if not (isinstance(X[0], (str, os.PathLike)) or is_pil(X[0])):

@@ -14,7 +14,7 @@ from skhash.base import BaseHasher
 from skhash.methods._blocks import double_blocks
 from skhash.methods._covariance import RunningCovariance, RunningMean
 from skhash.methods._sample import Sample
-from skhash.utils import are_labels, check_unchanged, fit_context, read_labels, restore_on_error, unwrap
+from skhash.utils import are_labels, check_unchanged, fit_context, read_labels, restore_on_error, unwrap_features
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -200,7 +200,7 @@ class StreamedHasher(BaseHasher):
         return state
 
     def _validate(self, X: Any, reset: bool = False) -> NDArray[Any]:
-        X = unwrap(X, "X")
+        X = unwrap_features(X)
         if getattr(X, "ndim", 2) > 2:
             raise ValueError(
                 f"{type(self).__name__} takes features of shape (n_samples, n_features), got X of shape "

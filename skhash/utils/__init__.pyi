@@ -4,6 +4,8 @@ from ._available import available_if as available_if
 from ._changes import check_unchanged as check_unchanged
 from ._discovery import all_estimators as all_estimators
 from ._discovery import all_hashers as all_hashers
+from ._features import is_array_like as is_array_like
+from ._features import unwrap_features as unwrap_features
 from ._files import atomic_replace as atomic_replace
 from ._files import sync_folder as sync_folder
 from ._labels import Labels as Labels
@@ -53,6 +55,7 @@ __all__ = [
     "fit_context",
     "import_optional",
     "inherit_parameters",
+    "is_array_like",
     "is_mapped",
     "is_pil",
     "local_random_state",
@@ -68,6 +71,7 @@ __all__ = [
     "sync_folder",
     "to_numpy",
     "unwrap",
+    "unwrap_features",
     "validate_params",
     "working_memory",
 ]

@@ -24,10 +24,12 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     Returns
     -------
     view : ndarray
-        The same memory as a plain, read-only `numpy.ndarray`.
+        The same memory as a plain, read-only `numpy.ndarray`; the array itself if it is one.
     """
+    if type(array) is np.ndarray and not array.flags.writeable:
+        return array
     view = array.view(np.ndarray)
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 

@@ -101,7 +101,7 @@ def are_labels(y: ArrayLike | None) -> bool:
     if y is None:
         return False
     values = _read_values(y, "y")
-    kind = _label_type(values, "y")
+    kind = type_of_target(values, input_name="y")
     return kind in _LABEL_TYPES and (kind != "multilabel-indicator" or _to_multi_hot(values) is not None)
 
 
@@ -139,7 +139,7 @@ def read_labels(
         types, or is a matrix with other values.
     """
     y = _read_values(y, name)
-    kind = _label_type(y, name)
+    kind = type_of_target(y, input_name=name)
     if kind not in _LABEL_TYPES:
         raise _unknown_type(name, repr(kind))
     if n_samples is not None and len(y) != n_samples:
@@ -220,10 +220,3 @@ def _to_multi_hot(matrix: NDArray[Any]) -> NDArray[np.uint8] | None:
     if not (np.isin(matrix, (0, 1)).all() or np.isin(matrix, (-1, 1)).all()):
         return None
     return (matrix == 1).astype(np.uint8)
-
-
-def _label_type(y: Any, name: str) -> str:
-    with warnings.catch_warnings():
-        # Retrieval data often has few images per class. scikit-learn warns that this looks like regression.
-        warnings.filterwarnings("ignore", message="The number of unique classes is greater", category=UserWarning)
-        return type_of_target(y, input_name=name)

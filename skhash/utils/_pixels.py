@@ -145,6 +145,7 @@ def read_pixels(images: NDArray[Any], background: Color = "white", *, name: str 
     if kind == "b":
         images = images * np.uint8(255)
     elif images.dtype.kind == "u" and images.dtype.itemsize == 2:
+        _warn_if_narrow(name, high)
         images = (images >> 8).astype(np.uint8)
     elif low < 0 or high > 255:
         raise ValueError(
@@ -202,18 +203,17 @@ def _opened(item: Any, name: str | None) -> Iterator[tuple[Any, str]]:
     if name is None:
         name = f"X: a PIL image of mode {item.mode!r}" if is_pil(item) else f"X: {str(item)!r}"
     try:
-        with warnings.catch_warnings():
-            # As an error, Pillow's warning about a very large image can name the file.
-            warnings.simplefilter("error", image_module.DecompressionBombWarning)
-            if is_pil(item):
-                yield item, name
-            else:
-                with image_module.open(item) as image:
-                    yield image, name
+        if is_pil(item):
+            yield item, name
+        else:
+            # Pillow warns of large images without naming the file, and a filter of warnings is not for threads alone.
+            with image_module.open(item) as image:
+                most = image_module.MAX_IMAGE_PIXELS
+                if most is not None and image.width * image.height > most:
+                    raise image_module.DecompressionBombError(f"{image.width} x {image.height} pixels")
+                yield image, name
     except image_module.UnidentifiedImageError as error:
         raise ValueError(f"{name} is not an image file that Pillow can read.") from error
-    except FileNotFoundError:
-        raise
     except IsADirectoryError as error:
         raise ValueError(f"{name} is a folder; expected an image file.") from error
     except (image_module.DecompressionBombError, image_module.DecompressionBombWarning) as error:
@@ -221,6 +221,8 @@ def _opened(item: Any, name: str | None) -> Iterator[tuple[Any, str]]:
             f"{name} is larger than Pillow's limit ({error}). If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS."
         ) from error
     except (OSError, SyntaxError, struct.error) as error:
+        if getattr(error, "errno", None) is not None:  # of the system, not of the decoder
+            raise
         raise ValueError(f"{name} is damaged: {error}.") from error
 
 
@@ -249,6 +251,17 @@ def _decode(image: Any, name: str, background: tuple[int, int, int]) -> Image:
         raise ValueError(f"{name} cannot be converted to RGB: {error}.") from error
 
 
+def _warn_if_narrow(name: str, high: Any) -> None:
+    """Warn of 16-bit pixels that may be 8-bit ones."""
+    if 0 < high < 256:
+        warnings.warn(
+            f"{name} has pixels of 16 bits of which none is more than {high}: on the scale "
+            "of 0 to 65,535 they are black. Convert pixels from 0 to 255 to uint8, or to mode 'L'.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
 def _read_wide(image: Any, name: str) -> NDArray[np.uint8]:
     """Return gray values of more than 8 bits as red, green, blue and alpha of 8 bits."""
     values = np.asarray(image)
@@ -256,6 +269,7 @@ def _read_wide(image: Any, name: str) -> NDArray[np.uint8]:
         raise ValueError(
             f"{name} has gray values from {values.min()} to {values.max()}; expected integers from 0 to 65535."
         )
+    _warn_if_narrow(name, values.max())
     gray = (values >> 8).astype(np.uint8)
     alpha = np.where(values == image.info.get("transparency"), 0, 255).astype(np.uint8)
     return np.stack([gray, gray, gray, alpha], axis=-1)

@@ -283,7 +283,7 @@ def test_a_frozen_backbone_stays_as_it_is_with_its_statistics(digits):
         ({"X": np.full((20, 4), np.inf)}, "contains infinity"),
         ({"X": np.zeros((0, 4)), "y": []}, r"0 sample\(s\)"),
         ({"X": np.zeros((1, 4)), "y": [0]}, "needs at least 2 training samples, got n_samples=1"),
-        ({"X": np.zeros(20)}, "Expected 2D array, got 1D array"),
+        ({"X": np.zeros(20)}, r"X has shape \(20,\); expected features of shape"),
         ({"X": np.zeros((20, 5, 5, 7))}, r"X has shape \(20, 5, 5, 7\); expected images of shape"),
         ({"y": np.zeros(20)}, "needs at least 2 classes, got 1 class: "),
         ({"y": np.arange(19) % 2}, "X has 20, y has 19"),

@@ -70,6 +70,8 @@ def test_files_and_pil_images_are_color_whatever_the_first_one_is(tmp_path):
     color = image_module.fromarray(PIXELS[1])
     for mode in ("1", "L", "I", "F"):
         gray = image_module.fromarray(PIXELS[0]).convert("L").convert(mode)
+        if mode == "I":  # from 0 to 65,535
+            gray = image_module.fromarray(np.asarray(gray) * 257)
         for items in ([gray, color], [color, gray]):
             samples = read_images(items)
             assert tuple(samples.sample_shape) == (3, 5, 7)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_BYTES = 2**28  # the largest file, train of CIFAR-100, has 155 MB
+MAX_MEMBERS = 1000
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -34,9 +35,14 @@ def read_tar(path: Path, names: Sequence[str]) -> dict[str, bytes]:
     found = {}
     try:
         with _BoundedReads(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
-            for member in archive:
+            for number, member in enumerate(archive):
+                archive.members.clear()  # `tarfile` keeps them all, and an archive of 1 MB can hold 400,000
+                if number >= MAX_MEMBERS:
+                    raise tarfile.ReadError(f"it has more than {MAX_MEMBERS} members")
                 if member.name in names and member.isfile():
                     found[member.name] = _read_member(archive, member, path)
+    except FileNotFoundError:
+        raise
     except (tarfile.TarError, EOFError, MemoryError, OverflowError, zlib.error, OSError) as error:
         raise ValueError(f"{path} is damaged ({error}); expected a complete .tar.gz archive.") from error
     return found
@@ -67,8 +73,10 @@ def read_npz(path: Path, names: Sequence[str]) -> list[Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [_read_array(archive, archive.getinfo(f"{name}.npy"), path) for name in names]
+    except FileNotFoundError:
+        raise
     except Exception as error:  # a damaged file can raise any exception
-        expected = f"{', '.join(names[:-1])} and {names[-1]}"
+        expected = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
         raise ValueError(f"{path} could not be read ({error}); expected an .npz file with {expected}.") from error
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from skhash.index.collection._growth import append
 from skhash.index.collection._ids import IdLookup, check_integers, check_unique, name_some, read_ids
 from skhash.index.collection._labels import read_more_labels
+from skhash.index.collection._removals import Removals
 from skhash.utils import Labels, is_mapped, read_labels, to_numpy
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Collection"]
 
 _MAX_DEAD_SHARE = 0.25
+_CONVERTED_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Collection:
         Ids of the codes. None means that the id of each code is its row.
     next_id : int, default=None
         Id of the next code, if the collection counts ids itself; they ascend then. None if the user defines them.
-    live_mask : ndarray of bool of shape (n_rows,), default=None
-        Deletion mask: True for rows that are not removed; None means all.
+    removals : Removals, default=None
+        The removed rows; None if there are none.
     n_dead : int, default=0
         Number of removed rows.
     buffers : dict of str to ndarray, default={}
@@ -58,7 +60,7 @@ class Collection:
     labels: Labels | None = None
     ids: NDArray[Any] | None = None
     next_id: int | None = None
-    live_mask: NDArray[np.bool_] | None = None
+    removals: Removals | None = None
     n_dead: int = 0
     buffers: dict[str, NDArray[Any]] = field(default_factory=dict)
     lookup: IdLookup = field(default_factory=IdLookup)
@@ -69,9 +71,9 @@ class Collection:
         labels = None if y is None else read_labels(y, n_samples=len(codes))
         if ids is None:
             return cls(codes, labels, next_id=len(codes))
-        ids = read_ids(ids, len(codes))
-        check_unique(ids)
-        return cls(codes, labels, ids)
+        ids, lookup = read_ids(ids, len(codes)), IdLookup()
+        lookup.check_unique(ids)
+        return cls(codes, labels, ids, lookup=lookup)
 
     def __len__(self) -> int:
         return len(self.codes) - self.n_dead
@@ -84,12 +86,18 @@ class Collection:
         except Exception:  # not an id, so not in the index: `in` never raises, however objects hash and compare
             return False
 
+    @property
+    def live_mask(self) -> NDArray[np.bool_] | None:
+        """Deletion mask of shape (n_rows,): True for rows that are not removed; None means all."""
+        return None if self.removals is None else self.removals.mask(len(self.codes))
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "buffers": {}, "lookup": IdLookup()}  # both can be rebuilt
+        return dict(vars(self.share()))
 
     def share(self) -> Collection:
         """Return a twin over the same memory, to whose rows neither of the two ever writes."""
-        return replace(self, buffers={}, lookup=IdLookup())
+        mask = self.live_mask
+        return self._with(removals=None if mask is None else Removals(mask), buffers={}, lookup=IdLookup())
 
     def add(self, codes: NDArray[np.uint64], y: ArrayLike | None = None, ids: IdsLike | None = None) -> Collection:
         """Append codes, with labels and ids always or never."""
@@ -104,19 +112,16 @@ class Collection:
             fields["ids"], buffers["ids"] = append(known, new_ids, buffers.get("ids"))
         if self.next_id is not None:
             fields["next_id"] = self.next_id + len(codes)
-        if self.live_mask is not None:
-            fields["live_mask"] = np.concatenate([self.live_mask, np.ones(len(codes), bool)])
         fields["codes"], buffers["codes"] = append(self.codes, codes, buffers.get("codes"))
-        return replace(self, **fields)
+        return self._with(**fields)
 
     def remove(self, ids: IdsLike) -> Collection:
         """Mark codes as removed; compact if too many are, but a memory map only by `compact`."""
         rows = self.rows_of(ids, unique=True)
         if not len(rows):
             return self
-        live_mask = np.ones(len(self.codes), bool) if self.live_mask is None else self.live_mask.copy()
-        live_mask[rows] = False
-        left = replace(self, live_mask=live_mask, n_dead=self.n_dead + len(rows))
+        removals = (self.removals or Removals()).with_rows(rows, len(self.codes))
+        left = self._with(removals=removals, n_dead=self.n_dead + len(rows))
         too_many = left.n_dead > _MAX_DEAD_SHARE * len(self.codes)
         return left.compact() if too_many and not is_mapped(self.codes) else left
 
@@ -136,11 +141,11 @@ class Collection:
         own[rows] = codes
         if labels is not None and new is not None:
             labels.codes[rows] = new.codes
-        return replace(self, codes=own, labels=labels, buffers=buffers)
+        return self._with(codes=own, labels=labels, buffers=buffers)
 
     def compact(self) -> Collection:
         """Drop the rows of removed codes."""
-        if self.live_mask is None:
+        if self.removals is None:
             return self
         rows = self.live_rows()
         ids = self.ids_of(rows)
@@ -151,19 +156,21 @@ class Collection:
 
     def live_rows(self) -> NDArray[np.int64]:
         """Return the rows that are not removed."""
-        return np.arange(len(self.codes)) if self.live_mask is None else np.flatnonzero(self.live_mask)
+        mask = self.live_mask
+        return np.arange(len(self.codes)) if mask is None else np.flatnonzero(mask)
 
     def live(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return those of an array's rows that are not removed; without a copy if that is all of them."""
-        return array if self.live_mask is None else array[self.live_mask]
+        mask = self.live_mask
+        return array if mask is None else array[mask]
 
     def select(self, where: IdsLike | None) -> NDArray[np.bool_] | None:
         """Return the mask of rows that a search may find, None for all; `where` as in `HammingIndex.kneighbors`."""
         if where is None:
             return self.live_mask
-        allowed = np.zeros(len(self.codes), bool)
         plain: Any = _plain_where(where)
         if not _is_mask(plain):
+            allowed = np.zeros(len(self.codes), bool)
             # Unique, because a list of 0 and 1 is a mask passed by mistake.
             allowed[self.rows_of(plain, unique=True, name="where")] = True
             return allowed
@@ -173,16 +180,29 @@ class Collection:
                 f"where must be a mask of shape (n_samples_fit_,) = ({len(self)},) or a list of ids, got a mask of "
                 f"shape {mask.shape}."
             )
+        if self.removals is None:
+            return np.ascontiguousarray(mask)
+        allowed = np.zeros(len(self.codes), bool)
         allowed[self.live_rows()] = mask
         return allowed
 
     def positions_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Count the live rows before each of some live rows."""
-        return rows if self.live_mask is None else (np.cumsum(self.live_mask) - 1)[rows]
+        mask = self.live_mask
+        return rows if mask is None else (np.cumsum(mask) - 1)[rows]
 
     def ids_of(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the ids of rows."""
         return rows if self.ids is None else self.ids[rows]
+
+    def to_ids(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the ids of many rows, in the memory of the rows if they are integers."""
+        if self.ids is None or self.ids.dtype == object:
+            return self.ids_of(rows)
+        for start in range(0, len(rows), _CONVERTED_AT_ONCE):
+            some = rows[start : start + _CONVERTED_AT_ONCE]
+            some[:] = self.ids[some]
+        return rows
 
     def ids_of_padded(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the ids of rows, and -1 for the row -1."""
@@ -205,7 +225,9 @@ class Collection:
     def memory_usage(self) -> dict[str, int]:
         """Compute the bytes of each part, with the spare capacity of the buffers."""
         labels = None if self.labels is None else self.labels.codes
-        arrays = {"codes": self.codes, "ids": self.ids, "labels": labels, "tombstones": self.live_mask}
+        mask = self.live_mask
+        mask = None if mask is None else mask.base  # with its room
+        arrays = {"codes": self.codes, "ids": self.ids, "labels": labels, "tombstones": mask}
         arrays = {name: self.buffers.get(name, array) for name, array in arrays.items()}
         usage = {name: 0 if array is None else array.nbytes for name, array in arrays.items()}
         return {**usage, "lookup": self.lookup.nbytes}
@@ -218,9 +240,16 @@ class Collection:
             rows = np.full(len(ids), -1)
         else:
             rows = np.where((ids >= 0) & (ids < len(self.codes)), ids, -1)
-        if self.live_mask is not None:
-            rows = np.where((rows >= 0) & self.live_mask[rows], rows, -1)
+        if self.removals is not None:
+            found = np.flatnonzero(rows >= 0)
+            rows[found[~self.removals.are_live(rows[found])]] = -1
         return rows
+
+    def _with(self, **fields: Any) -> Collection:
+        """Return a copy with other values of some fields, in a tenth of the time of `replace`."""
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), **fields)
+        return other
 
     def _read_new_ids(self, ids: IdsLike | None, n: int) -> NDArray[Any] | None:
         """Read the ids of new codes; return None if they are still their rows."""

@@ -6,7 +6,7 @@ from collections import Counter
 from numbers import Integral
 from sys import getsizeof
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -49,6 +49,12 @@ def read_ids(ids: IdsLike, n: int | None = None, name: str = "ids") -> NDArray[A
     ValueError
         If the shape is wrong, or an integer does not fit int64.
     """
+    if type(ids) is list and ids and (n is None or n == len(ids)):
+        kinds = set(map(type, ids))
+        if kinds == {str}:
+            return np.array(ids, dtype=object)
+        if kinds == {int} and min(ids) >= -(2**63) and max(ids) < 2**63:
+            return np.array(ids, dtype=np.int64)
     if isinstance(ids, (str, bytes)) or not hasattr(ids, "__len__"):
         raise TypeError(f"{name} must be a list or an array of ids, got {type(ids).__name__}: {ids!r}.")
     given: Any = unwrap(ids, name)
@@ -90,6 +96,8 @@ def _is_hashable(label: object) -> bool:
 
 def check_unique(ids: NDArray[Any], name: str = "ids") -> None:
     """Raise ValueError if some ids are equal."""
+    if len(ids) < 2:
+        return
     if ids.dtype == object:
         repeated: Any = [label for label, count in Counter(ids.tolist()).items() if count > 1]
     else:
@@ -112,58 +120,126 @@ def name_some(ids: Any) -> str:
     return f"{first!r} is" if len(ids) == 1 else f"{len(ids)} ids (the first of them {first!r}) are"
 
 
+class _Known(NamedTuple):
+    """What a lookup knows of the first `n_known` ids.
+
+    Parameters
+    ----------
+    n_known : int
+        Number of ids.
+    n_ordered : int
+        Number of ids that are in the order; the others are in `recent`.
+    keys : ndarray of int64 of shape (n_ordered,) or None
+        Sorted hashes of ids that are objects.
+    order : ndarray of int64 of shape (n_ordered,) or None
+        Rows in the order of ids or of keys; None for ids that ascend.
+    recent : dict
+        Rows of the other ids.
+    """
+
+    n_known: int = 0
+    n_ordered: int = 0
+    keys: NDArray[np.int64] | None = None
+    order: NDArray[np.int64] | None = None
+    recent: dict[Any, int] = {}
+
+
 class IdLookup:
     """Find the rows of ids in an array that grows at its end.
 
-    The search structure is built on demand. For int64 ids it is their sorted order (None if they ascend) and a
-    dictionary of the rows appended since; for other ids it is the dictionary only. An id may occur again after its row
-    was removed: the last row counts. Several threads may call it, also with prefixes of the array.
+    The search structure is built on demand: the sorted order of the ids (None if they ascend), or of their hashes where
+    they are objects, and a dictionary of the rows appended since. An id may occur again after its row was removed: the
+    last row counts. Several threads may call it, also with prefixes of the array.
     """
 
     def __init__(self) -> None:
-        # Number of rows known, number of rows in the order, the order, and the rows of the other ids.
-        self._known: tuple[int, int, NDArray[np.int64] | None, dict[Any, int]] = 0, 0, None, {}
+        self._known = _Known(recent={})
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[type[IdLookup], tuple[()]]:
         """Return an empty lookup for copies and pickles: it can be rebuilt."""
         return type(self), ()
 
+    def check_unique(self, ids: NDArray[Any]) -> None:
+        """Raise ValueError if some of the first ids are equal; the order by which objects are compared is kept."""
+        if ids.dtype == object:
+            keys = self._catch_up(ids).keys
+            if keys is not None and not (keys[1:] == keys[:-1]).any():
+                return
+        check_unique(ids)
+
     def find(self, ids: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.int64]:
         """Find the last row of each of the `wanted` ids, -1 for unknown ones."""
         with self._lock:  # or an older caller could put its row of an id over the later one of a newer caller
-            n_known, n_ordered, order, recent = self._catch_up(ids)
-        if n_known > len(ids):  # a change came after this search began, and the lookup knows later rows
+            known = self._catch_up(ids)
+        if known.n_known > len(ids):  # a change came after this search began, and the lookup knows later rows
             return IdLookup().find(ids, wanted)
         rows = np.full(len(wanted), -1)
         if ids.dtype != object and wanted.dtype == object:
             integer = np.array([isinstance(label, Integral) for label in wanted], bool)
             rows[integer] = self.find(ids, wanted[integer].astype(np.int64))
             return rows
-        if n_ordered:
-            places = np.searchsorted(ids[:n_ordered], wanted, side="right", sorter=order) - 1
-            places = places if order is None else order[places]
+        if known.keys is not None:
+            rows = _find_objects(ids, known, wanted)
+        elif known.n_ordered:
+            places = ids[: known.n_ordered].searchsorted(wanted, side="right", sorter=known.order) - 1
+            places = places if known.order is None else known.order[places]
             rows = np.where(ids[places] == wanted, places, -1)
-        if recent:
-            rows = np.array([recent.get(label, row) for label, row in zip(wanted.tolist(), rows, strict=True)], int)
+        if known.recent:
+            get = known.recent.get
+            rows = np.array([get(label, row) for label, row in zip(wanted.tolist(), rows.tolist(), strict=True)], int)
             if (rows >= len(ids)).any():  # a change came just now
                 return IdLookup().find(ids, wanted)
         return rows
 
-    def _catch_up(self, ids: NDArray[Any]) -> tuple[int, int, NDArray[np.int64] | None, dict[Any, int]]:
-        """Index the rows appended since the last call; return the number of rows known and the search structure."""
-        n_known, n_ordered, order, recent = self._known
-        if n_known < len(ids):
-            if ids.dtype == object or (n_ordered and len(ids) - n_ordered <= max(_MAX_RECENT, n_ordered // 8)):
-                recent.update(zip(ids[n_known:].tolist(), range(n_known, len(ids)), strict=True))
+    def _catch_up(self, ids: NDArray[Any]) -> _Known:
+        """Index the rows appended since the last call."""
+        known, n = self._known, len(ids)
+        n_known, n_ordered, keys, order, recent = known
+        if n_known < n:
+            if n_ordered and not recent and order is None and (ids[n_known:] > ids[n_known - 1 : -1]).all():
+                n_ordered = n  # numbers that still ascend
+            elif n_ordered and n - n_ordered <= max(_MAX_RECENT, n_ordered // 8):
+                recent.update(zip(ids[n_known:].tolist(), range(n_known, n), strict=True))
+            elif ids.dtype == object:
+                keys = _hashes(ids)
+                order = np.argsort(keys)
+                n_ordered, keys, recent = n, keys[order], {}
             else:
-                n_ordered, recent = len(ids), {}
+                n_ordered, recent = n, {}
                 order = None if (ids[1:] >= ids[:-1]).all() else np.argsort(ids, kind="stable")
-            self._known = len(ids), n_ordered, order, recent
-        return self._known
+            self._known = known = _Known(n, n_ordered, keys, order, recent)
+        return known
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the order and the dictionary."""
-        order, recent = self._known[2:]
-        return (0 if order is None else order.nbytes) + (getsizeof(recent) if recent else 0)
+        """Bytes of the order, the hashes and the dictionary."""
+        _, _, keys, order, recent = self._known
+        arrays = sum(array.nbytes for array in (keys, order) if array is not None)
+        return arrays + (getsizeof(recent) if recent else 0)
+
+
+def _hashes(ids: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the hashes of objects."""
+    return np.fromiter(map(hash, ids.tolist()), np.int64, len(ids))
+
+
+def _find_objects(ids: NDArray[Any], known: _Known, wanted: NDArray[Any]) -> NDArray[np.int64]:
+    """Find the last row of each object in the order of hashes, -1 for unknown ones."""
+    keys, order = known.keys, known.order
+    assert keys is not None
+    assert order is not None
+    hashes, rows = _hashes(wanted), np.full(len(wanted), -1)
+    starts = keys.searchsorted(hashes)
+    found = np.flatnonzero(keys[np.minimum(starts, len(keys) - 1)] == hashes)
+    following = np.minimum(starts[found] + 1, len(keys) - 1)
+    is_single = (keys[following] != hashes[found]) | (following == starts[found])
+    for position, row in zip(found.tolist(), order[starts[found]].tolist(), strict=True):
+        if ids[row] is wanted[position] or ids[row] == wanted[position]:
+            rows[position] = row
+    for position in found[~is_single].tolist():  # several ids with the same hash, or one that was removed before
+        for i in range(starts[position], keys.searchsorted(hashes[position], side="right")):
+            row = order[i]
+            if row > rows[position] and (ids[row] is wanted[position] or ids[row] == wanted[position]):
+                rows[position] = row
+    return rows

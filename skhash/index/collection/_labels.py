@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["check_positions", "checked", "read_more_labels", "vote"]
 
 _TEXT = "OSU"
+_FEW_VOTES = 64  # or labels, for which calls of numpy take longer than the work
 
 
 def vote(labels: Labels, rows: NDArray[np.int64]) -> Labels:
@@ -40,6 +41,9 @@ def vote(labels: Labels, rows: NDArray[np.int64]) -> Labels:
         return replace(labels, codes=(2 * votes >= rows.shape[1]).astype(np.uint8))
     classes = labels.codes[rows]
     check_positions(classes, len(labels.classes))
+    if classes.size <= _FEW_VOTES:  # the same in a tenth of the time; `max`, too, takes the first of equal ones
+        winner = [max(row, key=row.count) for row in classes.tolist()]
+        return replace(labels, codes=np.array(winner, classes.dtype))
     votes = np.zeros(classes.shape, np.int64)
     for column in classes.T:
         votes += classes == column[:, None]
@@ -50,6 +54,10 @@ def vote(labels: Labels, rows: NDArray[np.int64]) -> Labels:
 
 def check_positions(positions: NDArray[np.int64], n_classes: int) -> None:
     """Raise ValueError for positions of classes that do not exist, as a damaged file that is mapped may hold."""
+    if 0 < positions.size <= _FEW_VOTES:
+        few = positions.ravel().tolist()
+        if min(few) >= 0 and max(few) < n_classes:
+            return
     if positions.size and not 0 <= positions.min() <= positions.max() < n_classes:
         raise ValueError(
             f"The labels are damaged: they must be positions in {n_classes} classes, got {positions.min()} to "
@@ -91,6 +99,9 @@ def read_more_labels(labels: Labels, y: ArrayLike, n_samples: int) -> tuple[Labe
     ValueError
         If the labels are of another kind, or of another number.
     """
+    known = _look_up(labels, y, n_samples)
+    if known is not None:
+        return labels, known
     new = read_labels(y, n_samples=n_samples)
     if labels.multilabel or new.multilabel:
         if labels.multilabel and new.multilabel and len(labels.classes) == len(new.classes):
@@ -100,6 +111,23 @@ def read_more_labels(labels: Labels, y: ArrayLike, n_samples: int) -> tuple[Labe
         raise ValueError(f"y must be of the same kind as the labels before: {_kind(labels)}, got {_kind(new)}.")
     classes = np.union1d(labels.classes, new.classes)
     return _recode(labels, classes), _recode(new, classes)
+
+
+def _look_up(labels: Labels, y: Any, n_samples: int) -> Labels | None:
+    """Return plain labels whose classes are all known; None for others, which need a closer look."""
+    if type(y) is list and y:
+        kinds = set(map(type, y))
+        values = np.array(y) if kinds == {int} or kinds == {str} else None
+    else:
+        values = y
+    if type(values) is not np.ndarray or values.shape != (n_samples,) or labels.multilabel:
+        return None
+    classes = labels.classes
+    if values.dtype.kind != classes.dtype.kind or values.dtype.kind not in "iU" or not len(classes):
+        return None
+    positions = classes.searchsorted(values)
+    positions[positions == len(classes)] = 0
+    return Labels(positions, classes) if (classes[positions] == values).all() else None
 
 
 def _recode(labels: Labels, classes: NDArray[Any]) -> Labels:

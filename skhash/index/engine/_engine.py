@@ -12,7 +12,7 @@ from skhash.index.engine._chooser import AlgorithmChooser
 from skhash.index.engine._plan import SearchPlan
 from skhash.index.engine._segment import SearchRequest, Segment
 from skhash.index.scan import _scan as scan
-from skhash.utils import is_mapped
+from skhash.utils import is_mapped, read_only
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ _FOUND = 40.0  # ns for which a scan is busy with each code that it finds within
 _MAX_TAIL = 0.05  # of the codes: when more have been appended the tables are dropped
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class NearestRequest(SearchRequest):
     """The `k` nearest codes of each query.
 
@@ -91,7 +91,7 @@ class NearestRequest(SearchRequest):
         return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class RadiusRequest(SearchRequest):
     """All codes at distance `<= radius` from each query.
 
@@ -136,6 +136,9 @@ class RadiusRequest(SearchRequest):
             queries, self.radius, self.n_jobs, allowed=self.allowed, budget=segment.scan_ns
         )
         left = counts < 0
+        if left.all():
+            answer = self.scan(segment, queries)
+            return answer, spent + 2 * segment.scan_ns + _FOUND * answer[0]
         if left.any():
             counts[left], *scanned = self.scan(segment, queries[left])
             left_rows = np.repeat(left, counts)
@@ -222,11 +225,11 @@ class SearchEngine:
     ) -> None:
         if algorithm not in ("auto", "brute", "mih"):
             raise ValueError(f"algorithm must be 'auto', 'brute' or 'mih', got {algorithm!r}.")
-        self.codes = codes
+        self.codes = read_only(codes)  # once, rather than in each search
         self.bits = bits
         self.algorithm = algorithm
         self.last_search = {}
-        segment = Segment(codes, bits)
+        segment = Segment(self.codes, bits)
         self._state = segment, AlgorithmChooser(segment, is_mapped(codes))
 
     def __reduce__(self) -> tuple[type[SearchEngine], tuple[Any, ...]]:

@@ -139,7 +139,7 @@ def _build_steps(codes: NDArray[np.uint64], bits: int, collapses: bool) -> Build
     return distinct, tables
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class SearchRequest(ABC):
     """Interface of a search without its queries: what to find, and how to find it in a segment.
 

@@ -259,7 +259,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
         """
         check_missing(missing)
         if missing == "raise":
-            distances, rows = self._nearest(X, n_neighbors, where)
+            distances, rows = self._nearest(X, n_neighbors, where, missing)
             ids = self._collection.ids_of(rows)
         else:
             distances, rows = self._nearest_padded(X, n_neighbors, where)
@@ -325,5 +325,5 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
             user-defined ids by (distance, id).
         """
         counts, distances, rows = self._within(X, radius, where)
-        ids = split_by_query(self._collection.ids_of(rows), counts)
+        ids = split_by_query(self._collection.to_ids(rows), counts)
         return (split_by_query(distances, counts), ids) if return_distance else ids

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sklearn.utils.validation import check_is_fitted
-
 from skhash.index.collection._labels import checked, vote
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
@@ -46,7 +44,7 @@ class LabeledMixin(_IndexState):
             (distance, row) comes first. For multi-hot labels a 0 / 1 matrix of uint8: all labels that at least half of
             the neighbors have.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         labels = self._collection.labels
         assert labels is not None  # or the method would not be available
         _, rows = self._nearest(X, max(1, min(self.n_neighbors, self.n_samples_fit_ - (X is None))))
@@ -78,7 +76,7 @@ class LabeledMixin(_IndexState):
         """
         from skhash.metrics import mean_average_precision  # here, because metrics import index
 
-        check_is_fitted(self)
+        self._check_fitted()
         queries, labels = self._read_codes(X, reset=False), self.labels_
         assert labels is not None  # or the method would not be available
         checked(labels).warn_of_unknown(y)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from sklearn.utils import check_array, check_scalar
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from skhash.bitops import kernel, popcount
 from skhash.codes import as_packed, binarize
@@ -147,7 +147,8 @@ class RerankMixin(_IndexState):
               each. It is called once for each query.
 
         vector_ids : array-like of shape (n_vectors,), default=None
-            Ids of the rows of the matrix `vectors`, all different.
+            Ids of the rows of the matrix `vectors`, all different. They are read in each call, in about 60 ms for a
+            million integers: pass a mapping or a function for single queries.
 
         Returns
         -------
@@ -182,7 +183,7 @@ class RerankMixin(_IndexState):
         >>> index.rerank(z, ids)
         (array([[2.  , 2.25]]), array([[2, 0]]))
         """
-        check_is_fitted(self)
+        self._check_fitted()
         if scoring not in _SCORINGS:
             raise ValueError(f"scoring must be one of {_SCORINGS}, got {scoring!r}.")
         _check_given(scoring, "weights", weights, ("weighted",))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
@@ -59,7 +58,7 @@ class SavedIndexMixin(_IndexState):
         ...     HammingIndex.open(f"{folder}/index").kneighbors([[1, 1, 1]])
         (array([[1]], dtype=int32), array([[1]]))
         """
-        check_is_fitted(self)
+        self._check_fitted()
         with create(path) as writer:
             for codes, labels, ids in live_blocks(self._collection):
                 writer.add(codes, labels, ids)

@@ -27,7 +27,7 @@ class Snapshot:
     bits : int
         Code length.
     engine : SearchEngine, default=None
-        An engine that knows the codes; None means a new one at first use.
+        An engine that knows the codes, or the first of them; None means a new one at first use.
     """
 
     collection: Collection
@@ -37,12 +37,22 @@ class Snapshot:
         self._bits = bits
         self._engine = engine
 
+    def with_collection(self, collection: Collection) -> Snapshot:
+        """Return a snapshot of the same or more codes, with an engine that learns of these at the first search."""
+        snapshot = Snapshot(collection, self._bits, self._engine)
+        if collection.buffers.get("codes") is not self.collection.buffers.get("codes") and self._engine is not None:
+            snapshot.engine(self._engine.algorithm)  # at once, or both buffers would be kept
+        return snapshot
+
     def engine(self, algorithm: Literal["auto", "brute", "mih"]) -> SearchEngine:
         """Return the engine, or a new one for another algorithm."""
         engine = self._engine
+        codes = self.collection.codes
+        # If two threads race here, one uses an engine of its own once: slower, never wrong.
         if engine is None or engine.algorithm != algorithm:
-            # If two threads race here, one uses an engine of its own once: slower, never wrong.
-            engine = self._engine = SearchEngine(self.collection.codes, self._bits, algorithm)
+            engine = self._engine = SearchEngine(codes, self._bits, algorithm)
+        elif len(engine.codes) < len(codes):
+            engine = self._engine = engine.extend(codes)
         return engine
 
     def share(self) -> Snapshot:

@@ -7,16 +7,15 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-from bitarray import bitarray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_scalar
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from skhash.codes import as_packed, binarize, explain_form, from_bitarray
 from skhash.index.collection._collection import Collection
 from skhash.index.engine._engine import NearestRequest, RadiusRequest, SearchEngine
+from skhash.index.hamming._reading import read_codes
 from skhash.index.hamming._snapshot import Snapshot
-from skhash.utils import restore_on_error, to_numpy, unwrap
+from skhash.utils import restore_on_error
 
 if TYPE_CHECKING:
     from typing import Self
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from skhash.index.collection._ids import IdsLike
     from skhash.utils import CodesLike, Labels
 
-__all__ = ["_IndexState", "check_missing", "read_codes", "read_n_neighbors", "split_by_query"]
+__all__ = ["_IndexState", "check_missing", "read_n_neighbors", "split_by_query"]
 
 
 class _IndexState(BaseEstimator):
@@ -95,6 +94,11 @@ class _IndexState(BaseEstimator):
         """Algorithm and number of queries of the last search."""
         return self._get_engine().last_search
 
+    def _check_fitted(self) -> None:
+        """Raise NotFittedError before `fit`; scikit-learn's check alone would take a third of a short search."""
+        if "_snapshot" not in vars(self):
+            check_is_fitted(self)
+
     def _build(self, X: CodesLike, y: ArrayLike | None = None, ids: IdsLike | None = None) -> Self:
         """Replace the indexed codes; on error the estimator is unchanged."""
         with restore_on_error(self):
@@ -116,10 +120,14 @@ class _IndexState(BaseEstimator):
         return self._snapshot.engine(self.algorithm)
 
     def _nearest(
-        self, X: CodesLike | None, n_neighbors: int | None = None, where: IdsLike | None = None
+        self,
+        X: CodesLike | None,
+        n_neighbors: int | None = None,
+        where: IdsLike | None = None,
+        missing: str | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return distances and rows of the nearest codes, both of shape (n_queries, n_neighbors)."""
-        queries, request = self._nearest_request(X, n_neighbors, where)
+        queries, request = self._nearest_request(X, n_neighbors, where, missing)
         distances, rows = self._get_engine().search(queries, request)
         if X is None:
             k = request.k - 1
@@ -160,20 +168,23 @@ class _IndexState(BaseEstimator):
         return counts, distances, rows
 
     def _nearest_request(
-        self, X: CodesLike | None, n_neighbors: int | None, where: IdsLike | None, missing: str = "raise"
+        self, X: CodesLike | None, n_neighbors: int | None, where: IdsLike | None, missing: str | None = None
     ) -> tuple[NDArray[np.uint64], NearestRequest]:
-        """Read the arguments of `_nearest`; without `X` the request is for one neighbor more, the code itself."""
-        check_is_fitted(self)
+        """Read the arguments of `_nearest`; without `X` the request is for one neighbor more, the code itself.
+
+        `missing` is the argument of the public method, None if it has no such argument.
+        """
+        self._check_fitted()
         k = read_n_neighbors(self.n_neighbors if n_neighbors is None else n_neighbors)
         queries, allowed = self._read_search(X, where)
-        n_allowed = self.n_samples_fit_ if where is None or allowed is None else int(np.count_nonzero(allowed))
+        n_allowed = len(self._collection) if where is None or allowed is None else int(np.count_nonzero(allowed))
         own = int(X is None)
-        if k + own > n_allowed and missing == "raise":
+        if k + own > n_allowed and missing != "pad":
             passing = "" if where is None else f", of which where passes {n_allowed}"
+            hint = "" if missing is None else ' missing="pad" returns those that there are.'
             raise ValueError(
                 f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {len(queries)}. "
-                'kneighbors(..., missing="pad") returns those that there are.'
+                f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {len(queries)}.{hint}"
             )
         return queries, NearestRequest(min(k + own, n_allowed), n_jobs=self.n_jobs, allowed=allowed)
 
@@ -181,9 +192,10 @@ class _IndexState(BaseEstimator):
         self, X: CodesLike | None, radius: int | None, where: IdsLike | None
     ) -> tuple[NDArray[np.uint64], RadiusRequest]:
         """Read the arguments of `_within`."""
-        check_is_fitted(self)
+        self._check_fitted()
         radius = self.radius if radius is None else radius
-        check_scalar(radius, "radius", Integral, min_val=0)
+        if type(radius) is not int or radius < 0:
+            check_scalar(radius, "radius", Integral, min_val=0)
         queries, allowed = self._read_search(X, where)
         return queries, RadiusRequest(min(int(radius), self.bits_), n_jobs=self.n_jobs, allowed=allowed)
 
@@ -202,81 +214,10 @@ class _IndexState(BaseEstimator):
         return state
 
 
-def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint64]:
-    """Read codes in any form as packed words.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        With the parameters `bits`, `bitorder` and `binarize`.
-    X : array-like of shape (n_samples, bits) or in another form of `skhash.codes`
-        Codes.
-    reset : bool
-        Whether to set `bits_`, `n_features_in_` and `feature_names_in_` of the estimator from them, or to check them
-        against these.
-
-    Returns
-    -------
-    words : ndarray of uint64 of shape (n_samples, ceil(bits_ / 64))
-        Packed codes; `X` itself where it has this form.
-    """
-    array: Any = X
-    if isinstance(X, bitarray) or (isinstance(X, (list, tuple)) and X and isinstance(X[0], bitarray)):
-        array = from_bitarray(array)
-    elif isinstance(X, (list, tuple)):
-        array = to_numpy(X, "X")
-    else:
-        array = unwrap(X, "X")
-    if isinstance(array, np.ndarray):
-        explain_form(array)
-    bits = estimator.bits if reset else estimator.bits_
-    packed = _is_packed(array, bits)
-    # scikit-learn's checks are not for packed codes, whose features are bits, and would double the time of one query.
-    codes: Any = array if packed else validate_data(estimator, cast("Any", array), reset=reset)
-    if len(codes) == 0:
-        raise ValueError(f"Found array with 0 sample(s) (shape={codes.shape}) while a minimum of 1 is required.")
-    if codes.dtype == np.uint64 and not packed:
-        raise ValueError(f"Packed words (uint64) must be an array, got {type(array).__name__}.")
-    if estimator.binarize is not None and codes.dtype.kind in "if":
-        # Before the values become uint8, whose columns could be taken for packed bytes.
-        if bits is not None and codes.shape[1] != bits:
-            raise ValueError(
-                f"X has {codes.shape[1]} columns of numbers to binarize, but bits={bits} needs {bits} columns, one for "
-                "each bit."
-            )
-        _check_threshold(codes, estimator.binarize)
-        codes = binarize(codes, estimator.binarize)
-    words, bits = as_packed(codes, bits, bitorder=estimator.bitorder)
-    if packed and reset:
-        validate_data(estimator, codes, skip_check_array=True)  # forgets the names of an earlier fit
-    if reset:
-        estimator.bits_ = estimator.n_features_in_ = bits
-    return words
-
-
-def _check_threshold(values: NDArray[Any], threshold: float) -> None:
-    """Check that numbers to binarize are not codes already, both of whose symbols the threshold makes the same bit."""
-    if not (-1 <= values[0, 0] <= 1 and values[0, 0] == np.rint(values[0, 0])):
-        return  # quickly, for queries that come one by one
-    low, high = values.min(), values.max()
-    are_codes = (low, high) in ((0, 1), (-1, 1)) and bool(((values == low) | (values == high)).all())
-    if are_codes and not low < threshold <= high:
-        raise ValueError(
-            f"X contains only {low:g} and {high:g}, which are codes already, and binarize={threshold:g} would make "
-            f"every bit {int(threshold <= low)}; use binarize=None."
-        )
-
-
-def _is_packed(X: Any, bits: int | None) -> bool:
-    """Check whether X is an array of packed words or, by the rule of `as_packed`, of packed bytes."""
-    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind != "u":
-        return False
-    width = X.shape[1]
-    return X.itemsize == 8 or (X.itemsize == 1 and bits is not None and width != bits and width == -(-bits // 8))
-
-
 def read_n_neighbors(n_neighbors: object) -> int:
     """Check a number of neighbors."""
+    if type(n_neighbors) is int and n_neighbors >= 1:
+        return n_neighbors
     check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
     return int(cast("int", n_neighbors))  # numpy's narrow integers overflow
 
@@ -289,6 +230,7 @@ def check_missing(missing: object) -> None:
 
 def split_by_query(values: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.object_]:
     """Split an array into one array per query, in an array of objects."""
-    pieces = np.empty(len(counts), dtype=object)
-    pieces[:] = np.split(values, np.cumsum(counts)[:-1])
+    pieces, start = np.empty(len(counts), dtype=object), 0
+    for query, end in enumerate(counts.cumsum().tolist()):
+        pieces[query], start = values[start:end], end
     return pieces

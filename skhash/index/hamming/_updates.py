@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sklearn.utils.validation import check_is_fitted
-
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 from skhash.utils import fit_context
@@ -25,7 +23,6 @@ __all__ = ["UpdateMixin"]
 class UpdateMixin(_IndexState):
     """The methods of `HammingIndex` that change its codes. All are atomic: on error the index is unchanged."""
 
-    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: CodesLike, y: ArrayLike | None = None, *, ids: IdsLike | None = None) -> Self:
         """Append codes; `add` is another name for it.
 
@@ -44,11 +41,11 @@ class UpdateMixin(_IndexState):
         self : HammingIndex
             The index.
         """
-        if not hasattr(self, "_snapshot"):
-            return self._build(X, y, ids)
+        if "_snapshot" not in vars(self):
+            return self._begin(X, y, ids)
         codes = self._read_codes(X, reset=False)
-        collection = self._collection.add(codes, y, ids)
-        return self._keep(collection, self._get_engine().extend(collection.codes))
+        self._snapshot = self._snapshot.with_collection(self._collection.add(codes, y, ids))
+        return self
 
     def add(self, X: CodesLike, y: ArrayLike | None = None, *, ids: IdsLike | None = None) -> Self:
         """Append codes; another name for `partial_fit`.
@@ -103,7 +100,7 @@ class UpdateMixin(_IndexState):
         Searches skip removed codes. When these are more than a quarter of all, they are dropped as by `compact`, unless
         the codes are in a memory map.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         return self._keep_fewer(self._collection.remove(ids))
 
     def update(self, ids: IdsLike, X: CodesLike, y: ArrayLike | None = None) -> Self:
@@ -133,7 +130,7 @@ class UpdateMixin(_IndexState):
         An update copies the codes, for arrays passed to `fit` and those that a search may read at this moment are never
         written to: replace many codes at once rather than one by one.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         codes = self._read_codes(X, reset=False)
         return self._keep(self._collection.update(ids, codes, y))
 
@@ -145,21 +142,29 @@ class UpdateMixin(_IndexState):
         self : HammingIndex
             The index. Counted ids need 8 bytes per code from now on, unless only the last codes were removed.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         return self._keep_fewer(self._collection.compact())
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def _begin(self, X: CodesLike, y: ArrayLike | None, ids: IdsLike | None) -> Self:
+        """Index the first codes; the parameters are checked here only, as by `fit`."""
+        return self._build(X, y, ids)
 
     def _keep_fewer(self, collection: Collection) -> Self:
         """Store what is left of the collection, with the same engine if the rows are the same."""
-        return self._keep(collection, self._get_engine() if collection.codes is self._collection.codes else None)
+        if collection.codes is not self._collection.codes:
+            return self._keep(collection)
+        self._snapshot = self._snapshot.with_collection(collection)
+        return self
 
     def __len__(self) -> int:
         """Return the number of codes."""
-        check_is_fitted(self)
+        self._check_fitted()
         return len(self._collection)
 
     def __contains__(self, label: object) -> bool:
         """Check whether a code with this id is in the index."""
-        check_is_fitted(self)
+        self._check_fitted()
         return label in self._collection
 
     @on_snapshot
@@ -170,9 +175,10 @@ class UpdateMixin(_IndexState):
         -------
         usage : dict of str to int
             "codes", "ids" and "labels", with spare capacity where codes were added; "tombstones", the deletion mask of
-            a byte per code after a removal; "lookup", which finds user-defined ids, after the first use; "tables" and
-            "distinct_codes", which searches have built beside the codes. Python objects, to which ids other than int64
-            refer, are not counted; memory maps are, as if they were in memory.
+            a byte per code after a removal; "lookup", which finds user-defined ids, after the first use, or from `fit`
+            on where they are no integers; "tables" and "distinct_codes", which searches have built beside the codes.
+            Python objects, to which ids other than int64 refer, are not counted; memory maps are, as if they were in
+            memory.
 
         Examples
         --------
@@ -180,5 +186,5 @@ class UpdateMixin(_IndexState):
         >>> HammingIndex().fit([[0, 1, 0], [1, 1, 0]]).memory_usage()["codes"]
         16
         """
-        check_is_fitted(self)
+        self._check_fitted()
         return {**self._get_engine().memory_usage(), **self._collection.memory_usage()}

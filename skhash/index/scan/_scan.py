@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
 
 from skhash.bitops import BLOCK
 from skhash.index.scan import _kernels
-from skhash.index.scan._filter import find_code, make_patterns, new_space
+from skhash.index.scan._filter import Space, find_code, make_patterns, new_space
 from skhash.utils import map_threads, read_only
 
 if TYPE_CHECKING:
@@ -23,11 +24,15 @@ _MAX_QUERIES = 256  # that share each pass over the codes; more of them gain not
 _MAX_CANDIDATES = 2**17  # of all the queries of a slice
 _FEW_QUERIES = 8  # per thread: below that the codes are divided among the threads rather than the queries
 _MIN_WORK = 2**21  # words compared by each thread: fewer take less time than starting it
-_SAMPLE = 128, 1024  # codes from which limits are guessed, for few and for many queries
+_SAMPLE = (
+    (128, 1, 1024),
+    (1024, 8, 8192),
+)  # codes from which limits are guessed: least, times k, and most; for few queries and many
 _WORD, _LOOK, _PICK = 0.08, 0.03, 2.0  # ns to compare a word, to look at a mask, and to pick an allowed code
 _FAR = np.iinfo(np.int32).max
 _SPARE = 32  # candidates beyond 2 k that a query may have before they are cut back to k
 _NONE = read_only(np.empty(0, bool))
+_NO_ROWS = np.empty(0, np.int64)
 _NO_SAMPLE = read_only(np.empty((0, 1), np.uint64))
 
 Item = TypeVar("Item")
@@ -63,22 +68,23 @@ def nearest(
     distances, rows : ndarray of int32 and of int64 of shape (n_queries, k)
         Ordered by (distance, row).
     """
-    scan, n_jobs = _prepare(codes, allowed, len(queries), n_jobs)
-    queries = read_only(queries)
-    limits = np.full(len(queries), 64 * codes.shape[1] + 1, np.uint64)
+    n_queries, n_words = queries.shape
+    scan, n_jobs = _prepare(codes, allowed, n_queries, n_jobs)
+    limits = None
     if bound is not None:
-        limits = np.minimum(limits, np.asarray(bound).astype(np.uint64) + np.uint64(1))
-    max_queries = max(1, min(_MAX_QUERIES, _MAX_CANDIDATES // (min(2 * k, len(codes)) + BLOCK)))
-    distances = np.empty((len(queries), k), np.int32)
-    rows = np.empty((len(queries), k), np.int64)
-    if n_jobs == 1 and len(queries) <= max_queries:
+        limits = np.minimum(np.asarray(bound).astype(np.uint64), np.uint64(64 * n_words)) + np.uint64(1)
+    distances = np.empty((n_queries, k), np.int32)
+    rows = np.empty((n_queries, k), np.int64)
+    max_queries = 1 if n_queries == 1 else _most_queries(min(2 * k, len(codes)) + BLOCK)
+    if n_jobs == 1 and n_queries <= max_queries:
         scan.by_candidates(queries, limits, distances, rows)
         return distances, rows
 
     def search(part: slice) -> None:
-        scan.by_candidates(queries[part], limits[part], distances[part], rows[part])
+        some = None if limits is None else limits[part]
+        scan.by_candidates(queries[part], some, distances[part], rows[part])
 
-    _map(search, _query_slices(len(queries), n_jobs, max_queries), n_jobs)
+    _map(search, _query_slices(n_queries, n_jobs, max_queries), n_jobs)
     return distances, rows
 
 
@@ -111,8 +117,8 @@ def within(
         Query after query, each ordered by (distance, row).
     """
     scan, n_jobs = _prepare(codes, allowed, len(queries), n_jobs)
-    queries = read_only(queries)
-    limits = np.full(len(queries), min(radius, 64 * codes.shape[1]) + 1, np.uint64)
+    limits = np.empty(len(queries), np.uint64)
+    limits.fill(min(radius, 64 * codes.shape[1]) + 1)
     parts = _query_slices(len(queries), n_jobs, _MAX_QUERIES)
     return scan.within(queries, limits, parts, n_jobs)
 
@@ -130,7 +136,7 @@ class _Scan:
     def by_candidates(
         self,
         queries: NDArray[np.uint64],
-        bounds: NDArray[np.uint64],
+        bounds: NDArray[np.uint64] | None,
         distances: NDArray[np.int32],
         rows: NDArray[np.int64],
     ) -> None:
@@ -155,7 +161,7 @@ class _Scan:
         self,
         part: slice,
         queries: NDArray[np.uint64],
-        bounds: NDArray[np.uint64],
+        bounds: NDArray[np.uint64] | None,
         distances: NDArray[np.int32],
         rows: NDArray[np.int64],
     ) -> None:
@@ -163,47 +169,56 @@ class _Scan:
         n_queries, k = rows.shape
         scan, sample, rank = self._part(part), _NO_SAMPLE, 0
         n = len(scan.codes)
-        n_sample = min(_SAMPLE[n_queries >= _FEW_QUERIES], n // 8)
-        if n_sample >= BLOCK:
+        least, times, most = _SAMPLE[n_queries >= _FEW_QUERIES]
+        n_sample = min(max(least, min(times * k, most)), n // 8) // BLOCK * BLOCK
+        if n_sample:
             sample = scan.sample(n_sample)
             rank = _rank_in_sample(len(sample) * k * len(self.codes) / (self.n_allowed * n))
             if rank > len(sample):
                 sample = _NO_SAMPLE
-        counts = np.empty(n_queries, np.int64)
         found = np.empty((n_queries, min(n, 2 * k + _SPARE) + BLOCK), np.int64)
-        if scan.search(part.start, queries, bounds, sample, rank, found, distances, rows, counts):
+        n_failed, counts = scan.search(part.start, queries, bounds, sample, rank, found, distances, rows)
+        if n_failed:
             again = np.flatnonzero(counts < k)
             few = np.full((len(again), k), _FAR, np.int32), np.empty((len(again), k), np.int64)
-            scan.search(part.start, queries[again], bounds[again], _NO_SAMPLE, 0, found, *few, counts[: len(again)])
+            bounds = None if bounds is None else bounds[again]
+            scan.search(part.start, queries[again], bounds, _NO_SAMPLE, 0, found, *few)
             distances[again], rows[again] = few
 
     def search(
         self,
         first: int,
         queries: NDArray[np.uint64],
-        bounds: NDArray[np.uint64],
+        bounds: NDArray[np.uint64] | None,
         sample: NDArray[np.uint64],
         rank: int,
         found: NDArray[np.int64],
         distances: NDArray[np.int32],
         rows: NDArray[np.int64],
-        counts: NDArray[np.int64],
-    ) -> int:
-        """Call the kernel `nearest`, see there."""
-        code = find_code(len(queries), self.codes.shape[1])
-        space, n_codes = new_space(code, len(queries), self.codes.shape[1], self.gathers)
-        return _kernels.nearest(
+    ) -> tuple[int, NDArray[np.int64]]:
+        """Call the kernel `nearest`, see there; return its result and the numbers of codes that were found."""
+        code, space, n_codes, counts, farthest = _space(queries, self.gathers)
+        if bounds is None:
+            bounds = farthest
+        n_failed = _kernels.nearest(
             *(code, self.codes, self.allowed, self.gathers, first, make_patterns(queries), bounds, sample, rank),
             *(*space, n_codes, found, distances, rows, counts),
         )
+        return n_failed, counts
 
     def sample(self, size: int) -> NDArray[np.uint64]:
-        """Draw whole blocks of allowed codes, at equal intervals: the first rows may all be far from a query."""
+        """Draw `size` codes, whole blocks, or fewer where not all are allowed.
+
+        At equal intervals, for the first rows may all be far from a query.
+        """
         step = len(self.codes) // size
-        sample = self.codes[::step]
         if len(self.allowed):
-            sample = sample[self.allowed[::step]]
-        return read_only(np.ascontiguousarray(sample[: min(size, len(sample)) // BLOCK * BLOCK]))
+            sample = self.codes[::step][self.allowed[::step]]
+            sample = sample[: min(size, len(sample)) // BLOCK * BLOCK]
+        else:
+            sample = self.codes[: step * size : step].copy()
+        sample.setflags(write=False)
+        return sample
 
     def _part(self, part: slice) -> _Scan:
         """Return a scan of a slice of the codes."""
@@ -226,26 +241,41 @@ class _Scan:
 
         def collect(item: tuple[int, slice], slots: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
             i, some = item
-            scan, n_queries, n_words = self._part(parts[i]), some.stop - some.start, self.codes.shape[1]
-            code = find_code(n_queries, n_words)
-            space, n_codes = new_space(code, n_queries, n_words, self.gathers)
-            _kernels.collect_below(
-                *(code, scan.codes, scan.allowed, scan.gathers, make_patterns(queries[some]), limits[some], *space),
-                *(n_codes, np.empty(2 * BLOCK, np.int64), parts[i].start, slots[i, some], rows),
-            )
+            self._part(parts[i]).collect(parts[i].start, queries[some], limits[some], slots[i, some], rows)
 
-        _map(lambda item: collect(item, counts, np.empty(0, np.int64)), work, n_jobs * self.n_jobs)
-        # A query's codes are ordered by distance, and at one distance by slice: the first slot of each (query,
-        # distance, slice) is the number of codes before it.
-        in_order = counts.transpose(1, 2, 0).ravel()
-        before = (in_order.cumsum() - in_order).reshape(*counts.shape[1:], len(parts))
-        slots = np.ascontiguousarray(before.transpose(2, 0, 1))
-        n_at = counts.sum(axis=0)
-        distances = np.repeat(np.tile(np.arange(n_at.shape[1], dtype=np.int32), len(queries)), n_at.ravel())
+        _map(lambda item: collect(item, counts, _NO_ROWS), work, n_jobs * self.n_jobs)
+        if len(parts) == 1:
+            n_at = counts[0]
+            slots = (n_at.cumsum() - n_at.ravel()).reshape(counts.shape)
+        else:
+            # A query's codes are ordered by distance, and at one distance by slice: the first slot of each (query,
+            # distance, slice) is the number of codes before it.
+            n_at = counts.sum(axis=0)
+            in_order = counts.transpose(1, 2, 0).ravel()
+            before = (in_order.cumsum() - in_order).reshape(*counts.shape[1:], len(parts))
+            slots = np.ascontiguousarray(before.transpose(2, 0, 1))
+        # Distances and rows are all the memory that grows with the number of codes found.
+        distances = np.arange(n_at.shape[1], dtype=np.int32)
+        distances = (distances if len(queries) == 1 else np.tile(distances, len(queries))).repeat(n_at.ravel())
         rows = np.empty(len(distances), np.int64)
         if len(rows):
             _map(lambda item: collect(item, slots, rows), work, n_jobs * self.n_jobs)
         return n_at.sum(axis=1), distances, rows
+
+    def collect(
+        self,
+        first: int,
+        queries: NDArray[np.uint64],
+        limits: NDArray[np.uint64],
+        slots: NDArray[np.int64],
+        rows: NDArray[np.int64],
+    ) -> None:
+        """Call the kernel `collect_below`, see there."""
+        code, space, n_codes, _, _ = _space(queries, self.gathers)
+        _kernels.collect_below(
+            *(code, self.codes, self.allowed, self.gathers, make_patterns(queries), limits, *space),
+            *(n_codes, np.empty(2 * BLOCK, np.int64), first, slots, rows),
+        )
 
 
 def _prepare(
@@ -263,6 +293,63 @@ def _prepare(
         gathers = _gathers(codes, n_allowed, n_queries)
     scan = _Scan(read_only(codes), _NONE if allowed is None else read_only(allowed), n_allowed, gathers, per_scan)
     return scan, n_threads // per_scan
+
+
+def _most_queries(n_candidates: int) -> int:
+    """Return the number of queries that share each pass, if each of them may have so many candidates."""
+    return max(1, min(_MAX_QUERIES, _MAX_CANDIDATES // n_candidates))
+
+
+class _ScanSpace(NamedTuple):
+    """What a scan needs beside codes and queries, whose contents do not outlive the call of a kernel.
+
+    Parameters
+    ----------
+    code : tuple of int
+        The innermost loops: a plain tuple, for numba takes longer to recognize a named one.
+    arrays : Space
+        Memory for them.
+    n_codes : int
+        Number of codes in a tile.
+    counts : ndarray of int64 of shape (n_queries,)
+        Memory for numbers of codes.
+    farthest : ndarray of uint64 of shape (n_queries,)
+        Bounds that no distance reaches.
+    """
+
+    code: tuple[int, ...]
+    arrays: Space
+    n_codes: int
+    counts: NDArray[np.int64]
+    farthest: NDArray[np.uint64]
+
+
+class _LastSpace(threading.local):
+    """Memory of the last scan of a few queries in this thread, which a scan of the same shape uses again."""
+
+    shape: tuple[int, int] = -1, -1
+    space: _ScanSpace
+
+
+_last = _LastSpace()
+
+
+def _space(queries: NDArray[np.uint64], gathers: bool) -> _ScanSpace:
+    """Return memory for a scan: that of the last one for a few queries, whose scan may be short."""
+    if queries.shape == _last.shape and not gathers:
+        return _last.space
+    n_queries, n_words = queries.shape
+    code = find_code(n_queries, n_words)
+    space = _ScanSpace(
+        tuple(code),
+        *new_space(code, n_queries, n_words, gathers),
+        np.empty(n_queries, np.int64),
+        np.full(n_queries, 64 * n_words + 1, np.uint64),
+    )
+    if not gathers and not code.fill_tile:
+        _last.shape, _last.space = (-1, -1), space
+        _last.shape = n_queries, n_words
+    return space
 
 
 def _gathers(codes: NDArray[np.uint64], n_allowed: int, n_queries: int) -> bool:

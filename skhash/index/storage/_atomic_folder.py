@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from skhash.bitops import crc32
 from skhash.index.storage._mapping import map_file
 from skhash.utils import sync_folder
 
@@ -34,10 +35,12 @@ try:
 except ImportError:  # Windows: writers do not exclude each other there
     fcntl = None
 
-__all__ = ["Writer", "check", "check_size", "commit", "locked", "prepare", "read", "read_header", "sweep"]
+__all__ = ["Writer", "check", "check_size", "commit", "locked", "prepare", "prepared", "read", "read_header", "sweep"]
 
 HEADER = "header.json"
 CHUNK = 2**24
+_ATTEMPTS = 100  # at a folder that other writers make and remove
+_PIECE = 2**22  # bytes written at once
 _DATA_NAME = re.compile(r"[a-z]+-[0-9a-f]{16}\.bin")
 _HEADER_END = '"crc32": "{:08x}"\n}}\n'
 
@@ -72,13 +75,25 @@ class Writer:
         """Append a C-contiguous array or bytes."""
         view = memoryview(cast("Any", data))
         left = view.cast("B") if view.nbytes else memoryview(b"")
+        if len(left) >= CHUNK:
+            self._reserve(len(left))
         while left:
             filled = self.size % CHUNK
-            piece = left[: CHUNK - filled]
-            self._crcs.append(zlib.crc32(piece, self._crcs.pop() if filled else 0))
-            self._file.write(piece)
+            piece = left[: min(CHUNK - filled, _PIECE)]
+            self._crcs.append(crc32(piece, self._crcs.pop() if filled else 0))
+            self._file.write(piece)  # from the cache, to which the checksum brought it
             self.size += len(piece)
             left = left[len(piece) :]
+
+    def _reserve(self, size: int) -> None:
+        """Reserve space on the disk at once, which takes less time than piece by piece.
+
+        A failure is left to the writing, whose error says why; after one, `discard` gives the space back.
+        """
+        if hasattr(os, "posix_fallocate"):
+            self._file.flush()
+            with suppress(OSError):
+                os.posix_fallocate(self._file.fileno(), self.size, size)
 
     def finish(self) -> dict[str, Any]:
         """Flush the file to the disk and return its entry for the header."""
@@ -110,7 +125,7 @@ class Writer:
 def prepare(path: str | os.PathLike[str]) -> Path:
     """Create the folder if it is missing; raise ValueError if it holds other files than an index or parts of one."""
     folder = Path(path)
-    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    missing = _missing(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for created in missing:  # a finished first save must survive a power failure, and so must the names above it
         sync_folder(created.parent)
@@ -121,18 +136,38 @@ def prepare(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
+def prepared(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Prepare a folder and lock it; after an error, remove the folders that were created for it and are empty."""
+    folder, handle = Path(path), None
+    created: list[Path] = []
+    try:
+        for _ in range(_ATTEMPTS):
+            created = max(created, _missing(folder), key=len)
+            with suppress(FileNotFoundError):  # another writer had made the folder, failed, and has removed it
+                prepare(folder)
+                handle = _lock(folder)
+                if _is_at(folder, handle):
+                    break
+                _unlock(handle)
+                handle = None
+        else:
+            raise FileNotFoundError(f"{folder} could not be made, or others remove it again and again.")
+        yield folder
+    except BaseException:
+        _remove_empty(created)  # while other writers wait
+        raise
+    finally:
+        _unlock(handle)
+
+
+@contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Lock the folder against other writers; the system releases the lock when the process ends, even if killed."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
+    handle = _lock(folder)
     try:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(handle)
+        _unlock(handle)
 
 
 def commit(folder: Path, header: dict[str, Any]) -> None:
@@ -252,7 +287,7 @@ def check_size(folder: Path, entry: dict[str, Any]) -> Path:
 def _check_chunks(path: Path, entry: dict[str, Any], chunks: Iterable[Any]) -> None:
     """Compare the chunks of a file with their checksums."""
     for number, (chunk, expected) in enumerate(zip(chunks, _split_crcs(entry["crc32"]), strict=True)):
-        found = zlib.crc32(chunk)
+        found = crc32(chunk)
         if found != expected:
             start = number * CHUNK
             raise ValueError(
@@ -264,6 +299,49 @@ def _check_chunks(path: Path, entry: dict[str, Any], chunks: Iterable[Any]) -> N
 def _split_crcs(digits: str) -> list[int]:
     """Return the checksums of chunks from their hexadecimal digits, eight for each."""
     return [int(digits[i : i + 8], 16) for i in range(0, len(digits), 8)]
+
+
+def _missing(folder: Path) -> list[Path]:
+    """Return the folder and its parents, innermost first, as far as they do not exist."""
+    return [parent for parent in (folder, *folder.parents) if not parent.exists()]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove empty folders, innermost first; what an unfinished commit may have left does not count."""
+    if folders:
+        with suppress(OSError):
+            (folders[0] / f"{HEADER}.tmp").unlink()
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _lock(folder: Path) -> int | None:
+    """Wait for the lock and return the handle that holds it, None on Windows."""
+    if fcntl is None:
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    except BaseException:  # Ctrl-C
+        os.close(handle)
+        raise
+    return handle
+
+
+def _unlock(handle: int | None) -> None:
+    """Release a lock."""
+    if handle is not None:
+        os.close(handle)
+
+
+def _is_at(folder: Path, handle: int | None) -> bool:
+    """Check whether a handle is that of the folder with this name."""
+    try:
+        return handle is None or os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _plain(value: object) -> Any:

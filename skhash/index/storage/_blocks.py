@@ -73,9 +73,11 @@ class SavedIndex:
 
 @contextmanager
 def create(path: str | os.PathLike[str]) -> Iterator[IndexWriter]:
-    """Lock a folder, new or with an index that the writer's `commit` replaces, and yield the writer."""
-    folder = _folder.prepare(path)
-    with _folder.locked(folder), IndexWriter(folder) as writer:
+    """Lock a folder, new or with an index that the writer's `commit` replaces, and yield the writer.
+
+    If that fails, a folder that is created here is removed.
+    """
+    with _folder.prepared(path) as folder, IndexWriter(folder) as writer:
         yield writer
 
 

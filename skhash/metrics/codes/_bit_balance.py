@@ -12,10 +12,11 @@ from skhash.metrics.codes._code_reading import bit_rows, read_codes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike
 
 
-def bit_balance(codes: CodesLike, *, bits: int | None = None) -> Score:
+def bit_balance(codes: CodesLike, *, bits: int | None = None, bitorder: BitOrder = "little") -> Score:
     r"""Measure how unbalanced the bits are: the mean over bits of :math:`|\operatorname{mean}_i b_{ik}|`, b -1 or +1.
 
     Parameters
@@ -24,6 +25,8 @@ def bit_balance(codes: CodesLike, *, bits: int | None = None) -> Score:
         Hash codes.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def bit_balance(codes: CodesLike, *, bits: int | None = None) -> Score:
     >>> bit_balance([[1, 1], [0, 1], [1, 1], [0, 0]])
     0.25
     """
-    packed, bits = read_codes(codes, bits)
+    packed, bits = read_codes(codes, bits, bitorder)
     means = 2 * count_ones(packed, bits) / len(packed) - 1
     return Score(np.abs(means).mean(), "mean over bits of |mean of the bit as -1/+1|")
 

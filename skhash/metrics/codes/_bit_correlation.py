@@ -10,10 +10,11 @@ from skhash.metrics._score import Score
 from skhash.metrics.codes._code_reading import bit_rows, read_codes
 
 if TYPE_CHECKING:
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike
 
 
-def bit_correlation(codes: CodesLike, *, bits: int | None = None) -> Score:
+def bit_correlation(codes: CodesLike, *, bits: int | None = None, bitorder: BitOrder = "little") -> Score:
     """Measure how much bits repeat each other: the mean absolute correlation of two different bits.
 
     Parameters
@@ -22,6 +23,8 @@ def bit_correlation(codes: CodesLike, *, bits: int | None = None) -> Score:
         Hash codes.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
 
     Returns
     -------
@@ -45,7 +48,7 @@ def bit_correlation(codes: CodesLike, *, bits: int | None = None) -> Score:
     >>> bit_correlation([[1, 1, 0], [0, 0, 0], [1, 1, 1], [0, 0, 1]])
     0.3333333333333333
     """
-    packed, bits = read_codes(codes, bits)
+    packed, bits = read_codes(codes, bits, bitorder)
     n = len(packed)
     both = np.zeros((bits, bits))
     for block in bit_rows(packed, bits, bytes_per_bit=4):

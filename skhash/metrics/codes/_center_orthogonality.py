@@ -14,11 +14,14 @@ from skhash.utils import validate_params
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike
 
 
 @validate_params({"normalize": ["boolean"]}, prefer_skip_nested_validation=True)
-def center_orthogonality(codes: CodesLike, y: ArrayLike, *, normalize: bool = True, bits: int | None = None) -> Score:
+def center_orthogonality(
+    codes: CodesLike, y: ArrayLike, *, normalize: bool = True, bits: int | None = None, bitorder: BitOrder = "little"
+) -> Score:
     r"""Measure how far the centers of classes, the bitwise majorities of their codes, are from orthogonal.
 
     Parameters
@@ -32,6 +35,8 @@ def center_orthogonality(codes: CodesLike, y: ArrayLike, *, normalize: bool = Tr
         orthogonal centers get 0. False uses the paper's formula as printed, to compare with its values.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
 
     Returns
     -------
@@ -66,7 +71,7 @@ def center_orthogonality(codes: CodesLike, y: ArrayLike, *, normalize: bool = Tr
     >>> round(center_orthogonality(codes, [0, 0, 1], normalize=False) ** 2)
     18
     """
-    packed, bits = read_codes(codes, bits)
+    packed, bits = read_codes(codes, bits, bitorder)
     labels = read_classes(y, len(packed))
     n_classes = len(labels.classes)
     deviation = orthogonality(find_centers(packed, bits, memberships(labels), n_classes))

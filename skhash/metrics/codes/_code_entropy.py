@@ -14,10 +14,11 @@ from skhash.metrics.codes._code_reading import number_groups, read_codes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike
 
 
-def code_entropy(codes: CodesLike, *, bits: int | None = None) -> Score:
+def code_entropy(codes: CodesLike, *, bits: int | None = None, bitorder: BitOrder = "little") -> Score:
     r"""Compute the entropy of whole codes, in bits: :math:`-\sum_c p_c \log_2 p_c` over the distinct codes c.
 
     Parameters
@@ -26,6 +27,8 @@ def code_entropy(codes: CodesLike, *, bits: int | None = None) -> Score:
         Hash codes.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
 
     Returns
     -------
@@ -49,12 +52,12 @@ def code_entropy(codes: CodesLike, *, bits: int | None = None) -> Score:
     >>> code_entropy([[0, 0], [0, 1], [1, 0], [1, 0]])
     1.5
     """
-    packed, bits = read_codes(codes, bits)
+    packed, bits = read_codes(codes, bits, bitorder)
     shares = np.bincount(number_groups(packed)) / len(packed)
     return Score(_bits(shares).sum(), "entropy of whole codes, in bits")
 
 
-def bit_entropy(codes: CodesLike, *, bits: int | None = None) -> Score:
+def bit_entropy(codes: CodesLike, *, bits: int | None = None, bitorder: BitOrder = "little") -> Score:
     """Compute the mean entropy of the single bits.
 
     Parameters
@@ -63,6 +66,8 @@ def bit_entropy(codes: CodesLike, *, bits: int | None = None) -> Score:
         Hash codes.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def bit_entropy(codes: CodesLike, *, bits: int | None = None) -> Score:
     >>> bit_entropy([[0, 1], [1, 1]])
     0.5
     """
-    packed, bits = read_codes(codes, bits)
+    packed, bits = read_codes(codes, bits, bitorder)
     shares = count_ones(packed, bits) / len(packed)
     return Score((_bits(shares) + _bits(1 - shares)).mean(), "mean entropy of a bit, in bits")
 

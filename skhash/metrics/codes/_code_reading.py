@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike
 
 # Bytes. Larger batches would only leave the processor's cache.
 CACHED = 2**25
 
 
-def read_codes(codes: CodesLike, bits: int | None, at_least: int = 1) -> tuple[NDArray[np.uint64], int]:
+def read_codes(
+    codes: CodesLike, bits: int | None, bitorder: BitOrder, at_least: int = 1
+) -> tuple[NDArray[np.uint64], int]:
     """Pack codes of any form into words; return them and the code length."""
-    packed, bits = as_packed(codes, bits)
+    packed, bits = as_packed(codes, bits, bitorder=bitorder)
     if len(packed) < at_least:
         raise ValueError(f"codes must have at least {at_least} row{'s' * (at_least > 1)}, got {len(packed)}.")
     return packed, bits

@@ -21,6 +21,7 @@ from skhash.metrics.codes._quantization_error import quantization_error
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike
 
 
@@ -91,6 +92,7 @@ def code_statistics(
     *,
     percentile: float = 99.9,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
 ) -> CodeStatistics:
     """Compute all statistics of a set of codes.
 
@@ -106,6 +108,8 @@ def code_statistics(
         As in `lower_bound_ratio`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
 
     Returns
     -------
@@ -138,7 +142,7 @@ def code_statistics(
     bit_balance                       ...  mean over bits of |mean of the bit as -1/+1|
     ...
     """
-    packed, bits = read_codes(codes, bits, at_least=2)
+    packed, bits = read_codes(codes, bits, bitorder, at_least=2)
     found = {
         "bit_balance": bit_balance(packed, bits=bits),
         "bit_correlation": bit_correlation(packed, bits=bits),

@@ -14,10 +14,13 @@ from skhash.metrics.codes._code_reading import count_pairs, number_groups, read_
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike
 
 
-def collision_rate(codes: CodesLike, y: ArrayLike | None = None, *, bits: int | None = None) -> Score:
+def collision_rate(
+    codes: CodesLike, y: ArrayLike | None = None, *, bits: int | None = None, bitorder: BitOrder = "little"
+) -> Score:
     """Compute the share of pairs of distinct samples that have equal codes.
 
     Parameters
@@ -29,6 +32,8 @@ def collision_rate(codes: CodesLike, y: ArrayLike | None = None, *, bits: int | 
         them if they collide. None counts all pairs.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def collision_rate(codes: CodesLike, y: ArrayLike | None = None, *, bits: int | 
     >>> collision_rate(codes, ["cat", "cat", "cat", "dog"])
     0.0
     """
-    packed, bits = read_codes(codes, bits, at_least=2)
+    packed, bits = read_codes(codes, bits, bitorder, at_least=2)
     groups = number_groups(packed)
     pairs, colliding = count_pairs(len(packed)), count_pairs(np.bincount(groups))
     definition = "share of pairs of samples with equal codes"

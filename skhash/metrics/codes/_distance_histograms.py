@@ -17,6 +17,7 @@ from skhash.utils import validate_params
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike
 
 _SEPARABILITY = "separability: mean Hamming distance of pairs that share no label minus that of pairs that do"
@@ -51,7 +52,7 @@ class DistanceHistograms:
 
 @validate_params({"n_jobs": [Integral, None]}, prefer_skip_nested_validation=True)
 def distance_histograms(
-    codes: CodesLike, y: ArrayLike, *, bits: int | None = None, n_jobs: int | None = None
+    codes: CodesLike, y: ArrayLike, *, bits: int | None = None, bitorder: BitOrder = "little", n_jobs: int | None = None
 ) -> DistanceHistograms:
     """Count all pairs of distinct samples by their Hamming distance, with and without a label in common.
 
@@ -63,6 +64,8 @@ def distance_histograms(
         Class labels or a multi-hot matrix.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     n_jobs : int, default=None
         Number of threads.
 
@@ -80,7 +83,7 @@ def distance_histograms(
     >>> pairs.separability
     1.5
     """
-    retrieval = read_retrieval(codes, codes, y, y, exclude_self=True, bits=bits, n_jobs=n_jobs)
+    retrieval = read_retrieval(codes, codes, y, y, exclude_self=True, bits=bits, bitorder=bitorder, n_jobs=n_jobs)
     bits = retrieval.bits
     batches = retrieval.groups(lambda _, *counted: np.stack([each.sum(axis=0) for each in counted])[:, : bits + 1])
     sums = sum((result for _, result in batches), np.zeros((2, bits + 1), np.int64))
@@ -88,7 +91,7 @@ def distance_histograms(
     return DistanceHistograms(intra, pairs - intra)
 
 
-def separability(codes: CodesLike, y: ArrayLike, *, bits: int | None = None) -> Score:
+def separability(codes: CodesLike, y: ArrayLike, *, bits: int | None = None, bitorder: BitOrder = "little") -> Score:
     """Compute the mean Hamming distance between classes minus that within classes, over all pairs of distinct samples.
 
     Parameters
@@ -99,6 +102,8 @@ def separability(codes: CodesLike, y: ArrayLike, *, bits: int | None = None) -> 
         Class labels or a multi-hot matrix; a pair is within a class if it shares a label.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
 
     Returns
     -------
@@ -119,6 +124,6 @@ def separability(codes: CodesLike, y: ArrayLike, *, bits: int | None = None) -> 
     >>> separability([[0, 0, 0], [0, 0, 1], [1, 1, 1]], ["cat", "cat", "dog"])
     1.5
     """
-    packed, bits = read_codes(codes, bits, at_least=2)
+    packed, bits = read_codes(codes, bits, bitorder, at_least=2)
     intra, inter = mean_distances(packed, bits, read_classes(y, len(packed), at_least=1))
     return Score(inter - intra, _SEPARABILITY)

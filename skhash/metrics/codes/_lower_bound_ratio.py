@@ -16,6 +16,7 @@ from skhash.utils import Interval, validate_params
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike
 
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     {"percentile": [Interval(Real, 0, 100, closed="right")]},
     prefer_skip_nested_validation=True,
 )
-def lower_bound_ratio(codes: CodesLike, y: ArrayLike, *, percentile: float = 99.9, bits: int | None = None) -> Score:
+def lower_bound_ratio(
+    codes: CodesLike, y: ArrayLike, *, percentile: float = 99.9, bits: int | None = None, bitorder: BitOrder = "little"
+) -> Score:
     r"""Compute the lower-bound ratio: distance between class centers over distance of codes from their own center.
 
     The center of a class is the bitwise majority of its codes. The larger the ratio, the higher the lower bound of
@@ -44,6 +47,8 @@ def lower_bound_ratio(codes: CodesLike, y: ArrayLike, *, percentile: float = 99.
         99.9 for up to 45 classes and fewer than 1,000 codes.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
 
     Returns
     -------
@@ -95,7 +100,7 @@ def lower_bound_ratio(codes: CodesLike, y: ArrayLike, *, percentile: float = 99.
     >>> lower_bound_ratio(codes, ["a", "a", "a", "b", "b", "b", "b"], percentile=80)
     inf
     """
-    packed, bits = read_codes(codes, bits)
+    packed, bits = read_codes(codes, bits, bitorder)
     labels = read_classes(y, len(packed))
     members = memberships(labels)
     centers = find_centers(packed, bits, members, len(labels.classes))

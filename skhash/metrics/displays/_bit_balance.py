@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from numpy.typing import NDArray
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike, SamplesLike
 
 
@@ -140,6 +141,7 @@ class BitBalanceDisplay(BaseDisplay):
         y: Any = None,
         *,
         bits: int | None = None,
+        bitorder: BitOrder = "little",
         name: str | None = None,
         ax: Axes | None = None,
         **kwargs: Any,
@@ -154,6 +156,8 @@ class BitBalanceDisplay(BaseDisplay):
             Not used, present for API consistency by convention.
         bits : int, default=None
             Code length, needed for packed bytes and for packed words with padding.
+        bitorder : {"little", "big"}, default="little"
+            Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
         name : str, default=None
             Name in the legend.
         ax : matplotlib Axes, default=None
@@ -167,5 +171,5 @@ class BitBalanceDisplay(BaseDisplay):
             The Display, already drawn.
         """
         cls._check_matplotlib("from_predictions")
-        packed, bits = read_codes(codes, bits)
+        packed, bits = read_codes(codes, bits, bitorder)
         return cls(count_ones(packed, bits) / len(packed), name=name).plot(ax, **kwargs)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike, RandomStateLike, SamplesLike
 
 _MAX_CODES = 5000
@@ -163,6 +164,7 @@ class CodeEmbeddingDisplay(BaseDisplay):
         n_max: int | None = None,
         random_state: RandomStateLike | None = None,
         bits: int | None = None,
+        bitorder: BitOrder = "little",
         n_jobs: int | None = None,
         name: str | None = None,
         ax: Axes | None = None,
@@ -184,6 +186,8 @@ class CodeEmbeddingDisplay(BaseDisplay):
             Seed of the subset and of t-SNE.
         bits : int, default=None
             Code length, needed for packed bytes and for packed words with padding.
+        bitorder : {"little", "big"}, default="little"
+            Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
         n_jobs : int, default=None
             Number of threads.
         name : str, default=None
@@ -204,7 +208,7 @@ class CodeEmbeddingDisplay(BaseDisplay):
             If there are too many codes, or too few for the perplexity, or if `y` does not match them.
         """
         cls._check_matplotlib("from_predictions")
-        packed, bits = read_codes(codes, bits, at_least=2)
+        packed, bits = read_codes(codes, bits, bitorder, at_least=2)
         labels = None if y is None else _read_classes(y, len(packed))
         random_state = local_random_state(random_state)
         if n_max is not None:

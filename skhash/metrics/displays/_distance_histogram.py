@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike, SamplesLike
 
 
@@ -194,6 +195,7 @@ class DistanceHistogramDisplay(BaseDisplay):
         y: ArrayLike,
         *,
         bits: int | None = None,
+        bitorder: BitOrder = "little",
         n_jobs: int | None = None,
         name: str | None = None,
         ax: Axes | None = None,
@@ -209,6 +211,8 @@ class DistanceHistogramDisplay(BaseDisplay):
             Their class labels or multi-hot labels.
         bits : int, default=None
             Code length, needed for packed bytes and for packed words with padding.
+        bitorder : {"little", "big"}, default="little"
+            Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
         n_jobs : int, default=None
             Number of threads.
         name : str, default=None
@@ -224,7 +228,7 @@ class DistanceHistogramDisplay(BaseDisplay):
             The Display, already drawn.
         """
         cls._check_matplotlib("from_predictions")
-        counts = distance_histograms(codes, y, bits=bits, n_jobs=n_jobs)
+        counts = distance_histograms(codes, y, bits=bits, bitorder=bitorder, n_jobs=n_jobs)
         return cls(counts.intra, counts.inter, name=name).plot(ax, **kwargs)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.metrics._score import Score
     from skhash.metrics.ranking._protocols import Ties
     from skhash.utils import CodesLike, SamplesLike
@@ -212,6 +213,7 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
         ties: Ties = "stable",
         exclude_self: bool = False,
         bits: int | None = None,
+        bitorder: BitOrder = "little",
         n_jobs: int | None = None,
         name: str | None = None,
         ax: Axes | None = None,
@@ -237,6 +239,8 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
             Exclude each query from its own ranking: query `i` is database item `i`.
         bits : int, default=None
             Code length of all settings, needed for packed bytes and for packed words with padding.
+        bitorder : {"little", "big"}, default="little"
+            Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
         n_jobs : int, default=None
             Number of threads.
         name : str, default=None
@@ -265,9 +269,9 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
                 f"got {len(queries) if settings is None else list(settings)} "
                 f"and {len(databases) if others is None else list(others)}."
             )
-        options = {"percentile": percentile, "R": R, "ties": ties, "n_jobs": n_jobs}
+        options = {"percentile": percentile, "R": R, "ties": ties, "exclude_self": exclude_self, "n_jobs": n_jobs}
         scores = [
-            _measure(*codes, query_labels, database_labels, exclude_self=exclude_self, bits=bits, **options)
+            _measure(*codes, query_labels, database_labels, bits=bits, bitorder=bitorder, **options)
             for codes in zip(queries, databases, strict=True)
         ]
         return cls(*np.transpose(scores), settings=settings, name=name).plot(ax, **kwargs)
@@ -296,17 +300,19 @@ def _measure(
     ties: Ties,
     exclude_self: bool,
     bits: int | None,
+    bitorder: BitOrder = "little",
     n_jobs: int | None,
 ) -> tuple[Score, Score]:
     """Compute the lower-bound ratio of the database, and mean average precision."""
     return (
-        lower_bound_ratio(database, database_labels, percentile=percentile, bits=bits),
+        lower_bound_ratio(database, database_labels, percentile=percentile, bits=bits, bitorder=bitorder),
         mean_average_precision(
             *(queries, database, query_labels, database_labels),
             R=R,
             ties=ties,
             exclude_self=exclude_self,
             bits=bits,
+            bitorder=bitorder,
             n_jobs=n_jobs,
         ),
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.metrics.ranking._protocols import Ties
     from skhash.utils import CodesLike, RandomStateLike, SamplesLike
 
@@ -199,6 +200,7 @@ class PrecisionAtKDisplay(BaseDisplay):
         ties: Ties = "stable",
         exclude_self: bool = False,
         bits: int | None = None,
+        bitorder: BitOrder = "little",
         random_state: RandomStateLike | None = None,
         n_jobs: int | None = None,
         name: str | None = None,
@@ -221,6 +223,8 @@ class PrecisionAtKDisplay(BaseDisplay):
             Exclude each query from its own ranking: query `i` is database item `i`.
         bits : int, default=None
             Code length, needed for packed bytes and for packed words with padding.
+        bitorder : {"little", "big"}, default="little"
+            Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
         random_state : int, RandomState instance or None, default=None
             Used by `ties="random"` only.
         n_jobs : int, default=None
@@ -244,6 +248,7 @@ class PrecisionAtKDisplay(BaseDisplay):
             ties=ties,
             exclude_self=exclude_self,
             bits=bits,
+            bitorder=bitorder,
             random_state=random_state,
             n_jobs=n_jobs,
         )

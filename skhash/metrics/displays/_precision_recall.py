@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.metrics.ranking._protocols import Ties
     from skhash.metrics.ranking._radius import EmptyBall
     from skhash.utils import CodesLike, RandomStateLike, SamplesLike
@@ -235,6 +236,7 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
         empty_ball: EmptyBall = "zero",
         exclude_self: bool = False,
         bits: int | None = None,
+        bitorder: BitOrder = "little",
         random_state: RandomStateLike | None = None,
         n_jobs: int | None = None,
         name: str | None = None,
@@ -259,6 +261,8 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
             Exclude each query from its own ranking: query `i` is database item `i`.
         bits : int, default=None
             Code length, needed for packed bytes and for packed words with padding.
+        bitorder : {"little", "big"}, default="little"
+            Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
         random_state : int, RandomState instance or None, default=None
             Used by `ties="random"` only.
         n_jobs : int, default=None
@@ -278,7 +282,7 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
         cls._check_matplotlib("from_predictions")
         check_option("by", by, _BY)
         sides = query_codes, database_codes, query_labels, database_labels
-        options = {"exclude_self": exclude_self, "bits": bits, "n_jobs": n_jobs}
+        options = {"exclude_self": exclude_self, "bits": bits, "bitorder": bitorder, "n_jobs": n_jobs}
         if by == "rank":
             curve = precision_recall_by_rank(*sides, ties=ties, random_state=random_state, **options)
         else:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike, SamplesLike
 
 _RIGHT = {"color": "#009E73", "linewidth": 2.5}
@@ -237,6 +238,7 @@ class RetrievedImagesDisplay(BaseDisplay):
         n_neighbors: int = 10,
         exclude_self: bool = False,
         bits: int | None = None,
+        bitorder: BitOrder = "little",
         n_jobs: int | None = None,
         name: str | None = None,
         ax: Axes | None = None,
@@ -261,6 +263,8 @@ class RetrievedImagesDisplay(BaseDisplay):
             Exclude each query from its own results: query `i` is database item `i`.
         bits : int, default=None
             Code length, needed for packed bytes and for packed words with padding.
+        bitorder : {"little", "big"}, default="little"
+            Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
         n_jobs : int, default=None
             Number of threads.
         name : str, default=None
@@ -282,7 +286,7 @@ class RetrievedImagesDisplay(BaseDisplay):
         """
         cls._check_matplotlib("from_predictions")
         check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
-        queries, database, bits = read_both_codes(query_codes, database_codes, bits)
+        queries, database, bits = read_both_codes(query_codes, database_codes, bits, bitorder)
         if exclude_self and not np.array_equal(queries, database):
             raise ValueError("exclude_self=True requires query_codes and database_codes to be equal, row by row.")
         shown = _read_images(query_images, "query_images", len(queries))

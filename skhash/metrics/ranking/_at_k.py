@@ -16,6 +16,7 @@ from skhash.utils import Interval, validate_params
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.metrics.ranking._protocols import Ties
     from skhash.metrics.ranking._retrieval import Retrieval
     from skhash.utils import CodesLike, RandomStateLike
@@ -34,6 +35,7 @@ def precision_at_k(
     ties: Ties = "stable",
     exclude_self: bool = False,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     random_state: RandomStateLike | None = None,
     n_jobs: int | None = None,
 ) -> Score:
@@ -53,6 +55,8 @@ def precision_at_k(
         Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     random_state : int, RandomState instance or None, default=None
         Used by `ties="random"` only.
     n_jobs : int, default=None
@@ -76,7 +80,7 @@ def precision_at_k(
     0.5
     """
     sides = query_codes, database_codes, query_labels, database_labels
-    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, n_jobs=n_jobs)
+    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, bitorder=bitorder, n_jobs=n_jobs)
     return precision_of(retrieval, k, ties, random_state)
 
 
@@ -91,6 +95,7 @@ def recall_at_k(
     ties: Ties = "stable",
     exclude_self: bool = False,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     random_state: RandomStateLike | None = None,
     n_jobs: int | None = None,
 ) -> Score:
@@ -111,6 +116,8 @@ def recall_at_k(
         Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     random_state : int, RandomState instance or None, default=None
         Used by `ties="random"` only.
     n_jobs : int, default=None
@@ -135,7 +142,7 @@ def recall_at_k(
     1.0
     """
     sides = query_codes, database_codes, query_labels, database_labels
-    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, n_jobs=n_jobs)
+    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, bitorder=bitorder, n_jobs=n_jobs)
     return recall_of(retrieval, k, ties, random_state)
 
 

@@ -19,6 +19,7 @@ from skhash.utils import Interval, StrOptions, validate_params
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.metrics.ranking._protocols import Ties, ZeroHit
     from skhash.metrics.ranking._radius import EmptyBall
     from skhash.metrics.ranking._retrieval import Retrieval
@@ -66,6 +67,7 @@ def precision_recall_by_rank(
     ties: Ties = "stable",
     exclude_self: bool = False,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     random_state: RandomStateLike | None = None,
     n_jobs: int | None = None,
 ) -> RetrievalCurve:
@@ -87,6 +89,8 @@ def precision_recall_by_rank(
         Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     random_state : int, RandomState instance or None, default=None
         Used by `ties="random"` only.
     n_jobs : int, default=None
@@ -111,7 +115,7 @@ def precision_recall_by_rank(
     (array([1.  , 0.5 , 0.67]), array([0.5, 0.5, 1. ]))
     """
     sides = query_codes, database_codes, query_labels, database_labels
-    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, n_jobs=n_jobs)
+    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, bitorder=bitorder, n_jobs=n_jobs)
     retrieval = retrieval.shuffled(random_state) if ties == "random" else retrieval
     R = retrieval.n_ranked if R is None else min(R, retrieval.n_ranked)
     order = TIE_ORDERS.get(ties)
@@ -155,6 +159,7 @@ def precision_recall_by_radius(
     empty_ball: EmptyBall = "zero",
     exclude_self: bool = False,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     n_jobs: int | None = None,
 ) -> RetrievalCurve:
     """Compute precision and recall within a Hamming radius, for every radius.
@@ -171,6 +176,8 @@ def precision_recall_by_radius(
         Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     n_jobs : int, default=None
         Number of threads.
 
@@ -194,7 +201,7 @@ def precision_recall_by_radius(
     (array([0, 1, 2, 3, 4]), array([0.5, 0.5, 0.5, 1. , 1. ]))
     """
     sides = query_codes, database_codes, query_labels, database_labels
-    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, n_jobs=n_jobs)
+    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, bitorder=bitorder, n_jobs=n_jobs)
     radii = np.arange(retrieval.bits + 1)
     precision, recall = ball_means(*count_balls(retrieval, radii), empty_ball)
     definition = f"precision and recall by Hamming radius, means over queries, {EMPTY_BALL[empty_ball]}"

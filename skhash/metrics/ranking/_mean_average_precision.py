@@ -19,6 +19,7 @@ from skhash.utils import Interval, StrOptions, validate_params
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from skhash.codes import BitOrder
     from skhash.metrics.ranking._protocols import Denominator, Ties, ZeroHit
     from skhash.metrics.ranking._retrieval import Retrieval
     from skhash.utils import CodesLike, RandomStateLike
@@ -48,6 +49,7 @@ def mean_average_precision(
     ties: Ties | None = None,
     exclude_self: bool = False,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     random_state: RandomStateLike | None = None,
     n_jobs: int | None = None,
 ) -> Score:
@@ -90,6 +92,8 @@ def mean_average_precision(
         labels.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     random_state : int, RandomState instance or None, default=None
         Used by `ties="random"` only.
     n_jobs : int, default=None
@@ -135,6 +139,7 @@ def mean_average_precision(
         *(query_codes, database_codes, query_labels, database_labels),
         exclude_self=exclude_self,
         bits=bits,
+        bitorder=bitorder,
         n_jobs=n_jobs,
     )
     return map_of(retrieval, plan, random_state)

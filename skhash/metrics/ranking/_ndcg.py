@@ -22,6 +22,7 @@ from skhash.utils import Interval, StrOptions, validate_params
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike
 
 NDCG_TIES: Final = ("stable", "expected")
@@ -49,6 +50,7 @@ def ndcg(
     ties: Literal["stable", "expected"] = "stable",
     exclude_self: bool = False,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     n_jobs: int | None = None,
 ) -> Score:
     r"""Compute the normalized discounted cumulative gain of the first R results (NDCG@R), by graded relevance.
@@ -71,6 +73,8 @@ def ndcg(
         Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     n_jobs : int, default=None
         Number of threads.
 
@@ -101,7 +105,7 @@ def ndcg(
     >>> round(ndcg([[0, 0, 0, 0]], database, [[1, 1]], [[1, 0], [1, 1], [0, 0], [0, 1]]), 4)
     0.8045
     """
-    queries, database, bits = read_both_codes(query_codes, database_codes, bits)
+    queries, database, bits = read_both_codes(query_codes, database_codes, bits, bitorder)
     query, items = read_both_labels(query_labels, database_labels, len(queries), len(database))
     if exclude_self:
         check_same_sides(queries, database, np.array_equal(query.decode(), items.decode()))

@@ -14,6 +14,7 @@ from skhash.utils import Interval, StrOptions, validate_params
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.metrics.ranking._retrieval import Retrieval
     from skhash.utils import CodesLike
 
@@ -43,6 +44,7 @@ def precision_within_radius(
     empty_ball: EmptyBall = "zero",
     exclude_self: bool = False,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     n_jobs: int | None = None,
 ) -> Score:
     """Compute the share of relevant items among all within a Hamming radius, averaged over the queries ("P@H<=2").
@@ -63,6 +65,8 @@ def precision_within_radius(
         Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     n_jobs : int, default=None
         Number of threads.
 
@@ -84,7 +88,7 @@ def precision_within_radius(
     0.5
     """
     sides = query_codes, database_codes, query_labels, database_labels
-    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, n_jobs=n_jobs)
+    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, bitorder=bitorder, n_jobs=n_jobs)
     return radius_scores(retrieval, radius, empty_ball)[0]
 
 
@@ -99,6 +103,7 @@ def recall_within_radius(
     empty_ball: EmptyBall = "zero",
     exclude_self: bool = False,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     n_jobs: int | None = None,
 ) -> Score:
     """Compute the share of all relevant items that is within a Hamming radius, averaged over the queries.
@@ -118,6 +123,8 @@ def recall_within_radius(
         Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     n_jobs : int, default=None
         Number of threads.
 
@@ -139,7 +146,7 @@ def recall_within_radius(
     0.5
     """
     sides = query_codes, database_codes, query_labels, database_labels
-    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, n_jobs=n_jobs)
+    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, bitorder=bitorder, n_jobs=n_jobs)
     return radius_scores(retrieval, radius, empty_ball)[1]
 
 

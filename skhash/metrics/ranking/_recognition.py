@@ -16,6 +16,7 @@ from skhash.utils import Interval, validate_params
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from skhash.codes import BitOrder
     from skhash.utils import CodesLike
 
 
@@ -32,6 +33,7 @@ def knn_accuracy(
     n_neighbors: int = 100,
     exclude_self: bool = False,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     n_jobs: int | None = None,
 ) -> Score:
     """Compute the share of queries whose class wins the vote of the nearest database items.
@@ -49,6 +51,8 @@ def knn_accuracy(
         Exclude each query from its own vote: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     n_jobs : int, default=None
         Number of threads.
 
@@ -78,7 +82,7 @@ def knn_accuracy(
     >>> knn_accuracy([[0, 0, 0, 0], [0, 1, 1, 1]], database, [0, 0], [0, 0, 1, 1], n_neighbors=3)
     0.5
     """
-    queries, database, bits = read_both_codes(query_codes, database_codes, bits)
+    queries, database, bits = read_both_codes(query_codes, database_codes, bits, bitorder)
     query, items = read_both_labels(query_labels, database_labels, len(queries), len(database))
     if exclude_self:
         check_same_sides(queries, database, np.array_equal(query.decode(), items.decode()))

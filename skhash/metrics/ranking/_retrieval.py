@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.metrics.ranking._relevance import Relevance
     from skhash.utils import CodesLike, RandomStateLike
 
@@ -46,13 +47,14 @@ def read_retrieval(
     *,
     exclude_self: bool = False,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     n_jobs: int | None = None,
 ) -> Retrieval:
     """Check the codes and labels of both sides and combine them to a retrieval.
 
     Parameters
     ----------
-    query_codes, database_codes, query_labels, database_labels, exclude_self, bits, n_jobs
+    query_codes, database_codes, query_labels, database_labels, exclude_self, bits, bitorder, n_jobs
         As in `mean_average_precision`.
 
     Returns
@@ -60,7 +62,7 @@ def read_retrieval(
     retrieval : Retrieval
         The checked retrieval.
     """
-    queries, database, bits = read_both_codes(query_codes, database_codes, bits)
+    queries, database, bits = read_both_codes(query_codes, database_codes, bits, bitorder)
     relevance = read_relevance(query_labels, database_labels, len(queries), len(database))
     if exclude_self:
         check_same_sides(queries, database, relevance.sides_agree())
@@ -68,11 +70,11 @@ def read_retrieval(
 
 
 def read_both_codes(
-    query_codes: CodesLike, database_codes: CodesLike, bits: int | None
+    query_codes: CodesLike, database_codes: CodesLike, bits: int | None, bitorder: BitOrder
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], int]:
     """Pack the codes of both sides and check that their lengths agree; return them and the code length."""
-    queries, query_bits = _pack(query_codes, bits, "query_codes")
-    database, bits = _pack(database_codes, bits, "database_codes")
+    queries, query_bits = _pack(query_codes, bits, bitorder, "query_codes")
+    database, bits = _pack(database_codes, bits, bitorder, "database_codes")
     if query_bits != bits:
         raise ValueError(
             f"query_codes and database_codes must have the same number of bits, got {query_bits} and {bits}. "
@@ -96,10 +98,10 @@ def own_rows(n_queries: int, exclude_self: bool) -> NDArray[np.int64]:
     return np.arange(n_queries) if exclude_self else np.full(n_queries, -1)
 
 
-def _pack(codes: CodesLike, bits: int | None, name: str) -> tuple[NDArray[np.uint64], int]:
+def _pack(codes: CodesLike, bits: int | None, bitorder: BitOrder, name: str) -> tuple[NDArray[np.uint64], int]:
     """Pack the codes of one side; errors name the argument."""
     try:
-        packed, bits = as_packed(codes, bits)
+        packed, bits = as_packed(codes, bits, bitorder=bitorder)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from error
     if len(packed) == 0:

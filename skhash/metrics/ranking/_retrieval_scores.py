@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from skhash.codes import BitOrder
     from skhash.metrics._score import Score
     from skhash.metrics.ranking._protocols import Ties
     from skhash.metrics.ranking._radius import EmptyBall
@@ -60,6 +61,7 @@ def retrieval_scores(
     empty_ball: EmptyBall = "zero",
     exclude_self: bool = False,
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     random_state: RandomStateLike | None = None,
     n_jobs: int | None = None,
 ) -> dict[str, Score]:
@@ -84,6 +86,8 @@ def retrieval_scores(
         Exclude each query from its own ranking: query `i` is database item `i`.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     random_state : int, RandomState instance or None, default=None
         Used by `ties="random"` only.
     n_jobs : int, default=None
@@ -109,7 +113,7 @@ def retrieval_scores(
     names = read_metric_names(metrics)
     plan = resolve_protocol(protocol, ties=ties)
     sides = query_codes, database_codes, query_labels, database_labels
-    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, n_jobs=n_jobs)
+    retrieval = read_retrieval(*sides, exclude_self=exclude_self, bits=bits, bitorder=bitorder, n_jobs=n_jobs)
     if not isinstance(random_state, Integral):  # one order of ties for all metrics
         random_state = int(local_random_state(random_state).randint(2**31 - 1))
     return {name: _score(retrieval, sides, *names[name], plan, empty_ball, random_state) for name in names}

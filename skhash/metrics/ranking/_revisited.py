@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.codes import BitOrder
     from skhash.metrics.ranking._protocols import RankingProtocol
     from skhash.utils import CodesLike
 
@@ -105,6 +106,7 @@ def revisited_map(
     difficulty: Difficulty = "medium",
     ks: Sequence[int] | NDArray[Any] = (1, 5, 10),
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     n_jobs: int | None = None,
 ) -> RevisitedScores:
     """Compute mean average precision and mP@k of the revisited Oxford and Paris benchmarks.
@@ -123,6 +125,8 @@ def revisited_map(
         earlier, its rank replaces k.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     n_jobs : int, default=None
         Number of threads.
 
@@ -153,7 +157,7 @@ def revisited_map(
     >>> scores.map, scores.precision[1]
     (1.0, 1.0)
     """
-    queries, database, bits = read_both_codes(query_codes, database_codes, bits)
+    queries, database, bits = read_both_codes(query_codes, database_codes, bits, bitorder)
     _check_length(ground_truth, len(queries))
     depths = _read_depths(ks)
     lists = [_read_lists(entry, q, len(database)) for q, entry in enumerate(ground_truth)]
@@ -189,6 +193,7 @@ def gldv2_map(
     *,
     protocol: str | RankingProtocol = "gldv2",
     bits: int | None = None,
+    bitorder: BitOrder = "little",
     n_jobs: int | None = None,
 ) -> Score:
     """Compute mean average precision at 100 of Google Landmarks v2 retrieval.
@@ -204,6 +209,8 @@ def gldv2_map(
         by their number; all other `RANKING_PROTOCOLS` are accepted, too.
     bits : int, default=None
         Code length, needed for packed bytes and for packed words with padding.
+    bitorder : {"little", "big"}, default="little"
+        Order of the bits in packed bytes, "big" for those of `np.packbits`; see `skhash.codes.as_packed`.
     n_jobs : int, default=None
         Number of threads.
 
@@ -228,7 +235,7 @@ def gldv2_map(
     >>> gldv2_map([[0, 0, 0, 0], [1, 1, 1, 1]], database, [[0, 1], []])
     0.5
     """
-    queries, database, bits = read_both_codes(query_codes, database_codes, bits)
+    queries, database, bits = read_both_codes(query_codes, database_codes, bits, bitorder)
     _check_length(ground_truth, len(queries))
     lists = [_read_rows(rows, q, len(database)) for q, rows in enumerate(ground_truth)]
     plan = RANKING_PROTOCOLS[protocol] if isinstance(protocol, str) else protocol

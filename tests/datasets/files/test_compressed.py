@@ -150,3 +150,18 @@ def test_damaged_files_raise_nothing_else(tmp_path, kind):
         path.write_bytes(gzip.compress(damaged.tobytes(), 1) if kind == "tar" else damaged.tobytes())
         with contextlib.suppress(ValueError):
             read_tar(path, ["a", "b"]) if kind == "tar" else read_npz(path, ["a", "b"])
+
+
+def test_archives_of_many_members_are_refused(tmp_path):
+    path = tmp_path / "a.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for i in range(_compressed.MAX_MEMBERS + 1):
+            archive.addfile(tarfile.TarInfo(str(i)))
+    with pytest.raises(ValueError, match="it has more than 1000 members"):
+        _compressed.read_tar(path, ["a"])
+
+
+def test_files_that_are_missing_are_not_called_damaged(tmp_path):
+    for read in (lambda path: _compressed.read_tar(path, ["a"]), lambda path: _compressed.read_npz(path, ["a"])):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / "missing")

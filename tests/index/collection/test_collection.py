@@ -248,3 +248,23 @@ def test_memory_usage():
     assert collection.memory_usage() == fresh
     assert collection.remove([3]).memory_usage() == {**fresh, "tombstones": 100, "lookup": 800}
     assert Collection.build(words(100)).memory_usage() == {**fresh, "ids": 0, "labels": 0}
+
+
+def test_a_mask_is_handed_on_and_other_changes_copy_nothing():
+    codes = np.arange(100, dtype=np.uint64)[:, None]
+    collection = Collection.build(codes)
+    mask = np.arange(100) % 2 == 0
+    assert collection.select(mask) is mask
+    removed = collection.remove([4])
+    longer = removed.add(codes[:1])
+    assert removed.live_mask.tolist() == [row != 4 for row in range(100)]
+    assert longer.live_mask.tolist() == [row != 4 for row in range(101)]
+    assert np.flatnonzero(removed.select(mask[1:])).tolist() == [1, 3, *range(6, 100, 2)]
+    fewer = longer.remove([100, 7])
+    assert np.flatnonzero(~fewer.live_mask).tolist() == [4, 7, 100]
+    assert np.flatnonzero(~longer.live_mask).tolist() == [4]
+    assert collection.live_mask is None
+    copy = pickle.loads(pickle.dumps(fewer))
+    assert np.flatnonzero(~copy.live_mask).tolist() == [4, 7, 100]
+    assert 7 not in copy
+    assert 8 in copy

@@ -117,3 +117,49 @@ def test_ascending_ids_need_no_order():
     shuffled = IdLookup()
     assert shuffled.find(ids[::-1], np.array([6, 7])).tolist() == [4997, -1]
     assert shuffled.nbytes == 8 * 5000
+
+
+class Label:
+    """An id whose hash many others have."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __hash__(self):
+        return 7
+
+    def __eq__(self, other):
+        return isinstance(other, Label) and other.name == self.name
+
+
+def test_ids_of_one_hash_are_told_apart():
+    ids = read_ids([Label(name) for name in range(6)] + ["text"])
+    lookup = IdLookup()
+    lookup.check_unique(ids)
+    wanted = read_ids([Label(4), "text", Label(9), "other", ids[2], Label(0)])
+    assert lookup.find(ids, wanted).tolist() == [4, 6, -1, -1, 2, 0]
+    with pytest.raises(ValueError, match="must be unique"):
+        IdLookup().check_unique(read_ids([Label(1), Label(2), Label(1)]))
+
+
+def test_the_last_row_of_an_object_counts_in_the_order_too():
+    ids = read_ids(["a", "b", "a", "c", "b", "a"])
+    assert IdLookup().find(ids, read_ids(["c", "b", "a", "d"])).tolist() == [3, 4, 5, -1]
+
+
+def test_an_order_of_objects_knows_what_is_appended():
+    ids, lookup = read_ids([f"id{i}" for i in range(3000)]), IdLookup()
+    lookup.check_unique(ids[:10])
+    for n in (10, 11, 2000, 2001, 3000):
+        assert lookup.find(ids[:n], ids[:n]).tolist() == list(range(n))
+        assert lookup.find(ids[:n], read_ids(["id", "id3001"])).tolist() == [-1, -1]
+    assert lookup.nbytes > 2 * 8 * 2000
+
+
+def test_ids_that_ascend_further_need_no_dictionary():
+    ids, lookup = np.arange(0, 300, 3), IdLookup()
+    for n in (10, 11, 50, 100):
+        assert lookup.find(ids[:n], ids).tolist() == [*range(n), *[-1] * (100 - n)]
+    assert lookup.nbytes == 0
+    again = np.append(ids, 3)
+    assert lookup.find(again, np.array([3, 297])).tolist() == [100, 99]

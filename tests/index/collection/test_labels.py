@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from skhash.index.collection import _labels
 from skhash.index.collection._labels import read_more_labels, vote
-from skhash.utils import read_labels
+from skhash.utils import Labels, read_labels
 
 
 @given(
@@ -62,3 +63,63 @@ def test_known_classes_leave_the_old_labels_alone():
 def test_other_labels_are_refused(y, more, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         read_more_labels(read_labels(np.array(y)), np.array(more), n_samples=1)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [1],
+        [3, 1],
+        np.array([2, 2]),
+        np.array([2], np.int8),
+        [4],
+        [0, 9],
+        [True],
+        [1.0],
+        ["1"],
+        np.array([2**40]),
+    ],
+    ids=repr,
+)
+def test_labels_of_known_classes_are_looked_up(y):
+    """The same labels, or the same error, as by the way that unknown classes take."""
+    labels = read_labels([3, 1, 2, 1])
+
+    def attempt(read):
+        try:
+            return read()
+        except ValueError as error:
+            return str(error)
+
+    found = attempt(lambda: read_more_labels(labels, y, len(y)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_labels, "_look_up", lambda *args: None)
+        expected = attempt(lambda: read_more_labels(labels, y, len(y)))
+    if isinstance(expected, str):
+        assert found == expected
+        return
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.codes, other.codes)
+        assert one.codes.dtype == other.codes.dtype
+        np.testing.assert_array_equal(one.decode(), other.decode())
+
+
+def test_text_and_wrong_numbers_of_labels():
+    labels = read_labels(["b", "a", "c"])
+    old, new = read_more_labels(labels, ["c", "a"], 2)
+    assert old is labels
+    assert new.decode().tolist() == ["c", "a"]
+    assert read_more_labels(labels, ["longer"], 1)[1].decode().tolist() == ["longer"]
+    with pytest.raises(ValueError, match="X has 3, y has 2"):
+        read_more_labels(labels, ["c", "a"], 3)
+    with pytest.raises(ValueError, match="same kind"):
+        read_more_labels(labels, [1], 1)
+
+
+@pytest.mark.parametrize("k", [1, 4, 15, 16, 40])
+def test_the_vote_of_few_neighbors_equals_that_of_many(k):
+    rng = np.random.default_rng(k)
+    labels = Labels(rng.integers(0, 4, 60), np.array(list("abcd")))
+    rows = rng.integers(0, 60, (50, k))
+    together = vote(labels, rows).decode()
+    assert [vote(labels, row[None]).decode()[0] for row in rows] == together.tolist()

@@ -3,6 +3,7 @@
 import copy
 import doctest
 import pickle
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skhash import HammingIndex
 from skhash.index.engine import _chooser, _engine, _segment
 from skhash.index.engine._engine import NearestRequest, RadiusRequest, SearchEngine
 from skhash.index.scan import _scan as _search
@@ -223,3 +225,33 @@ def test_unknown_algorithm():
 
 def test_documented_example():
     assert doctest.testmod(_engine).failed == 0
+
+
+def test_a_search_within_a_radius_that_no_table_answers_takes_no_more_memory_than_the_answer():
+    codes = np.random.default_rng(0).integers(0, 2**64, (20_000, 1), np.uint64)
+    engine = SearchEngine(codes, 64, "mih")
+    engine.search(codes[:2], RadiusRequest(40))
+    tracemalloc.start()
+    counts, distances, rows = engine.search(codes[:20], RadiusRequest(40))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(distances, np.bitwise_count(codes[rows, 0] ^ np.repeat(codes[:20, 0], counts)))
+    assert len(rows) > 300_000
+    assert peak < 13 * len(rows)
+
+
+def test_integer_ids_of_many_rows_take_no_further_memory():
+    codes = np.random.default_rng(0).integers(0, 2**64, (20_000, 1), np.uint64)
+    ids = np.random.default_rng(1).permutation(20_000) * 7
+    index = HammingIndex(bits=64, algorithm="brute").fit(codes, ids=ids)
+    index.radius_neighbors(codes[:2], 40)
+    tracemalloc.start()
+    distances, found = index.radius_neighbors(codes[:20], 40)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 13.5 * sum(map(len, found))
+    exact = np.bitwise_count(codes[:20] ^ codes[:, 0])
+    for query in range(20):
+        order = np.argsort(exact[query], kind="stable")[: len(found[query])]
+        np.testing.assert_array_equal(found[query], ids[order])
+        np.testing.assert_array_equal(distances[query], exact[query, order])

@@ -146,7 +146,10 @@ def test_codes_are_not_binarized_to_one_symbol(dtype, low, threshold, bit):
         with pytest.raises(ValueError, match=message):
             make(binarize=threshold).fit(codes)
     fitted = HammingIndex(binarize=threshold).fit(np.where(CODES, threshold + 2, threshold - 2))
-    with pytest.raises(ValueError, match=message):
+    if bit:
+        with pytest.raises(ValueError, match=message):
+            fitted.kneighbors(codes, 1)
+    else:  # small values below a threshold for larger ones
         fitted.kneighbors(codes, 1)
     between = (low + 1) / 2
     assert HammingIndex(binarize=between).fit(codes).kneighbors(codes, 1)[1].ravel().tolist() == [0, 1, 2, 3]
@@ -181,3 +184,22 @@ def test_the_order_of_bits_holds_at_every_door(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
     assert (index.kneighbors_graph(big, 3) != expected.kneighbors_graph(codes, 3)).nnz == 0
     assert index.explain(big, 3).algorithm == expected.explain(codes, 3).algorithm
+
+
+@pytest.mark.parametrize(
+    ("queries", "hint"),
+    [
+        (np.ones((2, 8), np.int8), r"64 features as input\. Packed bytes must be uint8: codes\.view\(np\.uint8\)"),
+        (np.ones((2, 1), np.int64), r"64 features as input\. Packed words must be uint64: codes\.view\(np\.uint64\)"),
+    ],
+)
+def test_queries_of_packed_codes_of_another_type_get_the_call_that_converts_them(queries, hint):
+    index = HammingIndex().fit(np.eye(64, dtype=np.uint8))
+    with pytest.raises(ValueError, match=hint):
+        index.kneighbors(queries, 1)
+
+
+def test_queries_and_added_codes_may_have_any_values_beside_a_threshold():
+    index = HammingIndex(binarize=5.0).fit([[7.0, 0.0, 9.0], [1.0, 2.0, 8.0]])
+    assert index.kneighbors([[0.0, 1.0, 0.0]], 1)[0].tolist() == [[1]]
+    assert len(index.add([[0, 1, 1]])) == 3

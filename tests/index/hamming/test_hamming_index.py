@@ -252,6 +252,47 @@ def test_queries_that_do_not_fit_are_refused(X, message):
             search(X)
 
 
+@pytest.mark.parametrize("bits", [48, 64, 100, 128])
+@pytest.mark.parametrize("form", ["words", "bits", "bool", "signs", "floats", "mapped"])
+def test_plain_arrays_are_read_at_once_as_lists_are(bits, form, tmp_path):
+    rng = np.random.default_rng(bits)
+    codes, queries = rng.integers(0, 2, (50, bits), np.uint8), rng.integers(0, 2, (4, bits), np.uint8)
+    expected = HammingIndex().fit(codes.tolist()).kneighbors(queries.tolist(), 50)
+    convert = {
+        "words": pack_codes,
+        "bits": np.asarray,
+        "bool": lambda x: x.astype(bool),
+        "signs": lambda x: 2 * x.astype(np.int8) - 1,
+        "floats": lambda x: x.astype(np.float32),
+        "mapped": lambda x: (x.tofile(tmp_path / "x"), np.memmap(tmp_path / "x", np.uint8, "r").reshape(x.shape))[1],
+    }[form]
+    index = HammingIndex(bits=bits).fit(convert(codes))
+    for found in (index.kneighbors(convert(queries), 50), index.kneighbors(convert(queries[:1]), 50)):
+        for array, exact in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(array, exact[: len(array)])
+    assert type(index.codes_) is np.ndarray
+    assert index.bits_ == index.n_features_in_ == bits
+
+
+def test_what_plain_arrays_hide_is_still_reported():
+    codes = np.eye(4, 48, dtype=np.uint8)
+    index = HammingIndex().fit(codes)
+    with pytest.raises(ValueError, match="bits set beyond bits=48"):
+        index.kneighbors(np.array([[2**48]], np.uint64), 1)
+    with pytest.raises(ValueError, match="codes mix 0/1 with -1/"):
+        index.kneighbors(-codes.astype(np.int8) + codes[::-1], 1)
+    with pytest.raises(ValueError, match="0 sample"):
+        index.kneighbors(codes[:0], 1)
+    with pytest.raises(ValueError, match="bitorder must be"):
+        index.set_params(bitorder="middle").kneighbors(codes, 1)
+    named = HammingIndex().fit(pd.DataFrame(codes, columns=[f"bit{i}" for i in range(48)]))
+    with pytest.warns(UserWarning, match="valid feature names"):
+        named.kneighbors(codes, 1)
+    assert not hasattr(named.fit(codes), "feature_names_in_")
+    with pytest.raises(ValueError, match="bits"):
+        HammingIndex(bits=47).fit(codes)
+
+
 def test_parameters_of_a_search_are_checked():
     index = HammingIndex(n_neighbors=3).fit([[0, 1], [1, 1]])
     with pytest.raises(ValueError, match="Expected n_neighbors <= n_samples_fit, but n_neighbors = 3"):

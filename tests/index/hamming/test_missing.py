@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skhash import HammingIndex, ShardedHammingIndex
+from skhash.index import HammingNeighborsTransformer
 
 rng = np.random.default_rng(0)
 CODES = rng.integers(0, 2, (6, 9), dtype=np.uint8)
@@ -65,10 +66,25 @@ def test_shards_pad_too():
 
 def test_the_default_is_an_error():
     index = HammingIndex().fit(CODES)
-    with pytest.raises(
-        ValueError, match=r"n_neighbors = 7, n_samples_fit = 6, n_samples = 4. kneighbors\(..., missing"
-    ):
+    with pytest.raises(ValueError, match=r"n_neighbors = 7, n_samples_fit = 6, n_samples = 4. missing=\"pad\""):
         index.kneighbors(QUERIES, 7)
+    with pytest.raises(ValueError, match=r'n_samples = 6. missing="pad"'):
+        index.kneighbors(n_neighbors=6)
     for missing in ("skip", None, 1):
         with pytest.raises(ValueError, match="missing must be 'raise' or 'pad', got"):
             index.kneighbors(QUERIES, 1, missing=missing)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda index: index.kneighbors_graph(QUERIES, 7),
+        lambda index: index.kneighbors_graph(n_neighbors=6),
+        lambda index: index.explain(QUERIES, 7),
+        lambda _: HammingNeighborsTransformer(n_neighbors=7).fit(CODES).transform(QUERIES),
+        lambda _: HammingNeighborsTransformer(n_neighbors=6, mode="distance").fit_transform(CODES),
+    ],
+)
+def test_calls_that_cannot_pad_do_not_advise_it(call):
+    with pytest.raises(ValueError, match=r"n_samples_fit = 6, n_samples = \d\.$"):
+        call(HammingIndex().fit(CODES))

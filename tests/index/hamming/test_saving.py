@@ -421,7 +421,7 @@ def test_what_cannot_be_saved(tmp_path):
         TypeError, match=r"id or class datetime\.date\(2026, 1, 1\) of type date cannot be saved; accept"
     ):
         index.save(tmp_path / "index")
-    assert os.listdir(tmp_path / "index") == []  # nothing is left over
+    assert os.listdir(tmp_path) == ["notes.txt"]  # nothing is left over
 
 
 @pytest.mark.parametrize(
@@ -450,6 +450,25 @@ def test_blocks_that_are_refused_leave_the_folder_as_it_was(saved, blocks, error
     HammingIndex.verify(folder)
     assert_equal_indexes(HammingIndex.open(folder), index)
     assert len(os.listdir(folder)) == 4
+
+
+@pytest.mark.parametrize("blocks", [[], [[5]], [[[0, 1]], [[5, 1]]], [[[0, 1]], "ab"], 5])
+def test_blocks_that_are_refused_leave_no_new_folder(tmp_path, blocks):
+    for name in ("index", "a/b/index"):
+        with pytest.raises((ValueError, TypeError)):
+            HammingIndex.from_blocks(tmp_path / name, blocks)
+        assert os.listdir(tmp_path) == []
+    (tmp_path / "index").mkdir()
+    with pytest.raises((ValueError, TypeError)):
+        HammingIndex.from_blocks(tmp_path / "index", blocks)
+    assert os.listdir(tmp_path / "index") == []
+
+
+def test_a_save_that_fails_leaves_no_new_folder(tmp_path):
+    index = HammingIndex().fit([[0, 1]], ids=[frozenset()])
+    with pytest.raises(TypeError):
+        index.save(tmp_path / "a" / "index")
+    assert os.listdir(tmp_path) == []
 
 
 def test_appended_blocks_that_are_refused_leave_the_folder_as_it_was(tmp_path):

@@ -1,5 +1,6 @@
 """The search functions against their numpy twin."""
 
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
 
 import numpy as np
@@ -133,3 +134,30 @@ def test_the_last_tile_does_not_see_codes_of_the_one_before():
     counts, _, rows = within(codes, np.zeros((1, 1), np.uint64), 0)
     assert counts.tolist() == [TILE]
     assert rows.max() == TILE - 1
+
+
+def test_scans_that_use_the_same_memory_do_not_disturb_each_other():
+    """Scans of few queries, of changing shapes and in threads, whose memory is kept for the next one."""
+    rng = np.random.default_rng(0)
+    jobs = []
+    for n_words in (1, 2, 3):
+        codes = rng.integers(0, 2**64, (700, n_words), np.uint64)
+        for n_queries in (1, 2, 3, 7):
+            queries = rng.integers(0, 2**64, (n_queries, n_words), np.uint64)
+            exact = np.bitwise_count(queries[:, None] ^ codes).sum(axis=2, dtype=np.int32)
+            order = np.argsort(exact, axis=1, kind="stable")
+            jobs.append((codes, queries, np.take_along_axis(exact, order, axis=1), order))
+
+    def search(number):
+        codes, queries, distances, order = jobs[number % len(jobs)]
+        k = 1 + number % 50
+        for found, expected in zip(nearest(codes, queries, k), (distances, order), strict=True):
+            np.testing.assert_array_equal(found, expected[:, :k])
+        radius = int(distances[0, k])
+        counts, found, rows = within(codes, queries, radius)
+        assert counts.tolist() == (distances <= radius).sum(axis=1).tolist()
+        np.testing.assert_array_equal(found, distances[distances <= radius])
+        np.testing.assert_array_equal(rows, order[distances <= radius])
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(search, np.random.default_rng(1).permutation(600).tolist()))

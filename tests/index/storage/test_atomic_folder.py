@@ -1,5 +1,9 @@
 import json
 import os
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -7,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skhash.index.storage import _atomic_folder as _folder
-from skhash.index.storage._atomic_folder import Writer, check, commit, locked, prepare, read, read_header, sweep
+from skhash.index.storage._atomic_folder import (
+    Writer,
+    check,
+    commit,
+    locked,
+    prepare,
+    prepared,
+    read,
+    read_header,
+    sweep,
+)
 
 
 def write(folder, role, *pieces, entry=None):
@@ -123,6 +137,65 @@ def test_folders_with_other_files_are_refused(tmp_path):
         prepare(tmp_path / "new" / "index" / next(iter(os.listdir(folder))))
 
 
+def fail_in(path, change):
+    """Prepare a folder for a change that raises after `change(folder)`."""
+    with prepared(path) as folder:
+        change(folder)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("left", [[], ["header.json.tmp"]])
+def test_what_was_created_for_a_change_that_fails_is_removed(tmp_path, left):
+    def change(folder):
+        for name in left:
+            (folder / name).write_bytes(b"{")
+
+    (tmp_path / "old").mkdir()
+    for path in ("new", "new/er/index", "old/index"):
+        with pytest.raises(KeyboardInterrupt):
+            fail_in(tmp_path / path, change)
+        assert os.listdir(tmp_path) == ["old"]
+        assert os.listdir(tmp_path / "old") == []
+    with pytest.raises(KeyboardInterrupt):
+        fail_in(tmp_path / "old", change)
+    assert os.listdir(tmp_path / "old") == left
+    with pytest.raises(KeyboardInterrupt):
+        fail_in(tmp_path / "new", lambda folder: write_index(folder, b"1"))
+    assert "header.json" in os.listdir(tmp_path / "new")
+
+
+def test_a_writer_waits_for_one_that_fails_and_makes_the_folder_again(tmp_path):
+    pytest.importorskip("fcntl")
+    folder, begins = tmp_path / "new", threading.Event()
+    pool, seconds = ThreadPoolExecutor(1), []
+
+    def save():
+        begins.set()
+        with prepared(folder):
+            write_index(folder, b"1")
+
+    def change(folder):
+        seconds.append(pool.submit(save))
+        begins.wait()
+        time.sleep(0.2)  # until the other one has opened the folder, most likely
+
+    with pool:
+        with pytest.raises(KeyboardInterrupt):
+            fail_in(folder, change)
+        seconds[0].result(10)
+    assert "header.json" in os.listdir(folder)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise FileNotFoundError("gone")
+
+    monkeypatch.setattr(_folder, "_lock", fail)
+    with pytest.raises(FileNotFoundError, match="new could not be made"), prepared(tmp_path / "new"):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
 def test_sweeping_leaves_what_the_header_names_and_other_files(tmp_path):
     kept, left = write_index(tmp_path, b"1"), write(tmp_path, "codes", b"2")
     (tmp_path / "notes.txt").write_text("mine")
@@ -148,3 +221,38 @@ def test_writers_wait_for_each_other(tmp_path):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(handle)
+
+
+@pytest.mark.parametrize("reserves", [True, False])
+def test_large_data_in_pieces_equal_one_write(tmp_path, monkeypatch, reserves):
+    """Space is reserved where that is possible, and checksums go on where a piece or a write ends within a chunk."""
+    monkeypatch.setattr(_folder, "CHUNK", 1000)
+    monkeypatch.setattr(_folder, "_PIECE", 300)
+
+    def refuse(*args):
+        raise OSError(95, "Operation not supported")
+
+    if not reserves:
+        monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    data = np.random.default_rng(0).integers(0, 256, 5750, dtype=np.uint8)
+    with _folder.Writer(tmp_path, "codes") as writer:
+        for part in np.split(data, [10, 1700, 1701, 4000]):
+            writer.write(part)
+        entry = writer.finish()
+    crcs = [zlib.crc32(data[start : start + 1000]) for start in range(0, 5750, 1000)]
+    assert entry["crc32"] == "".join(f"{crc:08x}" for crc in crcs)
+    assert (tmp_path / entry["name"]).read_bytes() == data.tobytes()
+    np.testing.assert_array_equal(_folder.read(tmp_path, entry), data)
+
+
+def test_a_failed_write_gives_reserved_space_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(_folder, "CHUNK", 1000)
+    with _folder.Writer(tmp_path, "codes") as writer:
+        writer.write(bytes(500))
+        entry = writer.finish()
+    writer = _folder.Writer(tmp_path, "codes", entry)
+    monkeypatch.setattr(_folder, "crc32", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        writer.write(bytes(4000))
+    writer.discard()
+    assert (tmp_path / entry["name"]).stat().st_size == 500
