@@ -1,13 +1,17 @@
 from ._block_code import BLOCK as BLOCK
 from ._block_code import BlockCode as BlockCode
 from ._block_code import block_code as block_code
+from ._block_code import member_code as member_code
 from ._blocks import append_hits as append_hits
+from ._blocks import append_members as append_members
 from ._blocks import fill_tile as fill_tile
 from ._blocks import filter_rows as filter_rows
 from ._blocks import filter_tile as filter_tile
 from ._blocks import mask_bits as mask_bits
+from ._blocks import prefetch as prefetch
 from ._blocks import rows_view as rows_view
 from ._checksum import crc32 as crc32
+from ._compile import is_compiled as is_compiled
 from ._compile import kernel as kernel
 from ._distance_counter import DistanceCounter as DistanceCounter
 from ._lanes import LANES as LANES
@@ -31,18 +35,22 @@ __all__ = [
     "DistanceCounter",
     "add_differing",
     "append_hits",
+    "append_members",
     "below",
     "block_code",
     "crc32",
     "fill_tile",
     "filter_rows",
     "filter_tile",
+    "is_compiled",
     "kernel",
     "lanes_type",
     "load",
     "mask_bits",
+    "member_code",
     "pack_plain",
     "popcount",
+    "prefetch",
     "rows_view",
     "smaller",
     "splat",

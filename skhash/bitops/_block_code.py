@@ -21,11 +21,12 @@ from numba.core import cgutils
 
 from skhash.bitops._lanes import LANES, VECTOR, WORD, call_intrinsic, emit_smaller, splat_vector, unzip
 
-__all__ = ["BLOCK", "BlockCode", "block_code", "compile_code"]
+__all__ = ["BLOCK", "BlockCode", "block_code", "compile_code", "member_code"]
 
 BLOCK: int = 64  # codes: one bit of a word each
 _UNROLLED = (1, 2, 4, 8)  # words of a code
 _SHORT, _LONG = 0, -1  # other widths: codes are read side by side, or one by one
+_MOST_GROUPED = 4  # words of a code: members of a bucket are compared in groups
 _MOST_SHORT = 16  # words of a code
 _GROUP = 4  # queries that share each load of codes
 _POINTER = WORD.as_pointer()
@@ -194,6 +195,14 @@ def _filter_tile(b: ir.IRBuilder, width: int, *args: Any) -> None:
     b.ret(b.load(count))
 
 
+def _compress(b: ir.IRBuilder, values: Any, mask: Any, found: Any, count: Any) -> None:
+    """Generate a store of the lanes under a mask at element `count`, a variable that is advanced."""
+    name, undefined = f"llvm.experimental.vector.compress.v{LANES}i64", ir.Constant(VECTOR, ir.Undefined)
+    b.store(call_intrinsic(b, name, values, mask, undefined), _at(b, found, b.load(count)), align=8)
+    n_hits = call_intrinsic(b, f"llvm.ctpop.i{LANES}", b.bitcast(mask, ir.IntType(LANES)))
+    _add_to(b, count, b.zext(n_hits, WORD))
+
+
 def _append_hits(b: ir.IRBuilder, width: int, *args: Any) -> None:
     """Generate the function behind `append_hits`."""
     found, codes, n_words, pattern, limit, allowed, row, shift = args
@@ -206,13 +215,39 @@ def _append_hits(b: ir.IRBuilder, width: int, *args: Any) -> None:
         bits: Any = b.trunc(b.lshr(allowed, b.mul(j, WORD(LANES))), ir.IntType(LANES))
         mask = b.and_(below, b.bitcast(bits, below.type))
         rows = b.add(splat_vector(b, VECTOR, b.add(row, b.mul(j, WORD(LANES)))), _INDEX)
-        values = b.or_(b.shl(distances, shifts), rows)
-        name, undefined = f"llvm.experimental.vector.compress.v{LANES}i64", ir.Constant(VECTOR, ir.Undefined)
-        b.store(call_intrinsic(b, name, values, mask, undefined), _at(b, found, b.load(count)), align=8)
-        n_hits = call_intrinsic(b, f"llvm.ctpop.i{LANES}", b.bitcast(mask, bits.type))
-        _add_to(b, count, b.zext(n_hits, WORD))
+        _compress(b, b.or_(b.shl(distances, shifts), rows), mask, found, count)
 
     _for_groups(b, width, append)
+    b.ret(b.load(count))
+
+
+def _append_members(b: ir.IRBuilder, width: int, *args: Any) -> None:
+    """Generate the function behind `append_members`."""
+    found, codes, n, n_words, pattern, limit, row, shift = args
+    count, limits, shifts = _variable(b, WORD(0)), splat_vector(b, VECTOR, limit), splat_vector(b, VECTOR, shift)
+    if width == _LONG:  # one by one: few members would not fill a group
+        with cgutils.for_range(b, n) as loop:
+            total, first = _variable(b, _ZEROS), b.mul(loop.index, n_words)
+
+            def add_group(group: Any, mask: Any) -> None:
+                code = _read(b, codes, b.add(first, group), mask)
+                _add_to(b, total, _differing(b, code, _read(b, pattern, group)))
+
+            _for_word_groups(b, n_words, add_group)
+            distance = call_intrinsic(b, f"llvm.vector.reduce.add.v{LANES}i64", b.load(total), result=WORD)
+            b.store(b.or_(b.shl(distance, shift), b.add(row, loop.index)), b.gep(found, [b.load(count)]))
+            _add_to(b, count, b.zext(b.icmp_unsigned("<", distance, limit), WORD))
+        b.ret(b.load(count))
+        return
+    with cgutils.for_range(b, b.lshr(b.add(n, WORD(LANES - 1)), WORD(LANES.bit_length() - 1))) as loop:
+        first = b.mul(loop.index, WORD(LANES))
+        distances = _row_distances(b, b.gep(codes, [b.mul(first, n_words)]), n_words, pattern, width)
+        inside = b.icmp_unsigned("<", _INDEX, splat_vector(b, VECTOR, b.sub(n, first)))
+        mask = b.and_(b.icmp_unsigned("<", distances, limits), inside)
+        bits = b.bitcast(mask, ir.IntType(LANES))
+        with b.if_then(b.icmp_unsigned("!=", bits, ir.IntType(LANES)(0)), likely=False):
+            rows = b.add(splat_vector(b, VECTOR, b.add(row, first)), _INDEX)
+            _compress(b, b.or_(b.shl(distances, shifts), rows), mask, found, count)
     b.ret(b.load(count))
 
 
@@ -262,6 +297,7 @@ class BlockCode(NamedTuple):
 _FUNCTIONS: dict[str, tuple[Callable[..., None], tuple[ir.Type, ...]]] = {
     "filter_rows": (_filter_rows, (_POINTER, WORD, WORD, _POINTER, WORD, _POINTER, WORD)),
     "append_hits": (_append_hits, (_POINTER, _POINTER, WORD, _POINTER, WORD, WORD, WORD, WORD)),
+    "append_members": (_append_members, (_POINTER, _POINTER, WORD, WORD, _POINTER, WORD, WORD, WORD)),
     "filter_tile": (_filter_tile, (_POINTER, WORD, WORD, WORD, _POINTER, WORD, _POINTER, _POINTER, WORD, WORD)),
     "fill_tile": (_fill_tile, (_POINTER, WORD, _POINTER, WORD, WORD)),
 }
@@ -346,3 +382,11 @@ def block_code(n_words: int, tiles: bool, cpu: str = "") -> BlockCode:
     width = n_words if n_words in _UNROLLED else _SHORT if n_words <= _MOST_SHORT else _LONG
     names = BlockCode._fields if tiles else BlockCode._fields[:2]
     return BlockCode(*(_compiler(cpu).address(name, width) for name in names))
+
+
+@cache
+def member_code(n_words: int) -> int:
+    """Return the address of the function behind `append_members` for codes of `n_words` words."""
+    return _compiler("").address(
+        "append_members", n_words if n_words <= _MOST_GROUPED and n_words in _UNROLLED else _LONG
+    )

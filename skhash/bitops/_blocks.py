@@ -12,13 +12,23 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.np.arrayobj import populate_array
 
 from skhash.bitops._block_code import BLOCK
 from skhash.bitops._compile import intrinsic
 from skhash.bitops._lanes import WORD
 
-__all__ = ["append_hits", "fill_tile", "filter_rows", "filter_tile", "mask_bits", "rows_view"]
+__all__ = [
+    "append_hits",
+    "append_members",
+    "fill_tile",
+    "filter_rows",
+    "filter_tile",
+    "mask_bits",
+    "prefetch",
+    "rows_view",
+]
 
 
 def _call(builder: ir.IRBuilder, address: Any, args: Sequence[Any]) -> Any:
@@ -89,6 +99,44 @@ def append_hits(typingctx, address, found, count, codes, first, patterns, q, lim
 
     number, word = types.intp, types.uint64
     return number(number, found, number, codes, number, patterns, number, word, word, number, number), codegen
+
+
+@intrinsic
+def append_members(typingctx, address, found, codes, first, n, patterns, q, limit, shift):
+    """Write the codes in rows that are nearer to query `q` than `limit` to `found`, as `distance << shift | row`.
+
+    Return how many of the `n` codes from row `first` on they are. `found` has room for seven elements more than `n`,
+    and up to seven codes beyond the last one are read.
+    """
+
+    def codegen(context, builder, signature, args):
+        found, codes, patterns = _arrays(context, builder, signature, args, 1, 2, 5)
+        length, n_words = (builder.extract_value(array.shape, 1) for array in (patterns, codes))
+        members = builder.gep(codes.data, [builder.mul(args[3], n_words)])
+        pattern = builder.gep(patterns.data, [builder.mul(args[6], length)])
+        return _call(builder, args[0], (found.data, members, args[4], n_words, pattern, args[7], args[3], args[8]))
+
+    number, word = types.intp, types.uint64
+    return number(number, found, codes, number, number, patterns, number, word, number), codegen
+
+
+@intrinsic
+def prefetch(typingctx, array, row):
+    """Ask for the cache line in which a row of an array begins, of one or two dimensions."""
+
+    def codegen(context, builder, signature, args):
+        (array,) = _arrays(context, builder, signature, args, 0)
+        first = args[1]
+        if signature.args[0].ndim == 2:
+            first = builder.mul(first, builder.extract_value(array.shape, 1))
+        pointer = builder.bitcast(builder.gep(array.data, [first]), WORD.as_pointer())  # one declaration for all types
+        number = ir.IntType(32)
+        function_type = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+        builder.call(function, (pointer, number(0), number(3), number(1)))
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp), codegen
 
 
 @intrinsic

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from numba import config, njit
 from numba.extending import intrinsic as _intrinsic
 
-__all__ = ["intrinsic", "kernel"]
+__all__ = ["intrinsic", "is_compiled", "kernel"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,6 +44,16 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
         return njit(**options)(function)
     compiled._cache = TolerantCache(compiled._cache)
     return compiled
+
+
+def is_compiled(kernel: Callable[..., Any]) -> bool:
+    """Check whether the first call of a kernel will not take long: it was called before, or machine code is cached."""
+    compiled: Any = kernel
+    if getattr(compiled, "signatures", ()):
+        return True
+    with suppress(Exception):  # numba has no public way to ask; where this one is gone, compilation is expected
+        return bool(compiled._cache._cache_file._load_index())
+    return False
 
 
 def _refuse(function: Callable[P, R]) -> Callable[P, R]:

@@ -26,7 +26,7 @@ def warm_up(bits: int = 64, *, algorithm: Literal["auto", "brute", "mih"] = "aut
     Parameters
     ----------
     bits : int, default=64
-        Code length. Lengths with equal numbers of 64-bit words share kernels.
+        Code length. All lengths share the kernels of searches.
     algorithm : {"auto", "brute", "mih"}, default="auto"
         As the parameter of `HammingIndex`. "auto" may build tables at any time, so it compiles as much as "mih";
         "brute" leaves the kernels of tables out, which take most of the time.

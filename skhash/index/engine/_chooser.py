@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from joblib import effective_n_jobs
 
+from skhash.bitops import is_compiled
 from skhash.index.engine._cost_forecast import forecast
-from skhash.index.mih._kernels import QUERY
-from skhash.index.mih._tables import cut_bits
+from skhash.index.mih._kernels import QUERY, search
+from skhash.index.mih._tables import n_substrings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,8 @@ __all__ = ["AlgorithmChooser", "Decision", "Explanation"]
 _HEAD = 16  # queries that are scanned to learn from
 _FEW = 8  # calls of fewer queries are another kind: their scan waits for memory
 _FORECAST = 2e7, 50.0  # ns of scanning, and more per code, after which a forecast is made; it takes a tenth of that
-_BUILD = 50.0  # ns to put a code into a table
+_BUILD = 35.0  # ns to put a word of a code into a table
+_COMPILE = 4e9  # ns to compile the kernels of tables, where they are not cached
 _BUILD_PAYOFF = 2.0  # tables are built when this many times the time that they would have saved pays for them
 _CALL = 12_000.0  # ns by which a call of the tables takes longer than one of the scan, for any number of queries
 _CLEARLY_FASTER = 4.0  # where tables cost this many times less than a scan should, no scan is measured
@@ -62,7 +64,7 @@ class Decision:
     reason : str
         Why.
     builds : bool
-        Whether the tables are built first.
+        Whether tables are built: before the search if it goes through them, else in the background.
     head : tuple of ndarray, default=None
         Answer of the first queries, which were scanned to learn from.
     n_head : int
@@ -95,46 +97,55 @@ class Explanation:
 class AlgorithmChooser:
     """Choose between scan and tables, and when the tables are worth building; one for each segment.
 
+    Tables are built in the background, so that no search waits for them or for the compiler of their kernels.
+
     Parameters
     ----------
     segment : Segment
         The searched codes.
     mapped : bool
         Whether the codes are in a memory map, beside which no tables are built.
-
-    Attributes
-    ----------
-    scan_only : bool
-        True if only scans are possible or worthwhile: tables may not be built, or a scan costs less than any query of
-        tables.
+    shorter : AlgorithmChooser, default=None
+        The chooser for the first of these codes, from whose searches to go on learning.
     """
 
-    scan_only: bool
-
-    def __init__(self, segment: Segment, mapped: bool) -> None:
+    def __init__(self, segment: Segment, mapped: bool, shorter: AlgorithmChooser | None = None) -> None:
         self._segment = segment
         self._mapped = mapped
-        self._n_tables = len(cut_bits(segment.bits, len(segment.codes))) - 1 if segment.can_build else 0
+        self._n_tables = n_substrings(segment.bits, len(segment.codes)) if segment.can_build else 0
         self._too_large = self._n_tables > _MOST_TABLES and self._n_tables * segment.codes.nbytes > _SMALL
-        self.scan_only = mapped or not segment.can_build or self._too_large or segment.scan_ns < QUERY
+        self._scan_only = mapped or not segment.can_build or self._too_large or segment.scan_ns < QUERY
         self._patience = _FORECAST[0] + _FORECAST[1] * len(segment.codes)
         self._costs: dict[tuple[Any, ...], _Costs] = {}
         self._saved_ns = 0.0  # that tables would have saved
+        self._has_seen_tables = False
+        if shorter is not None:
+            self._learn_from(shorter)
+
+    @property
+    def scan_only(self) -> bool:
+        """Whether only scans are possible or worthwhile.
+
+        Tables may not or could not be built, or a scan costs less than any query of tables.
+        """
+        return self._scan_only or self._segment.build_failed
 
     def answer(self, request: SearchRequest, queries: NDArray[np.uint64]) -> tuple[Answer, int]:
         """Answer all queries; return the answer and how many queries the tables answered.
 
         Only where there is something to choose: `scan_only` is False.
         """
+        tables_exist = self._segment.tables is not None  # they may appear at any time
+        if tables_exist and not self._has_seen_tables:
+            self._has_seen_tables, self._costs = True, {}
         costs = self._costs_of(request, len(queries))
-        decision = self._decide(request, queries, costs)
+        decision = self._decide(request, queries, costs, tables_exist)
+        self._saved_ns = 0.0 if decision.builds else decision.saved_ns
+        if decision.builds:
+            self._segment.build_in_background()
         left = queries[decision.n_head :]
         if decision.head is not None and not len(left):
             return decision.head, 0
-        self._saved_ns = decision.saved_ns
-        if decision.builds:
-            self._segment.build()
-            self._costs = {}
         if decision.algorithm == "brute":
             answer, n_probed = self._scan(request, left, costs), 0
         else:
@@ -154,7 +165,7 @@ class AlgorithmChooser:
         request.scan(segment, queries[:1])  # compiles what is timed below
         costs = replace(self._costs.get(self._kind(request, len(queries)), _Costs(next_forecast=self._patience)))
         if algorithm == "auto" and not self.scan_only:
-            decision = self._decide(request, queries, costs)
+            decision = self._decide(request, queries, costs, segment.tables is not None)
         else:
             decision = self._decide_without_costs(algorithm)
         if costs.probe is None and segment.can_build and not (self._mapped and algorithm != "mih"):
@@ -163,32 +174,50 @@ class AlgorithmChooser:
         scan_ns = segment.scan_ns if costs.scan is None else costs.scan
         return Explanation(decision, scan_ns, costs.probe, None if costs.probe is None else segment.n_distinct())
 
-    def _decide(self, request: SearchRequest, queries: NDArray[np.uint64], costs: _Costs) -> Decision:
+    def _decide(
+        self, request: SearchRequest, queries: NDArray[np.uint64], costs: _Costs, tables_exist: bool
+    ) -> Decision:
         """Scan some queries if something must be learned, and decide how to answer the others.
 
         Nothing is changed but `costs`.
         """
-        segment, tables_exist = self._segment, self._segment.tables is not None
         head, n_head = None, 0
-        if self._needs_a_scan(costs, len(queries)):
+        if self._needs_a_scan(costs, len(queries), tables_exist):
             n_head = min(len(queries), 4 * _HEAD if tables_exist else _HEAD)
+            if costs.n_timed == 0:  # what is timed next must not include compilation
+                request.scan(self._segment, queries[:n_head])
             head = self._scan(request, queries[:n_head], costs)
             if not tables_exist:
                 self._forecast(request, queries[:n_head], head, costs)
-        n_left = len(queries) - n_head
         learned = head, n_head
         if tables_exist:
             if _prefers_scan(costs):
                 return Decision("brute", "scans were measured to be faster than the tables", False, *learned)
             return Decision("mih", "tables exist, and scans were not measured to be faster", False, *learned)
+        if self._segment.is_building:
+            return Decision("brute", "tables are being built in the background", False, *learned)
         if costs.probe is None or costs.scan is None:
             reason = "searches like this one have not scanned long enough to consider tables"
             return Decision("brute", reason, False, *learned, self._saved_ns)
-        saved = self._saved_ns + max(0.0, (costs.scan - costs.probe) * n_left - _CALL)
-        n_tables = len(cut_bits(segment.bits, segment.n_distinct())) - 1
-        if n_left and _BUILD_PAYOFF * saved > _BUILD * len(segment.codes) * n_tables:
-            return Decision("mih", "tables would have paid for themselves by now", True, *learned, saved)
+        saved = self._saved_ns + max(0.0, (costs.scan - costs.probe) * len(queries) - _CALL)
+        if len(queries) and _BUILD_PAYOFF * saved > self._price_of_tables():
+            reason = "tables would have paid for themselves by now, and are built in the background"
+            return Decision("brute", reason, True, *learned)
         return Decision("brute", "tables would not have paid for themselves yet", False, *learned, saved)
+
+    def _price_of_tables(self) -> float:
+        """Return how long it takes to build the tables, in ns, with the compilation of their kernels."""
+        segment = self._segment
+        building = _BUILD * segment.codes.size * n_substrings(segment.bits, segment.n_distinct())
+        return building if is_compiled(search) else building + _COMPILE
+
+    def _learn_from(self, shorter: AlgorithmChooser) -> None:
+        """Take over what was learned on fewer codes: scans take longer in proportion."""
+        growth = len(self._segment.codes) / max(1, len(shorter._segment.codes))
+        for kind, costs in shorter._costs.copy().items():
+            scan = None if costs.scan is None else costs.scan * growth
+            self._costs[kind] = replace(costs, scan=scan, n_probed=0)
+        self._saved_ns = shorter._saved_ns
 
     def _decide_without_costs(self, algorithm: Literal["auto", "brute", "mih"]) -> Decision:
         """Decide where the parameter or the codes leave no choice."""
@@ -201,6 +230,8 @@ class AlgorithmChooser:
             return Decision("brute", "tables cannot hold so many or so long codes")
         if self._mapped:
             return Decision("brute", "the codes are in a memory map, beside which no tables are built")
+        if segment.build_failed:
+            return Decision("brute", "tables could not be built")
         if self._too_large:
             return Decision("brute", f"{self._n_tables} tables would be needed, each of which holds all codes")
         return Decision("brute", "a scan costs less than looking a query up in tables")
@@ -215,11 +246,11 @@ class AlgorithmChooser:
         costs = self._costs.get(kind)
         return self._costs.setdefault(kind, _Costs(next_forecast=self._patience)) if costs is None else costs
 
-    def _needs_a_scan(self, costs: _Costs, n_queries: int) -> bool:
+    def _needs_a_scan(self, costs: _Costs, n_queries: int, tables_exist: bool) -> bool:
         """Check whether some queries must be scanned to learn from, before the rest is answered."""
         guess = self._segment.scan_ns
-        if self._segment.tables is None:
-            return costs.scanned + guess * n_queries > costs.next_forecast
+        if not tables_exist:
+            return not self._segment.is_building and costs.scanned + guess * n_queries > costs.next_forecast
         # Three times, because the first calls may include compilation.
         tried = costs.n_probed >= _TRIALS and costs.n_timed < 3
         return tried and costs.probe is not None and costs.probe * _CLEARLY_FASTER > guess
@@ -272,13 +303,13 @@ def _n_threads(n_jobs: int | None) -> int:
 
 
 def _timed(
-    search: Callable[[Segment, NDArray[np.uint64]], Result],
+    way: Callable[[Segment, NDArray[np.uint64]], Result],
     segment: Segment,
     queries: NDArray[np.uint64],
     n_jobs: int | None,
 ) -> tuple[Result, int]:
-    """Call `search`; return the answer and the time in ns: that of this thread where it is the only one."""
+    """Call `way`; return the answer and the time in ns: that of this thread where it is the only one."""
     clock = time.thread_time_ns if _n_threads(n_jobs) == 1 else time.perf_counter_ns
     start = clock()
-    answer = search(segment, queries)
+    answer = way(segment, queries)
     return answer, clock() - start

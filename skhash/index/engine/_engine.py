@@ -17,10 +17,13 @@ from skhash.utils import is_mapped, read_only
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from skhash.index.engine._chooser import Decision
+    from skhash.index.engine._plan import TablesState
     from skhash.index.engine._segment import Answer
 
 __all__ = ["NearestRequest", "RadiusRequest", "SearchEngine"]
 
+_FOUND = 40.0  # ns for which a scan is busy with each code that it finds within a radius
 _MAX_TAIL = 0.05  # of the codes: when more have been appended the tables are dropped
 
 
@@ -134,7 +137,8 @@ class RadiusRequest(SearchRequest):
         )
         left = counts < 0
         if len(left) and left.all():
-            return self.scan(segment, queries), spent + segment.scan_ns
+            answer = self.scan(segment, queries)
+            return answer, spent + 2 * segment.scan_ns + _FOUND * answer[0]
         if left.any():
             counts[left], *scanned = self.scan(segment, queries[left])
             left_rows = np.repeat(left, counts)
@@ -142,7 +146,7 @@ class RadiusRequest(SearchRequest):
             distances, rows = np.empty(len(left_rows), np.int32), np.empty(len(left_rows), np.int64)
             for array, scan_part, probe_part in zip((distances, rows), scanned, probed, strict=True):
                 array[left_rows], array[~left_rows] = scan_part, probe_part
-            spent[left] += segment.scan_ns
+            spent[left] += 2 * segment.scan_ns + _FOUND * counts[left]  # codes are counted first, then written
         return (counts, distances, rows), spent
 
     def reach(self, answer: Answer) -> tuple[NDArray[Any], float]:
@@ -297,15 +301,16 @@ class SearchEngine:
             n_appended=len(self.codes) - n,
             scan_ns=explanation.scan_ns,
             tables_ns=explanation.tables_ns,
-            tables="built" if segment.tables is not None else "to be built" if decision.builds else "not built",
+            tables=_state_of_tables(segment, decision),
             n_jobs=effective_n_jobs(request.n_jobs),  # pyright: ignore[reportArgumentType]  # joblib takes None,
         )
 
     def extend(self, codes: NDArray[np.uint64]) -> SearchEngine:
         """Return an engine for an extension of the codes; existing rows keep their positions.
 
-        Tables are shared, and the new codes scanned beside them, until these are more than 5 % of all. This engine
-        stays as it is, so that searches in it may go on.
+        Tables are shared, also while they are built, and the new codes scanned beside them, until these are more than
+        5 % of all. What has been learned of the costs of searches stays known. This engine stays as it is, so that
+        searches in it may go on.
 
         Parameters
         ----------
@@ -317,11 +322,13 @@ class SearchEngine:
         longer : SearchEngine
             The engine that searches all codes.
         """
-        longer = type(self)(codes, self.bits, self.algorithm)
-        longer.last_search = self.last_search
-        segment = self._state[0]
-        if segment.tables is not None and len(codes) - len(segment.codes) <= _MAX_TAIL * len(codes):
-            longer._state = self._state
+        longer = object.__new__(type(self))
+        longer.__dict__ = {**self.__dict__, "codes": codes}
+        segment, chooser = self._state
+        has_tables = segment.tables is not None or segment.is_building
+        if not has_tables or len(codes) - len(segment.codes) > _MAX_TAIL * len(codes):
+            segment = Segment(codes, self.bits, segment)
+            longer._state = segment, AlgorithmChooser(segment, is_mapped(codes), chooser)
         return longer
 
     def memory_usage(self) -> dict[str, int]:
@@ -338,6 +345,10 @@ class SearchEngine:
             "distinct_codes": 0 if segment.distinct is None else segment.distinct.nbytes,
             "tables": 0 if segment.tables is None else segment.tables.nbytes,
         }
+
+    def wait(self) -> None:
+        """Wait for tables that are being built in the background."""
+        self._state[0].wait()
 
     def _search_segment(
         self, segment: Segment, chooser: AlgorithmChooser, queries: NDArray[np.uint64], request: SearchRequest
@@ -360,6 +371,17 @@ class SearchEngine:
 def _algorithm_of_most(n_probed: int, n_queries: int) -> Literal["brute", "mih"]:
     """Return the algorithm by which most of the queries are answered."""
     return "mih" if 2 * n_probed > n_queries else "brute"
+
+
+def _state_of_tables(segment: Segment, decision: Decision) -> TablesState:
+    """Return whether tables exist, or will be built."""
+    if segment.tables is not None:
+        return "built"
+    if segment.is_building:
+        return "being built"
+    if decision.builds:
+        return "to be built" if decision.algorithm == "mih" else "to be built in the background"
+    return "not built"
 
 
 def _size_class(n: int) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["SearchPlan"]
+__all__ = ["SearchPlan", "TablesState"]
+
+TablesState = Literal["built", "being built", "to be built", "to be built in the background", "not built"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class SearchPlan:
     tables_ns : float or None
         Cost of a query by the tables in nanoseconds: measured, or forecast from a sample of the codes without building
         the tables. None if tables cannot be built, or would defeat the purpose of a memory map.
-    tables : {"built", "to be built", "not built"}
-        Whether the tables exist, or would be built by the search.
+    tables : {"built", "being built", "to be built", "to be built in the background", "not built"}
+        Whether the tables exist, or would be built: by the search, which waits for them, or in another thread, so that
+        later searches use them.
     n_jobs : int
         Largest number of threads.
     """
@@ -52,7 +55,7 @@ class SearchPlan:
     n_appended: int
     scan_ns: float | None
     tables_ns: float | None
-    tables: Literal["built", "to be built", "not built"]
+    tables: TablesState
     n_jobs: int
 
     def __str__(self) -> str:

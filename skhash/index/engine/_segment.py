@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skhash.index.engine._background import Build, finish
 from skhash.index.mih._multi_index import MultiIndex
 from skhash.index.scan._distinct import DistinctCodes, distinct_share
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from typing import Self
 
     from numpy.typing import NDArray
 
     Answer = tuple[NDArray[Any], ...]
+    BuildSteps = Generator[None, None, tuple[DistinctCodes | None, MultiIndex]]
 
 __all__ = ["SearchRequest", "Segment"]
 
-_WORD = 0.1  # ns to scan one word
+_WORD = 0.08  # ns to scan one word
 _DISTINCT = 0.7  # search distinct codes where at most this share of the codes is distinct
 _MOST = 2**32 - 2  # codes that tables can number
+_SHARE_HOLDS = 1.1  # the share of distinct codes is estimated again when there are this many times more codes
 _MOST_WORDS = 512  # of a code: each table holds all codes, and the number of tables grows with their length
 
 
@@ -36,11 +40,15 @@ class Segment:
         Packed codes.
     bits : int
         Code length.
+    shorter : Segment, default=None
+        A segment of the first codes, of which the estimated share of distinct codes is taken over.
 
     Attributes
     ----------
     can_build : bool
         Whether tables can number the codes, and codes are not so long that their tables would fill the memory.
+    build_failed : bool
+        Whether there was not enough memory, or another error, when tables were built in the background.
     distinct : DistinctCodes or None
         The distinct codes with their rows, if scans go through these.
     tables : MultiIndex or None
@@ -52,42 +60,83 @@ class Segment:
     codes: NDArray[np.uint64]
     bits: int
     can_build: bool
+    build_failed: bool
     distinct: DistinctCodes | None
     tables: MultiIndex | None
     scan_ns: float
 
-    def __init__(self, codes: NDArray[np.uint64], bits: int) -> None:
+    def __init__(self, codes: NDArray[np.uint64], bits: int, shorter: Segment | None = None) -> None:
         self.codes = codes
         self.bits = bits
         self.can_build = 0 < len(codes) <= _MOST and codes.shape[1] <= _MOST_WORDS
+        self.build_failed = shorter is not None and shorter.build_failed
         self.distinct = None
         self.tables = None
         self.scan_ns = _WORD * codes.size
-        self._share: float | None = None
+        self._share = None if shorter is None else shorter._share
         self._lock = Lock()
+        self._build: Build | None = None
+
+    @property
+    def is_building(self) -> bool:
+        """Whether the tables are being built in the background."""
+        return self._build is not None and self._build.is_running
 
     def n_distinct(self) -> int:
         """Estimate how many codes tables would hold: the distinct ones if so many are equal that this pays."""
-        if self._share is None:
-            self._share = distinct_share(self.codes)
-        return round(self._share * len(self.codes)) if self._share <= _DISTINCT else len(self.codes)
+        n = len(self.codes)
+        if self._share is None or n > _SHARE_HOLDS * self._share[1]:
+            self._share = distinct_share(self.codes), n
+        share = self._share[0]
+        return round(share * n) if share <= _DISTINCT else n
 
     def build(self) -> None:
         """Find the distinct codes if that pays, and build the tables; do nothing if they exist."""
         with self._lock:
-            if self.tables is not None:
-                return
-            distinct = DistinctCodes(self.codes) if self.n_distinct() < len(self.codes) else None
-            if distinct is None:
-                tables = MultiIndex(self.codes, self.bits)
-            else:
-                tables = MultiIndex(distinct.codes, self.bits, ends=distinct.ends, rows=distinct.rows)
-                self.scan_ns = _WORD * distinct.codes.size
-            # Compiled here, so that the first search is not taken to be slow.
-            tables.nearest(self.codes[:1], 1, 1)
-            tables.within(self.codes[:1], 0, 1)
-            self.distinct = distinct
-            self.tables = tables  # set last: other threads read it as complete
+            if self.tables is None:
+                self.publish(*finish(self.build_steps()))
+
+    def build_in_background(self) -> None:
+        """Do the same in another thread, while searches go on; do nothing if that is on its way."""
+        with self._lock:
+            if self.tables is None and not self.is_building and not self.build_failed:
+                self._build = Build(self)
+
+    def wait(self) -> None:
+        """Wait for tables that are being built in the background."""
+        if self._build is not None:
+            self._build.wait()
+
+    def build_steps(self) -> BuildSteps:
+        """Return the steps of a build, which refer to the codes but not to the segment."""
+        return _build_steps(self.codes, self.bits, self.n_distinct() < len(self.codes))
+
+    def publish(self, distinct: DistinctCodes | None, tables: MultiIndex) -> None:
+        """Let searches use tables."""
+        if distinct is not None:
+            self.scan_ns = _WORD * distinct.codes.size
+        self.distinct = distinct
+        self.tables = tables  # set last: other threads read it as complete
+
+
+def _build_steps(codes: NDArray[np.uint64], bits: int, collapses: bool) -> BuildSteps:
+    """Build the tables, of the distinct codes if `collapses`; pause after each step."""
+    if collapses:
+        distinct = DistinctCodes(codes)
+        yield
+        tables = yield from MultiIndex.in_steps(distinct.codes, bits, ends=distinct.ends, rows=distinct.rows)
+    else:
+        distinct = None
+        tables = yield from MultiIndex.in_steps(codes, bits)
+    # The kernels are compiled here, so that no search waits for it, and is taken to be slow.
+    query = codes[:1]
+    for use in (tables, distinct):
+        if use is not None:
+            yield
+            use.nearest(query, 1, 1)
+            yield
+            use.within(query, 0, 1)
+    return distinct, tables
 
 
 @dataclass(eq=False)

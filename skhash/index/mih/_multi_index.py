@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
 
-from skhash.index.mih import _kernels as kernels
-from skhash.index.mih._tables import build_tables
+from skhash.bitops import LANES, member_code
+from skhash.index.mih._kernels import search
+from skhash.index.mih._probe import BLOCK, BUCKETS
+from skhash.index.mih._tables import Tables, build_tables
 from skhash.index.scan._candidates import ROW, SHIFT
+from skhash.index.scan._filter import make_patterns
 from skhash.utils import map_threads, read_only
 
 if TYPE_CHECKING:
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MultiIndex"]
 
-_MOST_UNROLLED = 64  # words
+_SPARE = 128  # candidates beyond 2 k
+_ROOM = 2**14  # neighbors within a radius, at first
+_NO_DISTANCES, _NO_ROWS = np.empty((0, 0), np.int32), np.empty((0, 0), np.int64)
 _MAX_QUERIES = 256  # of a slice, whose answers are gathered before they are joined
 
 Result = TypeVar("Result")
@@ -29,12 +34,10 @@ class MultiIndex:
 
     Parameters
     ----------
-    codes : ndarray of uint64 of shape (n, n_words)
-        Packed codes, fewer than 2**32.
+    tables : Tables
+        The tables.
     bits : int
         Code length.
-    ends, rows : ndarray of int64 of shape (n + 1,) and of uint32 of shape (n_rows,), default=None
-        The rows of code i: `rows[ends[i]:ends[i + 1]]`, ascending. None means row i.
 
     Attributes
     ----------
@@ -44,21 +47,41 @@ class MultiIndex:
 
     nbytes: int
 
-    def __init__(
-        self,
+    def __init__(self, tables: Tables, bits: int) -> None:
+        self._tables = tables
+        self._bits = bits
+        n_tables, n, n_words = tables.codes.shape
+        self._n_rows = len(tables.rows) if len(tables.ends) else n
+        codes, members = tables.codes.reshape(n_tables * n, n_words), tables.members.reshape(n_tables * n)
+        self._arrays = *tables[:3], members, codes, tables.ends, tables.rows
+        self.nbytes = self._tables.offsets.nbytes + self._tables.members.nbytes + self._tables.codes.nbytes
+
+    @classmethod
+    def in_steps(
+        cls,
         codes: NDArray[np.uint64],
         bits: int,
         *,
         ends: NDArray[np.int64] | None = None,
         rows: NDArray[np.uint32] | None = None,
-    ) -> None:
-        self._tables = build_tables(codes, bits, ends=ends, rows=rows)
-        self._bits = bits
-        self._n_rows = len(codes) if rows is None else len(rows)
-        n_words = codes.shape[1]
-        # A tuple unrolls the loops over words. numba compiles long tuples slowly, and none of 1,000 elements or more.
-        self._width = (0,) * n_words if n_words <= _MOST_UNROLLED else np.zeros(n_words, np.int64)
-        self.nbytes = self._tables.offsets.nbytes + self._tables.members.nbytes + self._tables.codes.nbytes
+    ) -> Generator[None, None, MultiIndex]:
+        """Build the tables of some codes, and pause after each table.
+
+        Parameters
+        ----------
+        codes : ndarray of uint64 of shape (n, n_words)
+            Packed codes, fewer than 2**32.
+        bits : int
+            Code length.
+        ends, rows : ndarray of int64 of shape (n + 1,) and of uint32 of shape (n_rows,), default=None
+            The rows of code i: `rows[ends[i]:ends[i + 1]]`, ascending. None means row i.
+
+        Returns
+        -------
+        steps : generator
+            Returns the `MultiIndex`.
+        """
+        return cls((yield from build_tables(codes, bits, ends, rows)), bits)
 
     def nearest(
         self,
@@ -94,26 +117,15 @@ class MultiIndex:
             Cost of each query in ns.
         """
         n = len(queries)
-        queries, allowed = read_only(queries), _mask(allowed)
         distances, rows = np.empty((n, k), np.int32), np.empty((n, k), np.int64)
-        bounds, spent = np.empty(n, np.int64), np.empty(n)
+        counts, spent = np.empty(n, np.int64), np.empty(n)
+        request = queries, k, self._bits, allowed, budget, counts, spent
 
-        def search(part: slice) -> None:
-            kernels.nearest(
-                *self._tables,
-                queries[part],
-                k,
-                float(budget),
-                allowed,
-                distances[part],
-                rows[part],
-                bounds[part],
-                spent[part],
-                self._width,
-            )
+        def search_part(part: slice) -> None:
+            self._search(part, *request, 2 * k + _SPARE, distances[part], rows[part])
 
-        _map_slices(search, n, n_jobs)
-        return distances, rows, bounds, spent
+        _map_slices(search_part, n, n_jobs)
+        return distances, rows, np.where(counts < 0, -1 - counts, -1), spent
 
     def within(
         self,
@@ -149,26 +161,54 @@ class MultiIndex:
             Cost of each query in ns.
         """
         n, radius = len(queries), min(radius, self._bits)
-        queries, allowed = read_only(queries), _mask(allowed)
         counts, spent = np.empty(n, np.int64), np.empty(n)
+        request = queries, 0, radius, allowed, budget, counts, spent
 
-        def search(part: slice) -> NDArray[np.int64]:
-            return kernels.within(
-                *self._tables,
-                queries[part],
-                radius,
-                float(budget),
-                allowed,
-                self._n_rows,
-                counts[part],
-                spent[part],
-                self._width,
-            )
+        def search_part(part: slice) -> NDArray[np.int64]:
+            return self._search(part, *request, _ROOM, _NO_DISTANCES, _NO_ROWS)
 
-        found = np.concatenate(_map_slices(search, n, n_jobs))
+        found = np.concatenate(_map_slices(search_part, n, n_jobs))
         distances = (found >> SHIFT).astype(np.int32)
         found &= ROW
-        return counts, distances, found, spent
+        return np.maximum(counts, -1), distances, found, spent
+
+    def _search(
+        self,
+        part: slice,
+        queries: NDArray[np.uint64],
+        k: int,
+        radius: int,
+        allowed: NDArray[np.bool_] | None,
+        budget: float,
+        counts: NDArray[np.int64],
+        spent: NDArray[np.float64],
+        room: int,
+        distances: NDArray[np.int32],
+        rows: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """Answer a part of the queries, see `search` of the kernels; return what is found within a radius.
+
+        Where the room is not enough, the search goes on with more of it.
+        """
+        queries = read_only(queries[part])
+        n_tables = len(self._tables.bases)
+        scratch = (
+            *(np.empty(BLOCK + LANES, np.int64), np.empty((2, BUCKETS + 1), np.int64)),
+            *(np.empty(n_tables, np.int64), np.empty(n_tables, np.int64), np.empty(n_tables)),
+            *(np.empty(64 * queries.shape[1] + 1, np.int64), np.empty(4, np.int64)),
+        )
+        code, patterns = member_code(queries.shape[1]), make_patterns(queries)
+        request = k, radius, float(budget), _mask(allowed), self._n_rows
+        found = np.empty(room, np.int64)
+        q, total = 0, 0
+        while True:
+            q, total = search(
+                *(code, *self._arrays, queries, patterns, q, total, *request, found, np.empty_like(found)),
+                *(*scratch, distances, rows, counts[part], spent[part]),
+            )
+            if q == len(queries):
+                return found[:total]
+            found = np.concatenate((found[:total], np.empty(4 * len(found), np.int64)))
 
 
 def _mask(allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
@@ -178,6 +218,8 @@ def _mask(allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
 
 def _map_slices(search: Callable[[slice], Result], n_queries: int, n_jobs: int | None) -> list[Result]:
     """Call `search` with slices of the queries, in threads; return the answers in order."""
+    if n_queries <= 1:  # joblib takes longer to answer than the query
+        return [search(slice(0, n_queries))]
     n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # joblib takes None
     size = max(1, min(-(-n_queries // n_threads), _MAX_QUERIES))
     parts = [slice(start, min(start + size, n_queries)) for start in range(0, max(n_queries, 1), size)]

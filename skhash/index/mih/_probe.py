@@ -1,98 +1,17 @@
-"""Kernels that open the buckets of one table and keep the codes that a search has not met yet."""
+"""The kernel that opens the buckets of one table and keeps the codes that a search has not met yet."""
 
 import numpy as np
 
-from skhash.bitops import kernel, popcount
-from skhash.index.scan._candidates import SHIFT, code_distance, kth_distance
+from skhash.bitops import append_members, kernel, popcount, prefetch
+from skhash.index.mih._tables import substring
+from skhash.index.scan._candidates import ROW, SHIFT, kth_distance, sort_by_digits
 
-__all__ = ["BLOCK", "drop_beyond", "probe"]
+__all__ = ["BLOCK", "BUCKETS", "probe"]
 
-BLOCK = 256  # members of a bucket that are filtered at once
-
-
-@kernel
-def _any_within(codes, first, last, query, limit, width):
-    """Check whether any of some codes is at most `limit` away.
-
-    The sign bits of (distance - limit - 1) are or-ed together: without a branch, so that the loop becomes vectors.
-    """
-    sign = np.int64(0)
-    for i in range(first, last):
-        sign |= code_distance(codes, i, query, width) - limit - 1
-    return sign < 0
-
-
-@kernel
-def _hits(codes, first, last, query, limit, starts, table, radii, hits, width):
-    """Write those of some codes that are at most `limit` away, and that no table has met yet, to `hits`.
-
-    Return their number. A code is new if all its other substrings lie beyond the radii probed so far.
-    """
-    count = 0
-    for i in range(first, last):
-        hits[count] = i  # overwritten by the next one unless it counts
-        count += code_distance(codes, i, query, width) <= limit
-    if count == 0:
-        return 0
-    for t in range(len(radii)):
-        if t != table and radii[t] >= 0:
-            size, start, length = count, starts[t], starts[t + 1] - starts[t]
-            w, shift = start >> 6, np.uint64(start & 63)
-            mask = (np.uint64(1) << np.uint64(length)) - np.uint64(1)
-            straddles = (start & 63) + length > 64
-            count = 0
-            for h in range(size):
-                bits = (codes[hits[h], w] ^ query[w]) >> shift
-                if straddles:
-                    bits |= (codes[hits[h], w + 1] ^ query[w + 1]) << (np.uint64(64) - shift)
-                hits[count] = hits[h]
-                count += np.int64(popcount(bits & mask)) > radii[t]
-    return count
-
-
-@kernel
-def _n_rows(hits, n_hits, members, ends, k):
-    """Count the candidates that some hits make: at most the first k rows of each."""
-    if len(ends) == 0:
-        return n_hits
-    total = np.int64(0)
-    for h in range(n_hits):
-        code = members[hits[h]]
-        size = ends[code + 1] - ends[code]
-        total += min(size, k)
-    return total
-
-
-@kernel
-def _append(found, count, hits, n_hits, codes, members, query, k, ends, rows, allowed, histogram, width):
-    """Append hits to the candidates, which have the capacity, and count their distances; return the new number."""
-    for h in range(n_hits):
-        code = np.int64(members[hits[h]])
-        distance = code_distance(codes, hits[h], query, width)
-        before = count
-        if len(ends) == 0:
-            found[count] = (distance << SHIFT) + code
-            count += len(allowed) == 0 or allowed[code]
-        else:
-            for p in range(ends[code], ends[code + 1]):
-                row = np.int64(rows[p])
-                found[count] = (distance << SHIFT) + row
-                count += len(allowed) == 0 or allowed[row]
-                if count - before == k:
-                    break
-        histogram[distance] += count - before
-    return count
-
-
-@kernel
-def drop_beyond(found, count, limit):
-    """Drop candidates that are farther than the limit; return the new count."""
-    kept = 0
-    for i in range(count):
-        if found[i] >> SHIFT <= limit:
-            found[kept] = found[i]
-            kept += 1
-    return kept
+BLOCK = 256  # members of a bucket that are compared at once
+_FIRST_BLOCK = 16  # members
+_LINES = 8  # of the cache, of each bucket, that are asked for ahead
+BUCKETS = 64  # that are looked up before the first of them is opened
 
 
 @kernel
@@ -104,38 +23,102 @@ def _next_mask(mask):
 
 
 @kernel
-def probe(found, count, limit, k, query, key, step, tables, table, radii, allowed, hits, histogram, width):
-    """Open all buckets of a table at distance `step` from the key.
+def probe(
+    code,
+    starts,
+    bases,
+    offsets,
+    members,
+    codes,
+    ends,
+    table_rows,
+    patterns,
+    q,
+    k,
+    allowed,
+    n_rows,
+    table,
+    step,
+    begin,
+    count,
+    limit,
+    keys,
+    radii,
+    histogram,
+    found,
+    spare,
+    hits,
+    buckets,
+    totals,
+):
+    """Open all buckets of a table at distance `step` from the key, and append the codes that are new to `found`.
 
-    Return the candidates, their count, the largest distance at which more of them matter, and the
-    numbers of opened buckets, of their members, and of hits.
+    Return the number of elements of `found`, -1 if it has not enough room, and the largest distance at which more codes
+    matter. See `search` for the arguments.
     """
-    length = tables.starts[table + 1] - tables.starts[table]
-    offsets, codes, members = tables.offsets[tables.bases[table] :], tables.codes[table], tables.members[table]
-    starts, ends, rows = tables.starts, tables.ends, tables.rows
-    mask, n_open, n_met, n_kept = (np.int64(1) << step) - 1, np.int64(0), np.int64(0), np.int64(0)
-    last_mask = mask << (length - step)
-    while True:
-        first, end = np.int64(offsets[key ^ mask]), np.int64(offsets[(key ^ mask) + 1])
-        n_open += first < end
-        n_met += end - first
-        for start in range(first, end, BLOCK):
-            stop = min(start + BLOCK, end)
-            # A quick test pays for itself from some 16 members on.
-            if stop - start >= 16 and not _any_within(codes, start, stop, query, limit, width):
-                continue
-            n_hits = _hits(codes, start, stop, query, limit, starts, table, radii, hits, width)
-            if n_hits:
-                n_kept += n_hits
-                n_rows = _n_rows(hits, n_hits, members, ends, k)
-                if count + n_rows > len(found):
-                    count = drop_beyond(found, count, limit)
-                    if 2 * count + n_rows > len(found):
-                        found = np.concatenate((found[:count], np.empty(count + 2 * n_rows, np.int64)))
-                count = _append(
-                    found, count, hits, n_hits, codes, members, query, k, ends, rows, allowed, histogram, width
-                )
-                limit = kth_distance(histogram, k, limit)[0]
-        if mask == last_mask:
-            return found, count, limit, n_open, n_met, n_kept
-        mask = _next_mask(mask)
+    length = starts[table + 1] - starts[table]
+    offset = table * (len(members) // len(radii))
+    mask = (np.int64(1) << step) - 1
+    per_line = max(1, 8 // codes.shape[1])  # codes
+    last_mask, more = mask << (length - step), True
+    while more:
+        # Memory answers many requests in the time of one, if none depends on another.
+        n_open = 0
+        for _ in range(BUCKETS):
+            bucket = bases[table] + (keys[table] ^ mask)
+            buckets[0, n_open] = offset + np.int64(offsets[bucket])
+            buckets[1, n_open] = offset + np.int64(offsets[bucket + 1])
+            n_open += buckets[0, n_open] < buckets[1, n_open]
+            more = mask != last_mask
+            if not more:
+                break
+            mask = _next_mask(mask)
+        for i in range(n_open):
+            end = min(buckets[1, i], buckets[0, i] + _LINES * per_line)
+            for row in range(buckets[0, i], end, per_line):
+                prefetch(codes, row)
+        totals[0] += n_open
+        for i in range(n_open):
+            totals[1] += buckets[1, i] - buckets[0, i]
+            first, end = buckets[0, i], buckets[1, i]
+            while first < end:
+                # The first codes lower the limit most, so that small blocks of them keep fewer of the others.
+                n = min(BLOCK, end - first)
+                if k:
+                    n = min(n, _FIRST_BLOCK + totals[3])
+                    totals[3] += n
+                n_hits = append_members(code, hits, codes, first, n, patterns, q, np.uint64(limit + 1), SHIFT)
+                totals[2] += n_hits
+                first += n
+                for h in range(n_hits):
+                    position, distance = hits[h] & ROW, hits[h] >> SHIFT
+                    is_new = True  # if all other substrings lie beyond the radii probed so far
+                    for t in range(len(radii)):
+                        if t != table and radii[t] >= 0:
+                            other = substring(codes, position, starts[t], starts[t + 1] - starts[t]) ^ keys[t]
+                            is_new &= np.int64(popcount(np.uint64(other))) > radii[t]
+                    if not is_new:
+                        continue
+                    first_row = np.int64(members[position])
+                    stop = first_row + 1
+                    if len(ends):
+                        first_row, stop = ends[first_row], ends[first_row + 1]
+                    taken = 0
+                    for p in range(first_row, stop):
+                        row = np.int64(table_rows[p]) if len(ends) else p
+                        if len(allowed) and not allowed[row]:
+                            continue
+                        if count == len(found):
+                            if k == 0:
+                                return np.int64(-1), limit
+                            sort_by_digits(found, begin, count, spare, n_rows)
+                            count = k
+                        found[count] = (distance << SHIFT) | row
+                        count += 1
+                        taken += 1
+                        if taken == k:
+                            break
+                    histogram[distance] += taken
+                if n_hits and k:
+                    limit = kth_distance(histogram, k, limit)[0]
+    return count, limit

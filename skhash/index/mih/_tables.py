@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from math import log2
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from skhash.bitops import kernel
+from skhash.bitops import LANES, kernel
 from skhash.utils import read_only
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from numpy.typing import NDArray
 
-__all__ = ["Tables", "build_tables", "cut_bits", "substring"]
+__all__ = ["Tables", "build_tables", "cut_bits", "n_substrings", "substring"]
 
 _MAX_LENGTH = 24  # bits of a substring: 2**24 offsets are 64 MB
 
@@ -80,12 +83,17 @@ def _bucket_starts(sorted_codes, first, length, offsets):
         offsets[key + 1] += offsets[key]
 
 
-def cut_bits(bits: int, n: int) -> NDArray[np.int64]:
-    """Cut `bits` into m substrings of about log2(n) bits, of nearly equal lengths; return their m + 1 bounds.
+def n_substrings(bits: int, n: int) -> int:
+    """Return the number of tables: substrings have about log2(n) bits.
 
     Then a bucket has about one member, if codes are spread evenly.
     """
-    m = max(round(bits / max(np.log2(n), 1)), -(-bits // _MAX_LENGTH))
+    return max(round(bits / max(log2(n), 1)), -(-bits // _MAX_LENGTH))
+
+
+def cut_bits(bits: int, n: int) -> NDArray[np.int64]:
+    """Cut `bits` into m substrings of nearly equal lengths; return their m + 1 bounds."""
+    m = n_substrings(bits, n)
     return np.arange(m + 1) * bits // m
 
 
@@ -94,8 +102,8 @@ def build_tables(
     bits: int,
     ends: NDArray[np.int64] | None = None,
     rows: NDArray[np.uint32] | None = None,
-) -> Tables:
-    """Sort codes into a table for each substring.
+) -> Generator[None, None, Tables]:
+    """Sort codes into a table for each substring; pause after each table.
 
     Parameters
     ----------
@@ -108,15 +116,16 @@ def build_tables(
 
     Returns
     -------
-    tables : Tables
-        Read-only arrays.
+    steps : generator
+        Returns the `Tables`, read-only arrays.
     """
     starts = cut_bits(bits, len(codes))
     lengths = np.diff(starts)
     bases = np.concatenate(([0], np.cumsum(2**lengths + 1)))
     offsets = np.zeros(bases[-1], np.uint32)
     members = np.empty((len(lengths), len(codes)), np.uint32)
-    sorted_codes = np.empty((len(lengths), *codes.shape), np.uint64)
+    sorted_codes = np.empty((len(lengths) * len(codes) + LANES, codes.shape[1]), np.uint64)  # read in groups
+    sorted_codes = sorted_codes[:-LANES].reshape(len(lengths), *codes.shape)
     numbers = np.arange(len(codes), dtype=np.uint32)
     half_codes, half_members = np.empty_like(sorted_codes[0]), np.empty_like(numbers)
     for t, length in enumerate(lengths):
@@ -125,6 +134,7 @@ def build_tables(
         half = read_only(half_codes), read_only(half_members)
         _sort_by_bits(*half, starts[t] + low, length - low, sorted_codes[t], members[t])
         _bucket_starts(read_only(sorted_codes[t]), starts[t], length, offsets[bases[t] : bases[t + 1]])
+        yield
     ends = np.empty(0, np.int64) if ends is None else ends
     rows = np.empty(0, np.uint32) if rows is None else rows
     tables = Tables(starts, bases[:-1], offsets, members, sorted_codes, ends, rows)

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from skhash.bitops import kernel, popcount
+from skhash.bitops import kernel
 
-__all__ = ["ROW", "SHIFT", "code_distance", "kth_distance", "sort_by_digits"]
+__all__ = ["ROW", "SHIFT", "kth_distance", "sort_by_digits"]
 
 SHIFT = 40  # rows below 2**40, and distances below 2**23
 ROW = (1 << SHIFT) - 1
-
-
-@kernel
-def code_distance(codes, i, query, width):
-    """Compute the Hamming distance between code `i` and a query; the length of `width` is the number of words."""
-    total = np.uint64(0)
-    for w in range(len(width)):
-        total += popcount(codes[i, w] ^ query[w])
-    return np.int64(total)
 
 
 @kernel
@@ -33,33 +24,43 @@ def kth_distance(histogram, k, limit):
 
 
 @kernel
-def sort_by_digits(found, spare, n_rows):
-    """Sort candidates by (distance, row): by a radix sort from the lowest digit, short lists by comparison.
+def sort_by_digits(found, first, stop, spare, n_rows):
+    """Sort candidates `first` to `stop - 1` by (distance, row): short lists by insertion, others digit by digit.
 
-    `spare` is scratch of the same length; rows are below `n_rows`, so that the digits between rows and distances can be
+    `spare` is scratch as long as `found`; rows are below `n_rows`, so that the digits between rows and distances can be
     skipped.
     """
-    if len(found) < 128:
-        found.sort()
+    largest = np.int64(0)
+    if stop - first < 64:
+        for i in range(first + 1, stop):
+            value, j = found[i], i
+            while j > first and found[j - 1] > value:
+                found[j] = found[j - 1]
+                j -= 1
+            found[j] = value
         return
-    digit = np.int64(8) if len(found) < 512 else np.int64(11)
-    shift, source, target = np.int64(0), found, spare
-    largest = found.max()
+    for i in range(first, stop):
+        largest = max(largest, found[i])
+    digit = np.int64(8) if stop - first < 512 else np.int64(11)
+    counts = np.empty((1 << digit) + 1, np.int64)
+    mask, shift, is_odd = (np.int64(1) << digit) - 1, np.int64(0), False
     while largest >> shift:
         if shift < SHIFT and n_rows >> shift == 0:  # above the rows and below the distances all bits are zero
             shift = np.int64(SHIFT)
             continue
-        counts = np.zeros((1 << digit) + 1, np.int64)
-        mask = (np.int64(1) << digit) - 1
-        for i in range(len(source)):
-            counts[((source[i] >> shift) & mask) + 1] += 1
+        for j in range(mask + 2):
+            counts[j] = 0
+        for i in range(first, stop):
+            counts[((found[i] >> shift) & mask) + 1] += 1
+        counts[0] = first
         for j in range(mask + 1):
             counts[j + 1] += counts[j]
-        for i in range(len(source)):
-            j = (source[i] >> shift) & mask
-            target[counts[j]] = source[i]
+        for i in range(first, stop):
+            j = (found[i] >> shift) & mask
+            spare[counts[j]] = found[i]
             counts[j] += 1
-        source, target = target, source
+        found, spare, is_odd = spare, found, not is_odd
         shift = min(shift + digit, np.int64(SHIFT)) if shift < SHIFT else shift + digit
-    if source is not found:  # after an odd number of passes
-        found[:] = source
+    if is_odd:  # the result is in the array that was passed as spare
+        for i in range(first, stop):
+            spare[i] = found[i]

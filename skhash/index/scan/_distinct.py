@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["DistinctCodes", "distinct_share"]
 
 _SAMPLE = 2**14  # codes from which the share of distinct ones is estimated
+_CHUNK = 2**14  # codes, whose hashes stay in the cache
+_FACTORS = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 _FREE = np.uint32(2**32 - 1)
 
 
@@ -27,20 +29,10 @@ def _hash(codes, i):
     # the lowest bits.
     value = np.uint64(0)
     for w in range(codes.shape[1]):
-        value = (value ^ codes[i, w]) * np.uint64(0x9E3779B97F4A7C15)
+        value = (value ^ codes[i, w]) * _FACTORS[0]
         value ^= value >> np.uint64(29)
-    value *= np.uint64(0xBF58476D1CE4E5B9)
+    value *= _FACTORS[1]
     return value ^ (value >> np.uint64(32))
-
-
-@kernel
-def _sample_by_hash(codes, mask):
-    """Return the hashes whose bits under `mask` are zero: equal codes are sampled together."""
-    sampled, count = np.empty(len(codes), np.uint64), 0
-    for i in range(len(codes)):
-        sampled[count] = _hash(codes, i)  # overwritten by the next one unless it counts
-        count += (sampled[count] & mask) == np.uint64(0)
-    return sampled[:count].copy()
 
 
 @kernel
@@ -79,12 +71,14 @@ def _list_rows(groups, starts, rows):
 
 
 @kernel
-def _expand_nearest(near, codes, ends, members, distances, rows):
-    """Find the k nearest rows of each query from the distances and numbers of its k nearest distinct codes."""
+def _expand_nearest(near, codes, ends, members, distances, rows, found, spare):
+    """Find the k nearest rows of each query from the distances and numbers of its k nearest distinct codes.
+
+    `found` and `spare` are scratch with room for more than 2 k rows.
+    """
     k = distances.shape[1]
-    found = np.empty(4 * k, np.int64)
     for q in range(len(distances)):
-        count = 0
+        count = np.int64(0)
         for j in range(codes.shape[1]):
             # Codes at one distance must all be expanded, for their rows are interleaved.
             if count >= k and near[q, j] > near[q, j - 1]:
@@ -92,21 +86,21 @@ def _expand_nearest(near, codes, ends, members, distances, rows):
             first = ends[codes[q, j]]
             size = min(k, ends[codes[q, j] + 1] - first)
             if count + size > len(found):
-                found = np.concatenate((found, np.empty(len(found), np.int64)))
+                sort_by_digits(found, np.int64(0), count, spare, len(members))
+                count = k
             for i in range(size):
                 found[count + i] = (np.int64(near[q, j]) << SHIFT) + np.int64(members[first + i])
             count += size
-        found[:count].sort()
+        sort_by_digits(found, np.int64(0), count, spare, len(members))
         for i in range(k):
             distances[q, i] = found[i] >> SHIFT
             rows[q, i] = found[i] & ROW
 
 
 @kernel
-def _expand_within(counts, near, codes, ends, members, found):
+def _expand_within(counts, near, codes, ends, members, found, spare):
     """Write all rows of the distinct codes near each query to `found`, in order, as `distance << SHIFT | row`."""
-    start = total = 0
-    spare = np.empty_like(found)
+    start = total = np.int64(0)
     for q in range(len(counts)):
         first = total
         for j in range(start, start + counts[q]):
@@ -114,18 +108,33 @@ def _expand_within(counts, near, codes, ends, members, found):
                 found[total] = (np.int64(near[j]) << SHIFT) + np.int64(members[p])
                 total += 1
         start += counts[q]
-        sort_by_digits(found[first:total], spare[first:total], len(members))
+        sort_by_digits(found, first, total, spare, len(members))
         counts[q] = total - first
 
 
 def distinct_share(codes: NDArray[np.uint64]) -> float:
     """Estimate the number of distinct codes over that of codes, from those whose hash falls into a small range.
 
-    A sample of rows would rarely contain two equal codes; a sample by hash contains all copies of a code.
+    A sample of rows would rarely contain two equal codes; a sample by hash contains all copies of a code. This is numpy
+    rather than a kernel, because searches ask for it, which must not wait for a compiler.
     """
-    mask = np.uint64(2 ** max(0, int(np.log2(max(1, len(codes) / _SAMPLE)))) - 1)
-    sampled = _sample_by_hash(read_only(codes), mask)
-    return len(np.unique(sampled)) / len(sampled) if len(sampled) else 1.0
+    n_sampled = max(1.0, len(codes) / _SAMPLE)
+    mask = np.uint64(2 ** int(np.log2(n_sampled)) - 1)
+    sampled = [_sample_by_hash(codes[i : i + _CHUNK], mask) for i in range(0, len(codes), _CHUNK)]
+    hashes = np.concatenate(sampled) if sampled else np.empty(0, np.uint64)
+    return len(np.unique(hashes)) / len(hashes) if len(hashes) else 1.0
+
+
+def _sample_by_hash(codes: NDArray[np.uint64], mask: np.uint64) -> NDArray[np.uint64]:
+    """Return the hashes whose bits under `mask` are zero: equal codes are sampled together."""
+    hashes = np.zeros(len(codes), np.uint64)
+    for w in range(codes.shape[1]):
+        hashes ^= codes[:, w]
+        hashes *= _FACTORS[0]
+        hashes ^= hashes >> np.uint64(29)
+    hashes *= _FACTORS[1]
+    hashes ^= hashes >> np.uint64(32)
+    return hashes[(hashes & mask) == 0]
 
 
 class DistinctCodes:
@@ -175,7 +184,8 @@ class DistinctCodes:
         """
         near = scan.nearest(self.codes, queries, min(k, len(self.codes)), n_jobs)
         distances, rows = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int64)
-        _expand_nearest(*near, self.ends, self.rows, distances, rows)
+        found = np.empty((2, 4 * k), np.int64)
+        _expand_nearest(*near, self.ends, self.rows, distances, rows, *found)
         return distances, rows
 
     def within(
@@ -184,7 +194,7 @@ class DistinctCodes:
         """Find all rows within `radius` of each query, as `skhash.index.scan._scan.within` does."""
         counts, near, codes = scan.within(self.codes, queries, radius, n_jobs)
         found = np.empty(np.diff(self.ends)[codes].sum(), np.int64)
-        _expand_within(counts, near, codes, self.ends, self.rows, found)
+        _expand_within(counts, near, codes, self.ends, self.rows, found, np.empty_like(found))
         distances = (found >> SHIFT).astype(np.int32)
         found &= ROW
         return counts, distances, found

@@ -128,14 +128,15 @@ def rank_relevant(queries, database, group, offsets, rows, own, bits, distance, 
         shift_to_starts(relevant)
         n_values = (last - first + 8) // 8 * 8  # `tabulate_values` compares eight values at a time
         earlier[:n_values] = 0
-        i = 0
+        i = np.int64(0)  # of the type that `put_in_place` returns, so that this is compiled once
         for start in range(0, len(distance), _STRETCH):
             n_words = min(_STRETCH, len(distance) - start) // 64
             tabulate_values(distance, start, n_words, n_values, members, earlier)
             stop = start + _STRETCH
             i = put_in_place(listed, i, distance, start, stop, n_values, members, earlier, relevant[first:], mine)
             # The counts after this stretch are those before the next one.
-            earlier[:n_values] = earlier[n_words * n_values : (n_words + 1) * n_values]
+            for value in range(n_values):  # numba compiles a copy of a slice for seconds: it may fail with a message
+                earlier[value] = earlier[n_words * n_values + value]
 
         # Now `earlier` counts all items at each distance, and the ranks at distance d end at `relevant[d]`.
         begin, nearer = 0, 0
@@ -164,11 +165,19 @@ def sum_precisions(ranks, starts, totals, R):
     partial = np.empty(64)  # independent sums, because a single one could not be vectorized without reordering floats
     for q in range(len(totals)):
         mine = ranks[starts[q] : starts[q] + totals[q]]
-        hits[q] = np.searchsorted(mine, R, side="right")
+        first, last = 0, len(mine)  # the ranks up to R end between these
+        while first < last:
+            middle = (first + last) // 2
+            if mine[middle] <= R:
+                first = middle + 1
+            else:
+                last = middle
+        hits[q] = first
         partial[:] = 0
         for first in range(0, hits[q], len(partial)):
             some = mine[first : min(first + len(partial), hits[q])]
             for i in range(len(some)):
                 partial[i] += (first + i + 1) / some[i]
-        sums[q] = partial.sum()
+        for i in range(len(partial)):
+            sums[q] += partial[i]
     return sums, hits

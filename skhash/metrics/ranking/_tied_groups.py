@@ -50,7 +50,7 @@ def sum_tied_precisions(counts, relevant, R, order, table):
     """
     sums, hits = np.zeros(len(counts)), np.zeros(len(counts))
     for q in range(len(counts)):
-        before, hits_before = 0, 0
+        before, hits_before = np.int64(0), np.int64(0)  # one type for `_reciprocals`
         for group in range(counts.shape[1]):
             n, r = counts[q, group], relevant[q, group]
             if before >= R:

@@ -44,6 +44,7 @@ def eager(monkeypatch):
     """Tables are built as soon as they would save anything."""
     monkeypatch.setattr(_chooser, "_FORECAST", (0, 0))
     monkeypatch.setattr(_chooser, "_BUILD", 0)
+    monkeypatch.setattr(_chooser, "_COMPILE", 0)
 
 
 @settings(max_examples=30, deadline=None)
@@ -61,9 +62,13 @@ def test_same_as_the_scan(seed, bits, n, n_more, algorithm, flips, word, k, radi
         patch.setattr(_segment, "_WORD", word)  # no budget for the tables, the usual one, or any
         patch.setattr(_chooser, "_FORECAST", (0, 0))
         patch.setattr(_chooser, "_BUILD", 0)
+        patch.setattr(_chooser, "_COMPILE", 0)
         engine = SearchEngine(codes[:n], bits, algorithm)
         check(engine, queries, k, radius, None if allowed is None else allowed[:n])
         engine = engine.extend(codes)
+        for n_jobs in (None, 2):  # tables may appear at any time, and are there at last
+            check(engine, queries, k, radius, allowed, n_jobs)
+        engine.wait()
         for n_jobs in (None, 2):
             check(engine, queries, k, radius, allowed, n_jobs)
 
@@ -122,7 +127,8 @@ def test_auto_takes_the_tables_where_codes_are_near(eager):
     queries[:90] = codes[:90]
     engine = SearchEngine(codes, 64)
     assert_same(engine.search(queries, NearestRequest(1)), _search.nearest(codes, queries, 1))
-    assert engine.last_search == {"algorithm": "mih", "n_queries": 100, "n_probed": 84}  # 16 were scanned to learn from
+    assert engine.last_search == {"algorithm": "brute", "n_queries": 100, "n_probed": 0}  # no search waits for tables
+    engine.wait()
     check(engine, queries, 1, 1)
     assert engine.last_search["n_probed"] == 100
 
@@ -141,6 +147,7 @@ def test_auto_leaves_tables_that_are_slower(eager):
     codes = draw_codes(rng, 200_000, 64, 1000, 0.02)
     engine = SearchEngine(codes, 64)
     engine.search(codes[:100], RadiusRequest(1))
+    engine.wait()
     assert engine.memory_usage()["tables"] > 0
     far = rng.integers(0, 2**64, (100, 1), dtype=np.uint64)
     for _ in range(6):  # the first is probed, parts of three are scanned to compare
@@ -148,6 +155,19 @@ def test_auto_leaves_tables_that_are_slower(eager):
     assert engine.last_search["algorithm"] == "brute"
     engine.search(codes[:100], RadiusRequest(1))
     assert engine.last_search["algorithm"] == "mih"
+
+
+def test_auto_leaves_tables_where_many_codes_are_found(eager, monkeypatch):
+    """A scan that follows a search in tables costs more the more codes are found, which is no slow call by chance."""
+    codes = np.random.default_rng(12).integers(0, 2**64, (50_000, 1), dtype=np.uint64)
+    engine = SearchEngine(codes, 64)
+    engine._state[0].build()
+    ns = {"scan": 1_000_000, "probe": 1_200_000}
+    monkeypatch.setattr(_chooser, "_timed", lambda way, *args: (way(*args[:2]), ns[way.__name__] * len(args[1])))
+    queries = codes[:40] ^ np.uint64(0x1111111111111111)
+    for _ in range(5):
+        assert engine.search(queries, RadiusRequest(30))[0].min() > 10_000
+    assert engine.last_search["algorithm"] == "brute"
 
 
 def test_auto_builds_no_tables_for_few_queries():

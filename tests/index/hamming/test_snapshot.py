@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from skhash import HammingIndex
+from skhash import HammingIndex, warm_up
 from skhash.index.collection._ids import IdLookup
 
 
@@ -90,7 +90,8 @@ def test_eight_readers_beside_a_writer(algorithm):
     first = np.arange(100)
     index = HammingIndex(algorithm=algorithm).fit(code_of(first), labels_of(first), ids=first)
     errors, stop, counts = [], threading.Event(), np.zeros((8, 2), int)
-    n_wrong_ids(copy.copy(index), rng)  # compiles what the threads need
+    warm_up(algorithm=algorithm)  # compiles what the threads need
+    n_wrong_ids(copy.copy(index), rng)
     threads = [
         threading.Thread(target=read, args=(index, np.random.default_rng(i), counts[i], errors, stop)) for i in range(8)
     ]

@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skhash.index.engine._background import finish
+from skhash.index.mih._kernels import search
 from skhash.index.mih._multi_index import MultiIndex
+from skhash.index.mih._probe import probe
 from skhash.index.mih._tables import build_tables, cut_bits
 from skhash.index.scan._candidates import SHIFT, sort_by_digits
 from skhash.index.scan._distinct import DistinctCodes
@@ -18,6 +21,10 @@ def draw_codes(rng, n, bits, n_centers, flips):
     padded = np.zeros((n, -(-bits // 64) * 64), np.uint8)
     padded[:, :bits] = dense
     return np.packbits(padded, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+
+
+def make_index(codes, bits, **lists):
+    return finish(MultiIndex.in_steps(codes, bits, **lists))
 
 
 def all_distances(codes, queries):
@@ -51,7 +58,7 @@ def assert_same(answer, expected):
 @st.composite
 def collections(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    bits = draw(st.one_of(st.integers(1, 300), st.sampled_from([1, 8, 32, 63, 64, 65, 128, 256])))
+    bits = draw(st.one_of(st.integers(1, 300), st.sampled_from([1, 8, 32, 63, 64, 65, 128, 256, 512, 700])))
     n = draw(st.one_of(st.integers(1, 30), st.integers(31, 2000)))
     codes = draw_codes(rng, n, bits, draw(st.sampled_from([1, 3, 40])), draw(st.sampled_from([0.0, 0.02, 0.1, 0.5])))
     queries = np.concatenate([codes[rng.integers(0, n, 4)], draw_codes(rng, 2, bits, 2, 0.5)])
@@ -69,7 +76,7 @@ def test_same_as_sorting_all_distances(collection, collapse, length_of, k, radiu
         patch.setattr("skhash.index.mih._tables.cut_bits", lambda bits, n: cut_bits(bits, length_of))
         distinct = DistinctCodes(codes)
         lists = {"ends": distinct.ends, "rows": distinct.rows} if collapse else {}
-        index = MultiIndex(distinct.codes if collapse else codes, bits, **lists)
+        index = make_index(distinct.codes if collapse else codes, bits, **lists)
     k = min(k, len(codes) if allowed is None else allowed.sum())
     # Few steps of many tables or long substrings are cheap, all steps are not: only then is there a budget.
     distances, rows, bounds, _ = index.nearest(queries, k, allowed=allowed, budget=2e5)
@@ -88,7 +95,7 @@ def test_without_a_budget_every_query_ends():
     rng = np.random.default_rng(0)
     codes = draw_codes(rng, 500, 20, 5, 0.2)
     queries = draw_codes(rng, 5, 20, 5, 0.5)
-    index = MultiIndex(codes, 20)
+    index = make_index(codes, 20)
     for k in (1, 10, 500):
         *answer, bounds, spent = index.nearest(queries, k)
         assert (bounds == -1).all()
@@ -102,7 +109,7 @@ def test_a_small_budget_gives_up_with_a_bound():
     rng = np.random.default_rng(1)
     codes = draw_codes(rng, 2000, 64, 2000, 0.5)
     queries = draw_codes(rng, 10, 64, 10, 0.5)
-    index = MultiIndex(codes, 64)
+    index = make_index(codes, 64)
     _, _, bounds, spent = index.nearest(queries, 5, budget=10_000)
     assert (bounds >= expected_nearest(codes, queries, 5)[0][:, -1]).all()
     assert (bounds < 64).any()
@@ -116,14 +123,40 @@ def test_threads_give_the_same_answer():
     rng = np.random.default_rng(2)
     codes = draw_codes(rng, 3000, 48, 10, 0.05)
     queries = draw_codes(rng, 600, 48, 10, 0.05)
-    index = MultiIndex(codes, 48)
+    index = make_index(codes, 48)
     for n_jobs in (2, 3):
         assert_same(index.nearest(queries, 7, n_jobs)[:2], index.nearest(queries, 7)[:2])
         assert_same(index.within(queries, 4, n_jobs)[:3], index.within(queries, 4)[:3])
 
 
+@pytest.mark.parametrize("collapse", [False, True])
+def test_more_neighbors_than_there_is_room_for_at_first(collapse):
+    rng = np.random.default_rng(4)
+    codes = draw_codes(rng, 3000, 20, 300, 0.1)
+    distinct = DistinctCodes(codes)
+    lists = {"ends": distinct.ends, "rows": distinct.rows} if collapse else {}
+    index = make_index(distinct.codes if collapse else codes, 20, **lists)
+    queries = draw_codes(rng, 40, 20, 5, 0.5)
+    for radius in (9, 20):  # at last 120,000 neighbors
+        assert_same(index.within(queries, radius)[:3], expected_within(codes, queries, radius))
+    tied = draw_codes(rng, 3000, 20, 1, 0.0)  # more candidates than are kept
+    index = make_index(tied, 20)
+    assert_same(index.nearest(queries, 3)[:2], expected_nearest(tied, queries, 3))
+
+
+def test_kernels_are_compiled_once_for_all_lengths():
+    rng = np.random.default_rng(5)
+    for bits in (8, 64, 200, 700, 1500):
+        codes = draw_codes(rng, 300, bits, 3, 0.01)
+        index = make_index(codes, bits)
+        index.nearest(codes[:3], 2)
+        index.within(codes[:3], 1, 2, allowed=np.ones(300, bool), budget=1e6)
+    assert len(search.signatures) == 1
+    assert len(probe.signatures) <= 1  # none if it came with `search` from the cache
+
+
 def test_no_queries():
-    index = MultiIndex(np.arange(10, dtype=np.uint64)[:, None], 8)
+    index = make_index(np.arange(10, dtype=np.uint64)[:, None], 8)
     none = np.empty((0, 1), np.uint64)
     assert index.nearest(none, 3)[0].shape == (0, 3)
     assert [len(part) for part in index.within(none, 3)] == [0, 0, 0, 0]
@@ -135,14 +168,16 @@ def test_sort_by_digits(seed, size, n_rows):
     rng = np.random.default_rng(seed)
     keys = (rng.integers(0, 300, size) << SHIFT) + rng.integers(0, n_rows, size)
     expected = np.sort(keys)
-    sort_by_digits(keys, np.empty_like(keys), n_rows)
+    first = size // 3
+    expected[:first], expected[first:] = keys[:first], np.sort(keys[first:])
+    sort_by_digits(keys, first, size, np.empty_like(keys), n_rows)
     assert keys.tolist() == expected.tolist()
 
 
 def test_tables_hold_each_code_in_the_bucket_of_its_substring():
     rng = np.random.default_rng(3)
     codes = draw_codes(rng, 200, 100, 200, 0.5)
-    tables = build_tables(codes, 100)
+    tables = finish(build_tables(codes, 100))
     dense = np.unpackbits(codes.view(np.uint8), axis=1, bitorder="little")
     for t, (first, end) in enumerate(zip(tables.starts[:-1], tables.starts[1:], strict=True)):
         keys = dense[:, first:end] @ (1 << np.arange(end - first, dtype=np.int64))
