@@ -237,7 +237,7 @@ def run_grid(rounds, small):
     import faiss
 
     faiss.omp_set_num_threads(1)
-    report = Report(rounds)
+    report = Report(rounds, most=1.0 if small else 2.0)
     run_cells(report, small)
     run_sections(report, small)
     report.summary()

@@ -204,10 +204,12 @@ class Report:
     ----------
     rounds : int
         Turns that each rival gets.
+    most : float
+        Seconds after which a rival gets no further turns.
     """
 
-    def __init__(self, rounds=3):
-        self.rounds = rounds
+    def __init__(self, rounds=3, most=2.0):
+        self.rounds, self.most = rounds, most
         self.results, self.aims = {}, []
         self.started = time.perf_counter()
         self.roof, *self.streams = measure_roofs()
@@ -233,9 +235,9 @@ class Report:
         if cell.queries == 1:
             words = make_data(cell.kind, cell.n, cell.bits, 1).reshape(-1)
             functions["stream"] = lambda: stream(words)
-        times = measure(functions, rounds=self.rounds, most=2.0)
+        times = measure(functions, rounds=self.rounds, most=self.most)
         if 0.8 < min(times[mode] for mode in times if mode in MODES) / times["ours"] < 1.1:
-            again = measure(functions, rounds=2 * self.rounds, most=2.0)
+            again = measure(functions, rounds=2 * self.rounds, most=self.most)
             times = {name: min(times[name], again[name]) for name in times}
         ours, reading = times.pop("ours"), times.pop("stream", 0.0)
         mode = min(times, key=times.get)
@@ -247,7 +249,7 @@ class Report:
 
     def compare(self, case, functions, note="", **options):
         """Time `ours` and its rivals, print a line, and return the times."""
-        times = measure(functions, **{"rounds": self.rounds, "most": 3.0} | options)
+        times = measure(functions, **{"rounds": self.rounds, "most": self.most} | options)
         ours = times["ours"]
         rivals = ", ".join(f"{name} {t * 1e3:.3f} ms = {t / ours:.2f}x" for name, t in times.items() if name != "ours")
         print(f"{case}: {ours * 1e3:.3f} ms; {rivals}{note}", flush=True)
