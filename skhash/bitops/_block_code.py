@@ -203,7 +203,7 @@ def _append_hits(b: ir.IRBuilder, width: int, *args: Any) -> None:
     def append(j: Any) -> None:
         distances = _row_distances(b, b.gep(codes, [b.mul(step, j)]), n_words, pattern, width)
         below = b.icmp_unsigned("<", distances, limits)
-        bits = b.trunc(b.lshr(allowed, b.mul(j, WORD(LANES))), ir.IntType(LANES))
+        bits: Any = b.trunc(b.lshr(allowed, b.mul(j, WORD(LANES))), ir.IntType(LANES))
         mask = b.and_(below, b.bitcast(bits, below.type))
         rows = b.add(splat_vector(b, VECTOR, b.add(row, b.mul(j, WORD(LANES)))), _INDEX)
         values = b.or_(b.shl(distances, shifts), rows)
@@ -267,54 +267,57 @@ _FUNCTIONS: dict[str, tuple[Callable[..., None], tuple[ir.Type, ...]]] = {
 }
 
 
-@cache
-def _engine() -> tuple[binding.TargetMachine, binding.ExecutionEngine]:
-    """Return the compiler for this machine, and the engine that keeps its code as long as the process lives."""
-    with suppress(RuntimeError):  # newer versions of llvmlite initialize themselves and refuse the call
-        binding.initialize()
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
+class _Compiler:
+    """Compiles functions for a processor; their code is kept as long as the process lives."""
 
-    def machine() -> binding.TargetMachine:
-        features = binding.get_host_cpu_features().flatten()
+    def __init__(self, cpu: str) -> None:
+        with suppress(RuntimeError):  # newer versions of llvmlite initialize themselves and refuse the call
+            binding.initialize()
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        self._cpu = cpu
+        self._machine = self._make_machine()
+        self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), self._make_machine())
+        self._addresses: dict[tuple[str, int], int] = {}
+        self._lock = Lock()
+
+    def address(self, name: str, width: int) -> int:
+        """Return the address of a function, which is compiled at its first use."""
+        with self._lock:
+            if (name, width) not in self._addresses:
+                self._addresses[name, width] = self._compile(name, width)
+            return self._addresses[name, width]
+
+    def _make_machine(self) -> binding.TargetMachine:
+        features = "" if self._cpu else binding.get_host_cpu_features().flatten()
         target = binding.Target.from_default_triple()
-        return target.create_target_machine(cpu=binding.get_host_cpu_name(), features=features, opt=3, jit=True)
+        cpu = self._cpu or binding.get_host_cpu_name()
+        return target.create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
 
-    return machine(), binding.create_mcjit_compiler(binding.parse_assembly(""), machine())
+    def _compile(self, name: str, width: int) -> int:
+        generate, argument_types = _FUNCTIONS[name]
+        symbol = f"{name}_{width % 256}"
+        module = ir.Module(symbol)
+        function = ir.Function(module, ir.FunctionType(WORD, argument_types), symbol)
+        generate(ir.IRBuilder(function.append_basic_block()), width, *function.args)
+        compiled = binding.parse_assembly(str(module))
+        compiled.verify()
+        passes = binding.create_pass_builder(self._machine, binding.create_pipeline_tuning_options(3))
+        passes.getModulePassManager().run(compiled, passes)
+        self._engine.add_module(compiled)
+        self._engine.finalize_object()
+        return self._engine.get_function_address(symbol)
 
 
-_lock = Lock()
-_addresses: dict[tuple[str, int], int] = {}
-
-
-def _address(name: str, width: int) -> int:
-    """Return the address of a function, which is compiled at its first use."""
-    with _lock:
-        if (name, width) not in _addresses:
-            _addresses[name, width] = _compile(name, width)
-        return _addresses[name, width]
-
-
-def _compile(name: str, width: int) -> int:
-    """Compile a function."""
-    generate, argument_types = _FUNCTIONS[name]
-    symbol = f"{name}_{width % 256}"
-    module = ir.Module(symbol)
-    function = ir.Function(module, ir.FunctionType(WORD, argument_types), symbol)
-    generate(ir.IRBuilder(function.append_basic_block()), width, *function.args)
-    machine, engine = _engine()
-    compiled = binding.parse_assembly(str(module))
-    compiled.verify()
-    passes = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(3))
-    passes.getModulePassManager().run(compiled, passes)
-    engine.add_module(compiled)
-    engine.finalize_object()
-    return engine.get_function_address(symbol)
+_compiler = cache(_Compiler)
 
 
 @cache
-def block_code(n_words: int, tiles: bool) -> BlockCode:
-    """Return the functions for codes of `n_words` words, with those for tiles if `tiles`."""
+def block_code(n_words: int, tiles: bool, cpu: str = "") -> BlockCode:
+    """Return the functions for codes of `n_words` words, with those for tiles if `tiles`.
+
+    `cpu` is a processor as LLVM names it, such as "haswell"; "" is this machine.
+    """
     width = n_words if n_words in _UNROLLED else _SHORT if n_words <= _MOST_SHORT else _LONG
     names = BlockCode._fields if tiles else BlockCode._fields[:2]
-    return BlockCode(*(_address(name, width) for name in names))
+    return BlockCode(*(_compiler(cpu).address(name, width) for name in names))

@@ -73,14 +73,20 @@ def make_network(hasher: DeepHasher, context: TrainingContext) -> HashNetwork:
             "backbone, or backbone_lr_ratio=1 to train it.",
             stacklevel=2,
         )
-    preprocess = None
-    if context.recipe.standardize and not getattr(backbone, "takes_pixels", False):
-        n_rows = max(min(_STANDARDIZE_VALUES // math.prod(shape), _STANDARDIZE_ROWS), 1)
-        rows = torch.randperm(len(context.samples), generator=generator)[:n_rows]
-        dtype = torch.float64 if len(shape) == 1 else torch.float32
-        preprocess = Standardize(shape).fit(context.samples.batch(rows, dtype))
+    preprocess = None if getattr(backbone, "takes_pixels", False) else _make_preprocess(hasher, context)
     head = build(hasher._make_head, in_features, generator=generator)
     return HashNetwork(backbone, head, criterion, preprocess).to(resolve_device(hasher.device))
+
+
+def _make_preprocess(hasher: DeepHasher, context: TrainingContext) -> Standardize | None:
+    shape, generator = context.sample_shape, context.generator
+    common_scale = not context.recipe.standardize
+    if common_scale and not (hasher._centers_features and len(shape) == 1 and hasher._uses_library_backbone()):
+        return None
+    n_rows = max(min(_STANDARDIZE_VALUES // math.prod(shape), _STANDARDIZE_ROWS), 1)
+    rows = torch.randperm(len(context.samples), generator=generator)[:n_rows]
+    dtype = torch.float64 if len(shape) == 1 else torch.float32
+    return Standardize(shape, common_scale=common_scale).fit(context.samples.batch(rows, dtype))
 
 
 def make_loop(hasher: DeepHasher, network: HashNetwork, context: TrainingContext) -> TrainingLoop:

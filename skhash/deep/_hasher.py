@@ -47,8 +47,8 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
     """Base class of the hashers that train a network.
 
     A subclass supplies `_make_criterion`, the loss as a module, and where it differs from the plain case other hooks.
-    Its `__init__` takes its own parameters and ``**training``, which it passes on. A criterion with a method
-    `class_scores(z)` predicts the class with the highest score; with any other criterion, training codes vote.
+    If it has parameters of its own, its `__init__` takes them and ``**training``, which it passes on. A criterion with
+    a method `class_scores(z)` predicts the class with the highest score; with any other criterion, training codes vote.
 
     Warning: this class should not be used directly. Use derived classes instead.
 
@@ -74,6 +74,9 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
     # Whether `LowerBoundHasher` adds its loss to the method's own loss, or replaces it.
     _keeps_own_loss: ClassVar[bool] = True
 
+    # Whether the network gets features that are not standardized centered and divided by one number.
+    _centers_features: ClassVar[bool] = False
+
     # Recipes that a method adds to `skhash.training.RECIPES` or changes; a pair is for features and for images.
     _recipes: ClassVar[Mapping[str, Any]] = {}
 
@@ -89,7 +92,6 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         inherited = cast("type[DeepHasher]", super(cls, cls))._recipes
         cls._recipes = {**RECIPES, **inherited, **vars(cls).get("_recipes", {})}
 
-    @abstractmethod
     def __init__(
         self,
         bits: int = 64,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
+from skhash.losses._similarity import halves
 from skhash.nn import sign
 from skhash.utils import check_option
 
@@ -111,9 +112,9 @@ class Pairing:
     Parameters
     ----------
     pairs : {"batch", "halves", "memory"}, default="batch"
-        "batch" compares all samples of a batch with each other and with themselves, "halves" the first half with the
-        second, "memory" all with the latest code of each training sample seen so far; the codes of the memory carry no
-        gradient.
+        "batch" compares all samples of a batch with each other and with themselves, "halves" all of the first half with
+        all of the second, which is one sample longer if their number is odd, "memory" all with the latest code of each
+        training sample seen so far; the codes of the memory carry no gradient.
 
     Attributes
     ----------
@@ -160,13 +161,13 @@ class Pairing:
         Raises
         ------
         ValueError
-            If `rows` is missing with "memory".
+            If `rows` is missing with "memory", or the batch has fewer than two rows with "halves".
         """
         if self.pairs == "batch":
             return z, targets, None, None, None
         if self.pairs == "halves":
-            half = len(z) // 2
-            return z[:half], targets[:half], z[half:], targets[half:], None
+            (z, z2), (targets, targets2) = halves(z), halves(targets)
+            return z, targets, z2, targets2, None
         if rows is None:
             raise ValueError(
                 "rows must be given with pairs='memory': the positions of the samples in the training set."

@@ -181,7 +181,9 @@ def sdc_loss(
 
 def _pair_similarities(z: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     check_same_rows(z, reference)
-    return half_cosines(z), half_cosines(reference.detach())
+    reference = reference.detach()
+    # Cosines of features that are far from 0 are so near to 1 that single precision loses their order.
+    return half_cosines(z), half_cosines(reference if reference.device.type == "mps" else reference.double())
 
 
 class SDCLoss(nn.Module):

@@ -6,6 +6,30 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def halves(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Divide a batch into its first n // 2 rows and the rest, which is one row longer if n is odd.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, ...)
+        Features, codes or targets.
+
+    Returns
+    -------
+    first, second : Tensor
+        Views of the rows.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows.
+    """
+    half = len(x) // 2
+    if half == 0:
+        raise ValueError(f"A batch must have at least 2 rows to make a pair, got {len(x)}.")
+    return x[:half], x[half:]
+
+
 def half_cosines(x: Tensor) -> Tensor:
     """Compute the cosine of each row of the first half of a batch and the corresponding row of the second half.
 
@@ -14,7 +38,8 @@ def half_cosines(x: Tensor) -> Tensor:
     Parameters
     ----------
     x : Tensor of shape (n, d)
-        Features or codes. If n is odd, the last row has no partner.
+        Features or codes. If n is odd, the last row has no partner and is left out, as in the authors' codes. (Not so
+        in ``Pairing("halves")``, which compares all rows of one half with all of the other.)
 
     Returns
     -------
@@ -33,10 +58,8 @@ def half_cosines(x: Tensor) -> Tensor:
     >>> half_cosines(torch.tensor([[1.0, 1.0], [0.0, 2.0], [3.0, 3.0], [1.0, 0.0]]))
     tensor([1., 0.])
     """
-    half = len(x) // 2
-    if half == 0:
-        raise ValueError(f"A batch must have at least 2 rows to make a pair, got {len(x)}.")
-    return F.cosine_similarity(x[:half], x[half : 2 * half])
+    first, second = halves(x)
+    return F.cosine_similarity(first, second[: len(first)])
 
 
 def similarity_loss(codes: Tensor, reference: Tensor) -> Tensor:

@@ -25,8 +25,7 @@ def code_adjacency(codes: Tensor, *, power: float = 1.4) -> Tensor:
     Parameters
     ----------
     codes : Tensor of shape (n, bits)
-        Codes of 0 and 1, with Hamming distances D and K bits. The gradient is that of
-        :math:`D_{ij} = \sum_k b_{ik} (1 - b_{jk}) + (1 - b_{ik}) b_{jk}`.
+        Codes of 0 and 1, with Hamming distances D and K bits.
     power : float, default=1.4
         Exponent, at least 1: the larger it is, the less distant samples count.
 
@@ -34,6 +33,14 @@ def code_adjacency(codes: Tensor, *, power: float = 1.4) -> Tensor:
     -------
     adjacency : Tensor of shape (n, n)
         From 0 for opposite codes to 1 for equal ones.
+
+    Notes
+    -----
+    The gradient is that of :math:`D_{ij} = \sum_k b_{ik} (1 - b_{jk}) + (1 - b_{ik}) b_{jk}`, equal codes included. The
+    authors' code takes the magnitude :math:`|D_{ij}|`. Distances are never negative, so this changes no value, but the
+    derivative of the magnitude at 0 is 0: equal codes would get no gradient from the graph, and a batch whose codes are
+    all equal could not separate. Results hardly differ: on digits (32 bits, mean of three seeds) the mAP is 0.574 here
+    and 0.558 with the magnitude, on 4,000 images of Fashion-MNIST 0.420 and 0.422.
 
     Examples
     --------

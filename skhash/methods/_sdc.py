@@ -86,8 +86,11 @@ class SDCHasher(UnsupervisedHasher):
     where :math:`L_{cl}` is `skhash.losses.nt_xent_loss` of two views of every sample; each view then has its own pairs,
     and all pairs are ranked together. The head ends in batch normalization, which balances the bits.
 
-    Features are not standardized, because the order of their cosines is to be kept. After a ReLU, cosines are never
-    negative; the method only depends on their order.
+    Features are not standardized: the order of their cosines is to be kept, and these are the cosines of the features
+    as they are, computed in double precision. After a ReLU, cosines are never negative; the method only depends on
+    their order. The network gets features less their mean, divided by one number for all: before a linear head with
+    batch normalization this changes nothing but rounding, but without it, features of a small scale or far from 0 had
+    a single code.
 
     Published settings: ``SDCHasher(recipe="paper", hidden_features=4096, quantization_weight=1)`` for categories, with
     ``contrastive_weight=1`` for the better half of the results; ``SDCHasher(recipe="instance",
@@ -128,6 +131,8 @@ class SDCHasher(UnsupervisedHasher):
         "paper": RECIPES["sdc"],
         "instance": RECIPES["sdc-instance"],
     }
+
+    _centers_features = True
 
     def __init__(
         self,

@@ -45,6 +45,8 @@ class UnsupervisedHasher(DeepHasher):
     def _reference(self, network: HashNetwork, inputs: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Return the reference features of inputs with the backbone's `features`."""
         if self._uses_library_backbone():
+            if getattr(network.preprocess, "common_scale", False):  # features that are not standardized
+                return inputs
             with torch.no_grad():
                 return network.preprocess(inputs).flatten(1)
         return features.detach()

@@ -13,6 +13,7 @@ from skhash.nn._dropout import dropout
 # Single precision has 24 binary digits: it loses half of those of a feature whose mean is 2**12 times its spread.
 _FAR = 2**12
 _DOUBLE_ROUNDING = 2**-44
+_SMALLEST = 1e-15
 
 
 class Standardize(nn.Module):
@@ -22,15 +23,20 @@ class Standardize(nn.Module):
     ----------
     sample_shape : tuple of int
         (channels, height, width) or (n_features,).
+    common_scale : bool, default=False
+        Whether all are divided by one number, the root mean square of the standard deviations. Features then keep their
+        directions and relative sizes.
     """
 
     mean: Tensor
     std: Tensor
+    common_scale: bool
     # What single precision cannot hold of the mean; None if no feature needs it.
     mean_low: Tensor | None
 
-    def __init__(self, sample_shape: tuple[int, ...]) -> None:
+    def __init__(self, sample_shape: tuple[int, ...], *, common_scale: bool = False) -> None:
         super().__init__()
+        self.common_scale = common_scale
         shape = (sample_shape[0],) + (1,) * (len(sample_shape) - 1)
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("std", torch.ones(shape))
@@ -55,22 +61,30 @@ class Standardize(nn.Module):
         mean = rounded.mean(dim=others, dtype=torch.float64)
         self.mean.copy_(mean.reshape(self.mean.shape))
         std = (rounded - self.mean).square_().mean(dim=others, dtype=torch.float64).sqrt_()
-        extreme = (~std.isfinite() | (std == 0)).nonzero().ravel()
-        if len(extreme):  # squares beyond the range of single precision, such as of 1e20 and 1e-25, or constant
+        # Squares of very small or large values leave the range of single precision.
+        extreme = (~((std > _SMALLEST) & (std < 1 / _SMALLEST))).nonzero().ravel()
+        if len(extreme):
             spread = rounded.index_select(1, extreme).double()
             spread -= mean[extreme].reshape(-1, *[1] * (samples.ndim - 2))
             std[extreme] = spread.square_().mean(dim=others).sqrt_()
         # A feature that is constant except for rounding would otherwise become noise of variance 1. `>`, not `>=`: a
         # feature that is always 0 has both std and noise 0, and must not be divided by 0.
         noise = samples.shape[0] ** 0.5 * torch.finfo(rounded.dtype).eps * mean.abs()
-        self.std.copy_(torch.where(std > noise, std, 1.0).reshape(self.std.shape))
+        varies = std > noise
+        self.std.copy_(torch.where(varies, std, 1.0).reshape(self.std.shape))
         self.mean_low = None
         if samples.ndim == 2 and samples.dtype == torch.float64:
-            self._fit_far_from_zero(samples, rounded, noise)
+            varies = varies | self._fit_far_from_zero(samples, rounded, noise)
+        if self.common_scale and varies.any():
+            own = torch.where(varies, self.std.flatten().double(), 0.0)
+            self.std.fill_(own.square().mean().sqrt().item())
         return self
 
-    def _fit_far_from_zero(self, samples: Tensor, rounded: Tensor, noise: Tensor) -> None:
-        """Compute the statistics of those features again, in double precision, for which single precision loses."""
+    def _fit_far_from_zero(self, samples: Tensor, rounded: Tensor, noise: Tensor) -> Tensor:
+        """Compute the statistics of those features again, in double precision, for which single precision loses.
+
+        Returns the mask of these features.
+        """
         mean = samples.mean(dim=0)
         std = (samples - mean).square_().mean(dim=0).sqrt_()
         # Features that were computed in single precision have its rounding.
@@ -83,6 +97,7 @@ class Standardize(nn.Module):
             self.mean.copy_(torch.where(far, mean, self.mean))
             self.std.copy_(torch.where(far, std, self.std))
             self.mean_low = torch.where(far, low, 0.0)
+        return far
 
     @property
     def input_dtype(self) -> torch.dtype:

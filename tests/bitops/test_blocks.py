@@ -1,7 +1,10 @@
 """The innermost loops against numpy, for every width that has machine code of its own and some that share it."""
 
+import platform
+
 import numpy as np
 import pytest
+from llvmlite import binding
 
 from skhash.bitops import (
     BLOCK,
@@ -17,6 +20,10 @@ from skhash.bitops import (
 from skhash.index.scan._filter import make_patterns
 
 N_WORDS = (1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 24, 33)
+CPUS = [""]  # this machine, and older ones whose code it can run
+if platform.machine().lower() in ("x86_64", "amd64"):
+    CPUS += ["x86-64"] + ["haswell"] * binding.get_host_cpu_features().get("avx2", False)
+on_cpus = pytest.mark.parametrize("cpu", CPUS)
 SHIFT = 40
 
 
@@ -58,33 +65,38 @@ def all_distances(codes, queries):
     return np.bitwise_count(codes ^ queries[:, None]).sum(axis=2, dtype=np.int64)
 
 
+@on_cpus
 @pytest.mark.parametrize("n_words", N_WORDS)
-def test_rows_are_filtered(n_words):
+def test_rows_are_filtered(n_words, cpu):
     codes, queries = random_codes(5 * BLOCK, n_words), random_codes(3, n_words, seed=1)
     found = np.empty(6, np.int64)
     for q, distances in enumerate(all_distances(codes, queries)):
         nearest = distances.reshape(-1, BLOCK).min(axis=1)
         for limit in (0, *nearest, nearest.max() + 1):
-            n = call_filter_rows(block_code(n_words, False), codes, make_patterns(queries), q, np.uint64(limit), found)
+            n = call_filter_rows(
+                block_code(n_words, False, cpu), codes, make_patterns(queries), q, np.uint64(limit), found
+            )
             assert found[:n].tolist() == (7_000_000 + BLOCK * np.flatnonzero(nearest < limit)).tolist()
 
 
+@on_cpus
 @pytest.mark.parametrize("n_words", N_WORDS)
-def test_tiles_are_filtered_for_four_queries(n_words):
+def test_tiles_are_filtered_for_four_queries(n_words, cpu):
     codes, queries = random_codes(5 * BLOCK, n_words), random_codes(5, n_words, seed=1)
     nearest = all_distances(codes, queries).reshape(5, -1, BLOCK).min(axis=2)
     found = np.empty(24, np.int64)
     for limits in (nearest.min(axis=1), np.median(nearest, axis=1), nearest.max(axis=1) + 1):
         limits = limits.astype(np.uint64)
         n = call_filter_tile(
-            block_code(n_words, True), np.ascontiguousarray(codes.T), make_patterns(queries), limits, found
+            block_code(n_words, True, cpu), np.ascontiguousarray(codes.T), make_patterns(queries), limits, found
         )
         q, block = np.nonzero(nearest[1:] < limits[1:, None])
         assert sorted(found[:n]) == (10_000 * q + BLOCK * block).tolist()
 
 
+@on_cpus
 @pytest.mark.parametrize("n_words", N_WORDS)
-def test_hits_are_appended_in_order_unless_they_are_not_allowed(n_words):
+def test_hits_are_appended_in_order_unless_they_are_not_allowed(n_words, cpu):
     codes, query = random_codes(2 * BLOCK, n_words), random_codes(1, n_words, seed=1)
     distances = all_distances(codes, query)[0, BLOCK:]
     rng = np.random.default_rng(2)
@@ -92,7 +104,9 @@ def test_hits_are_appended_in_order_unless_they_are_not_allowed(n_words):
         for allowed in (0, int(rng.integers(2**64, dtype=np.uint64)), 2**64 - 1):
             found = np.full(3 * BLOCK, -1, np.int64)
             arguments = np.uint64(np.ceil(limit)), np.uint64(allowed)
-            n = call_append_hits(block_code(n_words, False), found, 5, codes, BLOCK, make_patterns(query), *arguments)
+            n = call_append_hits(
+                block_code(n_words, False, cpu), found, 5, codes, BLOCK, make_patterns(query), *arguments
+            )
             permitted = (allowed >> np.arange(BLOCK, dtype=object)) & 1
             hits = np.flatnonzero((distances < np.ceil(limit)) & permitted.astype(bool))
             assert found[5 : 5 + n].tolist() == ((distances[hits] << SHIFT) | (1000 + hits)).tolist()
@@ -100,11 +114,12 @@ def test_hits_are_appended_in_order_unless_they_are_not_allowed(n_words):
             assert (found[5 + n + BLOCK :] == -1).all()
 
 
+@on_cpus
 @pytest.mark.parametrize("n_words", N_WORDS)
-def test_tiles_are_filled_word_by_word(n_words):
+def test_tiles_are_filled_word_by_word(n_words, cpu):
     codes = random_codes(24, n_words)
     tile = np.zeros((n_words, 40), np.uint64)
-    call_fill_tile(block_code(n_words, True), tile, codes)
+    call_fill_tile(block_code(n_words, True, cpu), tile, codes)
     np.testing.assert_array_equal(tile[:, :24], codes.T)
     assert not tile[:, 24:].any()
 

@@ -3,15 +3,17 @@
 import numpy as np
 import pytest
 
-from skhash import OrthoHasher, SDCHasher
+from skhash import CSQHasher, DCHHasher, OrthoHasher
 from skhash.deep._collapse import _describe
 
 
-def test_equal_codes_are_reported_with_a_cure(digits):
-    with pytest.warns(UserWarning, match="training codes are equal, so SDCHasher .*: set standardize=True") as caught:
-        SDCHasher(bits=16, max_epochs=5, random_state=0).fit(digits.X[:300] + 1e4)
+@pytest.mark.parametrize("kind", [OrthoHasher, DCHHasher, CSQHasher])
+def test_equal_codes_are_reported_with_a_cure(kind, digits):
+    trouble = f"training codes are equal, so {kind.__name__} .*: set standardize=True"
+    with pytest.warns(UserWarning, match=trouble) as caught:
+        kind(bits=16, recipe="paper", max_epochs=5, random_state=0).fit(digits.X[:300] + 1e4, digits.y[:300])
     assert len(caught) == 1
-    OrthoHasher(bits=16, max_epochs=5, random_state=0).fit(digits.X[:300], digits.y[:300])  # warns of nothing
+    kind(bits=16, max_epochs=5, random_state=0).fit(digits.X[:300], digits.y[:300])  # warns of nothing
 
 
 def test_how_many_codes_and_bits_must_differ_depends_on_the_classes():

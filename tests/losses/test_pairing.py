@@ -3,8 +3,9 @@ import pickle
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from skhash.losses import Pairing, PairMemory, dpsh_loss
+from skhash.losses import Pairing, PairMemory, dpsh_loss, half_cosines
 
 
 def test_memory_holds_what_was_seen_last(golden):
@@ -52,6 +53,17 @@ def test_batch_and_halves(golden):
     z, targets, z2, targets2, mask = Pairing("halves")(golden.U[:3], golden.y[:3])
     assert (len(z), len(z2), mask) == (1, 2, None)
     assert (targets.tolist(), targets2.tolist()) == ([0], [0, 1])
+
+
+def test_the_rows_of_an_odd_batch(golden):
+    # Two by three pairs if all of a half meet all of the other, two pairs if rows meet the corresponding ones.
+    z, _, z2, _, _ = Pairing("halves")(golden.U8[:5], golden.y[[0, 1, 2, 3, 0]])
+    assert torch.equal(z, golden.U8[:2])
+    assert torch.equal(z2, golden.U8[2:5])
+    assert torch.equal(half_cosines(golden.U8[:5]), F.cosine_similarity(golden.U8[:2], golden.U8[2:4]))
+    for pairs in (lambda: Pairing("halves")(golden.U[:1], golden.y[:1]), lambda: half_cosines(golden.U[:1])):
+        with pytest.raises(ValueError, match="A batch must have at least 2 rows to make a pair, got 1"):
+            pairs()
 
 
 def test_rows_that_were_not_seen_do_not_count(golden):

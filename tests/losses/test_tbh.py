@@ -54,6 +54,13 @@ def test_gradients_by_finite_differences():
     assert torch.autograd.gradcheck(lambda c, v: graph_mean(v, code_adjacency(c)), (codes, values))
 
 
+def test_equal_codes_have_the_gradient_of_the_distance_and_not_of_its_magnitude():
+    # Each bit of sample i stands in A_ij, A_ji and, twice, in A_ii: 4 times 1.4 (2 b - 1) / K.
+    codes = torch.tensor([[1.0, 0.0], [1.0, 0.0]], requires_grad=True)
+    code_adjacency(codes).sum().backward()
+    torch.testing.assert_close(codes.grad, torch.tensor([[2.8, -2.8], [2.8, -2.8]]))
+
+
 def test_opposite_codes_have_finite_gradients():
     codes = torch.tensor([[0.0, 0.0], [1.0, 1.0]], requires_grad=True)
     code_adjacency(codes).sum().backward()

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import sklearn
+import torch
 from scipy.linalg import orthogonal_procrustes
 
-from skhash import HammingIndex, ITQHasher, LSHHasher, PCAHasher
+from skhash import HammingIndex, ITQHasher, LSHHasher, PCAHasher, SpectralHasher
 
 HASHERS = [LSHHasher(8, random_state=0), PCAHasher(8), ITQHasher(8, random_state=0)]
 
@@ -113,3 +115,22 @@ def test_memory_mapped_features(digits, tmp_path):
     np.save(tmp_path / "X.npy", digits.X)
     X = np.load(tmp_path / "X.npy", mmap_mode="r")
     np.testing.assert_array_equal(PCAHasher(8).fit(X).transform(X), PCAHasher(8).fit(digits.X).transform(digits.X))
+
+
+@pytest.mark.parametrize("kind", [LSHHasher, PCAHasher, ITQHasher, SpectralHasher])
+@pytest.mark.parametrize("fit", ["fit", "partial_fit"])
+def test_tensors_under_array_api_dispatch_give_the_codes_of_arrays(kind, fit, digits):
+    seed = {"random_state": 0} if "random_state" in kind().get_params() else {}
+    X, y = digits.X[:300], digits.y[:300]
+    expected = kind(bits=16, **seed).fit(X, y)
+    try:  # scipy must have been told before its import, see tests/conftest.py
+        with sklearn.config_context(array_api_dispatch=True):
+            pass
+    except (ImportError, RuntimeError) as error:  # an older scikit-learn without array-api-compat
+        pytest.skip(str(error))
+    with sklearn.config_context(array_api_dispatch=True):
+        hasher = getattr(kind(bits=16, **seed), fit)(torch.tensor(X), torch.tensor(y))
+        codes, labels = hasher.transform(torch.tensor(X)), hasher.predict(torch.tensor(X))
+    assert isinstance(codes, np.ndarray)
+    np.testing.assert_array_equal(codes, expected.transform(X))
+    np.testing.assert_array_equal(labels, expected.predict(X))

@@ -107,3 +107,17 @@ def test_recalibrate_moves_the_codes_to_the_new_domain(digits):
 def test_recalibrate_needs_batch_normalisation(digits):
     with pytest.raises(ValueError, match="recalibrate needs balance='batch_norm', got balance=None"):
         small(balance=None, max_epochs=1).fit(digits.X, digits.y).recalibrate(digits.X)
+
+
+def test_sparse_labels_need_a_loss_that_weights_them(digits):
+    def labels(n_classes):  # 3 a sample
+        return ((digits.y[:100, None] + np.arange(n_classes)) % n_classes < 3).astype(int)
+
+    def fit(n_classes, loss):
+        small(max_epochs=1, centers="bernoulli", multilabel_loss=loss).fit(digits.X[:100], labels(n_classes))
+
+    with pytest.warns(UserWarning, match=r"Only 7.5% of the labels are set.*use 'softmax' or 'sigmoid_imbalanced'"):
+        fit(40, "sigmoid")
+    fit(40, "softmax")  # warns of nothing, as the next two
+    fit(40, "sigmoid_imbalanced")
+    fit(20, "sigmoid")

@@ -107,6 +107,31 @@ def test_views_are_drawn_once_or_twice_if_they_are_compared(digits):
         small(views=None, contrastive_weight=1.0).fit(digits.X)
 
 
+@pytest.mark.parametrize("options", [{}, {"recipe": "paper"}, {"hidden_features": 64}, {"backbone": "mlp"}])
+def test_scale_and_offset_of_features_do_not_matter(options, digits):
+    hasher = small(bits=16, max_epochs=5, **options)
+    codes = hasher.fit(digits.X[:400]).transform(digits.X)
+    for factor in (2.0**-20, 2.0**14):  # exact, so that all codes are the same
+        scaled = hasher.fit(digits.X[:400] * factor).transform(digits.X * factor)
+        np.testing.assert_array_equal(scaled, codes)
+    shifted = hasher.fit(digits.X[:400] + 1e4).transform(digits.X + 1e4)
+    assert len(np.unique(shifted, axis=0)) > 0.6 * len(np.unique(codes, axis=0))
+    assert 0.1 < shifted.mean() < 0.9
+
+
+def test_similarities_are_those_of_the_features_as_they_are(digits):
+    hasher = small(max_epochs=1).fit(digits.X + 1e3)
+    inputs = torch.from_numpy(digits.X[:50] + 1e3)
+    z, reference = hasher._codes_and_reference(hasher.module_.eval(), inputs)
+    assert torch.equal(reference, inputs)
+    assert z.shape == (50, 32)
+    standardized = small(max_epochs=1, standardize=True).fit(digits.X)
+    network = standardized.module_.eval()
+    inputs = torch.tensor(digits.X[:50]).float()
+    _, reference = standardized._codes_and_reference(network, inputs)
+    assert torch.equal(reference, network.preprocess(inputs))
+
+
 def test_an_odd_batch_and_a_pair(digits):
     small(batch_size=7, max_epochs=1).fit(digits.X[:24])  # 7, 7, 7 and 3
     assert small(max_epochs=1).fit(digits.X[:2]).transform(digits.X[:2]).shape == (2, 32)

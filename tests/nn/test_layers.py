@@ -272,3 +272,22 @@ def test_features_with_the_rounding_of_single_precision_are_constant():
     X = np.where(np.arange(100) % 2, np.float32(1e6), values)[:, None]
     layer = Standardize((1,)).fit(torch.from_numpy(X.astype(np.float64)))
     assert layer.std.item() == 1
+
+
+def test_a_common_scale_keeps_directions():
+    X = far_features()[1]
+    X = X[:, [0, 1, 2, 4, 5]] * [1, 2, 3, 1, 1]  # the last is constant
+    layer = Standardize((5,), common_scale=True).fit(torch.from_numpy(X))
+    scale = np.sqrt(X[:, :4].var(axis=0).sum() / 5)
+    np.testing.assert_allclose(layer(torch.from_numpy(X)).numpy(), (X - X.mean(axis=0)) / scale, atol=1e-4)
+    assert Standardize((2,), common_scale=True).fit(torch.ones(3, 2)).std.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e25])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_squares_beyond_single_precision_do_not_hide_the_spread(scale, dtype):
+    near, _ = far_features()
+    X = torch.from_numpy(near * scale).to(dtype)
+    np.testing.assert_allclose(
+        Standardize((3,)).fit(X)(X).numpy(), Standardize((3,)).fit(X / scale)(X / scale).numpy(), atol=1e-4
+    )

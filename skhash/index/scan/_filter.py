@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TILE", "allowed_bits", "find_blocks", "find_code", "make_patterns", "new_space", "next_tile"]
 
-TILE = 2**15  # codes per tile, at most
+TILE = 2**18  # codes per tile, at most
 _ROW_WORDS = 4096  # words per tile of rows, which fill the first-level cache
 _TILE_WORDS = 2048  # words per word-major tile, which leave room for the rows
 _GROUP = 4  # queries that share each load of codes
@@ -82,7 +82,8 @@ class Space(NamedTuple):
 
 def new_space(code: BlockCode, n_queries: int, n_words: int, gathers: bool) -> tuple[Space, int]:
     """Allocate memory for a scan; return it and the number of codes per tile."""
-    n_tile_words = _TILE_WORDS if code.fill_tile else TILE if n_queries == 1 else _ROW_WORDS
+    # The codes of one query are not read twice.
+    n_tile_words = _TILE_WORDS if code.fill_tile else TILE if n_queries == 1 and not gathers else _ROW_WORDS
     n_codes = max(BLOCK, n_tile_words // n_words // BLOCK * BLOCK)
     tile = _NONE
     if code.fill_tile and n_words > 1:

@@ -28,7 +28,8 @@ def _guess_limits(code, sample, rank, patterns, limits, found, histogram):
             n = append_hits(code[1], found, 0, sample, start, patterns, q, limits[q], every, start, SHIFT)
             for i in range(n):
                 histogram[found[i] >> SHIFT] += 1
-        limits[q] = min(limits[q], np.uint64(kth_distance(histogram, rank, top)[0] + 1))
+            if start % _FIRST == 0 or start + BLOCK == len(sample):  # that of a part of the sample is no less
+                limits[q] = min(limits[q], np.uint64(kth_distance(histogram, rank, top)[0] + 1))
 
 
 @kernel
@@ -145,7 +146,8 @@ def nearest(
         Number of queries for which less than k codes were found below a guessed limit.
     """
     n_queries, k = rows.shape
-    room = found.shape[1] - BLOCK
+    stride = found.shape[1]
+    room, flat = stride - BLOCK, found.reshape(-1)  # a view of a row would count references
     histogram, limits = np.empty(64 * codes.shape[1] + 2, np.int64), bounds.copy()
     if len(sample):
         _guess_limits(code, sample, rank, patterns, limits, found[0], histogram)
@@ -162,10 +164,11 @@ def nearest(
             q, block = blocks[i] // TILE, blocks[i] % TILE
             bits = allowed_bits(mask, start + block, size - block)
             row, count = 0 if gathers else start, counts[q]
-            n_new = append_hits(code[1], found[q], count, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
+            slot = q * stride + count
+            n_new = append_hits(code[1], flat, slot, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
             if gathers:
-                for j in range(count, count + n_new):
-                    found[q, j] += numbers[found[q, j] & ROW] - (found[q, j] & ROW)
+                for j in range(slot, slot + n_new):
+                    flat[j] += numbers[flat[j] & ROW] - (flat[j] & ROW)
             count += n_new
             if count > room:
                 # Later codes have larger rows, so that one as far as the k-th comes after it: the limit is exclusive.
@@ -198,10 +201,9 @@ def collect_below(
             bits = allowed_bits(mask, start + block, size - block)
             row = 0 if gathers else start
             n = append_hits(code[1], found, 0, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
-            of_query = slots[q]
             for j in range(n):
                 distance = found[j] >> SHIFT
                 if len(rows):
                     row = found[j] & ROW
-                    rows[of_query[distance]] = first + (numbers[row] if gathers else row)
-                of_query[distance] += 1
+                    rows[slots[q, distance]] = first + (numbers[row] if gathers else row)
+                slots[q, distance] += 1

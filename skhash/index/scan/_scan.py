@@ -23,7 +23,10 @@ _MAX_QUERIES = 256  # that share each pass over the codes; more of them gain not
 _MAX_CANDIDATES = 2**17  # of all the queries of a slice
 _FEW_QUERIES = 8  # per thread: below that the codes are divided among the threads rather than the queries
 _MIN_WORK = 2**21  # words compared by each thread: fewer take less time than starting it
-_SAMPLE = 128, 1024  # codes from which limits are guessed, for few and for many queries
+_SAMPLE = (
+    (128, 1, 1024),
+    (1024, 8, 8192),
+)  # codes from which limits are guessed: least, times k, and most; for few queries and many
 _WORD, _LOOK, _PICK = 0.08, 0.03, 2.0  # ns to compare a word, to look at a mask, and to pick an allowed code
 _FAR = np.iinfo(np.int32).max
 _SPARE = 32  # candidates beyond 2 k that a query may have before they are cut back to k
@@ -163,7 +166,8 @@ class _Scan:
         n_queries, k = rows.shape
         scan, sample, rank = self._part(part), _NO_SAMPLE, 0
         n = len(scan.codes)
-        n_sample = min(_SAMPLE[n_queries >= _FEW_QUERIES], n // 8)
+        least, times, most = _SAMPLE[n_queries >= _FEW_QUERIES]
+        n_sample = min(max(least, min(times * k, most)), n // 8)
         if n_sample >= BLOCK:
             sample = scan.sample(n_sample)
             rank = _rank_in_sample(len(sample) * k * len(self.codes) / (self.n_allowed * n))

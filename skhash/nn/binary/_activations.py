@@ -61,14 +61,24 @@ class Sign(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Turn activations of any shape into -1 and +1."""
         if self.normalize_gradient and self.training:
-            deviation = x.std(dim=tuple(range(1, x.ndim)), keepdim=True)
-            # Equal activations have deviation 0: 0 / 0 would be NaN, whose sign is -1 instead of +1.
-            x = x / deviation.clamp(min=torch.finfo(x.dtype).tiny)
+            x = x / deviation(x)
         return binary_sign(x, self.gradient, t=self.t)
 
     def extra_repr(self) -> str:
         """Show the gradient in the module's repr."""
         return f"gradient={self.gradient!r}" + ", normalize_gradient=True" * self.normalize_gradient
+
+
+def deviation(x: Tensor) -> Tensor:
+    """Return the standard deviation (unbiased) of each sample or filter, (n, 1, ...); 1 where it is 0 or of one value.
+
+    No constant is added, as the papers add none: a quotient by it does not depend on the scale of `x`.
+    """
+    if x[0].numel() == 1:
+        return torch.ones_like(x)
+    std = x.std(dim=tuple(range(1, x.ndim)), keepdim=True)
+    # 0 / 0 would be NaN, whose sign is -1 instead of +1.
+    return torch.where(std > 0, std, 1.0)
 
 
 def ede_sharpness(fraction: float) -> float:

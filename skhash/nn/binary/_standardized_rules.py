@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from skhash.nn.binary._activations import ede_sharpness
+from skhash.nn.binary._activations import deviation, ede_sharpness
 from skhash.nn.binary._quantizers import binary_sign, sign_of
 from skhash.nn.binary._weight_rules import WeightRule, filter_mean, per_filter
 
@@ -77,6 +77,13 @@ class ReCURule(WeightRule):
     tau : float
         Quantile to which weights are clamped.
 
+    Notes
+    -----
+    The paper divides by :math:`\sigma`; the authors' code divides by :math:`\sqrt{\sigma^2 + 10^{-5}}`, for weights and
+    activations alike. The signs are the same, but with the constant, a filter of small weights would be clamped later
+    and have another gradient than the same filter times ten. So it is the paper's quotient here, and
+    :math:`\sigma = 0`, against which the constant guards, counts as 1: equal weights give signs +1 and no NaN.
+
     References
     ----------
     Xu et al., "ReCU: reviving the dead weights in binary neural networks", ICCV 2021.
@@ -117,7 +124,7 @@ class ReCURule(WeightRule):
 
 
 def standardized(weight: Tensor) -> Tensor:
-    """Standardize each filter to mean 0 and standard deviation 1 (unbiased)."""
+    """Standardize each filter to mean 0 and standard deviation 1 (unbiased); one of equal weights becomes 0."""
     flat = weight.flatten(1)
     flat = flat - flat.mean(dim=1, keepdim=True)
-    return (flat / flat.std(dim=1, keepdim=True)).view_as(weight)
+    return (flat / deviation(flat)).view_as(weight)

@@ -119,6 +119,14 @@ class XNORRule(WeightRule):
     out_channels : int
         Number of filters.
 
+    Notes
+    -----
+    The indicator looks at centered weights before they are clamped, and includes magnitude 1. The paper has it for the
+    argument of the sign, which here is the centered weight. The authors' code writes centered and clamped weights back
+    and stops the gradient of those that are at -1 or 1, which are the ones that the clamp changed: the same weights but
+    for those of magnitude exactly 1, where the paper decides. A known port to PyTorch compares the clamped weights by
+    ``> 1``, which is true of none, so its indicator is always 1.
+
     References
     ----------
     Rastegari et al., "XNOR-Net", ECCV 2016, Eq. (6) and (12), and its released code (centering and the factors).

@@ -45,6 +45,15 @@ def test_a_normalized_gradient_divides_by_each_samples_deviation_in_training_onl
     torch.testing.assert_close(x.grad, upstream)
 
 
+@pytest.mark.parametrize("features", [1, 3])
+def test_equal_activations_have_finite_gradients(features):
+    x = torch.zeros((2, features), requires_grad=True)
+    out = Sign("approx", normalize_gradient=True)(x)
+    out.sum().backward()
+    assert out.eq(1).all()
+    assert torch.isfinite(x.grad).all()
+
+
 def test_a_constant_sample_has_signs_in_training():
     assert Sign("clip", normalize_gradient=True)(torch.full((2, 3), 0.5)).tolist() == [[1.0] * 3] * 2
 

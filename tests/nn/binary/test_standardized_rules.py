@@ -98,3 +98,40 @@ def test_recus_gradient_is_that_of_clamped_standardised_weights(fraction):
     torch.testing.assert_close(leaf.grad, slopes(stand_in, weight), atol=1e-6, rtol=1e-5)
     signs = torch.where(torch.stack(spread) >= 0, 1.0, -1.0)
     torch.testing.assert_close(rule.scale.grad, (signs * upstream).flatten(1).sum(dim=1))
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e-2, 1.0, 1e3])
+def test_recus_clamp_does_not_depend_on_the_scale_of_the_filters(scale):
+    # With the constant 1e-5 of the authors' code it would: small filters would be clamped less.
+    weight, upstream = draw(3, 2, 3, 3), draw(3, 2, 3, 3, seed=1)
+    rule = ReCURule(3).double()
+
+    def gradient(w):
+        leaf = w.clone().requires_grad_()
+        (rule(leaf) * upstream).sum().backward()
+        return leaf.grad
+
+    factors = torch.tensor([scale, 1.0, 1.0]).double()[:, None, None, None]
+    torch.testing.assert_close(gradient(factors * weight) * factors, gradient(weight))
+
+
+def test_recu_golden():
+    # Times 100, the weights have mean 0 and variance 2 / 3. Standardized: 2 sqrt(2) / sqrt(2 / 3) = 2 sqrt(3) times
+    # (-1, 0, 0, 1), of mean magnitude sqrt(3); so Q = -sqrt(3) ln 0.3 = 2.09 clamps both ends, and the gradient is that
+    # of (0, 2, 1, 0), less its mean; its covariance with the weights is 0. The constant 1e-5 would take 7 % away.
+    rule = ReCURule(1).double()
+    torch.nn.init.ones_(rule.scale)
+    weight = torch.tensor([[-1.0, 0.0, 0.0, 1.0]], dtype=torch.float64).mul(0.01).requires_grad_()
+    rule(weight).backward(torch.tensor([[5.0, 2.0, 1.0, 7.0]], dtype=torch.float64))
+    expected = 200 * math.sqrt(3) * torch.tensor([[-0.75, 1.25, 0.25, -0.75]], dtype=torch.float64)
+    torch.testing.assert_close(weight.grad, expected, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("rule", [ReCURule, IRNetRule])
+@pytest.mark.parametrize("size", [1, 4])
+def test_equal_weights_give_plus_one_and_finite_gradients(rule, size):
+    weight = torch.full((2, size), 0.3, requires_grad=True)
+    made = rule(2)
+    assert made.parts(weight)[0].eq(1).all()
+    made(weight).sum().backward()
+    assert torch.isfinite(weight.grad).all()

@@ -74,3 +74,17 @@ def test_xnors_gradient_includes_centered_weights_of_magnitude_one():
     # Centered: 1, -1; alpha 1; mean of sign times gradient (1 - 2) / 2; times (1 - 1/2) * 2 elements.
     weight = torch.tensor([[2.0, 0.0]], dtype=torch.float64)
     assert gradient(XNORRule(1), weight, torch.tensor([[1.0, 2.0]])).tolist() == [[0.5, 2.5]]
+
+
+def test_xnors_gradient_excludes_what_the_clamp_changes_and_not_what_is_latently_outside():
+    # Centered: 1.5, -0.5, -0.5, -0.5; clamped: alpha 2.5 / 4; mean of sign times gradient 1 / 4; times (1 - 1/4) * 4.
+    # All latent weights are in [-1, 1], and so are all clamped ones: both would let the first one pass, 2.625.
+    weight = torch.tensor([[1.0, -1.0, -1.0, -1.0]], dtype=torch.float64)
+    assert gradient(XNORRule(1), weight, torch.tensor([[1.0, 0.0, 0.0, 0.0]])).tolist() == [[0.75, -0.75, -0.75, -0.75]]
+    # Centered: 1, -1 / 3 (three times): 1 is not clamped; alpha 1 / 2; the rest as above.
+    weight = torch.tensor([[1.5, 1 / 6, 1 / 6, 1 / 6]], dtype=torch.float64) - 0.5
+    got = gradient(XNORRule(1), weight, torch.tensor([[1.0, 0.0, 0.0, 0.0]]))
+    torch.testing.assert_close(got, torch.tensor([[2.25, -0.75, -0.75, -0.75]], dtype=torch.float64))
+    # A latent weight outside of [-1, 1] passes if its centered value is inside.
+    weight = torch.tensor([[3.0, 2.0]], dtype=torch.float64)
+    assert gradient(XNORRule(1), weight, torch.tensor([[1.0, 2.0]])).tolist() == [[0.0, 1.5]]
