@@ -12,7 +12,7 @@ minutes), `--grid small` a part of it (two minutes)::
     python bench_index.py --bits 64 256 --n 1e6 --queries 1000 --k 10 --codes clustered --threads 1 2
     python bench_index.py --grid
 
-Codes are `uniform` (every bit a coin) or `clustered`, as learned codes are: 100 centres, one bit in 16 flipped, hence
+Codes are `uniform` (every bit a coin) or `clustered`, as learned codes are: 100 centers, one bit in 16 flipped, hence
 many ties. Before anything is timed, all exact rivals must agree on all distances; of the approximate ones (FAISS's hash
 tables) the share of queries with the right distances is printed. The rivals then take turns, and the best time of each
 counts: CPU time with one thread (what other programs take does not count), wall time with more. The columns, but for
@@ -44,9 +44,10 @@ form
     `all`, or what is left out: some rows are `removed` (FAISS then searches a fresh index of the others), or a mask in
     `where` passes a share of them (FAISS gets a `SearchParameters` with an `IDSelectorBitmap`, made beforehand).
 ours us, FAISS us, mode
-    CPU time of one call for all queries in microseconds, and whether `heap` or `counting` was FAISS's faster mode.
+    CPU time of one call for all queries in microseconds, and whether `heap` or `counting` was FAISS's faster mode. (The
+    second is left out where its tables would take more than 16 GB, or if it takes seconds and is far behind.)
 ratio
-    Time of FAISS over ours; `!!` where that is below 1.
+    Time of FAISS over ours; `!!` where that is below 1. Cells between 0.8 and 1.1 are measured for longer.
 Gwords/s, roof
     Billions of 64-bit words compared per second, and their share of the roof that the first line states. Short codes
     fill a word each; rows that are left out do not count, so that shares may be small where they are read anyhow.
