@@ -4,16 +4,19 @@ Rivals are optional; one that is not installed is left out with a line that says
 
     pip install faiss-cpu usearch scikit-learn matplotlib
 
-Without options the grid is the full one (hours); `--quick` measures the figures that skhash promises (minutes), and
-each dimension of the grid can be chosen::
+Without options all combinations are measured (hours). `--quick` measures a few against all rivals (minutes), and each
+dimension can be chosen. `--grid` measures everything that skhash promises for its index against faiss-cpu alone (15
+minutes), `--grid small` a part of it (two minutes)::
 
     python bench_index.py --quick --plot quick.png
     python bench_index.py --bits 64 256 --n 1e6 --queries 1000 --k 10 --codes clustered --threads 1 2
+    python bench_index.py --grid
 
-Codes are `uniform` (every bit a coin) or `clustered`, as learned codes are: 100 centres, one bit in 16 flipped, hence
+Codes are `uniform` (every bit a coin) or `clustered`, as learned codes are: 100 centers, one bit in 16 flipped, hence
 many ties. Before anything is timed, all exact rivals must agree on all distances; of the approximate ones (FAISS's hash
 tables) the share of queries with the right distances is printed. The rivals then take turns, and the best time of each
-counts: CPU time with one thread (what other programs take does not count), wall time with more. The columns:
+counts: CPU time with one thread (what other programs take does not count), wall time with more. The columns, but for
+`--grid`:
 
 ms
     Time of one call for all queries, of skhash's scan (`algorithm="brute"`).
@@ -28,6 +31,29 @@ x 1 thread
     With more threads only: how many times faster that is than skhash with one, in wall time.
 others
     Time of each rival over that of skhash's scan. `auto` is skhash with `algorithm="auto"`.
+
+The grid is too large for all combinations: one or two dimensions vary at a time (`bench_index_grid.py`), and sections
+about everything but plain searches follow (`bench_index_sections.py`). One thread, CPU time of the process, in turns,
+against the faster mode of FAISS's exact index in each cell; where a distance differs, the run stops. Codes may also be
+`ties`: 256 different ones, each very often. A last part names the machine, the versions, the worst ten cells, those in
+which FAISS is faster, and each promised figure as reached or missed. The columns of the grid:
+
+bits, n, queries, k, codes
+    Size of the search, and kind of codes. Rows of 768 bits are there because embeddings have that many.
+form
+    `all`, or what is left out: some rows are `removed` (FAISS then searches a fresh index of the others), or a mask in
+    `where` passes a share of them (FAISS gets a `SearchParameters` with an `IDSelectorBitmap`, made beforehand).
+ours us, FAISS us, mode
+    CPU time of one call for all queries in microseconds, and whether `heap` or `counting` was FAISS's faster mode. (The
+    second is left out where its tables would take more than 16 GB, or if it takes seconds and is far behind.)
+ratio
+    Time of FAISS over ours; `!!` where that is below 1. Cells between 0.8 and 1.1 are measured for longer.
+Gwords/s, roof
+    Billions of 64-bit words compared per second, and their share of the roof that the first line states. Short codes
+    fill a word each; rows that are left out do not count, so that shares may be small where they are read anyhow.
+GB/s, stream
+    For one query: the same as bytes per second, and the time of merely reading all codes, measured in turn with the
+    search, over that of the search.
 """
 
 import argparse
@@ -37,11 +63,11 @@ import time
 from collections import namedtuple
 
 import numpy as np
+from bench_index_grid import ROOF_STEPS, Report, as_bytes, make_codes, measure, roof_loop, run_cells
+from bench_index_sections import run_sections
 
 from skhash import HammingIndex
-
-# The roof needs the kernels' own vectors: a plain loop may get shorter ones, which would flatter us.
-from skhash.bitops import LANES, add_differing, below, kernel, splat
+from skhash.bitops import LANES
 from skhash.codes import unpack_codes
 
 Case = namedtuple("Case", "bits n codes queries k threads")
@@ -54,41 +80,6 @@ QUICK = [
     Case(64, 1_000_000, "uniform", 1_000, 10, 2),
 ]
 SCAN, FLAT = "skhash", ("faiss heap", "faiss counting")
-ROOF_STEPS = 500_000
-
-
-@kernel
-def roof_loop(steps, word):
-    """Take `4 * LANES * steps` distances between words that never leave the registers."""
-    one = splat(np.uint64(1))
-    a, b, c, d = splat(word), splat(word + np.uint64(1)), splat(word + np.uint64(2)), splat(word + np.uint64(3))
-    codes = sum_a = sum_b = sum_c = sum_d = splat(np.uint64(0))
-    for _ in range(steps):
-        codes = add_differing(codes, one, splat(np.uint64(0)))
-        sum_a, sum_b = add_differing(sum_a, codes, a), add_differing(sum_b, codes, b)
-        sum_c, sum_d = add_differing(sum_c, codes, c), add_differing(sum_d, codes, d)
-    return below(sum_a, sum_b) | below(sum_c, sum_d)
-
-
-def make_codes(kind, n, bits, seed):
-    """Packed codes of shape (n, n_words); those of different seeds share their centres."""
-    rng = np.random.default_rng([seed, n])
-    n_words = -(-bits // 64)
-
-    def random_words(n, rng=rng):
-        return rng.integers(0, 2**64, (n, n_words), dtype=np.uint64) >> np.uint64(64 * n_words - bits)
-
-    if kind == "uniform":
-        return random_words(n)
-    flips = random_words(n)
-    for _ in range(3):
-        flips &= random_words(n)
-    return random_words(100, np.random.default_rng(0))[rng.integers(0, 100, n)] ^ flips
-
-
-def as_bytes(codes, bits):
-    """Codes the way that other libraries pack them."""
-    return np.ascontiguousarray(codes.view(np.uint8)[:, : bits // 8])
 
 
 # Each rival is made from (codes, case) and gives a function from queries to distances of shape (n_queries, k).
@@ -190,21 +181,6 @@ def check(searches, queries):
     return right
 
 
-def measure(functions, clock, rounds, seconds):
-    """Best time of each function, in turns; short ones are called again for some time in each turn."""
-    best = dict.fromkeys(functions, np.inf)
-    for _ in range(rounds):
-        for name, function in functions.items():
-            turn_ends = time.perf_counter() + seconds
-            while True:
-                start = clock()
-                function()
-                best[name] = min(best[name], clock() - start)
-                if time.perf_counter() > turn_ends:
-                    break
-    return best
-
-
 def run(case, installed, rounds):
     """Measure a case, print its line, and give the times."""
     queries = make_codes(case.codes, case.queries, case.bits, seed=2)
@@ -240,10 +216,10 @@ def plot(results, path):
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(9, 1.5 + 0.38 * len(results)), layout="constrained")
-    for (name, rival), colour in zip(RIVALS.items(), plt.get_cmap("tab10").colors, strict=False):
+    for (name, rival), color in zip(RIVALS.items(), plt.get_cmap("tab10").colors, strict=False):
         points = [(c.n * c.queries / times[name], i) for i, (c, times) in enumerate(results) if name in times]
         if points:
-            style = {"marker": "o" if rival.exact else "x", "s": 70 if name == SCAN else 30, "color": colour}
+            style = {"marker": "o" if rival.exact else "x", "s": 70 if name == SCAN else 30, "color": color}
             axes.scatter(*zip(*points, strict=True), label=name + ("" if rival.exact else " (approximate)"), **style)
     labels = [f"{c.bits} bits, n = {c.n:.0e}, {c.codes}, {c.queries} queries, k = {c.k}" for c, _ in results]
     labels = [
@@ -257,10 +233,24 @@ def plot(results, path):
     figure.savefig(path, dpi=150)
 
 
+def run_grid(rounds, small):
+    """Measure all that is promised, against FAISS."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    report = Report(rounds, most=1.0 if small else 2.0)
+    run_cells(report, small)
+    run_sections(report, small)
+    report.summary()
+
+
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--quick", action="store_true", help="the promised figures only; the grid's options are ignored"
+    )
+    parser.add_argument(
+        "--grid", nargs="?", const="full", choices=["full", "small"], help="cells and sections against FAISS alone"
     )
     parser.add_argument("--bits", type=int, nargs="+", default=[32, 64, 128, 256], help="multiples of 8")
     parser.add_argument("--n", type=float, nargs="+", default=[1e5, 1e6, 1e7], help="numbers of codes")
@@ -275,6 +265,9 @@ def read_arguments():
 
 def main():
     arguments = read_arguments()
+    if arguments.grid:
+        run_grid(arguments.rounds, small=arguments.grid == "small")
+        return
     installed = set()
     for package in dict.fromkeys(rival.package for rival in RIVALS.values()):
         if importlib.util.find_spec(package):
