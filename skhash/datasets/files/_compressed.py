@@ -36,7 +36,8 @@ def read_tar(path: Path, names: Sequence[str]) -> dict[str, bytes]:
     try:
         with _BoundedReads(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for number, member in enumerate(archive):
-                archive.members.clear()  # `tarfile` keeps them all, and an archive of 1 MB can hold 400,000
+                # `tarfile` keeps them all, and an archive of 1 MB can hold 400,000; typeshed does not know the list.
+                archive.members.clear()  # pyright: ignore[reportAttributeAccessIssue]
                 if number >= MAX_MEMBERS:
                     raise tarfile.ReadError(f"it has more than {MAX_MEMBERS} members")
                 if member.name in names and member.isfile():

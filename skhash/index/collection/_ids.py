@@ -121,7 +121,7 @@ def name_some(ids: Any) -> str:
 
 
 class _Known(NamedTuple):
-    """What a lookup knows of the first `n_known` ids.
+    """Knowledge of a lookup about the first `n_known` ids.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
 def _validate(estimator: Any, array: Any, bits: int | None, reset: bool) -> NDArray[Any]:
     """Check codes by scikit-learn's rules; its error about the width knows no packed codes of another type."""
     try:
-        return validate_data(estimator, cast("Any", array), reset=reset)
+        return cast("NDArray[Any]", validate_data(estimator, cast("Any", array), reset=reset))
     except ValueError as error:
         if reset or bits is None or not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "i":
             raise

@@ -200,7 +200,8 @@ class _Scan:
         code, space, n_codes, counts, farthest = _space(queries, self.gathers)
         if bounds is None:
             bounds = farthest
-        n_failed = _kernels.nearest(
+        call: Callable[..., int] = _kernels.nearest
+        n_failed = call(
             *(code, self.codes, self.allowed, self.gathers, first, make_patterns(queries), bounds, sample, rank),
             *(*space, n_codes, found, distances, rows, counts),
         )
@@ -272,7 +273,8 @@ class _Scan:
     ) -> None:
         """Call the kernel `collect_below`, see there."""
         code, space, n_codes, _, _ = _space(queries, self.gathers)
-        _kernels.collect_below(
+        call: Callable[..., None] = _kernels.collect_below
+        call(
             *(code, self.codes, self.allowed, self.gathers, make_patterns(queries), limits, *space),
             *(n_codes, np.empty(2 * BLOCK, np.int64), first, slots, rows),
         )
@@ -301,7 +303,7 @@ def _most_queries(n_candidates: int) -> int:
 
 
 class _ScanSpace(NamedTuple):
-    """What a scan needs beside codes and queries, whose contents do not outlive the call of a kernel.
+    """Memory that a scan needs beside codes and queries; its contents do not outlive the call of a kernel.
 
     Parameters
     ----------
