@@ -47,7 +47,18 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def is_compiled(kernel: Callable[..., Any]) -> bool:
-    """Check whether the first call of a kernel will not take long: it was called before, or machine code is cached."""
+    """Check whether a call of a kernel need not wait for the compiler.
+
+    Parameters
+    ----------
+    kernel : callable
+        From `kernel`.
+
+    Returns
+    -------
+    compiled : bool
+        True if it was called before, or if numba's cache has machine code of it.
+    """
     compiled: Any = kernel
     if getattr(compiled, "signatures", ()):
         return True

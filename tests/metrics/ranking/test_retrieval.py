@@ -175,7 +175,7 @@ FORMS = {
 def test_every_form_of_codes(make_sides, form, bits):
     queries, database, *_ = make_sides(n_queries=3, n=5, bits=bits)
     for pair in ((FORMS[form](queries), FORMS[form](database)), (FORMS[form](queries), database)):
-        packed, packed_database, got_bits = read_both_codes(*pair, bits)
+        packed, packed_database, got_bits = read_both_codes(*pair, bits, "little")
         assert got_bits == bits
         np.testing.assert_array_equal(packed, pack_codes(queries))
         np.testing.assert_array_equal(packed_database, pack_codes(database))
