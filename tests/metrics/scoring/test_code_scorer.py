@@ -86,7 +86,8 @@ def test_repr_is_the_call():
 def test_errors():
     with pytest.raises(ValueError, match="The 'statistic' parameter of make_code_scorer must be a str among"):
         make_code_scorer("bit_balance")  # less is better there: neg_bit_balance
-    with pytest.raises(TypeError, match="options must be those of lower_bound_ratio \\(percentile, bits, bitorder\\), got 'R'"):
+    message = r"options must be those of lower_bound_ratio \(percentile, bits, bitorder\), got 'R'"
+    with pytest.raises(TypeError, match=message):
         make_code_scorer(R=100)
     with pytest.raises(TypeError, match="options must be those of quantization_error \\(none\\), got 'bits'"):
         make_code_scorer("neg_quantization_error", bits=3)
