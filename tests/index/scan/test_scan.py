@@ -161,3 +161,13 @@ def test_scans_that_use_the_same_memory_do_not_disturb_each_other():
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(search, np.random.default_rng(1).permutation(600).tolist()))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_queries", [1, 20])
+def test_searches_whose_guessed_limit_was_too_low_are_repeated(n_queries, n_jobs):
+    rng = np.random.default_rng(0)
+    codes, queries = (rng.integers(0, 2**64, (n, 1), dtype=np.uint64) for n in (3000, n_queries))
+    with patch.object(_search, "_rank_in_sample", lambda expected: 1), patch.object(_search, "_MIN_WORK", 1):
+        check_nearest(codes, queries, 100, n_jobs)
+        check_nearest(codes, queries, 100, n_jobs, bound=twin(codes, queries)[0][:, 99])
