@@ -21,7 +21,7 @@ from numba.core import cgutils
 
 from skhash.bitops._lanes import LANES, VECTOR, WORD, call_intrinsic, emit_smaller, splat_vector, unzip
 
-__all__ = ["BLOCK", "BlockCode", "block_code", "compile_code", "member_code"]
+__all__ = ["BLOCK", "BlockCode", "block_code", "compile_code", "emit_compressed", "member_code"]
 
 BLOCK: int = 64  # codes: one bit of a word each
 _UNROLLED = (1, 2, 4, 8)  # words of a code
@@ -195,7 +195,7 @@ def _filter_tile(b: ir.IRBuilder, width: int, *args: Any) -> None:
     b.ret(b.load(count))
 
 
-def _compress(b: ir.IRBuilder, values: Any, mask: Any, found: Any, count: Any) -> None:
+def emit_compressed(b: ir.IRBuilder, values: Any, mask: Any, found: Any, count: Any) -> None:
     """Generate a store of the lanes under a mask at element `count`, a variable that is advanced."""
     name, undefined = f"llvm.experimental.vector.compress.v{LANES}i64", ir.Constant(VECTOR, ir.Undefined)
     b.store(call_intrinsic(b, name, values, mask, undefined), _at(b, found, b.load(count)), align=8)
@@ -215,7 +215,7 @@ def _append_hits(b: ir.IRBuilder, width: int, *args: Any) -> None:
         bits: Any = b.trunc(b.lshr(allowed, b.mul(j, WORD(LANES))), ir.IntType(LANES))
         mask = b.and_(below, b.bitcast(bits, below.type))
         rows = b.add(splat_vector(b, VECTOR, b.add(row, b.mul(j, WORD(LANES)))), _INDEX)
-        _compress(b, b.or_(b.shl(distances, shifts), rows), mask, found, count)
+        emit_compressed(b, b.or_(b.shl(distances, shifts), rows), mask, found, count)
 
     _for_groups(b, width, append)
     b.ret(b.load(count))
@@ -247,7 +247,7 @@ def _append_members(b: ir.IRBuilder, width: int, *args: Any) -> None:
         bits = b.bitcast(mask, ir.IntType(LANES))
         with b.if_then(b.icmp_unsigned("!=", bits, ir.IntType(LANES)(0)), likely=False):
             rows = b.add(splat_vector(b, VECTOR, b.add(row, first)), _INDEX)
-            _compress(b, b.or_(b.shl(distances, shifts), rows), mask, found, count)
+            emit_compressed(b, b.or_(b.shl(distances, shifts), rows), mask, found, count)
     b.ret(b.load(count))
 
 

@@ -1,0 +1,131 @@
+"""Continuous queries as planes of bits, for `nearest_by_score`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skhash.bitops import N_CONSTANTS, BitRun, RecordForm
+from skhash.index.scan._scores import MAX_DISTANCE, ScoreQueries
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["code_form", "code_queries", "pack_planes", "quantize"]
+
+_STEPS = np.geomspace(0.15, 1.0, 24)  # of the largest element: which of them divide it best is tried
+_ROWS = 2**18  # elements at once
+
+
+def quantize(Z: NDArray[np.floating], n_planes: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Round the rows of a matrix to multiples of a step each: the least squares among some steps.
+
+    Parameters
+    ----------
+    Z : ndarray of float of shape (n, n_dims)
+        Finite numbers.
+    n_planes : int
+        Bits per element, 1 to 8.
+
+    Returns
+    -------
+    levels : ndarray of int32 of shape (n, n_dims)
+        Odd integers from `1 - 2**n_planes` to `2**n_planes - 1`.
+    steps : ndarray of float64 of shape (n,)
+        `steps[:, None] * levels` is nearly `Z`; 0 for rows of zeros.
+    """
+    levels, steps = np.empty(Z.shape, np.int32), np.zeros(len(Z))
+    rows = max(1, _ROWS // max(1, Z.shape[1]))
+    for start in range(0, len(Z), rows):
+        part = slice(start, start + rows)
+        levels[part], steps[part] = _quantize_block(np.asarray(Z[part], np.float64), n_planes)
+    return levels, steps
+
+
+def _quantize_block(z: NDArray[np.float64], n_planes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Quantize a few rows, as doubles: one row gets the same numbers as among others."""
+    half = 2**n_planes - 1
+    largest = np.abs(z).max(axis=1, initial=0.0)
+    unit = z / np.where(largest > 0, largest, 1.0)[:, None]
+    best, levels, steps = np.full(len(z), np.inf), np.where(unit >= 0, 1.0, -1.0), np.zeros(len(z))
+    for share in _STEPS if n_planes > 1 else [1.0]:
+        rounded = np.clip(2 * np.floor(unit * (half / (2 * share))) + 1, -half, half)
+        if n_planes == 1:
+            rounded = levels
+        # The least-squares step for these levels, and its error up to the constant part.
+        products, squares = (rounded * unit).sum(axis=1), (rounded * rounded).sum(axis=1)
+        error = -products * products / squares
+        better = error < best
+        best[better], steps[better] = error[better], (products / squares)[better]
+        levels[better] = rounded[better]
+    return levels, steps * largest
+
+
+def pack_planes(
+    levels: NDArray[np.int32], n_planes: int, element_of_bit: NDArray[np.int64], n_words: int
+) -> NDArray[np.uint64]:
+    """Pack quantized queries as the planes that a form of record needs.
+
+    Parameters
+    ----------
+    levels : ndarray of int32 of shape (n, n_dims)
+        From `quantize`.
+    n_planes : int
+        Bits per element.
+    element_of_bit : ndarray of int64 of shape (n_bits,)
+        The element to which each bit of a record belongs; -1 for bits that are not of the code.
+    n_words : int
+        Words of a record.
+
+    Returns
+    -------
+    words : ndarray of uint64 of shape (n, n_words * n_planes + N_CONSTANTS)
+        For each word its planes; the constants are zero.
+    """
+    numbers = ((levels + (2**n_planes - 1)) // 2).astype(np.uint8)
+    bits = np.zeros((len(levels), 64 * n_words), np.uint8)
+    used = np.flatnonzero(element_of_bit >= 0)
+    words = np.zeros((len(levels), n_words * n_planes + N_CONSTANTS), np.uint64)
+    for p in range(n_planes):
+        bits[:, used] = (numbers[:, element_of_bit[used]] >> p) & 1
+        packed = np.packbits(bits, axis=1, bitorder="little").view("<u8")
+        words[:, p : n_words * n_planes : n_planes] = packed
+    return words
+
+
+def code_form(bits: int) -> RecordForm:
+    """Return the form of plain hash codes, of one bit per element."""
+    n_words = -(-bits // 64)
+    return RecordForm(n_words, (BitRun(0, 0, n_words, 2**64 - 1),))
+
+
+def code_queries(
+    Z: NDArray[np.floating], n_planes: int
+) -> tuple[ScoreQueries, NDArray[np.float64], NDArray[np.float64]]:
+    """Quantize continuous codes as queries for hash codes of the same length.
+
+    Parameters
+    ----------
+    Z : ndarray of float of shape (n, bits)
+        Continuous codes, whose signs are bits.
+    n_planes : int
+        Bits per element.
+
+    Returns
+    -------
+    queries : ScoreQueries
+        Queries whose distances are integers.
+    steps, offsets : ndarray of float64 of shape (n,)
+        `steps * distance + offsets` is the sum of `abs(z)` over the elements whose sign is not that of the code, for
+        the quantized `z`: a Hamming distance that counts each bit by how sure the query is of it.
+    """
+    levels, steps = quantize(Z, n_planes)
+    bits, n_words = Z.shape[1], -(-Z.shape[1] // 64)
+    words = pack_planes(levels, n_planes, np.arange(bits), n_words)
+    # Distances to any code are at most `bits * (2**n_planes - 1)`; the shift is 0 but for enormous codes.
+    shift = max(0, (bits * (2**n_planes - 1)).bit_length() - MAX_DISTANCE.bit_length() + 1)
+    words[:, -1] = shift
+    # sum over bits of 2**p * differing = sum of (half - level * sign) / 2; of this the part that no code can avoid goes.
+    least = ((2**n_planes - 1) - np.abs(levels)).sum(axis=1) / 2
+    return ScoreQueries(words, code_form(bits), n_planes), steps * 2.0**shift, -least * steps
