@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from skhash.index.hamming._explanation import ExplanationMixin
 from skhash.index.hamming._graph import GraphMixin
+from skhash.index.hamming._limited import ProbeMixin
 from skhash.index.hamming._prediction import LabeledMixin
 from skhash.index.hamming._rerank import RerankMixin
 from skhash.index.hamming._saving import SavedIndexMixin
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["HammingIndex"]
 
 
-class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, ExplanationMixin, SavedIndexMixin):
+class HammingIndex(UpdateMixin, GraphMixin, ProbeMixin, RerankMixin, LabeledMixin, ExplanationMixin, SavedIndexMixin):
     """Exact search for the nearest binary codes by Hamming distance.
 
     Results are ordered by (distance, row), where rows are the codes in the order of insertion. They do not depend on

@@ -50,8 +50,11 @@ def probe(
     hits,
     buckets,
     totals,
+    left,
 ):
-    """Open all buckets of a table at distance `step` from the key, and append the codes that are new to `found`.
+    """Open the buckets of a table at distance `step` from the key, and append the codes that are new to `found`.
+
+    These are all such buckets, or the first `left` of them.
 
     Return the number of elements of `found`, -1 if it has not enough room, and the largest distance at which more codes
     matter. See `search` for the arguments.
@@ -61,10 +64,10 @@ def probe(
     mask = (np.int64(1) << step) - 1
     per_line = max(1, 8 // codes.shape[1])  # codes
     last_mask, more = mask << (length - step), True
-    while more:
+    while more and left > 0:
         # Memory answers many requests in the time of one, if none depends on another.
         n_open = 0
-        for _ in range(BUCKETS):
+        for _ in range(min(left, BUCKETS)):
             bucket = bases[table] + (keys[table] ^ mask)
             buckets[0, n_open] = offset + np.int64(offsets[bucket])
             buckets[1, n_open] = offset + np.int64(offsets[bucket + 1])
@@ -73,6 +76,7 @@ def probe(
             if not more:
                 break
             mask = _next_mask(mask)
+        left -= BUCKETS
         for i in range(n_open):
             end = min(buckets[1, i], buckets[0, i] + _LINES * per_line)
             for row in range(buckets[0, i], end, per_line):
