@@ -65,8 +65,7 @@ class HammingIndex(UpdateMixin, GraphMixin, ProbeMixin, RerankMixin, LabeledMixi
           hashing [1]_): far less work for small radii and many codes, more for long codes that differ widely. Codes of
           more than 32,768 bits are always compared.
         - "auto" begins as "brute", builds tables in a background thread when they would have paid for themselves by
-          now, and takes the faster of both for each kind of query. More than 64 tables, of which each holds all codes,
-          are not built if they take more than 256 MiB. `explain` shows its choice.
+          now, and takes the faster of both for each kind of query. `explain` shows its choice.
 
     n_jobs : int, default=None
         Number of threads. None means 1 unless in a `joblib.parallel_config` context, -1 means all processors.

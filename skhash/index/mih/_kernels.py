@@ -132,7 +132,8 @@ def search(
             prefetch(offsets, bases[t] + substring(queries, min(q + 1, len(queries) - 1), starts[t], length))
             keys[t] = substring(queries, q, starts[t], length)
             bucket = bases[t] + keys[t]
-            prefetch(codes, t * (len(members) // n_tables) + np.int64(offsets[bucket]))
+            if len(codes) == len(members):  # each table has a copy
+                prefetch(codes, t * (len(members) // n_tables) + np.int64(offsets[bucket]))
             radii[t] = -1
             n_met = np.int64(offsets[bucket + 1]) - np.int64(offsets[bucket])
             prices[t] = LOOKUP + OPEN + MEMBER * n_words * n_met
@@ -191,7 +192,8 @@ def search(
             if is_short:
                 break
             radii[table] = step
-            complete += 1  # the distance up to which all codes have been met
+            # The distance up to which all codes have been met: all buckets of one table contain them all.
+            complete = np.int64(FAR) if step == length else complete + 1
             # The next step looks up (length - step) / (step + 1) times as many buckets, presumably as crowded as these.
             prices[table] = np.inf if step == length else price * (length - step) / (step + 1)
         if count < 0:

@@ -50,11 +50,13 @@ class MultiIndex:
     def __init__(self, tables: Tables, bits: int) -> None:
         self._tables = tables
         self._bits = bits
-        n_tables, n, n_words = tables.codes.shape
+        n_copies, n, n_words = tables.codes.shape
         self._n_rows = len(tables.rows) if len(tables.ends) else n
-        codes, members = tables.codes.reshape(n_tables * n, n_words), tables.members.reshape(n_tables * n)
+        codes, members = tables.codes.reshape(n_copies * n, n_words), tables.members.ravel()
         self._arrays = *tables[:3], members, codes, tables.ends, tables.rows
-        self.nbytes = self._tables.offsets.nbytes + self._tables.members.nbytes + self._tables.codes.nbytes
+        self.nbytes = tables.offsets.nbytes + tables.members.nbytes + tables.codes.nbytes
+        if n_copies < len(tables.members):  # the rows are in the order of the copy
+            self.nbytes += tables.ends.nbytes + tables.rows.nbytes
 
     @classmethod
     def in_steps(
