@@ -65,7 +65,6 @@ def search(
     rows,
     counts,
     spent,
-    reached,
 ):
     """Find the k nearest codes of each query, or all within a radius, unless it costs too much.
 
@@ -107,13 +106,11 @@ def search(
         Filled with the k nearest of the completed queries, ordered by (distance, row). Those of a query that ran out of
         `max_probes` are the nearest codes that it met; if these are fewer than k, the rest is `FAR` and -1.
     counts : ndarray of int64 of shape (n_queries,)
-        Filled with the number of neighbors, or with -1 - limit for a query that was given up, where the limit is an
-        upper bound of the k-th distance.
+        Filled with the number of codes within the radius; or if the k nearest are searched with one more than the
+        distance up to which all codes were met, more than `FAR` where they are exact. With -1 - limit for a query that
+        was given up, where the limit is an upper bound of the k-th distance.
     spent : ndarray of float64 of shape (n_queries,)
         Filled with the cost of each query.
-    reached : ndarray of int64 of shape (n_queries,)
-        Filled with the distance up to which a query that ran out of `max_probes` met all codes, -1 for none; and with
-        `FAR` for those that met all codes that matter.
 
     Returns
     -------
@@ -200,15 +197,15 @@ def search(
             return q, total
         spent[q] = cost
         counts[q] = -1 - limit
-        reached[q] = FAR if complete >= limit else complete
         if complete >= limit or is_short:
             kept = total
             for i in range(total, count):
                 found[kept] = found[i]
                 kept += found[i] >> SHIFT <= limit
             sort_by_digits(found, total, kept, spare, n_rows)
-            counts[q] = kept - total
+            counts[q] = np.int64(FAR + 1) if complete >= limit else complete + 1
             if k == 0:
+                counts[q] = kept - total
                 total = kept
             for i in range(min(k, kept)):
                 distances[q, i], rows[q, i] = found[i] >> SHIFT, found[i] & ROW

@@ -9,7 +9,7 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from skhash.bitops import LANES, member_code
-from skhash.index.mih._kernels import UNLIMITED, search
+from skhash.index.mih._kernels import FAR, UNLIMITED, search
 from skhash.index.mih._probe import BLOCK, BUCKETS
 from skhash.index.mih._tables import Tables, build_tables
 from skhash.index.scan._candidates import ROW, SHIFT
@@ -118,7 +118,7 @@ class MultiIndex:
         spent : ndarray of float64 of shape (n_queries,)
             Cost of each query in ns.
         """
-        distances, rows, counts, spent, _ = self._nearest(queries, k, n_jobs, allowed, budget, UNLIMITED)
+        distances, rows, counts, spent = self._nearest(queries, k, n_jobs, allowed, budget, UNLIMITED)
         return distances, rows, np.where(counts < 0, -1 - counts, -1), spent
 
     def nearest_met(
@@ -159,8 +159,8 @@ class MultiIndex:
             -1, or an upper bound of the k-th distance where the search was given up.
         """
         max_probes = min(max_probes, UNLIMITED)
-        distances, rows, counts, _, reached = self._nearest(queries, k, n_jobs, allowed, budget, max_probes)
-        return distances, rows, reached, np.where(counts < 0, -1 - counts, -1)
+        distances, rows, counts, _ = self._nearest(queries, k, n_jobs, allowed, budget, max_probes)
+        return distances, rows, np.minimum(counts - 1, FAR), np.where(counts < 0, -1 - counts, -1)
 
     def within(
         self,
@@ -197,7 +197,7 @@ class MultiIndex:
         """
         n, radius = len(queries), min(radius, self._bits)
         counts, spent = np.empty(n, np.int64), np.empty(n)
-        request = queries, 0, radius, allowed, budget, UNLIMITED, counts, spent, np.empty(n, np.int64)
+        request = queries, 0, radius, allowed, budget, UNLIMITED, counts, spent
 
         def search_part(part: slice) -> NDArray[np.int64]:
             return self._search(part, *request, _ROOM, _NO_DISTANCES, _NO_ROWS)
@@ -215,18 +215,18 @@ class MultiIndex:
         allowed: NDArray[np.bool_] | None,
         budget: float,
         max_probes: int,
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-        """Return what the kernel fills: distances, rows, counts, spent and reached."""
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Return what the kernel fills: distances, rows, counts and spent."""
         n = len(queries)
         distances, rows = np.empty((n, k), np.int32), np.empty((n, k), np.int64)
-        counts, spent, reached = np.empty(n, np.int64), np.empty(n), np.empty(n, np.int64)
-        request = queries, k, self._bits, allowed, budget, max_probes, counts, spent, reached
+        counts, spent = np.empty(n, np.int64), np.empty(n)
+        request = queries, k, self._bits, allowed, budget, max_probes, counts, spent
 
         def search_part(part: slice) -> None:
             self._search(part, *request, 2 * k + _SPARE, distances[part], rows[part])
 
         _map_slices(search_part, n, n_jobs)
-        return distances, rows, counts, spent, reached
+        return distances, rows, counts, spent
 
     def _search(
         self,
@@ -239,7 +239,6 @@ class MultiIndex:
         max_probes: int,
         counts: NDArray[np.int64],
         spent: NDArray[np.float64],
-        reached: NDArray[np.int64],
         room: int,
         distances: NDArray[np.int32],
         rows: NDArray[np.int64],
@@ -262,7 +261,7 @@ class MultiIndex:
         while True:
             q, total = search(
                 *(code, *self._arrays, queries, patterns, q, total, *request, found, np.empty_like(found)),
-                *(*scratch, distances, rows, counts[part], spent[part], reached[part]),
+                *(*scratch, distances, rows, counts[part], spent[part]),
             )
             if q == len(queries):
                 return found[:total]
