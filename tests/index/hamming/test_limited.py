@@ -147,3 +147,18 @@ def test_wrong_arguments():
     long = HammingIndex(bits=64 * 600).fit(np.ones((3, 600), np.uint64))
     with pytest.raises(ValueError, match="max_probes needs tables, which cannot hold"):
         long.kneighbors_limited(np.ones((1, 600), np.uint64), 1)
+
+
+@pytest.mark.parametrize("bits", [12, 24, 64])
+def test_ties_beyond_the_distance_reached_are_not_certain(bits):
+    """Many codes are at each distance, so that those met are not the first ones by row."""
+    rng = np.random.default_rng(2)
+    codes = draw_codes(rng, 600, bits, n_centers=3, flips=0.08)
+    queries = draw_codes(rng, 30, bits, n_centers=3, flips=0.08)
+    queries[:20] = codes[:20]
+    index = HammingIndex(algorithm="mih").fit(codes)
+    index.kneighbors(queries, 1)
+    index._get_engine()._state[0].scan_ns = np.inf
+    n_certain = assert_certain_is_exact(index, codes, queries, 200, np.ones(600, bool), [1, 3, 7, 20, 50, 200, 1000])
+    assert (np.diff(n_certain, axis=0) >= 0).all()
+    assert n_certain[0].mean() < n_certain[-1].mean()
