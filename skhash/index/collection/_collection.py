@@ -106,7 +106,7 @@ class Collection:
         fields: dict[str, Any] = {"labels": labels, "buffers": buffers}
         if labels is not None and new is not None:
             grown, buffers["labels"] = append(labels.codes, new.codes, buffers.get("labels"))
-            fields["labels"] = replace(labels, codes=grown)
+            fields["labels"] = Labels(grown, labels.classes)
         if new_ids is not None:
             known = np.arange(len(self.codes)) if self.ids is None else self.ids
             fields["ids"], buffers["ids"] = append(known, new_ids, buffers.get("ids"))
