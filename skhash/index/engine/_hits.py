@@ -1,4 +1,4 @@
-"""What searches within a radius find, changed in its own memory: copies would be most of the memory of a search."""
+"""Hits of searches within a radius, changed in place: copies would be most of the memory of a search."""
 
 from __future__ import annotations
 
