@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     Run: TypeAlias = Callable[..., list["Answer"]]
 
 __all__ = ["Answer", "SavedPart", "merge", "read_part", "runner"]
+
+_MERGED_AT_ONCE = 2**16  # neighbors
 
 
 @dataclass(frozen=True)
@@ -98,10 +101,10 @@ def answer(
     radius: int | None,
     with_labels: bool,
 ) -> Answer:
-    """Search one part for the `k` nearest codes of each query, all if it has fewer; for a radius if `k` is None."""
+    """Search one part for the `k` nearest codes of each query, all if it has fewer or `k` is None, within a radius."""
     index = _open(part) if isinstance(part, SavedPart) else part
-    if k is None:
-        counts, distances, rows = index._within(queries, radius)
+    if radius is not None or k is None:
+        counts, distances, rows = index._within(queries, radius, max_neighbors=k)
     else:
         counts = np.full(len(queries), min(k, index.n_samples_fit_))
         distances, rows = np.empty(0, np.int32), np.empty(0, np.int64)
@@ -109,25 +112,54 @@ def answer(
             distances, rows = index._nearest(queries, int(counts[0]))
             distances, rows = distances.ravel(), rows.ravel()
     collection = index._collection
-    ids = collection.ids_of(rows)
-    if collection.next_id is not None:
-        ids = ids + first_id
     labels = checked(collection.labels[rows]).decode() if with_labels and collection.labels is not None else None
+    ids = collection.to_ids(rows)
+    if collection.next_id is not None:
+        ids += first_id
     return Answer(counts, distances, ids, labels)
 
 
 def merge(answers: Sequence[Answer], k: int | None = None) -> Answer:
-    """Merge the answers of all parts, each query's by (distance, part, row), and keep the first `k` of each query."""
-    counts = np.sum([part.counts for part in answers], axis=0)
-    query = np.concatenate([np.repeat(np.arange(len(counts)), part.counts) for part in answers])
-    distances = np.concatenate([part.distances for part in answers])
-    order = np.lexsort((distances, query))  # stable: equal distances stay in the order of parts and rows
-    if k is not None:
-        order = order.reshape(len(counts), -1)[:, :k].ravel()
-        counts = np.full(len(counts), k)
-    ids = np.concatenate([part.ids for part in answers])[order]
+    """Merge the answers of all parts, each query's by (distance, part, row), and keep the first `k` of each query.
+
+    Some queries at a time: beside the answers and the result this takes no memory that grows with them.
+    """
+    totals = np.sum([part.counts for part in answers], axis=0)
+    counts = totals if k is None else np.minimum(totals, k)
+    starts = [np.concatenate([[0], part.counts.cumsum()]) for part in answers]
+    ends = np.concatenate([[0], counts.cumsum()])
+    distances = np.empty(ends[-1], np.int32)
+    ids = np.empty(ends[-1], np.result_type(*(part.ids.dtype for part in answers)))
     found = [part.labels for part in answers if part.labels is not None]
-    return Answer(counts, distances[order], ids, np.concatenate(found)[order] if found else None)
+    labels = None
+    if found:
+        labels = np.empty((ends[-1], *found[0].shape[1:]), np.result_type(*(some.dtype for some in found)))
+    for first, last in _chunks(totals):
+        parts = [slice(start[first], start[last]) for start in starts]
+        some, near = slice(first, last), _pick([part.distances for part in answers], parts)
+        query = np.concatenate([np.repeat(np.arange(last - first), part.counts[some]) for part in answers])
+        order = np.lexsort((near, query))  # stable: equal distances stay in the order of parts and rows
+        if k is not None:
+            before = totals[some].cumsum() - totals[some]
+            order = order[np.arange(len(order)) - np.repeat(before, totals[some]) < k]
+        place = slice(ends[first], ends[last])
+        distances[place] = near[order]
+        ids[place] = _pick([part.ids for part in answers], parts)[order]
+        if labels is not None:
+            labels[place] = _pick(found, parts)[order]
+    return Answer(counts, distances, ids, labels)
+
+
+def _chunks(totals: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Divide queries into chunks of about as many neighbors, from the number of neighbors of each."""
+    chunk = totals.cumsum() // _MERGED_AT_ONCE
+    bounds = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(totals)]
+    return list(pairwise(bounds))
+
+
+def _pick(arrays: Sequence[NDArray[Any]], parts: Sequence[slice]) -> NDArray[Any]:
+    """Join a slice of each array."""
+    return np.concatenate([array[part] for array, part in zip(arrays, parts, strict=True)])
 
 
 def runner(executor: Any, parts: Sequence[Part], indexes: Sequence[HammingIndex]) -> Run:

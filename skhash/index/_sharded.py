@@ -209,18 +209,28 @@ class ShardedHammingIndex:
 
     @overload
     def radius_neighbors(
-        self, X: CodesLike, radius: int | None = None, return_distance: Literal[True] = True
+        self,
+        X: CodesLike,
+        radius: int | None = None,
+        return_distance: Literal[True] = True,
+        *,
+        max_neighbors: int | None = None,
     ) -> tuple[NDArray[np.object_], NDArray[np.object_]]: ...
     @overload
     def radius_neighbors(
-        self, X: CodesLike, radius: int | None = None, *, return_distance: Literal[False]
+        self,
+        X: CodesLike,
+        radius: int | None = None,
+        *,
+        return_distance: Literal[False],
+        max_neighbors: int | None = None,
     ) -> NDArray[np.object_]: ...
     @overload
     def radius_neighbors(
-        self, X: CodesLike, radius: int | None = None, return_distance: bool = True
+        self, X: CodesLike, radius: int | None = None, return_distance: bool = True, *, max_neighbors: int | None = None
     ) -> tuple[NDArray[np.object_], NDArray[np.object_]] | NDArray[np.object_]: ...
     def radius_neighbors(
-        self, X: CodesLike, radius: int | None = None, return_distance: bool = True
+        self, X: CodesLike, radius: int | None = None, return_distance: bool = True, *, max_neighbors: int | None = None
     ) -> tuple[NDArray[np.object_], NDArray[np.object_]] | NDArray[np.object_]:
         """Find all codes within a radius.
 
@@ -232,6 +242,9 @@ class ShardedHammingIndex:
             Largest distance of a neighbor; None means the parameter of that name.
         return_distance : bool, default=True
             Whether to return the distances.
+        max_neighbors : int, default=None
+            Largest number of neighbors of a query, the nearest ones, as by `HammingIndex.radius_neighbors`: a query
+            with exactly so many may have more within the radius. None means all. Each part finds so many.
 
         Returns
         -------
@@ -243,7 +256,8 @@ class ShardedHammingIndex:
         radius = self.radius if radius is None else radius
         check_scalar(radius, "radius", Integral, min_val=0)
         radius = int(radius)
-        found = self._search(self._read_codes(X), radius=radius)
+        k = None if max_neighbors is None else read_n_neighbors(max_neighbors, "max_neighbors")
+        found = self._search(self._read_codes(X), k=k, radius=radius)
         ids = split_by_query(found.ids, found.counts)
         return (split_by_query(found.distances, found.counts), ids) if return_distance else ids
 

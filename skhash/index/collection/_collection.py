@@ -106,7 +106,7 @@ class Collection:
         fields: dict[str, Any] = {"labels": labels, "buffers": buffers}
         if labels is not None and new is not None:
             grown, buffers["labels"] = append(labels.codes, new.codes, buffers.get("labels"))
-            fields["labels"] = replace(labels, codes=grown)
+            fields["labels"] = Labels(grown, labels.classes)
         if new_ids is not None:
             known = np.arange(len(self.codes)) if self.ids is None else self.ids
             fields["ids"], buffers["ids"] = append(known, new_ids, buffers.get("ids"))
@@ -186,10 +186,10 @@ class Collection:
         allowed[self.live_rows()] = mask
         return allowed
 
-    def positions_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def positions_of(self, rows: NDArray[np.int64], dtype: type = np.int64) -> NDArray[Any]:
         """Count the live rows before each of some live rows."""
         mask = self.live_mask
-        return rows if mask is None else (np.cumsum(mask) - 1)[rows]
+        return rows.astype(dtype) if mask is None else (np.cumsum(mask, dtype=dtype) - 1)[rows]
 
     def ids_of(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the ids of rows."""

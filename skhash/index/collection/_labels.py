@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["check_positions", "checked", "read_more_labels", "vote"]
 
 _TEXT = "OSU"
+_END = 2**63
 _FEW_VOTES = 64  # or labels, for which calls of numpy take longer than the work
 
 
@@ -115,6 +116,9 @@ def read_more_labels(labels: Labels, y: ArrayLike, n_samples: int) -> tuple[Labe
 
 def _look_up(labels: Labels, y: Any, n_samples: int) -> Labels | None:
     """Return plain labels whose classes are all known; None for others, which need a closer look."""
+    classes = labels.classes
+    if type(y) is list and len(y) == n_samples == 1 and not labels.multilabel:
+        return _look_up_one(classes, y[0])
     if type(y) is list and y:
         kinds = set(map(type, y))
         values = np.array(y) if kinds == {int} or kinds == {str} else None
@@ -122,12 +126,22 @@ def _look_up(labels: Labels, y: Any, n_samples: int) -> Labels | None:
         values = y
     if type(values) is not np.ndarray or values.shape != (n_samples,) or labels.multilabel:
         return None
-    classes = labels.classes
     if values.dtype.kind != classes.dtype.kind or values.dtype.kind not in "iU" or not len(classes):
         return None
     positions = classes.searchsorted(values)
     positions[positions == len(classes)] = 0
     return Labels(positions, classes) if (classes[positions] == values).all() else None
+
+
+def _look_up_one(classes: NDArray[Any], label: Any) -> Labels | None:
+    """Do the same with one label, in a third of the time."""
+    is_text = type(label) is str and classes.dtype.kind == "U"
+    is_number = type(label) is int and classes.dtype == np.int64 and -_END <= label < _END
+    if not (is_text or is_number):
+        return None
+    position = classes.searchsorted(label)
+    is_known = position < len(classes) and classes[position] == label
+    return Labels(np.array([position]), classes) if is_known else None
 
 
 def _recode(labels: Labels, classes: NDArray[Any]) -> Labels:

@@ -67,6 +67,10 @@ class Removals:
     def are_live(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Check of each row whether it is not removed."""
         mask, log, n_noted = self._state
+        if len(rows) == 1:
+            row = int(rows[0])
+            is_live = (row >= len(mask) or bool(mask[row])) and log.numbers.get(row, n_noted) >= n_noted
+            return np.array([is_live])
         live = np.ones(len(rows), bool)
         masked = rows < len(mask)
         live[masked] = mask[rows[masked]]

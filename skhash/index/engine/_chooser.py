@@ -12,7 +12,7 @@ from joblib import effective_n_jobs
 from skhash.bitops import is_compiled
 from skhash.index.engine._cost_forecast import forecast
 from skhash.index.mih._kernels import QUERY, search
-from skhash.index.mih._tables import n_substrings
+from skhash.index.mih._tables import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ __all__ = ["AlgorithmChooser", "Decision", "Explanation"]
 _HEAD = 16  # queries that are scanned to learn from
 _FEW = 8  # calls of fewer queries are another kind: their scan waits for memory
 _FORECAST = 2e7, 50.0  # ns of scanning, and more per code, after which a forecast is made; it takes a tenth of that
-_BUILD = 35.0  # ns to put a word of a code into a table
+_BUILD = 20.0  # ns to write a word of the tables
 _COMPILE = 4e9  # ns to compile the kernels of tables, where they are not cached
 _BUILD_PAYOFF = 2.0  # tables are built when this many times the time that they would have saved pays for them
 _CALL = 12_000.0  # ns by which a call of the tables takes longer than one of the scan, for any number of queries
@@ -37,8 +37,6 @@ _CLEARLY_FASTER = 4.0  # where tables cost this many times less than a scan shou
 _TRIALS = 32  # queries that the tables answer before their cost is compared with that of a scan
 _MEASURED = 100  # queries, if they come one by one, of which the cost is measured
 _TIMED = 20  # scans of a kind are timed
-_MOST_TABLES = 64  # that are built without being asked for, for each of them holds all codes: more if they are small
-_SMALL = 2**28  # bytes
 
 
 @dataclass
@@ -112,9 +110,7 @@ class AlgorithmChooser:
     def __init__(self, segment: Segment, mapped: bool, shorter: AlgorithmChooser | None = None) -> None:
         self._segment = segment
         self._mapped = mapped
-        self._n_tables = n_substrings(segment.bits, len(segment.codes)) if segment.can_build else 0
-        self._too_large = self._n_tables > _MOST_TABLES and self._n_tables * segment.codes.nbytes > _SMALL
-        self._scan_only = mapped or not segment.can_build or self._too_large or segment.scan_ns < QUERY
+        self._scan_only = mapped or not segment.can_build or segment.scan_ns < QUERY
         self._patience = _FORECAST[0] + _FORECAST[1] * len(segment.codes)
         self._costs: dict[tuple[Any, ...], _Costs] = {}
         self._saved_ns = 0.0  # that tables would have saved
@@ -208,7 +204,7 @@ class AlgorithmChooser:
     def _price_of_tables(self) -> float:
         """Return how long it takes to build the tables, in ns, with the compilation of their kernels."""
         segment = self._segment
-        building = _BUILD * segment.codes.size * n_substrings(segment.bits, segment.n_distinct())
+        building = _BUILD * count_words(segment.n_distinct(), segment.codes.shape[1], segment.bits)
         return building if is_compiled(search) else building + _COMPILE
 
     def _learn_from(self, shorter: AlgorithmChooser) -> None:
@@ -232,8 +228,6 @@ class AlgorithmChooser:
             return Decision("brute", "the codes are in a memory map, beside which no tables are built")
         if segment.build_failed:
             return Decision("brute", "tables could not be built")
-        if self._too_large:
-            return Decision("brute", f"{self._n_tables} tables would be needed, each of which holds all codes")
         return Decision("brute", "a scan costs less than looking a query up in tables")
 
     def _kind(self, request: SearchRequest, n_queries: int) -> tuple[Any, ...]:

@@ -93,7 +93,9 @@ def _walk(members: Sequence[NDArray[np.float64]], lengths: NDArray[np.int64], n_
         spent += price
         # Binomial coefficients: the next step looks up this many times as many buckets.
         growth = (lengths[t] - radii[t]) / (radii[t] + 1)
-        prices[t] = price * growth if growth else np.inf
+        if growth == 0:  # all codes have been met
+            break
+        prices[t] = price * growth
         lookups[t] *= growth
         radii[t] += 1
     return spent

@@ -9,6 +9,7 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from skhash.index.engine._chooser import AlgorithmChooser
+from skhash.index.engine._hits import merge_hits, prepend
 from skhash.index.engine._plan import SearchPlan
 from skhash.index.engine._segment import SearchRequest, Segment
 from skhash.index.scan import _scan as scan
@@ -155,11 +156,13 @@ class RadiusRequest(SearchRequest):
 
     def merge_tail(self, answer: Answer, tail: Answer, n: int) -> Answer:
         """Merge the answers of the first `n` codes and of those after them."""
-        queries = np.arange(len(answer[0]))
-        query = np.concatenate([np.repeat(queries, answer[0]), np.repeat(queries, tail[0])])
-        distances = np.concatenate([answer[1], tail[1]])
-        order = np.lexsort((distances, query))  # stable: all rows of the tail are larger
-        return answer[0] + tail[0], distances[order], np.concatenate([answer[2], tail[2] + n])[order]
+        counts, distances, rows = answer
+        return merge_hits((counts, distances, rows), (tail[0], tail[1], tail[2]), n)
+
+    def join(self, first: Answer, second: Answer) -> Answer:
+        """Join the answers of consecutive queries, in the memory of the second, which are usually more."""
+        counts = np.concatenate((first[0], second[0]))
+        return counts, prepend(second[1], first[1]), prepend(second[2], first[2])
 
 
 class SearchEngine:

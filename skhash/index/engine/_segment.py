@@ -28,7 +28,7 @@ _WORD = 0.08  # ns to scan one word
 _DISTINCT = 0.7  # search distinct codes where at most this share of the codes is distinct
 _MOST = 2**32 - 2  # codes that tables can number
 _SHARE_HOLDS = 1.1  # the share of distinct codes is estimated again when there are this many times more codes
-_MOST_WORDS = 512  # of a code: each table holds all codes, and the number of tables grows with their length
+_MOST_WORDS = 512  # of a code: tables are of little use for longer ones
 
 
 class Segment:
@@ -46,7 +46,7 @@ class Segment:
     Attributes
     ----------
     can_build : bool
-        Whether tables can number the codes, and codes are not so long that their tables would fill the memory.
+        Whether tables can number the codes, and codes are not too long for them.
     build_failed : bool
         Whether there was not enough memory, or another error, when tables were built in the background.
     distinct : DistinctCodes or None

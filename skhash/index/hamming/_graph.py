@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -52,7 +52,8 @@ class GraphMixin(_IndexState):
         """
         _check_mode(mode)
         distances, rows = self._nearest(X, n_neighbors)
-        return self._graph(np.full(len(rows), rows.shape[1]), distances.ravel(), rows.ravel(), mode)
+        counts = np.full(len(rows), rows.shape[1])
+        return self._graph(counts, distances.ravel(), self._columns(rows.ravel()), mode)
 
     @on_snapshot
     def radius_neighbors_graph(
@@ -60,6 +61,8 @@ class GraphMixin(_IndexState):
         X: CodesLike | None = None,
         radius: int | None = None,
         mode: Literal["connectivity", "distance"] = "connectivity",
+        *,
+        max_neighbors: int | None = None,
     ) -> csr_matrix:
         """Compute the graph of all codes within a radius.
 
@@ -71,6 +74,8 @@ class GraphMixin(_IndexState):
             Largest distance of a neighbor; None means the parameter of that name.
         mode : {"connectivity", "distance"}, default="connectivity"
             Whether the weight of an edge is 1 or the distance.
+        max_neighbors : int, default=None
+            Largest number of edges of a row, as by `radius_neighbors`; None means all.
 
         Returns
         -------
@@ -84,16 +89,23 @@ class GraphMixin(_IndexState):
             If `mode` is not accepted, or as by `kneighbors`.
         """
         _check_mode(mode)
-        return self._graph(*self._within(X, radius), mode)
+        counts, distances, rows = self._within(X, radius, max_neighbors=max_neighbors)
+        columns = self._columns(rows)
+        del rows  # half of the memory
+        return self._graph(counts, distances, columns, mode)
+
+    def _columns(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the columns of neighbors, as the integers that scipy would convert them to."""
+        is_short = max(len(rows), self.n_samples_fit_) <= np.iinfo(np.int32).max
+        return self._collection.positions_of(rows, np.int32 if is_short else np.int64)
 
     def _graph(
-        self, counts: NDArray[np.int64], distances: NDArray[np.int32], rows: NDArray[np.int64], mode: str
+        self, counts: NDArray[np.int64], distances: NDArray[np.int32], columns: NDArray[Any], mode: str
     ) -> csr_matrix:
         """Build the graph of the neighbors of all queries, in order."""
-        weights = np.ones(len(rows)) if mode == "connectivity" else distances.astype(np.float64)
-        row_ends = np.concatenate([[0], np.cumsum(counts)])
-        shape = len(counts), self.n_samples_fit_
-        return csr_matrix((weights, self._collection.positions_of(rows), row_ends), shape=shape)
+        weights = np.ones(len(columns)) if mode == "connectivity" else distances.astype(np.float64)
+        row_ends = np.concatenate([[0], np.cumsum(counts)]).astype(columns.dtype)
+        return csr_matrix((weights, columns, row_ends), shape=(len(counts), self.n_samples_fit_))
 
 
 def _check_mode(mode: str) -> None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from skhash.index.hamming._explanation import ExplanationMixin
 from skhash.index.hamming._graph import GraphMixin
+from skhash.index.hamming._limited import ProbeMixin
 from skhash.index.hamming._prediction import LabeledMixin
+from skhash.index.hamming._radius import RadiusMixin
 from skhash.index.hamming._rerank import RerankMixin
 from skhash.index.hamming._saving import SavedIndexMixin
 from skhash.index.hamming._snapshot import on_snapshot
-from skhash.index.hamming._state import check_missing, split_by_query
+from skhash.index.hamming._state import check_missing
 from skhash.index.hamming._updates import UpdateMixin
 from skhash.utils import Interval, StrOptions, fit_context
 
@@ -27,7 +29,16 @@ if TYPE_CHECKING:
 __all__ = ["HammingIndex"]
 
 
-class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, ExplanationMixin, SavedIndexMixin):
+class HammingIndex(
+    UpdateMixin,
+    RadiusMixin,
+    GraphMixin,
+    ProbeMixin,
+    RerankMixin,
+    LabeledMixin,
+    ExplanationMixin,
+    SavedIndexMixin,
+):
     """Exact search for the nearest binary codes by Hamming distance.
 
     Results are ordered by (distance, row), where rows are the codes in the order of insertion. They do not depend on
@@ -64,8 +75,7 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
           hashing [1]_): far less work for small radii and many codes, more for long codes that differ widely. Codes of
           more than 32,768 bits are always compared.
         - "auto" begins as "brute", builds tables in a background thread when they would have paid for themselves by
-          now, and takes the faster of both for each kind of query. More than 64 tables, of which each holds all codes,
-          are not built if they take more than 256 MiB. `explain` shows its choice.
+          now, and takes the faster of both for each kind of query. `explain` shows its choice.
 
     n_jobs : int, default=None
         Number of threads. None means 1 unless in a `joblib.parallel_config` context, -1 means all processors.
@@ -265,65 +275,3 @@ class HammingIndex(UpdateMixin, GraphMixin, RerankMixin, LabeledMixin, Explanati
             distances, rows = self._nearest_padded(X, n_neighbors, where)
             ids = self._collection.ids_of_padded(rows)
         return (distances, ids) if return_distance else ids
-
-    @overload
-    def radius_neighbors(
-        self,
-        X: CodesLike | None = None,
-        radius: int | None = None,
-        return_distance: Literal[True] = True,
-        *,
-        where: IdsLike | None = None,
-    ) -> tuple[NDArray[np.object_], NDArray[np.object_]]: ...
-    @overload
-    def radius_neighbors(
-        self,
-        X: CodesLike | None = None,
-        radius: int | None = None,
-        *,
-        return_distance: Literal[False],
-        where: IdsLike | None = None,
-    ) -> NDArray[np.object_]: ...
-    @overload
-    def radius_neighbors(
-        self,
-        X: CodesLike | None = None,
-        radius: int | None = None,
-        return_distance: bool = True,
-        *,
-        where: IdsLike | None = None,
-    ) -> tuple[NDArray[np.object_], NDArray[np.object_]] | NDArray[np.object_]: ...
-    @on_snapshot
-    def radius_neighbors(
-        self,
-        X: CodesLike | None = None,
-        radius: int | None = None,
-        return_distance: bool = True,
-        *,
-        where: IdsLike | None = None,
-    ) -> tuple[NDArray[np.object_], NDArray[np.object_]] | NDArray[np.object_]:
-        """Find all codes within a radius.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, bits) or in another form of `skhash.codes`, default=None
-            Queries. None means the indexed codes, each of which is then not its own neighbor.
-        radius : int, default=None
-            Largest distance of a neighbor; None means the parameter of that name.
-        return_distance : bool, default=True
-            Whether to return the distances.
-        where : array-like of bool of shape (`n_samples_fit_`,) or array-like of ids, default=None
-            The codes among which to search: a mask in the order of `ids_`, or the ids themselves. Bools are always a
-            mask, anything else ids.
-
-        Returns
-        -------
-        distances : ndarray of object of shape (n_queries,)
-            An int32 array per query; only if `return_distance`.
-        ids : ndarray of object of shape (n_queries,)
-            An array of int64 or object per query: ids of the neighbors, ordered by (distance, row); without
-            user-defined ids by (distance, id).
-        """
-        counts, distances, rows = self._within(X, radius, where)
-        ids = split_by_query(self._collection.to_ids(rows), counts)
-        return (split_by_query(distances, counts), ids) if return_distance else ids

@@ -13,6 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhash.index.collection._collection import Collection
 from skhash.index.engine._engine import NearestRequest, RadiusRequest, SearchEngine
+from skhash.index.engine._hits import drop_rows
+from skhash.index.engine._nearest_within import nearest_within
 from skhash.index.hamming._reading import read_codes
 from skhash.index.hamming._snapshot import Snapshot
 from skhash.utils import restore_on_error
@@ -155,16 +157,23 @@ class _IndexState(BaseEstimator):
         return distances[:, :k], rows[:, :k]
 
     def _within(
-        self, X: CodesLike | None, radius: int | None = None, where: IdsLike | None = None
+        self,
+        X: CodesLike | None,
+        radius: int | None = None,
+        where: IdsLike | None = None,
+        max_neighbors: int | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
         """Return the number of neighbors of each query, and their distances and rows, query after query."""
+        most = None if max_neighbors is None else read_n_neighbors(max_neighbors, "max_neighbors")
         queries, request = self._radius_request(X, radius, where)
+        own = None if X is not None else self._collection.live_rows()
+        if most is not None:
+            k = most + (own is not None)
+            if k < request.n_allowed(len(self._collection.codes)):
+                return nearest_within(self._get_engine(), queries, request, k, own)
         counts, distances, rows = self._get_engine().search(queries, request)
-        if X is None:
-            query = np.repeat(np.arange(len(counts)), counts)
-            others = rows != self._collection.live_rows()[query]
-            counts = np.bincount(query[others], minlength=len(counts))
-            distances, rows = distances[others], rows[others]
+        if own is not None:
+            return drop_rows(counts, distances, rows, own)
         return counts, distances, rows
 
     def _nearest_request(
@@ -214,11 +223,11 @@ class _IndexState(BaseEstimator):
         return state
 
 
-def read_n_neighbors(n_neighbors: object) -> int:
+def read_n_neighbors(n_neighbors: object, name: str = "n_neighbors") -> int:
     """Check a number of neighbors."""
     if type(n_neighbors) is int and n_neighbors >= 1:
         return n_neighbors
-    check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
+    check_scalar(n_neighbors, name, Integral, min_val=1)
     return int(cast("int", n_neighbors))  # numpy's narrow integers overflow
 
 

@@ -19,7 +19,10 @@ from skhash.index.mih._probe import probe
 from skhash.index.mih._tables import substring
 from skhash.index.scan._candidates import ROW, SHIFT, sort_by_digits
 
-__all__ = ["HIT", "LOOKUP", "MEMBER", "OPEN", "QUERY", "search"]
+__all__ = ["FAR", "HIT", "LOOKUP", "MEMBER", "OPEN", "QUERY", "UNLIMITED", "search"]
+
+FAR = 2**31 - 1  # beyond any distance
+UNLIMITED = 2**62  # buckets
 
 # Costs in ns on the machine of the measurements; only their ratio to the cost of a scan matters.
 QUERY = 2000.0  # per query
@@ -46,6 +49,7 @@ def search(
     k,
     radius,
     budget,
+    max_probes,
     allowed,
     n_rows,
     found,
@@ -86,6 +90,8 @@ def search(
     budget : float
         Largest cost of a query, in ns as above; that of codes found within a radius does not count, because a scan has
         it, too.
+    max_probes : int
+        Largest number of buckets to look up for a query, `UNLIMITED` for any.
     allowed : ndarray of bool of shape (n_rows,) or (0,)
         Mask of the rows that may be found; empty for all.
     n_rows : int
@@ -97,10 +103,12 @@ def search(
         Scratch: the hits of a block, (2, BUCKETS) bounds of buckets, the substring, the radius and the price of the
         next step of each table, the candidates at each distance, four sums.
     distances, rows : ndarray of int32 and of int64 of shape (n_queries, k)
-        Filled with the k nearest of the completed queries, ordered by (distance, row).
+        Filled with the k nearest of the completed queries, ordered by (distance, row). Those of a query that ran out of
+        `max_probes` are the nearest codes that it met; if these are fewer than k, the rest is `FAR` and -1.
     counts : ndarray of int64 of shape (n_queries,)
-        Filled with the number of neighbors, or with -1 - limit for a query that was given up, where the limit is an
-        upper bound of the k-th distance.
+        Filled with the number of codes within the radius; or if the k nearest are searched with one more than the
+        distance up to which all codes were met, more than `FAR` where they are exact. With -1 - limit for a query that
+        was given up, where the limit is an upper bound of the k-th distance.
     spent : ndarray of float64 of shape (n_queries,)
         Filled with the cost of each query.
 
@@ -113,6 +121,7 @@ def search(
     while q < len(queries):
         totals[3] = 0
         count, limit, complete, cost, free = total, radius, np.int64(-1), QUERY, 0.0
+        left, is_short = np.int64(max_probes), False
         for distance in range(len(histogram)):
             histogram[distance] = 0
         for t in range(n_tables):
@@ -120,7 +129,8 @@ def search(
             prefetch(offsets, bases[t] + substring(queries, min(q + 1, len(queries) - 1), starts[t], length))
             keys[t] = substring(queries, q, starts[t], length)
             bucket = bases[t] + keys[t]
-            prefetch(codes, t * (len(members) // n_tables) + np.int64(offsets[bucket]))
+            if len(codes) == len(members):  # each table has a copy
+                prefetch(codes, t * (len(members) // n_tables) + np.int64(offsets[bucket]))
             radii[t] = -1
             n_met = np.int64(offsets[bucket + 1]) - np.int64(offsets[bucket])
             prices[t] = LOOKUP + OPEN + MEMBER * n_words * n_met
@@ -129,9 +139,17 @@ def search(
             for t in range(1, n_tables):
                 if prices[t] < prices[table]:
                     table = np.int64(t)
-            if cost + prices[table] > budget + free:
-                break
             step, length = radii[table] + 1, starts[table + 1] - starts[table]
+            lookups = np.int64(1)  # the binomial coefficient of length and step
+            for j in range(step):
+                lookups = lookups * (length - j) // (j + 1)
+            is_short = lookups > left
+            price = prices[table] * left / lookups if is_short else prices[table]
+            if cost + price > budget + free:
+                is_short = False
+                break
+            if left == 0:
+                break
             totals[0] = totals[1] = totals[2] = 0
             count, limit = probe(
                 code,
@@ -160,32 +178,38 @@ def search(
                 hits,
                 buckets,
                 totals,
+                left,
             )
-            lookups = 1.0  # the binomial coefficient of length and step
-            for j in range(step):
-                lookups *= (length - j) / (j + 1)
-            radii[table] = step
-            complete += 1  # the distance up to which all codes have been met
+            lookups = min(lookups, left)
+            left -= lookups
             price = LOOKUP * lookups + OPEN * totals[0] + MEMBER * n_words * totals[1]
             cost += price + HIT * totals[2]
             if k == 0:
                 free += HIT * totals[2]
+            if is_short:
+                break
+            radii[table] = step
+            # The distance up to which all codes have been met: all buckets of one table contain them all.
+            complete = np.int64(FAR) if step == length else complete + 1
             # The next step looks up (length - step) / (step + 1) times as many buckets, presumably as crowded as these.
             prices[table] = np.inf if step == length else price * (length - step) / (step + 1)
         if count < 0:
             return q, total
         spent[q] = cost
         counts[q] = -1 - limit
-        if complete >= limit:
+        if complete >= limit or is_short:
             kept = total
             for i in range(total, count):
                 found[kept] = found[i]
                 kept += found[i] >> SHIFT <= limit
             sort_by_digits(found, total, kept, spare, n_rows)
-            counts[q] = kept - total
+            counts[q] = np.int64(FAR + 1) if complete >= limit else complete + 1
             if k == 0:
+                counts[q] = kept - total
                 total = kept
-            for i in range(k):
+            for i in range(min(k, kept)):
                 distances[q, i], rows[q, i] = found[i] >> SHIFT, found[i] & ROW
+            for i in range(kept, k):
+                distances[q, i], rows[q, i] = FAR, -1
         q += 1
     return q, total

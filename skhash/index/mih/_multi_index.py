@@ -9,7 +9,7 @@ import numpy as np
 from joblib import effective_n_jobs
 
 from skhash.bitops import LANES, member_code
-from skhash.index.mih._kernels import search
+from skhash.index.mih._kernels import FAR, UNLIMITED, search
 from skhash.index.mih._probe import BLOCK, BUCKETS
 from skhash.index.mih._tables import Tables, build_tables
 from skhash.index.scan._candidates import ROW, SHIFT
@@ -50,11 +50,13 @@ class MultiIndex:
     def __init__(self, tables: Tables, bits: int) -> None:
         self._tables = tables
         self._bits = bits
-        n_tables, n, n_words = tables.codes.shape
+        n_copies, n, n_words = tables.codes.shape
         self._n_rows = len(tables.rows) if len(tables.ends) else n
-        codes, members = tables.codes.reshape(n_tables * n, n_words), tables.members.reshape(n_tables * n)
+        codes, members = tables.codes.reshape(n_copies * n, n_words), tables.members.ravel()
         self._arrays = *tables[:3], members, codes, tables.ends, tables.rows
-        self.nbytes = self._tables.offsets.nbytes + self._tables.members.nbytes + self._tables.codes.nbytes
+        self.nbytes = tables.offsets.nbytes + tables.members.nbytes + tables.codes.nbytes
+        if n_copies < len(tables.members):  # the rows are in the order of the copy
+            self.nbytes += tables.ends.nbytes + tables.rows.nbytes
 
     @classmethod
     def in_steps(
@@ -116,16 +118,49 @@ class MultiIndex:
         spent : ndarray of float64 of shape (n_queries,)
             Cost of each query in ns.
         """
-        n = len(queries)
-        distances, rows = np.empty((n, k), np.int32), np.empty((n, k), np.int64)
-        counts, spent = np.empty(n, np.int64), np.empty(n)
-        request = queries, k, self._bits, allowed, budget, counts, spent
-
-        def search_part(part: slice) -> None:
-            self._search(part, *request, 2 * k + _SPARE, distances[part], rows[part])
-
-        _map_slices(search_part, n, n_jobs)
+        distances, rows, counts, spent = self._nearest(queries, k, n_jobs, allowed, budget, UNLIMITED)
         return distances, rows, np.where(counts < 0, -1 - counts, -1), spent
+
+    def nearest_met(
+        self,
+        queries: NDArray[np.uint64],
+        k: int,
+        n_jobs: int | None = None,
+        *,
+        max_probes: int,
+        allowed: NDArray[np.bool_] | None = None,
+        budget: float = np.inf,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Find the `k` nearest codes of each query among those in the first `max_probes` buckets.
+
+        Parameters
+        ----------
+        queries : ndarray of uint64 of shape (n_queries, n_words)
+            Packed codes, C-contiguous.
+        k : int
+            Number of neighbors; at most the number of rows that may be found, at least 1.
+        n_jobs : int, default=None
+            Number of threads.
+        max_probes : int
+            Largest number of buckets to look up for each query.
+        allowed : ndarray of bool of shape (n_rows,), default=None
+            Mask of the rows that may be found; None for all.
+        budget : float, default=inf
+            Largest cost of a query, in ns as counted by the kernels.
+
+        Returns
+        -------
+        distances, rows : ndarray of int32 and of int64 of shape (n_queries, k)
+            Ordered by (distance, row), `FAR` and -1 where fewer codes were met; undefined where the search was given
+            up.
+        reached : ndarray of int64 of shape (n_queries,)
+            The distance up to which all codes were met, -1 for none; `FAR` where the answer is exact.
+        bounds : ndarray of int64 of shape (n_queries,)
+            -1, or an upper bound of the k-th distance where the search was given up.
+        """
+        max_probes = min(max_probes, UNLIMITED)
+        distances, rows, counts, _ = self._nearest(queries, k, n_jobs, allowed, budget, max_probes)
+        return distances, rows, np.minimum(counts - 1, FAR), np.where(counts < 0, -1 - counts, -1)
 
     def within(
         self,
@@ -162,7 +197,7 @@ class MultiIndex:
         """
         n, radius = len(queries), min(radius, self._bits)
         counts, spent = np.empty(n, np.int64), np.empty(n)
-        request = queries, 0, radius, allowed, budget, counts, spent
+        request = queries, 0, radius, allowed, budget, UNLIMITED, counts, spent
 
         def search_part(part: slice) -> NDArray[np.int64]:
             return self._search(part, *request, _ROOM, _NO_DISTANCES, _NO_ROWS)
@@ -172,6 +207,27 @@ class MultiIndex:
         found &= ROW
         return np.maximum(counts, -1), distances, found, spent
 
+    def _nearest(
+        self,
+        queries: NDArray[np.uint64],
+        k: int,
+        n_jobs: int | None,
+        allowed: NDArray[np.bool_] | None,
+        budget: float,
+        max_probes: int,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Return what the kernel fills: distances, rows, counts and spent."""
+        n = len(queries)
+        distances, rows = np.empty((n, k), np.int32), np.empty((n, k), np.int64)
+        counts, spent = np.empty(n, np.int64), np.empty(n)
+        request = queries, k, self._bits, allowed, budget, max_probes, counts, spent
+
+        def search_part(part: slice) -> None:
+            self._search(part, *request, 2 * k + _SPARE, distances[part], rows[part])
+
+        _map_slices(search_part, n, n_jobs)
+        return distances, rows, counts, spent
+
     def _search(
         self,
         part: slice,
@@ -180,6 +236,7 @@ class MultiIndex:
         radius: int,
         allowed: NDArray[np.bool_] | None,
         budget: float,
+        max_probes: int,
         counts: NDArray[np.int64],
         spent: NDArray[np.float64],
         room: int,
@@ -198,7 +255,7 @@ class MultiIndex:
             *(np.empty(64 * queries.shape[1] + 1, np.int64), np.empty(4, np.int64)),
         )
         code, patterns = member_code(queries.shape[1]), make_patterns(queries)
-        request = k, radius, float(budget), _mask(allowed), self._n_rows
+        request = k, radius, float(budget), max_probes, _mask(allowed), self._n_rows
         found = np.empty(room, np.int64)
         q, total = 0, 0
         while True:

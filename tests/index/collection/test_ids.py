@@ -104,8 +104,21 @@ def test_the_last_row_of_an_id_is_found(blocks, labels, max_recent):
             expected = [rows.get(label, -1) for label in range(-9, 10)]
             assert lookup.find(ids, wanted).tolist() == expected
             assert lookup.find(ids, read_ids(["x", *range(-9, 10)])).tolist() == [-1, *expected]
+            alone = [lookup.find(ids, wanted[i : i + 1]) for i in range(len(wanted))]
+            assert np.concatenate(alone).tolist() == expected
+            assert {rows.dtype.name for rows in alone} == {"int64"}
     finally:
         _ids._MAX_RECENT = usual
+
+
+def test_one_number_is_found_in_a_prefix_while_later_ids_are_known():
+    ids, lookup = np.array([5, 3, 9, 3, 7]), IdLookup()
+    lookup.find(ids[:3], ids[:1])
+    known = lookup._known  # what a search begins with, before another thread adds codes
+    lookup.find(ids, ids[:1])
+    assert _ids._find_number(ids[:3], known, np.array([3])).tolist() == [1]
+    assert lookup.find(ids[:3], np.array([3])).tolist() == [1]
+    assert lookup.find(ids, np.array([3])).tolist() == [3]
 
 
 def test_ascending_ids_need_no_order():

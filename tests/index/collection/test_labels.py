@@ -31,6 +31,29 @@ def test_half_of_the_votes_give_a_multi_hot_label():
     assert vote(labels, np.array([[0, 1, 3]])).decode().tolist() == [[1, 1, 0]]
 
 
+@given(
+    st.lists(st.integers(-3, 3), min_size=1, max_size=5)
+    | st.lists(st.sampled_from(["", "a", "ab", "a\0", "c"]), min_size=1, max_size=5)
+    | st.just([[0, 1], [1, 0]]),
+    st.integers(-4, 4)
+    | st.sampled_from(["", "a", "ab", "abc", "a\0", "\0", 2**63, -(2**63) - 1, 2**64, True, 1.0, None, np.int64(1)])
+    | st.just([0, 1]),
+)
+def test_one_label_is_read_as_many_are(y, label):
+    def read(look_up):
+        usual, _labels._look_up = _labels._look_up, look_up
+        try:
+            old, new = read_more_labels(labels, [label], 1)
+        except (TypeError, ValueError) as error:
+            return type(error), str(error)
+        finally:
+            _labels._look_up = usual
+        return old.classes.tolist(), old.codes.tolist(), new.classes.tolist(), new.codes.tolist(), new.codes.dtype
+
+    labels = read_labels(np.array(y))
+    assert read(_labels._look_up) == read(lambda *_: None)
+
+
 def test_new_classes_join_the_old_ones():
     old, new = read_more_labels(read_labels(["b", "d", "b"]), ["a", "d"], n_samples=2)
     assert old.decode().tolist() == ["b", "d", "b"]

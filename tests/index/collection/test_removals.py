@@ -20,6 +20,7 @@ def test_every_object_equals_a_set_whenever_it_is_read(data):
         removals, dead, n = item
         rows = rng.integers(0, n, 8)
         assert removals.are_live(rows).tolist() == [row not in dead for row in rows.tolist()]
+        assert [removals.are_live(rows[i : i + 1]).tolist() for i in range(8)] == [[r not in dead] for r in rows]
         mask = removals.mask(n)
         assert np.flatnonzero(~mask).tolist() == sorted(dead)
         assert len(mask) == n

@@ -69,11 +69,17 @@ def collections(draw):
 
 
 @settings(max_examples=40, deadline=None)
-@given(collections(), st.booleans(), st.sampled_from([2, 4, 40, 2000]), st.integers(1, 2500), st.integers(0, 40))
-def test_same_as_sorting_all_distances(collection, collapse, length_of, k, radius):
+@given(
+    collections(), st.booleans(), st.sampled_from([2, 4, 40, 2000]), st.integers(1, 2500), st.integers(0, 40),
+    st.booleans(),
+)  # fmt: skip
+def test_same_as_sorting_all_distances(collection, collapse, length_of, k, radius, shares):
     codes, bits, queries, allowed = collection
     with pytest.MonkeyPatch.context() as patch:  # from many short substrings to few long ones
         patch.setattr("skhash.index.mih._tables.cut_bits", lambda bits, n: cut_bits(bits, length_of))
+        if shares:  # one copy of the codes for all tables
+            patch.setattr("skhash.index.mih._tables._COPIED", 0)
+            patch.setattr("skhash.index.mih._tables._MOST_COPIED", (0, 0))
         distinct = DistinctCodes(codes)
         lists = {"ends": distinct.ends, "rows": distinct.rows} if collapse else {}
         index = make_index(distinct.codes if collapse else codes, bits, **lists)
@@ -174,24 +180,44 @@ def test_sort_by_digits(seed, size, n_rows):
     assert keys.tolist() == expected.tolist()
 
 
-def test_tables_hold_each_code_in_the_bucket_of_its_substring():
+@pytest.mark.parametrize(("bits", "is_shared"), [(20, False), (100, False), (256, False), (300, True), (700, True)])
+def test_tables_hold_each_code_in_the_bucket_of_its_substring(bits, is_shared):
     rng = np.random.default_rng(3)
-    codes = draw_codes(rng, 200, 100, 200, 0.5)
-    tables = finish(build_tables(codes, 100))
+    codes = draw_codes(rng, 200, bits, 200, 0.5)
+    tables = finish(build_tables(codes, bits))
+    assert len(tables.codes) == (1 if is_shared else len(tables.members))
     dense = np.unpackbits(codes.view(np.uint8), axis=1, bitorder="little")
     for t, (first, end) in enumerate(zip(tables.starts[:-1], tables.starts[1:], strict=True)):
         keys = dense[:, first:end] @ (1 << np.arange(end - first, dtype=np.int64))
-        assert tables.members[t].tolist() == np.argsort(keys, kind="stable").tolist()
-        assert (tables.codes[t] == codes[tables.members[t]]).all()
+        members = tables.rows[tables.members[t]] if is_shared else tables.members[t]
+        assert (np.sort(members) == np.arange(200)).all()
+        assert keys[members].tolist() == np.sort(keys).tolist()
+        if is_shared:
+            assert (tables.codes[0] == codes[tables.rows]).all()
+        else:
+            assert (tables.codes[t] == codes[members]).all()
         offsets = tables.offsets[tables.bases[t] :][: 2 ** (end - first) + 1]
         assert offsets.tolist() == np.searchsorted(np.sort(keys), np.arange(2 ** (end - first) + 1)).tolist()
 
 
-@pytest.mark.parametrize("bits", [1, 7, 64, 65, 300])
+@pytest.mark.parametrize("bits", [1, 7, 64, 65, 300, 1000, 2048, 32768])
 @pytest.mark.parametrize("n", [1, 2, 1000, 10**7, 2**32])
-def test_substrings_cover_the_bits(bits, n):
+def test_substrings_cover_the_bits_unless_there_are_too_many(bits, n):
     lengths = np.diff(cut_bits(bits, n))
-    assert lengths.sum() == bits
+    assert len(lengths) <= 64
+    assert lengths.sum() == bits or (lengths.sum() < bits and len(lengths) == 64)
     assert lengths.min() >= 1
     assert lengths.max() <= 24
     assert np.ptp(lengths) <= 1
+
+
+def test_few_tables_for_very_long_codes():
+    rng = np.random.default_rng(6)
+    codes = draw_codes(rng, 300, 2**15, 10, 0.01)
+    queries = np.concatenate([codes[:3], draw_codes(rng, 2, 2**15, 10, 0.01), draw_codes(rng, 2, 2**15, 2, 0.5)])
+    index = make_index(codes, 2**15)
+    assert index.nbytes < 1.2 * codes.nbytes
+    for k in (1, 5, 300):  # without a budget, so that tables of a few of the bits find all codes
+        assert_same(index.nearest(queries, k)[:2], expected_nearest(codes, queries, k))
+    for radius in (0, 500, 2**15):
+        assert_same(index.within(queries, radius)[:3], expected_within(codes, queries, radius))
