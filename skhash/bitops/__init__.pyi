@@ -4,6 +4,7 @@ from ._block_code import block_code as block_code
 from ._block_code import member_code as member_code
 from ._blocks import append_hits as append_hits
 from ._blocks import append_members as append_members
+from ._blocks import append_tile as append_tile
 from ._blocks import fill_tile as fill_tile
 from ._blocks import filter_rows as filter_rows
 from ._blocks import filter_tile as filter_tile
@@ -26,6 +27,7 @@ from ._lanes import store as store
 from ._lanes import trailing_zeros as trailing_zeros
 from ._lanes import view as view
 from ._packing import pack_plain as pack_plain
+from ._row_code import pattern_length as pattern_length
 from ._running_counts import tabulate_values as tabulate_values
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "add_differing",
     "append_hits",
     "append_members",
+    "append_tile",
     "below",
     "block_code",
     "crc32",
@@ -49,6 +52,7 @@ __all__ = [
     "mask_bits",
     "member_code",
     "pack_plain",
+    "pattern_length",
     "popcount",
     "prefetch",
     "rows_view",

@@ -22,6 +22,7 @@ from skhash.bitops._lanes import WORD
 __all__ = [
     "append_hits",
     "append_members",
+    "append_tile",
     "fill_tile",
     "filter_rows",
     "filter_tile",
@@ -48,7 +49,7 @@ def filter_rows(typingctx, address, codes, n_blocks, patterns, q, limit, found, 
 
     Return how many they are. Without branches: each block is written, and overwritten by the next one unless it counts.
 
-    `patterns[q]` is the query, repeated to eight words where it has 1, 2, 4 or 8, else padded with zeros to a multiple.
+    `patterns[q]` is the query, repeated or padded with zeros to `pattern_length` words.
     """
 
     def codegen(context, builder, signature, args):
@@ -99,6 +100,22 @@ def append_hits(typingctx, address, found, count, codes, first, patterns, q, lim
 
     number, word = types.intp, types.uint64
     return number(number, found, number, codes, number, patterns, number, word, word, number, number), codegen
+
+
+@intrinsic
+def append_tile(typingctx, address, found, count, tile, first, patterns, q, limit, allowed, row, shift):
+    """Append as `append_hits` does, for codes word by word: `tile[w, j]`."""
+
+    def codegen(context, builder, signature, args):
+        found, tile, patterns = _arrays(context, builder, signature, args, 1, 3, 5)
+        length = builder.extract_value(patterns.shape, 1)
+        n_words, stride = (builder.extract_value(tile.shape, i) for i in (0, 1))
+        out, block = builder.gep(found.data, [args[2]]), builder.gep(tile.data, [args[4]])
+        pattern = builder.gep(patterns.data, [builder.mul(args[6], length)])
+        return _call(builder, args[0], (out, block, stride, n_words, pattern, *args[7:]))
+
+    number, word = types.intp, types.uint64
+    return number(number, found, number, tile, number, patterns, number, word, word, number, number), codegen
 
 
 @intrinsic

@@ -9,6 +9,7 @@ from llvmlite import binding
 from skhash.bitops import (
     BLOCK,
     append_hits,
+    append_tile,
     block_code,
     fill_tile,
     filter_rows,
@@ -19,7 +20,7 @@ from skhash.bitops import (
 )
 from skhash.index.scan._filter import make_patterns
 
-N_WORDS = (1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 24, 33)
+N_WORDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 24, 32, 33, 48)
 CPUS = [""]  # this machine, and older ones whose code it can run
 if platform.machine().lower() in ("x86_64", "amd64"):
     CPUS += ["x86-64"] + ["haswell"] * binding.get_host_cpu_features().get("avx2", False)
@@ -40,6 +41,11 @@ def call_filter_tile(code, tile, patterns, limits, found):
 @kernel
 def call_append_hits(code, found, count, codes, first, patterns, limit, allowed):
     return append_hits(code[1], found, count, codes, first, patterns, 0, limit, allowed, 1000, SHIFT)
+
+
+@kernel
+def call_append_tile(code, found, count, tile, first, patterns, limit, allowed):
+    return append_tile(code[4], found, count, tile, first, patterns, 0, limit, allowed, 1000, SHIFT)
 
 
 @kernel
@@ -102,16 +108,17 @@ def test_hits_are_appended_in_order_unless_they_are_not_allowed(n_words, cpu):
     rng = np.random.default_rng(2)
     for limit in (0, *np.quantile(distances, (0.1, 0.5, 0.9)), 64 * n_words + 1):
         for allowed in (0, int(rng.integers(2**64, dtype=np.uint64)), 2**64 - 1):
-            found = np.full(3 * BLOCK, -1, np.int64)
-            arguments = np.uint64(np.ceil(limit)), np.uint64(allowed)
-            n = call_append_hits(
-                block_code(n_words, False, cpu), found, 5, codes, BLOCK, make_patterns(query), *arguments
-            )
+            arguments = BLOCK, make_patterns(query), np.uint64(np.ceil(limit)), np.uint64(allowed)
             permitted = (allowed >> np.arange(BLOCK, dtype=object)) & 1
             hits = np.flatnonzero((distances < np.ceil(limit)) & permitted.astype(bool))
-            assert found[5 : 5 + n].tolist() == ((distances[hits] << SHIFT) | (1000 + hits)).tolist()
-            assert (found[:5] == -1).all()
-            assert (found[5 + n + BLOCK :] == -1).all()
+            for call, some in ((call_append_hits, codes), (call_append_tile, np.ascontiguousarray(codes.T))):
+                if call is call_append_tile and n_words == 1:
+                    continue
+                found = np.full(3 * BLOCK, -1, np.int64)
+                n = call(block_code(n_words, True, cpu), found, 5, some, *arguments)
+                assert found[5 : 5 + n].tolist() == ((distances[hits] << SHIFT) | (1000 + hits)).tolist()
+                assert (found[:5] == -1).all()
+                assert (found[5 + n + BLOCK :] == -1).all()
 
 
 @on_cpus

@@ -7,7 +7,7 @@ others, and are dropped there; where few are allowed, those are gathered before 
 
 import numpy as np
 
-from skhash.bitops import BLOCK, append_hits, kernel, rows_view
+from skhash.bitops import BLOCK, append_hits, append_tile, kernel, rows_view
 from skhash.index.scan._candidates import ROW, SHIFT, kth_distance
 from skhash.index.scan._filter import TILE, allowed_bits, find_blocks, next_tile
 
@@ -72,11 +72,13 @@ def _sort(found, count, limit, first, distances, rows, histogram):
     histogram[: top + 1] = 0
     for i in range(count):
         histogram[found[i] >> SHIFT] += 1
-    position = 0
+    position = np.int64(0)
     for distance in range(top + 1):
-        stop = min(position + histogram[distance], k)
-        distances[position:stop] = distance
-        histogram[distance], position = position, position + histogram[distance]
+        n, histogram[distance] = histogram[distance], position
+        if n:
+            stop = min(position + n, k)
+            distances[position:stop] = distance
+            position += n
     for i in range(count):
         distance = found[i] >> SHIFT
         position = histogram[distance]
@@ -165,7 +167,10 @@ def nearest(
             bits = allowed_bits(mask, start + block, size - block)
             row, count = 0 if gathers else start, counts[q]
             slot = q * stride + count
-            n_new = append_hits(code[1], flat, slot, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
+            if code[4] != 0 and size - block >= BLOCK:
+                n_new = append_tile(code[4], flat, slot, tile, block, patterns, q, limits[q], bits, row + block, SHIFT)
+            else:
+                n_new = append_hits(code[1], flat, slot, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
             if gathers:
                 for j in range(slot, slot + n_new):
                     flat[j] += numbers[flat[j] & ROW] - (flat[j] & ROW)
@@ -200,7 +205,10 @@ def collect_below(
             q, block = blocks[i] // TILE, blocks[i] % TILE
             bits = allowed_bits(mask, start + block, size - block)
             row = 0 if gathers else start
-            n = append_hits(code[1], found, 0, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
+            if code[4] != 0 and size - block >= BLOCK:
+                n = append_tile(code[4], found, 0, tile, block, patterns, q, limits[q], bits, row + block, SHIFT)
+            else:
+                n = append_hits(code[1], found, 0, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
             for j in range(n):
                 distance = found[j] >> SHIFT
                 if len(rows):
