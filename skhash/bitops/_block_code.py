@@ -34,7 +34,7 @@ from skhash.bitops._row_code import (
     vector_at,
 )
 
-__all__ = ["BLOCK", "BlockCode", "block_code", "compile_code", "member_code"]
+__all__ = ["BLOCK", "BlockCode", "block_code", "compile_code", "measure_code", "member_code"]
 
 BLOCK: int = 64  # codes: one bit of a word each
 _MOST_UNROLLED = 8  # words of a code in a tile; in rows, more of them take a loop over groups
@@ -43,6 +43,7 @@ _ZIPPED = (1, 2, 4, 8)  # words of a code: it is copied to a tile by the shuffle
 _MOST_SHORT = 16  # words of a code
 _GROUP = 4  # queries that share each load of codes
 _POINTER = WORD.as_pointer()
+_SHORT_WORD = ir.IntType(16)
 _FAR = ir.Constant(VECTOR, [2**32 - 1] * LANES)  # beyond any distance
 
 
@@ -225,6 +226,39 @@ def _fill_tile(b: ir.IRBuilder, width: int, *args: Any) -> None:
     b.ret(WORD(0))
 
 
+def _measure_rows(b: ir.IRBuilder, width: int, *args: Any) -> None:
+    """Generate the function behind `measure_rows`."""
+    codes, n_words, n_blocks, pattern, measured = args
+    lanes = ir.VectorType(_SHORT_WORD, LANES)
+    with cgutils.for_range(b, n_blocks) as loop:
+        start = b.mul(loop.index, WORD(BLOCK))
+
+        def measure(j: Any, start: Any = start) -> None:
+            first = b.add(start, b.mul(j, WORD(LANES)))
+            distances = row_distances(b, b.gep(codes, [b.mul(first, n_words)]), n_words, pattern, width)
+            out = b.bitcast(b.gep(measured, [first]), lanes.as_pointer())
+            b.store(b.trunc(distances, lanes), out, align=2)
+
+        _for_groups(b, width, measure)
+    b.ret(WORD(0))
+
+
+def _count_below(b: ir.IRBuilder, width: int, *args: Any) -> None:
+    """Generate the function behind `count_below`, which is the same for every width."""
+    measured, n_blocks, limit = args
+    lanes = ir.VectorType(_SHORT_WORD, BLOCK // 2)
+    limits = splat_vector(b, lanes, b.trunc(limit, _SHORT_WORD))
+    counts = [variable(b, ir.Constant(lanes, [0] * lanes.count)) for _ in range(2)]
+    with cgutils.for_range(b, n_blocks) as loop:
+        for i, count in enumerate(counts):
+            start = b.add(b.mul(loop.index, WORD(BLOCK)), WORD(i * lanes.count))
+            distances = b.load(b.bitcast(b.gep(measured, [start]), lanes.as_pointer()), align=2)
+            add_to(b, count, b.zext(b.icmp_unsigned("<", distances, limits), lanes))
+    total = b.zext(b.add(b.load(counts[0]), b.load(counts[1])), ir.VectorType(ir.IntType(32), lanes.count))
+    number = call_intrinsic(b, f"llvm.vector.reduce.add.v{lanes.count}i32", total, result=ir.IntType(32))
+    b.ret(b.zext(number, WORD))
+
+
 class BlockCode(NamedTuple):
     """Addresses of the functions for codes of some width; 0 for those that were not asked for.
 
@@ -247,6 +281,8 @@ _FUNCTIONS: dict[str, tuple[Callable[..., None], tuple[ir.Type, ...]]] = {
     "append_members": (_append_members, (_POINTER, _POINTER, WORD, WORD, _POINTER, WORD, WORD, WORD)),
     "filter_tile": (_filter_tile, (_POINTER, WORD, WORD, WORD, _POINTER, WORD, _POINTER, _POINTER, WORD, WORD)),
     "fill_tile": (_fill_tile, (_POINTER, WORD, _POINTER, WORD, WORD)),
+    "measure_rows": (_measure_rows, (_POINTER, WORD, WORD, _POINTER, _SHORT_WORD.as_pointer())),
+    "count_below": (_count_below, (_SHORT_WORD.as_pointer(), WORD, WORD)),
     "append_tile": (_append_tile, (_POINTER, _POINTER, WORD, WORD, _POINTER, WORD, WORD, WORD, WORD)),
 }
 
@@ -327,7 +363,7 @@ def block_code(n_words: int, tiles: bool, cpu: str = "") -> BlockCode:
 
     `cpu` is a processor as LLVM names it, such as "haswell"; "" is this machine.
     """
-    width = n_words if n_words in UNROLLED else SHORT if n_words <= _MOST_SHORT else LONG
+    width = _width(n_words)
     widths = {"filter_rows": width, "append_hits": width}
     if tiles:
         widths["filter_tile"] = width if width <= _MOST_UNROLLED else SHORT
@@ -335,6 +371,17 @@ def block_code(n_words: int, tiles: bool, cpu: str = "") -> BlockCode:
         if n_words > 1:
             widths["append_tile"] = SHORT
     return BlockCode(**{name: _compiler(cpu).address(name, width) for name, width in widths.items()})
+
+
+@cache
+def measure_code(n_words: int, cpu: str = "") -> tuple[int, int]:
+    """Return the addresses of the functions behind `measure_rows` and `count_below` for codes of `n_words` words."""
+    return _compiler(cpu).address("measure_rows", _width(n_words)), _compiler(cpu).address("count_below", SHORT)
+
+
+def _width(n_words: int) -> int:
+    """Return the width for which functions for codes of `n_words` words are compiled."""
+    return n_words if n_words in UNROLLED else SHORT if n_words <= _MOST_SHORT else LONG
 
 
 @cache

@@ -10,12 +10,16 @@ from skhash.bitops import (
     BLOCK,
     append_hits,
     append_tile,
+    below_bits,
     block_code,
+    count_below,
     fill_tile,
     filter_rows,
     filter_tile,
     kernel,
     mask_bits,
+    measure_code,
+    measure_rows,
     rows_view,
 )
 from skhash.index.scan._filter import make_patterns
@@ -51,6 +55,21 @@ def call_append_tile(code, found, count, tile, first, patterns, limit, allowed):
 @kernel
 def call_fill_tile(code, tile, codes):
     fill_tile(code[3], tile, codes, len(codes) // 8)
+
+
+@kernel
+def call_measure_rows(code, codes, patterns, measured):
+    measure_rows(code[0], codes, len(codes) // 64, patterns, 1, measured, 64)
+
+
+@kernel
+def call_count_below(code, measured, limit):
+    return count_below(code[1], measured, len(measured) // 64, limit)
+
+
+@kernel
+def call_below_bits(measured, start, limit):
+    return below_bits(measured, start, limit)
 
 
 @kernel
@@ -129,6 +148,23 @@ def test_tiles_are_filled_word_by_word(n_words, cpu):
     call_fill_tile(block_code(n_words, True, cpu), tile, codes)
     np.testing.assert_array_equal(tile[:, :24], codes.T)
     assert not tile[:, 24:].any()
+
+
+@on_cpus
+@pytest.mark.parametrize("n_words", N_WORDS)
+def test_distances_are_stored_and_counted(n_words, cpu):
+    codes, queries = random_codes(3 * BLOCK, n_words), random_codes(2, n_words, seed=1)
+    queries[1] = ~codes[5]
+    code, measured = measure_code(n_words, cpu), np.full(5 * BLOCK, 2**16 - 1, np.uint16)
+    call_measure_rows(code, codes, make_patterns(queries), measured)
+    expected = np.full_like(measured, 2**16 - 1)
+    expected[BLOCK : 4 * BLOCK] = all_distances(codes, queries)[1]
+    np.testing.assert_array_equal(measured, expected)
+    for limit in (0, *np.sort(expected)[::50].tolist(), 64 * n_words + 1):
+        assert call_count_below(code, measured, limit) == (expected < limit).sum()
+        for start in (BLOCK, 2 * BLOCK, 4 * BLOCK):
+            bits = sum(1 << i for i in range(BLOCK) if expected[start + i] < limit)
+            assert call_below_bits(measured, start, limit) == bits
 
 
 def test_masks_become_words():

@@ -11,7 +11,7 @@ from skhash.bitops import BLOCK, append_hits, append_tile, kernel, rows_view
 from skhash.index.scan._candidates import ROW, SHIFT, kth_distance
 from skhash.index.scan._filter import TILE, allowed_bits, find_blocks, next_tile
 
-__all__ = ["collect_below", "nearest"]
+__all__ = ["collect_below", "nearest", "sort_near"]
 
 _FIRST = 1024  # codes in the first tile
 _SHORT = 24  # candidates that are sorted by insertion
@@ -52,7 +52,7 @@ def _keep_nearest(found, count, k, limit, histogram):
 
 
 @kernel
-def _sort(found, count, limit, first, distances, rows, histogram):
+def sort_near(found, count, limit, first, distances, rows, histogram):
     """Write the nearest of the candidates below a limit, ordered by row, in the order of (distance, row).
 
     As many as there is room for in `distances`.
@@ -183,7 +183,7 @@ def nearest(
     n_failed = 0
     for q in range(n_queries):
         n_failed += counts[q] < k and limits[q] < bounds[q]
-        _sort(found[q], counts[q], limits[q], first, distances[q], rows[q], histogram)
+        sort_near(found[q], counts[q], limits[q], first, distances[q], rows[q], histogram)
     return n_failed
 
 

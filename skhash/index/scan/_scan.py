@@ -12,6 +12,7 @@ from joblib import effective_n_jobs
 
 from skhash.bitops import BLOCK
 from skhash.index.scan import _kernels
+from skhash.index.scan._few import are_few, nearest_of_few
 from skhash.index.scan._filter import Space, find_code, make_patterns, new_space
 from skhash.utils import map_threads, read_only
 
@@ -169,6 +170,9 @@ class _Scan:
         n_queries, k = rows.shape
         scan, sample, rank = self._part(part), _NO_SAMPLE, 0
         n = len(scan.codes)
+        if bounds is None and not len(self.allowed) and are_few(n, queries, k):
+            nearest_of_few(scan.codes, part.start, queries, distances, rows)
+            return
         least, times, most = _SAMPLE[n_queries >= _FEW_QUERIES]
         n_sample = min(max(least, min(times * k, most)), n // 8) // BLOCK * BLOCK
         if n_sample:
