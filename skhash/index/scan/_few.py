@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["are_few", "nearest_of_few"]
 
 _STORE, _ROW, _HIT = 10.0, 2.7, 40.0  # ns to store a block's distances, to read it in rows, and to search it for hits
-_HITS_PER_K, _HITS = 2.5, 50  # blocks with hits, presumably
+_HITS_PER_K, _HITS = 5, 35  # blocks with hits, presumably
 _FEW_QUERIES = 8  # fewer are compared in rows by the scan, too
 _MOST_CODES, _MOST_WORDS = 2**18, 2**10 - 1
 _DENSE = 8  # all codes are sorted if more than one of so many is wanted

@@ -31,7 +31,7 @@ _SAMPLE = (
 )  # codes from which limits are guessed: least, times k, and most; for few queries and many
 _WORD, _LOOK, _PICK = 0.08, 0.03, 2.0  # ns to compare a word, to look at a mask, and to pick an allowed code
 _FAR = np.iinfo(np.int32).max
-_SPARE = 32  # candidates beyond 2 k that a query may have before they are cut back to k
+_SPARE = 32  # candidates beyond 1.5 k that a query may have before they are cut back to k
 _NONE = read_only(np.empty(0, bool))
 _NO_ROWS = np.empty(0, np.int64)
 _NO_SAMPLE = read_only(np.empty((0, 1), np.uint64))
@@ -76,7 +76,7 @@ def nearest(
         limits = np.minimum(np.asarray(bound).astype(np.uint64), np.uint64(64 * n_words)) + np.uint64(1)
     distances = np.empty((n_queries, k), np.int32)
     rows = np.empty((n_queries, k), np.int64)
-    max_queries = 1 if n_queries == 1 else _most_queries(min(2 * k, len(codes)) + BLOCK)
+    max_queries = 1 if n_queries == 1 else _most_queries(min(k + k // 2, len(codes)) + BLOCK)
     if n_jobs == 1 and n_queries <= max_queries:
         scan.by_candidates(queries, limits, distances, rows)
         return distances, rows
@@ -180,7 +180,7 @@ class _Scan:
             rank = _rank_in_sample(len(sample) * k * len(self.codes) / (self.n_allowed * n))
             if rank > len(sample):
                 sample = _NO_SAMPLE
-        found = np.empty((n_queries, min(n, 2 * k + _SPARE) + BLOCK), np.int64)
+        found = np.empty((n_queries, min(n, k + k // 2 + _SPARE) + BLOCK), np.int64)
         n_failed, counts = scan.search(part.start, queries, bounds, sample, rank, found, distances, rows)
         if n_failed:
             again = np.flatnonzero(counts < k)
