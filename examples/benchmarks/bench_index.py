@@ -15,8 +15,9 @@ minutes), `--grid small` a part of it (two minutes)::
 Codes are `uniform` (every bit a coin) or `clustered`, as learned codes are: 100 centers, one bit in 16 flipped, hence
 many ties. Before anything is timed, all exact rivals must agree on all distances; of the approximate ones (FAISS's hash
 tables) the share of queries with the right distances is printed. The rivals then take turns, and the best time of each
-counts: CPU time with one thread (what other programs take does not count), wall time with more. The columns, but for
-`--grid`:
+counts: CPU time with one thread (what other programs take does not count), wall time with more. That needs a machine
+without other work: threads of FAISS that wait for each other while another program runs can take a thousand times as
+long. The columns, but for `--grid`:
 
 ms
     Time of one call for all queries, of skhash's scan (`algorithm="brute"`).
@@ -59,6 +60,7 @@ GB/s, stream
 import argparse
 import importlib.util
 import itertools
+import os
 import time
 from collections import namedtuple
 
@@ -182,7 +184,7 @@ def check(searches, queries):
 
 
 def run(case, installed, rounds):
-    """Measure a case, print its line, and give the times."""
+    """Measure a case, print its line, and give the times and the shares of right queries."""
     queries = make_codes(case.codes, case.queries, case.bits, seed=2)
     searches = choose_rivals(case, installed)
     right = check(searches, queries)
@@ -205,31 +207,43 @@ def run(case, installed, rounds):
         f"{faiss / ours:7.2f} {rate / 1e9:6.2f} {share:5.0%} {speed_up}  {', '.join(others)}",
         flush=True,
     )
-    return times
+    return times, right
+
+
+def describe(case):
+    """Name a case in a few words."""
+    queries = "1 query" if case.queries == 1 else f"{case.queries:,} queries"
+    threads = "" if case.threads == 1 else f", {case.threads} threads"
+    return f"{case.bits} bits, {case.n:,} {case.codes} codes, {queries}, k = {case.k:,}{threads}"
 
 
 def plot(results, path):
-    """Draw the distances per second of every rival in every case."""
+    """Draw the distances per second of every rival in every case, and the right queries of approximate ones."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(9, 1.5 + 0.38 * len(results)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(10, 1.5 + 0.34 * len(results)), layout="constrained")
     for (name, rival), color in zip(RIVALS.items(), plt.get_cmap("tab10").colors, strict=False):
-        points = [(c.n * c.queries / times[name], i) for i, (c, times) in enumerate(results) if name in times]
-        if points:
-            style = {"marker": "o" if rival.exact else "x", "s": 70 if name == SCAN else 30, "color": color}
-            axes.scatter(*zip(*points, strict=True), label=name + ("" if rival.exact else " (approximate)"), **style)
-    labels = [f"{c.bits} bits, n = {c.n:.0e}, {c.codes}, {c.queries} queries, k = {c.k}" for c, _ in results]
-    labels = [
-        label + (f", {c.threads} threads" if c.threads > 1 else "")
-        for label, (c, _) in zip(labels, results, strict=True)
-    ]
-    axes.set(xscale="log", xlabel="distances per second", yticks=range(len(results)), yticklabels=labels)
-    axes.invert_yaxis()
-    axes.grid(axis="x", alpha=0.4)
-    figure.legend(loc="outside upper center", ncols=5, frameon=False)
+        points = [(c.n * c.queries / times[name], i) for i, (c, times, _) in enumerate(results) if name in times]
+        if not points:
+            continue
+        style = {"marker": "o" if rival.exact else "x", "s": 25, "color": color}
+        if name == SCAN:  # a ring, which others may lie in
+            style = {"s": 110, "facecolor": "none", "edgecolor": color, "linewidth": 2}
+        axes.scatter(
+            *zip(*points, strict=True), label=name + ("" if rival.exact else " (with its right queries)"), **style
+        )
+        for position, i in [] if rival.exact else points:
+            share = f"{results[i][2][name]:.0%}"
+            axes.annotate(share, (position, i), (0, 4), textcoords="offset points", size=6, ha="center", color=color)
+    axes.set(xscale="log", xlabel="distances per second", yticks=range(len(results)))
+    axes.set_yticklabels([describe(case) for case, *_ in results], size=8)
+    axes.set_ylim(len(results) - 0.4, -0.6)
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper center", ncols=5, frameon=False, fontsize=9)
     figure.savefig(path, dpi=150)
 
 
@@ -276,8 +290,11 @@ def main():
             print(f"{package} is not installed: left out.")
     grid = [arguments.bits, [int(n) for n in arguments.n], arguments.codes, arguments.queries, arguments.k]
     cases = QUICK if arguments.quick else [Case(*values) for values in itertools.product(*grid, arguments.threads)]
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > 0.3 and any(case.threads > 1 for case in cases):
+        print(f"Other programs are running (load {load:.1f}): do not compare times with more than one thread.")
     print("bits         n     codes queries     k threads         ms x FAISS    G/s  roof x 1 thread  others")
-    results = [(case, run(case, installed, arguments.rounds)) for case in cases]
+    results = [(case, *run(case, installed, arguments.rounds)) for case in cases]
     if arguments.plot:
         plot(results, arguments.plot)
 

@@ -1,13 +1,18 @@
 from ._block_code import BLOCK as BLOCK
 from ._block_code import BlockCode as BlockCode
 from ._block_code import block_code as block_code
+from ._block_code import measure_code as measure_code
 from ._block_code import member_code as member_code
 from ._blocks import append_hits as append_hits
 from ._blocks import append_members as append_members
+from ._blocks import append_tile as append_tile
+from ._blocks import below_bits as below_bits
+from ._blocks import count_below as count_below
 from ._blocks import fill_tile as fill_tile
 from ._blocks import filter_rows as filter_rows
 from ._blocks import filter_tile as filter_tile
 from ._blocks import mask_bits as mask_bits
+from ._blocks import measure_rows as measure_rows
 from ._blocks import prefetch as prefetch
 from ._blocks import rows_view as rows_view
 from ._checksum import crc32 as crc32
@@ -26,6 +31,7 @@ from ._lanes import store as store
 from ._lanes import trailing_zeros as trailing_zeros
 from ._lanes import view as view
 from ._packing import pack_plain as pack_plain
+from ._row_code import pattern_length as pattern_length
 from ._running_counts import tabulate_values as tabulate_values
 from ._score_code import N_CONSTANTS as N_CONSTANTS
 from ._score_code import BitRun as BitRun
@@ -48,8 +54,11 @@ __all__ = [
     "append_hits",
     "append_members",
     "append_scored",
+    "append_tile",
     "below",
+    "below_bits",
     "block_code",
+    "count_below",
     "crc32",
     "fill_tile",
     "filter_rows",
@@ -59,8 +68,11 @@ __all__ = [
     "lanes_type",
     "load",
     "mask_bits",
+    "measure_code",
+    "measure_rows",
     "member_code",
     "pack_plain",
+    "pattern_length",
     "popcount",
     "prefetch",
     "rows_view",

@@ -17,15 +17,19 @@ from numba.np.arrayobj import populate_array
 
 from skhash.bitops._block_code import BLOCK
 from skhash.bitops._compile import intrinsic
-from skhash.bitops._lanes import WORD
+from skhash.bitops._lanes import WORD, splat_vector
 
 __all__ = [
     "append_hits",
     "append_members",
+    "append_tile",
+    "below_bits",
+    "count_below",
     "fill_tile",
     "filter_rows",
     "filter_tile",
     "mask_bits",
+    "measure_rows",
     "prefetch",
     "rows_view",
 ]
@@ -48,7 +52,7 @@ def filter_rows(typingctx, address, codes, n_blocks, patterns, q, limit, found, 
 
     Return how many they are. Without branches: each block is written, and overwritten by the next one unless it counts.
 
-    `patterns[q]` is the query, repeated to eight words where it has 1, 2, 4 or 8, else padded with zeros to a multiple.
+    `patterns[q]` is the query, repeated or padded with zeros to `pattern_length` words.
     """
 
     def codegen(context, builder, signature, args):
@@ -102,6 +106,22 @@ def append_hits(typingctx, address, found, count, codes, first, patterns, q, lim
 
 
 @intrinsic
+def append_tile(typingctx, address, found, count, tile, first, patterns, q, limit, allowed, row, shift):
+    """Append as `append_hits` does, for codes word by word: `tile[w, j]`."""
+
+    def codegen(context, builder, signature, args):
+        found, tile, patterns = _arrays(context, builder, signature, args, 1, 3, 5)
+        length = builder.extract_value(patterns.shape, 1)
+        n_words, stride = (builder.extract_value(tile.shape, i) for i in (0, 1))
+        out, block = builder.gep(found.data, [args[2]]), builder.gep(tile.data, [args[4]])
+        pattern = builder.gep(patterns.data, [builder.mul(args[6], length)])
+        return _call(builder, args[0], (out, block, stride, n_words, pattern, *args[7:]))
+
+    number, word = types.intp, types.uint64
+    return number(number, found, number, tile, number, patterns, number, word, word, number, number), codegen
+
+
+@intrinsic
 def append_members(typingctx, address, found, codes, first, n, patterns, q, limit, shift):
     """Write the codes in rows that are nearer to query `q` than `limit` to `found`, as `distance << shift | row`.
 
@@ -137,6 +157,47 @@ def prefetch(typingctx, array, row):
         return context.get_dummy_value()
 
     return types.none(array, types.intp), codegen
+
+
+@intrinsic
+def measure_rows(typingctx, address, codes, n_blocks, patterns, q, measured, first):
+    """Write the distances of blocks of codes in rows to query `q`, to `measured` from element `first` on."""
+
+    def codegen(context, builder, signature, args):
+        codes, patterns, measured = _arrays(context, builder, signature, args, 1, 3, 5)
+        length, n_words = (builder.extract_value(array.shape, 1) for array in (patterns, codes))
+        pattern = builder.gep(patterns.data, [builder.mul(args[4], length)])
+        out = builder.gep(measured.data, [args[6]])
+        _call(builder, args[0], (codes.data, n_words, args[2], pattern, out))
+        return context.get_dummy_value()
+
+    number = types.intp
+    return types.none(number, codes, number, patterns, number, measured, number), codegen
+
+
+@intrinsic
+def count_below(typingctx, address, measured, n_blocks, limit):
+    """Count the distances of blocks of codes that are below a limit."""
+
+    def codegen(context, builder, signature, args):
+        (measured,) = _arrays(context, builder, signature, args, 1)
+        return _call(builder, args[0], (measured.data, args[2], args[3]))
+
+    return types.intp(types.intp, measured, types.intp, types.intp), codegen
+
+
+@intrinsic
+def below_bits(typingctx, measured, start, limit):
+    """Return a uint64 whose bit `i` is set if `measured[start + i] < limit`, for a block of distances."""
+    distances = ir.VectorType(ir.IntType(16), BLOCK)
+
+    def codegen(context, builder, signature, args):
+        (measured,) = _arrays(context, builder, signature, args, 0)
+        pointer = builder.bitcast(builder.gep(measured.data, [args[1]]), distances.as_pointer())
+        limits = splat_vector(builder, distances, builder.trunc(args[2], distances.element))
+        return builder.bitcast(builder.icmp_unsigned("<", builder.load(pointer, align=2), limits), WORD)
+
+    return types.uint64(measured, types.intp, types.intp), codegen
 
 
 @intrinsic

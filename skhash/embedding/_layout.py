@@ -13,10 +13,11 @@ from skhash.bitops import BitRun, Field, RecordForm
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MAX_LEVELS", "RecordLayout", "allocate_bits"]
+__all__ = ["HALF_STEPS", "MAX_LEVELS", "RecordLayout", "allocate_bits"]
 
 MAX_LEVELS = 8  # bits per element
-_UNIT = 16  # elements that get the same number of bits
+_UNIT, _SMALL_UNIT = 64, 16  # elements that get the same number of bits: a word of each plane, or less
+_FEW_BITS = 192  # below which words would be too coarse
 # Mean squared error of the best uniform quantizer of 0, 1, 2 ... bits for a normal variable of variance 1 (Max 1960).
 _ERRORS = np.array([1.0, 0.3634, 0.1188, 0.03744, 0.01154, 0.003495, 0.001041, 0.0003035, 0.0000873])
 # Half of the distance of two neighboring values of that quantizer.
@@ -40,23 +41,21 @@ def allocate_bits(variances: NDArray[np.float64], n_bits: int) -> NDArray[np.int
     bits : ndarray of int64 of shape (n_dims,)
         Bits of each element, 0 to `MAX_LEVELS`, in descending order; together at most `n_bits`.
     """
-    starts = np.arange(0, len(variances), _UNIT)
-    energies = np.add.reduceat(variances, starts)
+    unit = _UNIT if n_bits >= _FEW_BITS else _SMALL_UNIT
+    starts = np.arange(0, len(variances), unit)
     sizes = np.diff(np.append(starts, len(variances)))
-    bits, left = np.zeros(len(starts), np.int64), n_bits
-    gains = energies * (_ERRORS[0] - _ERRORS[1]) / sizes
+    means = np.add.reduceat(variances, starts) / sizes
+    bits, left = np.zeros(len(variances), np.int64), n_bits
+    level, gains = np.zeros(len(starts), np.int64), means * (_ERRORS[0] - _ERRORS[1])
     while left > 0 and gains.max() > -np.inf:
-        unit = int(gains.argmax())
-        if sizes[unit] > left:
-            # The rest does not fill a unit: single elements get it, the first of those with the fewest bits so far.
-            break
-        bits[unit] += 1
-        left -= sizes[unit]
-        at = bits[unit]
-        gains[unit] = -np.inf if at == MAX_LEVELS else energies[unit] * (_ERRORS[at] - _ERRORS[at + 1]) / sizes[unit]
-    per_element = np.repeat(bits, sizes)
-    # Of elements without variance, which gain nothing, the first still get bits before later ones do.
-    return np.sort(per_element)[::-1].astype(np.int64)
+        at = int(gains.argmax())
+        first, size = starts[at], min(sizes[at], left)
+        bits[first : first + size] += 1
+        left -= size
+        level[at] += 1
+        done = level[at] == MAX_LEVELS
+        gains[at] = -np.inf if done else means[at] * (_ERRORS[level[at]] - _ERRORS[level[at] + 1])
+    return np.sort(bits)[::-1]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from skhash.embedding import _encoding
-from skhash.embedding._layout import HALF_STEPS, RecordLayout
+from skhash.embedding._layout import RecordLayout
 from skhash.index.scan._score_queries import pack_planes, quantize
 from skhash.index.scan._scores import MAX_DISTANCE, ScoreQueries
 

@@ -9,17 +9,22 @@ from llvmlite import binding
 from skhash.bitops import (
     BLOCK,
     append_hits,
+    append_tile,
+    below_bits,
     block_code,
+    count_below,
     fill_tile,
     filter_rows,
     filter_tile,
     kernel,
     mask_bits,
+    measure_code,
+    measure_rows,
     rows_view,
 )
 from skhash.index.scan._filter import make_patterns
 
-N_WORDS = (1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 24, 33)
+N_WORDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 24, 32, 33, 48)
 CPUS = [""]  # this machine, and older ones whose code it can run
 if platform.machine().lower() in ("x86_64", "amd64"):
     CPUS += ["x86-64"] + ["haswell"] * binding.get_host_cpu_features().get("avx2", False)
@@ -43,8 +48,28 @@ def call_append_hits(code, found, count, codes, first, patterns, limit, allowed)
 
 
 @kernel
+def call_append_tile(code, found, count, tile, first, patterns, limit, allowed):
+    return append_tile(code[4], found, count, tile, first, patterns, 0, limit, allowed, 1000, SHIFT)
+
+
+@kernel
 def call_fill_tile(code, tile, codes):
     fill_tile(code[3], tile, codes, len(codes) // 8)
+
+
+@kernel
+def call_measure_rows(code, codes, patterns, measured):
+    measure_rows(code[0], codes, len(codes) // 64, patterns, 1, measured, 64)
+
+
+@kernel
+def call_count_below(code, measured, limit):
+    return count_below(code[1], measured, len(measured) // 64, limit)
+
+
+@kernel
+def call_below_bits(measured, start, limit):
+    return below_bits(measured, start, limit)
 
 
 @kernel
@@ -102,16 +127,17 @@ def test_hits_are_appended_in_order_unless_they_are_not_allowed(n_words, cpu):
     rng = np.random.default_rng(2)
     for limit in (0, *np.quantile(distances, (0.1, 0.5, 0.9)), 64 * n_words + 1):
         for allowed in (0, int(rng.integers(2**64, dtype=np.uint64)), 2**64 - 1):
-            found = np.full(3 * BLOCK, -1, np.int64)
-            arguments = np.uint64(np.ceil(limit)), np.uint64(allowed)
-            n = call_append_hits(
-                block_code(n_words, False, cpu), found, 5, codes, BLOCK, make_patterns(query), *arguments
-            )
+            arguments = BLOCK, make_patterns(query), np.uint64(np.ceil(limit)), np.uint64(allowed)
             permitted = (allowed >> np.arange(BLOCK, dtype=object)) & 1
             hits = np.flatnonzero((distances < np.ceil(limit)) & permitted.astype(bool))
-            assert found[5 : 5 + n].tolist() == ((distances[hits] << SHIFT) | (1000 + hits)).tolist()
-            assert (found[:5] == -1).all()
-            assert (found[5 + n + BLOCK :] == -1).all()
+            for call, some in ((call_append_hits, codes), (call_append_tile, np.ascontiguousarray(codes.T))):
+                if call is call_append_tile and n_words == 1:
+                    continue
+                found = np.full(3 * BLOCK, -1, np.int64)
+                n = call(block_code(n_words, True, cpu), found, 5, some, *arguments)
+                assert found[5 : 5 + n].tolist() == ((distances[hits] << SHIFT) | (1000 + hits)).tolist()
+                assert (found[:5] == -1).all()
+                assert (found[5 + n + BLOCK :] == -1).all()
 
 
 @on_cpus
@@ -122,6 +148,23 @@ def test_tiles_are_filled_word_by_word(n_words, cpu):
     call_fill_tile(block_code(n_words, True, cpu), tile, codes)
     np.testing.assert_array_equal(tile[:, :24], codes.T)
     assert not tile[:, 24:].any()
+
+
+@on_cpus
+@pytest.mark.parametrize("n_words", N_WORDS)
+def test_distances_are_stored_and_counted(n_words, cpu):
+    codes, queries = random_codes(3 * BLOCK, n_words), random_codes(2, n_words, seed=1)
+    queries[1] = ~codes[5]
+    code, measured = measure_code(n_words, cpu), np.full(5 * BLOCK, 2**16 - 1, np.uint16)
+    call_measure_rows(code, codes, make_patterns(queries), measured)
+    expected = np.full_like(measured, 2**16 - 1)
+    expected[BLOCK : 4 * BLOCK] = all_distances(codes, queries)[1]
+    np.testing.assert_array_equal(measured, expected)
+    for limit in (0, *np.sort(expected)[::50].tolist(), 64 * n_words + 1):
+        assert call_count_below(code, measured, limit) == (expected < limit).sum()
+        for start in (BLOCK, 2 * BLOCK, 4 * BLOCK):
+            bits = sum(1 << i for i in range(BLOCK) if expected[start + i] < limit)
+            assert call_below_bits(measured, start, limit) == bits
 
 
 def test_masks_become_words():

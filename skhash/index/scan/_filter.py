@@ -10,6 +10,7 @@ The innermost loop has no branches and no stores except one per block: it comput
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from skhash.bitops import (
     filter_tile,
     kernel,
     mask_bits,
+    pattern_length,
     trailing_zeros,
     view,
 )
@@ -41,7 +43,6 @@ _FEW = 8  # fewer queries do not pay for the word-major order
 _ONE = np.uint64(1)
 _ALL = np.uint64(2**64 - 1)
 _NONE = np.empty((0, 0), np.uint64)
-_REPEATED = {n_words: np.arange(LANES) % n_words for n_words in (1, 2, 4, 8)}
 
 
 def find_code(n_queries: int, n_words: int) -> BlockCode:
@@ -50,13 +51,21 @@ def find_code(n_queries: int, n_words: int) -> BlockCode:
 
 
 def make_patterns(queries: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the queries as the filter reads them: repeated to eight words, or padded with zeros to a multiple."""
+    """Return the queries as the filter reads them: repeated or padded with zeros to `pattern_length` words."""
     n_words = queries.shape[1]
-    if n_words in _REPEATED:
-        return queries.take(_REPEATED[n_words], axis=1)
-    patterns = np.zeros((len(queries), -(-n_words // LANES) * LANES), np.uint64)
+    positions = _positions(n_words)
+    if positions is not None:
+        return queries.take(positions, axis=1)
+    patterns = np.zeros((len(queries), pattern_length(n_words)), np.uint64)
     patterns[:, :n_words] = queries
     return patterns
+
+
+@cache
+def _positions(n_words: int) -> NDArray[np.intp] | None:
+    """Return the positions of a query's words in its pattern; None if it is padded."""
+    length = pattern_length(n_words)
+    return np.arange(length) % n_words if length % n_words == 0 else None
 
 
 class Space(NamedTuple):

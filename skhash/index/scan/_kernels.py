@@ -7,11 +7,11 @@ others, and are dropped there; where few are allowed, those are gathered before 
 
 import numpy as np
 
-from skhash.bitops import BLOCK, append_hits, kernel, rows_view
+from skhash.bitops import BLOCK, append_hits, append_tile, kernel, rows_view
 from skhash.index.scan._candidates import ROW, SHIFT, kth_distance
 from skhash.index.scan._filter import TILE, allowed_bits, find_blocks, next_tile
 
-__all__ = ["collect_below", "nearest"]
+__all__ = ["collect_below", "nearest", "sort_near"]
 
 _FIRST = 1024  # codes in the first tile
 _SHORT = 24  # candidates that are sorted by insertion
@@ -52,7 +52,7 @@ def _keep_nearest(found, count, k, limit, histogram):
 
 
 @kernel
-def _sort(found, count, limit, first, distances, rows, histogram):
+def sort_near(found, count, limit, first, distances, rows, histogram):
     """Write the nearest of the candidates below a limit, ordered by row, in the order of (distance, row).
 
     As many as there is room for in `distances`.
@@ -72,11 +72,13 @@ def _sort(found, count, limit, first, distances, rows, histogram):
     histogram[: top + 1] = 0
     for i in range(count):
         histogram[found[i] >> SHIFT] += 1
-    position = 0
+    position = np.int64(0)
     for distance in range(top + 1):
-        stop = min(position + histogram[distance], k)
-        distances[position:stop] = distance
-        histogram[distance], position = position, position + histogram[distance]
+        n, histogram[distance] = histogram[distance], position
+        if n:
+            stop = min(position + n, k)
+            distances[position:stop] = distance
+            position += n
     for i in range(count):
         distance = found[i] >> SHIFT
         position = histogram[distance]
@@ -165,7 +167,10 @@ def nearest(
             bits = allowed_bits(mask, start + block, size - block)
             row, count = 0 if gathers else start, counts[q]
             slot = q * stride + count
-            n_new = append_hits(code[1], flat, slot, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
+            if code[4] != 0 and size - block >= BLOCK:
+                n_new = append_tile(code[4], flat, slot, tile, block, patterns, q, limits[q], bits, row + block, SHIFT)
+            else:
+                n_new = append_hits(code[1], flat, slot, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
             if gathers:
                 for j in range(slot, slot + n_new):
                     flat[j] += numbers[flat[j] & ROW] - (flat[j] & ROW)
@@ -178,7 +183,7 @@ def nearest(
     n_failed = 0
     for q in range(n_queries):
         n_failed += counts[q] < k and limits[q] < bounds[q]
-        _sort(found[q], counts[q], limits[q], first, distances[q], rows[q], histogram)
+        sort_near(found[q], counts[q], limits[q], first, distances[q], rows[q], histogram)
     return n_failed
 
 
@@ -200,7 +205,10 @@ def collect_below(
             q, block = blocks[i] // TILE, blocks[i] % TILE
             bits = allowed_bits(mask, start + block, size - block)
             row = 0 if gathers else start
-            n = append_hits(code[1], found, 0, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
+            if code[4] != 0 and size - block >= BLOCK:
+                n = append_tile(code[4], found, 0, tile, block, patterns, q, limits[q], bits, row + block, SHIFT)
+            else:
+                n = append_hits(code[1], found, 0, part, block, patterns, q, limits[q], bits, row + block, SHIFT)
             for j in range(n):
                 distance = found[j] >> SHIFT
                 if len(rows):

@@ -12,6 +12,7 @@ from joblib import effective_n_jobs
 
 from skhash.bitops import BLOCK
 from skhash.index.scan import _kernels
+from skhash.index.scan._few import are_few, nearest_of_few
 from skhash.index.scan._filter import Space, find_code, make_patterns, new_space
 from skhash.utils import map_threads, read_only
 
@@ -30,7 +31,7 @@ _SAMPLE = (
 )  # codes from which limits are guessed: least, times k, and most; for few queries and many
 _WORD, _LOOK, _PICK = 0.08, 0.03, 2.0  # ns to compare a word, to look at a mask, and to pick an allowed code
 _FAR = np.iinfo(np.int32).max
-_SPARE = 32  # candidates beyond 2 k that a query may have before they are cut back to k
+_SPARE = 32  # candidates beyond 1.5 k that a query may have before they are cut back to k
 _NONE = read_only(np.empty(0, bool))
 _NO_ROWS = np.empty(0, np.int64)
 _NO_SAMPLE = read_only(np.empty((0, 1), np.uint64))
@@ -75,7 +76,7 @@ def nearest(
         limits = np.minimum(np.asarray(bound).astype(np.uint64), np.uint64(64 * n_words)) + np.uint64(1)
     distances = np.empty((n_queries, k), np.int32)
     rows = np.empty((n_queries, k), np.int64)
-    max_queries = 1 if n_queries == 1 else most_queries(min(2 * k, len(codes)) + BLOCK)
+    max_queries = 1 if n_queries == 1 else most_queries(n_candidates(k, len(codes)) + BLOCK)
     if n_jobs == 1 and n_queries <= max_queries:
         scan.by_candidates(queries, limits, distances, rows)
         return distances, rows
@@ -169,6 +170,9 @@ class Scan:
         n_queries, k = rows.shape
         scan, sample, rank = self._part(part), _NO_SAMPLE, 0
         n = len(scan.codes)
+        if bounds is None and not len(self.allowed) and are_few(n, queries, k):
+            nearest_of_few(scan.codes, part.start, queries, distances, rows)
+            return
         least, times, most = _SAMPLE[n_queries >= _FEW_QUERIES]
         n_sample = min(max(least, min(times * k, most)), n // 8) // BLOCK * BLOCK
         if n_sample:
@@ -298,7 +302,7 @@ def prepare(
 
 def n_candidates(k: int, n: int) -> int:
     """Return for how many candidates of `n` codes a query has room: more than k, for they are cut back at once."""
-    return min(n, 2 * k + _SPARE)
+    return min(n, k + k // 2 + _SPARE)
 
 
 def most_queries(n_candidates: int) -> int:

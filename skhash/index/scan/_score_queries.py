@@ -126,6 +126,6 @@ def code_queries(
     # Distances to any code are at most `bits * (2**n_planes - 1)`; the shift is 0 but for enormous codes.
     shift = max(0, (bits * (2**n_planes - 1)).bit_length() - MAX_DISTANCE.bit_length() + 1)
     words[:, -1] = shift
-    # sum over bits of 2**p * differing = sum of (half - level * sign) / 2; of this the part that no code can avoid goes.
+    # The part of the sum over bits of (half - level * sign) / 2 that no code can avoid goes.
     least = ((2**n_planes - 1) - np.abs(levels)).sum(axis=1) / 2
     return ScoreQueries(words, code_form(bits), n_planes), steps * 2.0**shift, -least * steps

@@ -76,10 +76,12 @@ def nearest_by_score(
     )
     distances = np.empty((n_queries, k), np.int32)
     rows = np.empty((n_queries, k), np.int64)
-    max_queries = most_queries(min(2 * k, len(records)) + BLOCK)
+    max_queries = most_queries(n_candidates(k, len(records)) + BLOCK)
+
+    bounds = np.full(n_queries, MAX_DISTANCE, np.uint64)
 
     def search(part: slice) -> None:
-        scan.by_candidates(words[part], None, distances[part], rows[part])
+        scan.by_candidates(words[part], bounds[part], distances[part], rows[part])
 
     map_parts(search, query_slices(n_queries, n_jobs, max_queries), n_jobs)
     return distances, rows
@@ -111,8 +113,7 @@ class ScoreScan(Scan):
         counts = np.empty(len(rows), np.int64)
         room = n_candidates(rows.shape[1], len(self.codes))
         found = np.empty((len(rows), room + n_codes + LANES), np.int64)
-        if bounds is None:
-            bounds = np.full(len(rows), MAX_DISTANCE, np.uint64)
+        assert bounds is not None
         call = cast("Callable[..., int]", _score_kernels.nearest_by_score)
         n_failed = call(
             *(block_code(n_words, True).fill_tile, score_code(self.form, self.n_planes)),

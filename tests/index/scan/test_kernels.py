@@ -38,7 +38,7 @@ def test_candidates_are_sorted_and_cut_to_the_k_nearest(count, k):
     near = rng.integers(0, 20, count)
     found = (near << SHIFT) | np.arange(count)
     distances, rows = np.full(k, -7, np.int32), np.full(k, -7, np.int64)
-    _kernels._sort(found.copy(), count, np.uint64(20), 1000, distances, rows, np.empty(66, np.int64))
+    _kernels.sort_near(found.copy(), count, np.uint64(20), 1000, distances, rows, np.empty(66, np.int64))
     order = np.argsort(near, kind="stable")[:k]
     assert distances[: len(order)].tolist() == near[order].tolist()
     assert rows[: len(order)].tolist() == (order + 1000).tolist()

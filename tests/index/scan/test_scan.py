@@ -10,8 +10,24 @@ from hypothesis import strategies as st
 
 from skhash.codes import pack_codes
 from skhash.index.scan import _scan as _search
+from skhash.index.scan._few import are_few
 from skhash.index.scan._filter import BLOCK, TILE
 from skhash.index.scan._scan import _rank_in_sample, nearest, within
+
+
+def always(n, queries, k):
+    return True
+
+
+def never(n, queries, k):
+    return False
+
+
+@pytest.fixture(params=[always, never])
+def stores_all(request):
+    """Find the nearest from all distances, which are stored, or by the filter."""
+    with patch.object(_search, "are_few", request.param):
+        yield
 
 
 def twin(codes, queries, allowed=None):
@@ -47,6 +63,7 @@ def plans(draw):
         "_MIN_WORK": draw(st.sampled_from([1, 500])),
         "_MAX_CANDIDATES": draw(st.sampled_from([1, 2**10, 2**17])),
         "_PICK": draw(st.sampled_from([-1e9, 2.0, 1e9])),  # gathers allowed codes always, where it pays, or never
+        "are_few": draw(st.sampled_from([are_few, always, never])),
         "_rank_in_sample": draw(st.sampled_from([_rank_in_sample, lambda expected: 1])),  # guesses that fail, too
     }
 
@@ -93,6 +110,7 @@ def test_within_equals_its_twin(database, plan, data):
         check_within(codes, queries, radius, data.draw(st.sampled_from([1, 2, 3]), label="n_jobs"), allowed=allowed)
 
 
+@pytest.mark.usefixtures("stores_all")
 def test_candidates_are_cut_back_to_the_nearest():
     # The far half comes first, and within each half the distance falls: the limit drops again and again.
     rng = np.random.default_rng(0)
@@ -103,6 +121,7 @@ def test_candidates_are_cut_back_to_the_nearest():
         check_nearest(codes, queries, k)
 
 
+@pytest.mark.usefixtures("stores_all")
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
 @pytest.mark.parametrize("n_queries", [1, 5, 600])
 def test_queries_and_codes_are_shared_out(n_queries, n_jobs):
@@ -136,6 +155,7 @@ def test_the_last_tile_does_not_see_codes_of_the_one_before():
     assert rows.max() == TILE - 1
 
 
+@pytest.mark.usefixtures("stores_all")
 def test_scans_that_use_the_same_memory_do_not_disturb_each_other():
     """Scans of few queries, of changing shapes and in threads, whose memory is kept for the next one."""
     rng = np.random.default_rng(0)
@@ -168,6 +188,6 @@ def test_scans_that_use_the_same_memory_do_not_disturb_each_other():
 def test_searches_whose_guessed_limit_was_too_low_are_repeated(n_queries, n_jobs):
     rng = np.random.default_rng(0)
     codes, queries = (rng.integers(0, 2**64, (n, 1), dtype=np.uint64) for n in (3000, n_queries))
-    with patch.object(_search, "_rank_in_sample", lambda expected: 1), patch.object(_search, "_MIN_WORK", 1):
+    with patch.multiple(_search, _rank_in_sample=lambda expected: 1, _MIN_WORK=1, are_few=never):
         check_nearest(codes, queries, 100, n_jobs)
         check_nearest(codes, queries, 100, n_jobs, bound=twin(codes, queries)[0][:, 99])
