@@ -59,6 +59,8 @@ def _check_header(folder: Path, header: dict[str, Any]) -> None:
         "labels": [("|u1", [n, *columns])] if columns else [("<i8", [n])],
         "classes": [("json", None)],
     }
+    if header["version"] == 1 and header["format"] != FORMATS["hamming"]:
+        raise ValueError(f"{folder}: an index of the format {header['format']!r} has version 2, got 1.")
     if header["version"] > 1 and "vectors" in files:
         expected["vectors"] = [(form, [n, *files["vectors"]["shape"][1:]]) for form in VECTOR_FORMS]
     single = "labels" in files and not columns

@@ -221,6 +221,16 @@ def test_versions_say_what_older_releases_can_read(tmp_path):
                 _folder.read_header(folder, "skhash.HammingIndex", 1)  # as a release before version 2 does
 
 
+def test_version_1_has_no_vectors(tmp_path):
+    with create(tmp_path) as writer:
+        writer.add(words(1), vectors=vectors_of(words(1)))
+        writer.commit(check_ids=False, next_id=1, bits=64, parameters={}, feature_names=None)
+    assert len(HammingIndex.open(tmp_path)) == 1
+    rewrite(tmp_path, lambda h: h.update(version=1))
+    with pytest.raises(ValueError, match=r"names files of \['codes', 'vectors'\], expected codes .* in version 2\."):
+        HammingIndex.open(tmp_path)
+
+
 def test_an_embedding_folder_without_anything_else_has_version_2(tmp_path):
     save(tmp_path, Collection.build(words(1, 2)))
     assert header_of(tmp_path)["version"] == 2
@@ -258,7 +268,7 @@ HUGE = {"shape": [2**40, 2**40], "size": 2**82}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda h: h.update(version=1), r"names files of \['codes', 'vectors'\], expected codes"),
+        (lambda h: h.update(version=1), r"index of the format 'skhash\.EmbeddingIndex' has version 2, got 1"),
         (lambda h: h.pop("extra"), r"malformed \(KeyError\('extra'\)\)"),
         (lambda h: h.pop("attachments"), r"malformed \(KeyError\('attachments'\)\)"),
         (lambda h: h.update(extra=[]), "expected objects attachments and extra"),
