@@ -203,10 +203,24 @@ class IndexFolder:
         raw = (folder / "header.json").read_bytes()
         header = self.header = json.loads(raw)
         self.check_header(raw)
-        assert (header["format"], header["version"]) == ("skhash.HammingIndex", 1)
+        assert header["format"] in ("skhash.HammingIndex", "skhash.EmbeddingIndex")
+        assert header["version"] in ([1, 2] if header["format"] == "skhash.HammingIndex" else [2])
         self.folder, self.files = folder, header["files"]
+        assert not set(self.files) - {"codes", "ids", "labels", "classes", "vectors"}
         self.bits = bits_of_words(self._array("codes"), header["bits"])
         self.ids = self._array("ids") if "ids" in self.files else np.arange(header["n"])
+        self.vectors, self.attachments, self.extra = None, {}, {}
+        if header["version"] == 2:
+            self.vectors = self._array("vectors") if "vectors" in self.files else None
+            for name, entry in header["attachments"].items():
+                assert re.fullmatch(r"[A-Za-z_][A-Za-z_0-9]{0,63}", name)
+                assert entry["dtype"] in ("<f4", "<f8", "<i8", "<u8", "|u1")
+                assert all(0 <= side < 2**31 for side in entry["shape"])
+                assert len(entry["shape"]) <= 8
+                self.attachments[name] = self._read(entry, "attachment")
+            self.extra = header["extra"]
+            entries = [*self.files.values(), *header["attachments"].values()]
+            assert len({entry["name"] for entry in entries}) == len(entries)
         self.labels = None
         if "labels" in self.files:
             self.labels = self._array("labels")
@@ -219,8 +233,10 @@ class IndexFolder:
         assert raw[-22:].split(b'"')[3].decode() == crc_digits(raw[:-22])
 
     def _array(self, role):
-        entry = self.files[role]
-        assert re.fullmatch(r"[a-z]+-[0-9a-f]{16}\.bin", entry["name"])
+        return self._read(self.files[role], role)
+
+    def _read(self, entry, role):
+        assert re.fullmatch(role + r"-[0-9a-f]{16}\.bin", entry["name"])
         data = (self.folder / entry["name"]).read_bytes()[: entry["size"]]
         assert len(data) == entry["size"]
         chunks = [data[i : i + 2**24] for i in range(0, len(data), 2**24)]
@@ -407,6 +423,32 @@ def test_a_reader_of_another_kind_follows_appended_blocks_and_removals(tmp_path)
     np.testing.assert_array_equal(smaller.bits, np.delete(found.bits, [0, 3], axis=0))
     assert list(smaller.ids) == [i for i in range(54) if i not in (0, 3)]
     assert smaller.header["next_id"] == 54
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("hamming", "int8"), ("embedding", "float16"), ("embedding", "float32")])
+def test_a_reader_of_another_kind_reads_vectors_and_attachments(tmp_path, kind, dtype):
+    from skhash.index.storage._blocks import add_blocks, append_to, create
+
+    rng = np.random.default_rng(0)
+    blocks = [(rng.integers(0, 2**63, (n, 2), np.uint64), ["x"] * n, [f"{n}.{i}" for i in range(n)]) for n in (7, 5)]
+    vectors = [rng.normal(size=(n, 3)).astype(dtype) for n in (7, 5)]
+    attachments = {"mean": rng.normal(size=(2, 3)), "one": np.array(7), "small": np.ones(3, np.float32)}
+    attachments |= {"words": np.array([[2**64 - 1]], np.uint64), "bytes": np.empty((0, 2), np.uint8)}
+    facts = {"bits": 128, "parameters": {}, "feature_names": None, "check_ids": True, "next_id": None}
+    with create(tmp_path, kind) as writer:
+        add_blocks(writer, blocks[:1], lambda X, is_first: (X, vectors[0]))
+        writer.commit(**facts, attachments=attachments, extra={"planes": 4})
+    with append_to(tmp_path, kind) as (writer, saved):
+        add_blocks(writer, blocks[1:], lambda X, is_first: (X, vectors[1]), saved.collection)
+        writer.commit(**facts)
+    found = IndexFolder(tmp_path)
+    np.testing.assert_array_equal(found.vectors, np.concatenate(vectors), strict=True)
+    words = np.concatenate([codes for codes, _, _ in blocks])
+    np.testing.assert_array_equal(found.bits, bits_of_words(words, 128))
+    assert (len(found.ids), len(found.labels), found.extra) == (12, 12, {"planes": 4})
+    assert [*found.attachments] == [*attachments]
+    for name, array in attachments.items():
+        np.testing.assert_array_equal(found.attachments[name], array, strict=True)
 
 
 def test_the_index_example_is_a_real_folder(tmp_path):

@@ -26,6 +26,7 @@ from .ranking._average_precision import average_precision as average_precision
 from .ranking._curves import RetrievalCurve as RetrievalCurve
 from .ranking._curves import precision_recall_by_radius as precision_recall_by_radius
 from .ranking._curves import precision_recall_by_rank as precision_recall_by_rank
+from .ranking._knn_recall import knn_recall as knn_recall
 from .ranking._mean_average_precision import mean_average_precision as mean_average_precision
 from .ranking._ndcg import ndcg as ndcg
 from .ranking._protocols import RANKING_PROTOCOLS as RANKING_PROTOCOLS
@@ -69,6 +70,7 @@ __all__ = [
     "distance_histograms",
     "gldv2_map",
     "knn_accuracy",
+    "knn_recall",
     "lower_bound_ratio",
     "make_code_scorer",
     "make_map_scorer",

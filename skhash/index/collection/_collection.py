@@ -1,4 +1,4 @@
-"""Codes with ids and labels: an append-only segment with a deletion mask."""
+"""Codes with ids, labels and vectors: an append-only segment with a deletion mask."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from skhash.index.collection._growth import append
 from skhash.index.collection._ids import IdLookup, check_integers, check_unique, name_some, read_ids
 from skhash.index.collection._labels import read_more_labels
 from skhash.index.collection._removals import Removals
+from skhash.index.collection._vectors import read_more_vectors, read_vectors
 from skhash.utils import Labels, is_mapped, read_labels, to_numpy
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _CONVERTED_AT_ONCE = 2**16
 
 @dataclass(frozen=True)
 class Collection:
-    """Codes with ids and labels in order of insertion: an append-only segment with a deletion mask.
+    """Codes with ids, labels and vectors in order of insertion: an append-only segment with a deletion mask.
 
     Each change returns a new collection, or raises and changes nothing. Old and new collection share `buffers`, to
     whose ends `add` appends, and the `lookup`: so only the newest collection may be changed again. Older ones stay
@@ -54,6 +55,8 @@ class Collection:
         belongs to the user, or to a file, and is never written to.
     lookup : IdLookup, default=IdLookup()
         Finds rows by id, and learns from each call.
+    vectors : ndarray of int8, float16 or float32 of shape (n_rows, n_columns), default=None
+        Vectors that are kept beside the codes; may be a memory map.
     """
 
     codes: NDArray[np.uint64]
@@ -64,16 +67,24 @@ class Collection:
     n_dead: int = 0
     buffers: dict[str, NDArray[Any]] = field(default_factory=dict)
     lookup: IdLookup = field(default_factory=IdLookup)
+    vectors: NDArray[Any] | None = None
 
     @classmethod
-    def build(cls, codes: NDArray[np.uint64], y: ArrayLike | None = None, ids: IdsLike | None = None) -> Collection:
-        """Build a collection of packed codes, which are not copied, with labels and ids as the user passes them."""
+    def build(
+        cls,
+        codes: NDArray[np.uint64],
+        y: ArrayLike | None = None,
+        ids: IdsLike | None = None,
+        vectors: NDArray[Any] | None = None,
+    ) -> Collection:
+        """Build a collection of packed codes and vectors, which are not copied, with the user's labels and ids."""
         labels = None if y is None else read_labels(y, n_samples=len(codes))
+        vectors = read_vectors(vectors, len(codes))
         if ids is None:
-            return cls(codes, labels, next_id=len(codes))
+            return cls(codes, labels, next_id=len(codes), vectors=vectors)
         ids, lookup = read_ids(ids, len(codes)), IdLookup()
         lookup.check_unique(ids)
-        return cls(codes, labels, ids, lookup=lookup)
+        return cls(codes, labels, ids, lookup=lookup, vectors=vectors)
 
     def __len__(self) -> int:
         return len(self.codes) - self.n_dead
@@ -99,9 +110,16 @@ class Collection:
         mask = self.live_mask
         return self._with(removals=None if mask is None else Removals(mask), buffers={}, lookup=IdLookup())
 
-    def add(self, codes: NDArray[np.uint64], y: ArrayLike | None = None, ids: IdsLike | None = None) -> Collection:
-        """Append codes, with labels and ids always or never."""
+    def add(
+        self,
+        codes: NDArray[np.uint64],
+        y: ArrayLike | None = None,
+        ids: IdsLike | None = None,
+        vectors: NDArray[Any] | None = None,
+    ) -> Collection:
+        """Append codes, with labels, ids and vectors always or never."""
         new_ids = self._read_new_ids(ids, len(codes))
+        new_vectors = read_more_vectors(self.vectors, vectors, len(codes))
         labels, new, buffers = self._read_more_labels(y, len(codes))
         fields: dict[str, Any] = {"labels": labels, "buffers": buffers}
         if labels is not None and new is not None:
@@ -112,6 +130,8 @@ class Collection:
             fields["ids"], buffers["ids"] = append(known, new_ids, buffers.get("ids"))
         if self.next_id is not None:
             fields["next_id"] = self.next_id + len(codes)
+        if self.vectors is not None and new_vectors is not None:
+            fields["vectors"], buffers["vectors"] = append(self.vectors, new_vectors, buffers.get("vectors"))
         fields["codes"], buffers["codes"] = append(self.codes, codes, buffers.get("codes"))
         return self._with(**fields)
 
@@ -123,13 +143,22 @@ class Collection:
         removals = (self.removals or Removals()).with_rows(rows, len(self.codes))
         left = self._with(removals=removals, n_dead=self.n_dead + len(rows))
         too_many = left.n_dead > _MAX_DEAD_SHARE * len(self.codes)
-        return left.compact() if too_many and not is_mapped(self.codes) else left
+        if not too_many or is_mapped(self.codes) or (self.vectors is not None and is_mapped(self.vectors)):
+            return left
+        return left.compact()
 
-    def update(self, ids: IdsLike, codes: NDArray[np.uint64], y: ArrayLike | None = None) -> Collection:
-        """Replace codes, and labels if `y` is passed, in their rows."""
+    def update(
+        self,
+        ids: IdsLike,
+        codes: NDArray[np.uint64],
+        y: ArrayLike | None = None,
+        vectors: NDArray[Any] | None = None,
+    ) -> Collection:
+        """Replace codes with their vectors, and labels if `y` is passed, in their rows."""
         rows = self.rows_of(ids, unique=True)
         if len(codes) != len(rows):
             raise ValueError(f"ids must hold one id per code: X has {len(codes)}, ids has {len(rows)}.")
+        new_vectors = read_more_vectors(self.vectors, vectors, len(codes))
         labels, new, buffers = self.labels, None, dict(self.buffers)
         if y is not None:
             labels, new, buffers = self._read_more_labels(y, len(codes))
@@ -139,9 +168,13 @@ class Collection:
         # Copies, because the old arrays belong to the user, or a search in another thread reads them.
         own = buffers["codes"] = self.codes.copy()
         own[rows] = codes
+        own_vectors = None
+        if self.vectors is not None and new_vectors is not None:
+            own_vectors = buffers["vectors"] = self.vectors.copy()
+            own_vectors[rows] = new_vectors
         if labels is not None and new is not None:
             labels.codes[rows] = new.codes
-        return self._with(codes=own, labels=labels, buffers=buffers)
+        return self._with(codes=own, labels=labels, buffers=buffers, vectors=own_vectors)
 
     def compact(self) -> Collection:
         """Drop the rows of removed codes."""
@@ -152,7 +185,10 @@ class Collection:
         if self.next_id is not None and (not len(ids) or ids[-1] == len(ids) - 1):
             ids = None  # only the last codes were removed, so that ids are rows again
         codes, labels = self.codes[rows], None if self.labels is None else self.labels[rows]
-        return Collection(codes, labels, ids, self.next_id, buffers={"codes": codes})
+        buffers: dict[str, NDArray[Any]] = {"codes": codes}
+        if self.vectors is not None:
+            buffers["vectors"] = self.vectors[rows]
+        return Collection(codes, labels, ids, self.next_id, buffers=buffers, vectors=buffers.get("vectors"))
 
     def live_rows(self) -> NDArray[np.int64]:
         """Return the rows that are not removed."""
@@ -223,11 +259,13 @@ class Collection:
         return rows
 
     def memory_usage(self) -> dict[str, int]:
-        """Compute the bytes of each part, with the spare capacity of the buffers."""
+        """Compute the bytes of each part, with the spare capacity of the buffers; vectors only if there are any."""
         labels = None if self.labels is None else self.labels.codes
         mask = self.live_mask
         mask = None if mask is None else mask.base  # with its room
         arrays = {"codes": self.codes, "ids": self.ids, "labels": labels, "tombstones": mask}
+        if self.vectors is not None:
+            arrays["vectors"] = self.vectors
         arrays = {name: self.buffers.get(name, array) for name, array in arrays.items()}
         usage = {name: 0 if array is None else array.nbytes for name, array in arrays.items()}
         return {**usage, "lookup": self.lookup.nbytes}

@@ -60,8 +60,8 @@ class SavedIndexMixin(_IndexState):
         """
         self._check_fitted()
         with create(path) as writer:
-            for codes, labels, ids in live_blocks(self._collection):
-                writer.add(codes, labels, ids)
+            for block in live_blocks(self._collection):
+                writer.add(*block)
             writer.commit(check_ids=False, next_id=self._collection.next_id, **self._facts())
 
     @classmethod

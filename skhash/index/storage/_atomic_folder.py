@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -35,7 +35,19 @@ try:
 except ImportError:  # Windows: writers do not exclude each other there
     fcntl = None
 
-__all__ = ["Writer", "check", "check_size", "commit", "locked", "prepare", "prepared", "read", "read_header", "sweep"]
+__all__ = [
+    "Writer",
+    "check",
+    "check_size",
+    "commit",
+    "locked",
+    "plain",
+    "prepare",
+    "prepared",
+    "read",
+    "read_header",
+    "sweep",
+]
 
 HEADER = "header.json"
 CHUNK = 2**24
@@ -172,7 +184,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def commit(folder: Path, header: dict[str, Any]) -> None:
     """Make the files that `header` names the contents of the folder."""
-    start = json.dumps(header, indent=1, default=_plain).removesuffix("\n}") + ",\n "
+    start = json.dumps(header, indent=1, default=plain).removesuffix("\n}") + ",\n "
     sync_folder(folder)  # the names of new data files must be on the disk before the header that names them
     temporary = folder / f"{HEADER}.tmp"
     with open(temporary, "wb") as file:
@@ -193,7 +205,9 @@ def sweep(folder: Path) -> None:
                 os.unlink(folder / name)
 
 
-def read_header(folder: str | os.PathLike[str], format_name: str, version: int) -> dict[str, Any]:
+def read_header(
+    folder: str | os.PathLike[str], format_name: str, version: int, others: Container[str] = ()
+) -> dict[str, Any]:
     """Read the header.
 
     Parameters
@@ -203,7 +217,9 @@ def read_header(folder: str | os.PathLike[str], format_name: str, version: int) 
     format_name : str
         Required name of the format.
     version : int
-        Required version of the format.
+        Newest version of the format that is accepted.
+    others : container of str, default=()
+        Names of other formats, each `"skhash."` and the class that reads it, for a message that says so.
 
     Returns
     -------
@@ -235,12 +251,15 @@ def read_header(folder: str | os.PathLike[str], format_name: str, version: int) 
     except (RecursionError, ValueError) as error:
         raise ValueError(f"{path} is damaged: not JSON ({error}).") from None
     found = header.get("format") if isinstance(header, dict) else header
+    if found != format_name and isinstance(found, str) and found in others:
+        other, own = found.removeprefix("skhash."), format_name.removeprefix("skhash.")
+        raise ValueError(f"{folder} holds an index of the class {other}: use {other}.open, not {own}.open.")
     if found != format_name:
         raise ValueError(f"{path} is damaged or of another kind: expected format {format_name!r}, got {found!r}.")
-    if header.get("version") != version:
+    if type(header.get("version")) is not int or not 1 <= header["version"] <= version:
         raise ValueError(
             f"{path} has version {header.get('version')!r} of the format, written by {header.get('library')!r}; "
-            f"expected version {version}. Use a release of skhash that reads it."
+            f"expected version {'1' if version == 1 else f'1 to {version}'}. Use a release of skhash that reads it."
         )
     size = len(_HEADER_END.format(0))
     start, end = raw[:-size], raw[-size:]
@@ -344,7 +363,7 @@ def _is_at(folder: Path, handle: int | None) -> bool:
         return False
 
 
-def _plain(value: object) -> Any:
+def plain(value: object) -> Any:
     """Return a number of numpy as one of Python, for JSON."""
     if isinstance(value, np.generic):
         return value.item()

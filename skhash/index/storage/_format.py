@@ -1,9 +1,10 @@
-"""The format of a saved `HammingIndex`: a folder of raw little-endian arrays, and a header that describes them.
+"""The format of a saved index: a folder of raw little-endian arrays, and a header that describes them.
 
-The header `header.json` (see `_atomic_folder`) has the entries `format`, `version`, `library` (the version of skhash
-that wrote it), `n` (number of codes), `next_id` (id of the next code if the index counts ids, else null), `bits`,
-`parameters`, `feature_names` (or null), `files` and `crc32`. `files` maps each role to `dtype`, `shape`, `name`, `size`
-and `crc32` of its file (and `kind`, the dtype of classes). The roles:
+The header `header.json` (see `_atomic_folder` and `_header`) has the entries `format` (of the kind "hamming" or
+"embedding"), `version`, `library` (the version of skhash that wrote it), `n` (number of codes), `next_id` (id of the
+next code if the index counts ids, else null), `bits`, `parameters`, `feature_names` (or null), `files` and `crc32`.
+`files` maps each role to `dtype`, `shape`, `name`, `size` and `crc32` of its file (and `kind`, the dtype of classes).
+The roles:
 
 ======== ========================= ====================================================================================
 file     dtype and shape           contents
@@ -14,16 +15,17 @@ labels   `|u1`, (n, n_classes)     0 / 1, for multi-hot labels
 classes  JSON, one value per line  the classes, sorted; only for single labels
 ids      `<i8`, (n,)               ids that are integers
 ids      JSON, one value per line  other ids
+vectors  `|i1`, `<f2` or `<f4`,    vectors that are kept beside the codes; version 2 only
+         (n, n_columns)
 ======== ========================= ====================================================================================
 
-Without a file of ids, the id of a code is its row.
+Without a file of ids, the id of a code is its row. Headers of version 2 also have the entries `attachments` and `extra`
+(see `_attachments`). A "hamming" folder has version 2 only where it needs it, so that older releases read the others.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,29 +33,40 @@ import numpy as np
 from skhash import __version__
 from skhash.index.collection._ids import check_integers, check_unique
 from skhash.index.collection._labels import check_positions, checked
+from skhash.index.collection._vectors import VECTOR_DTYPES, read_more_vectors, read_vectors
 from skhash.index.storage import _atomic_folder as _folder
+from skhash.index.storage._attachments import plain_extra, write_attachments
+from skhash.index.storage._header import (
+    CLASS_KINDS,
+    FORMATS,
+    VECTOR_FORMS,
+    VERSION,
+    entries_of,
+    read_header,
+    read_index_header,
+)
 from skhash.utils import Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self, TypeVar
 
     from numpy.typing import NDArray
 
+    from skhash.index.storage._header import IndexKind
+
     Result = TypeVar("Result")
 
-__all__ = ["IndexWriter", "check_index", "read_current", "read_index", "read_index_header"]
+__all__ = ["IndexWriter", "check_index", "read_current", "read_index", "read_index_header", "read_index_vectors"]
 
-FORMAT, VERSION = "skhash.HammingIndex", 1
-_CLASS_KINDS = ["bool", "float16", "float32", "float64", "object", "str"]
-_CLASS_KINDS += [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 _RECODED_AT_ONCE = 2**20
+_CONVERTED_AT_ONCE = 2**24  # bytes of vectors that are not contiguous
 
 
 class IndexWriter:
-    """Write codes with their labels and ids to a folder, a block at a time; nothing counts before `commit`.
+    """Write codes with their labels, ids and vectors to a folder, a block at a time; nothing counts before `commit`.
 
     Parameters
     ----------
@@ -61,12 +74,18 @@ class IndexWriter:
         The folder, locked by the caller.
     header : dict, default=None
         Header of the index to continue; None begins a new one.
+    kind : {"hamming", "embedding"}, default="hamming"
+        The kind of the index.
     """
 
     n: int
 
-    def __init__(self, folder: Path, header: dict[str, Any] | None = None) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, header: dict[str, Any] | None = None, kind: IndexKind = "hamming") -> None:
+        self._folder, self._kind, self._is_empty = folder, kind, header is None
+        self._attached: dict[str, Any] = {}
+        self._extra: dict[str, Any] = {}
+        if header is not None and header["version"] > 1:
+            self._attached, self._extra = header["attachments"], header["extra"]
         self._committed = False
         self._writers: dict[str, _folder.Writer] = {}
         self._files: dict[str, Any] = {} if header is None else header["files"]
@@ -92,8 +111,16 @@ class IndexWriter:
             writer.close() if self._committed else writer.discard()
         _folder.sweep(self._folder)
 
-    def add(self, codes: NDArray[np.uint64], labels: Labels | None = None, ids: NDArray[Any] | None = None) -> None:
-        """Append packed codes; `labels` and `ids` (int64 or object) are passed always or never."""
+    def add(
+        self,
+        codes: NDArray[np.uint64],
+        labels: Labels | None = None,
+        ids: NDArray[Any] | None = None,
+        vectors: NDArray[Any] | None = None,
+    ) -> None:
+        """Append packed codes; `labels`, `ids` (int64 or object) and `vectors` are passed always or never."""
+        vectors = self._read_vectors(vectors, len(codes))
+        self._is_empty = False
         self._write("codes", codes, "<u8")
         if labels is not None and labels.multilabel:
             self._write("labels", labels.codes, "|u1")
@@ -101,11 +128,36 @@ class IndexWriter:
             self._write("labels", self._positions(labels.classes)[labels.codes], "<i8")
         if ids is not None:
             self._write("ids", ids, "json" if ids.dtype == object else "<i8")
+        if vectors is not None:
+            step = len(vectors) or 1 if vectors.flags.c_contiguous else _CONVERTED_AT_ONCE // vectors[:1].nbytes or 1
+            for start in range(0, max(1, len(vectors)), step):
+                self._write("vectors", vectors[start : start + step], VECTOR_FORMS[VECTOR_DTYPES.index(vectors.dtype)])
         self.n += len(codes)
 
-    def commit(self, *, check_ids: bool, **facts: Any) -> None:
-        """Make the blocks the contents of the folder; `facts` are the other entries of the header."""
+    def commit(
+        self,
+        *,
+        check_ids: bool,
+        attachments: Mapping[str, NDArray[Any]] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        **facts: Any,
+    ) -> None:
+        """Make the blocks the contents of the folder.
+
+        Parameters
+        ----------
+        check_ids : bool
+            Whether to check that ids are unique.
+        attachments : mapping of str to ndarray of float32, float64, int64, uint64 or uint8, default=None
+            Small arrays by name. None keeps those of the index that is continued.
+        extra : mapping of str to values of JSON, default=None
+            Other facts. None keeps those of the index that is continued.
+        **facts
+            The other entries of the header.
+        """
         files = dict(self._files)
+        extra = self._extra if extra is None else plain_extra(extra)
+        attached = self._attached if attachments is None else write_attachments(self._folder, attachments)
         for role, writer in self._writers.items():
             dtype, columns = self._forms[role]
             files[role] = {"dtype": dtype, "shape": [self.n, *columns], **writer.finish()}
@@ -118,9 +170,20 @@ class IndexWriter:
             ids = _read_array(self._folder, files["ids"], mmap=True)
             if ids.dtype == object or not (ids[1:] > ids[:-1]).all():
                 check_unique(ids)
-        about = {"format": FORMAT, "version": VERSION, "library": __version__, "n": self.n}
+        is_first = self._kind == "hamming" and not ("vectors" in files or attached or extra)
+        version = 1 if is_first else VERSION
+        about = {"format": FORMATS[self._kind], "version": version, "library": __version__, "n": self.n}
+        more = {} if is_first else {"attachments": attached, "extra": extra}
         self._committed = True  # before the header is replaced, for an interruption may come right after that
-        _folder.commit(self._folder, {**about, **facts, "files": files})
+        _folder.commit(self._folder, {**about, **facts, "files": files, **more})
+
+    def _read_vectors(self, vectors: NDArray[Any] | None, n: int) -> NDArray[Any] | None:
+        """Check the vectors of a block against those before."""
+        if self._is_empty:
+            return read_vectors(vectors, n)
+        dtype, columns = self._forms.get("vectors", ("", []))
+        known = np.empty((0, *columns), VECTOR_DTYPES[VECTOR_FORMS.index(dtype)]) if dtype else None
+        return read_more_vectors(known, vectors, n)
 
     def _write(self, role: str, rows: NDArray[Any], dtype: str) -> None:
         """Append to one of the files, whose first rows set its dtype."""
@@ -156,89 +219,13 @@ class IndexWriter:
             return {"dtype": "json", "shape": [len(classes)], "kind": kind, **writer.finish()}
 
 
-def read_index_header(folder: Path) -> dict[str, Any]:
-    """Read a header and check it against itself and against the sizes of the files; no data is read."""
-    header = _folder.read_header(folder, FORMAT, VERSION)
-    try:
-        _check_header(folder, header)
-        _ = [header[fact] for fact in ("next_id", "parameters", "feature_names")]
-        _check_facts(folder, header)
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-    ) as error:  # no writer of ours, but anyone can compute a checksum
-        raise ValueError(f"{folder}: the header is incomplete or malformed ({error!r}).") from error
-    return header
-
-
-def _check_header(folder: Path, header: dict[str, Any]) -> None:
-    """Check the entries about files against each other and against the sizes of the files."""
-    n, bits, files = header["n"], header["bits"], header["files"]
-    if type(n) is not int or type(bits) is not int or not 0 <= n < 2**62 or not 1 <= bits < 2**31:
-        raise ValueError(f"{folder}: expected integers n >= 0 and bits >= 1, got n={n!r}, bits={bits!r}.")
-    columns = files["labels"]["shape"][1:] if "labels" in files else []
-    expected = {
-        "codes": [("<u8", [n, -(-bits // 64)])],
-        "ids": [("<i8", [n]), ("json", [n])],
-        "labels": [("|u1", [n, *columns])] if columns else [("<i8", [n])],
-        "classes": [("json", None)],
-    }
-    single = "labels" in files and not columns
-    if "codes" not in files or single != ("classes" in files) or not set(files) <= set(expected):
-        raise ValueError(
-            f"{folder}: the header names files of {sorted(files)}, expected codes and, if any, ids and labels, with "
-            "classes for single labels only."
-        )
-    for role, entry in files.items():
-        _check_form(folder, role, entry, expected[role])
-        _folder.check_size(folder, entry)
-        if not _is_checksum(entry["crc32"], 8 * -(-entry["size"] // _folder.CHUNK)):
-            raise ValueError(f"{folder}: expected a crc32 of 8 hexadecimal digits per chunk, got {entry['crc32']!r}.")
-
-
-def _check_facts(folder: Path, header: dict[str, Any]) -> None:
-    """Check the types of the other entries."""
-    next_id, names, parameters = header["next_id"], header["feature_names"], header["parameters"]
-    if next_id is None and "ids" not in header["files"]:
-        raise ValueError(f"{folder}: expected an integer next_id or a file of ids, got neither.")
-    if next_id is not None and (type(next_id) is not int or not header["n"] <= next_id < 2**63):
-        raise ValueError(f"{folder}: expected next_id null or an integer >= n, got {next_id!r}.")
-    if names is not None and not (len(names) == header["bits"] and all(isinstance(name, str) for name in names)):
-        raise ValueError(f"{folder}: expected feature_names null or {header['bits']} strings, got {names!r}.")
-    if not isinstance(parameters, dict) or not isinstance(header["library"], str):
-        raise ValueError(f"{folder}: expected an object of parameters and the text library, got {parameters!r}.")
-
-
-def _check_form(folder: Path, role: str, entry: dict[str, Any], expected: list[tuple[str, Any]]) -> None:
-    """Compare dtype and shape with those of a file of this role, and its size with theirs."""
-    dtype, shape, size = entry["dtype"], entry["shape"], entry["size"]
-    if not all(type(number) is int and number >= 0 for number in (size, *shape)):
-        raise ValueError(f"{folder}: expected a size and a shape of integers >= 0 of {role}, got {size!r}, {shape!r}.")
-    if role == "classes" and (entry["kind"] not in _CLASS_KINDS or len(shape) != 1):
-        raise ValueError(f"{folder}: expected classes of a kind in {_CLASS_KINDS}, got {entry['kind']!r}, {shape!r}.")
-    if not any(dtype == known and rows in (None, shape) for known, rows in expected):
-        accepted = " or ".join(f"{known} of shape {rows}" for known, rows in expected)
-        raise ValueError(f"{folder}: the header says {role} are {dtype} of shape {shape}, expected {accepted}.")
-    if dtype != "json" and size != prod(shape) * int(dtype[-1]):
-        raise ValueError(
-            f"{folder}: the header says {role} of shape {shape} have {size} bytes, "
-            f"expected {prod(shape) * int(dtype[-1])}."
-        )
-
-
-def _is_checksum(digits: object, n_digits: int) -> bool:
-    """Check whether a value is text of hexadecimal digits."""
-    return isinstance(digits, str) and len(digits) == n_digits and re.fullmatch("[0-9a-f]*", digits) is not None
-
-
 def read_index(
     folder: Path, header: dict[str, Any], mmap: bool
 ) -> tuple[NDArray[np.uint64], Labels | None, NDArray[Any] | None]:
     """Read codes, labels and ids (or None): mapped, or into memory with all checksums checked."""
     files = header["files"]
-    arrays = {role: _read_array(folder, entry, mmap) for role, entry in files.items() if role != "classes"}
+    roles = ("codes", "ids", "labels")
+    arrays = {role: _read_array(folder, files[role], mmap) for role in roles if role in files}
     labels = None
     if "labels" in arrays:
         found = arrays["labels"]
@@ -249,25 +236,31 @@ def read_index(
     return arrays["codes"], labels, arrays.get("ids")
 
 
-def check_index(folder: Path) -> None:
+def read_index_vectors(folder: Path, header: dict[str, Any], mmap: bool) -> NDArray[Any] | None:
+    """Read the vectors, None without any: mapped, or into memory with all checksums checked."""
+    entry = header["files"].get("vectors")
+    return None if entry is None else _read_array(folder, entry, mmap)
+
+
+def check_index(folder: Path, kind: IndexKind = "hamming") -> None:
     """Compare all files with their checksums, even while others save to the folder."""
 
     def check(header: dict[str, Any]) -> None:
-        for entry in header["files"].values():
+        for entry in entries_of(header):
             _folder.check(folder, entry)
 
-    read_current(folder, check)
+    read_current(folder, check, kind)
 
 
-def read_current(folder: Path, read: Callable[[dict[str, Any]], Result]) -> Result:
+def read_current(folder: Path, read: Callable[[dict[str, Any]], Result], kind: IndexKind = "hamming") -> Result:
     """Call `read` with the header, and again with a newer one if a save has replaced the files in between."""
     failed_with = None
     while True:
         try:
-            return read(read_index_header(folder))
+            return read(read_index_header(folder, kind))
         except FileNotFoundError:
             # With the same header once more the files are missing.
-            current = _folder.read_header(folder, FORMAT, VERSION)
+            current = read_header(folder, kind)
             if current == failed_with:
                 raise
             failed_with = current
@@ -275,8 +268,8 @@ def read_current(folder: Path, read: Callable[[dict[str, Any]], Result]) -> Resu
 
 def read_classes(folder: Path, entry: dict[str, Any]) -> NDArray[Any]:
     """Read the classes of single labels."""
-    if entry["kind"] not in _CLASS_KINDS:
-        raise ValueError(f"{folder}: expected classes of a kind in {_CLASS_KINDS}, got {entry['kind']!r}.")
+    if entry["kind"] not in CLASS_KINDS:
+        raise ValueError(f"{folder}: expected classes of a kind in {CLASS_KINDS}, got {entry['kind']!r}.")
     try:
         return np.array(_from_lines(folder, entry), dtype=np.dtype(entry["kind"]))
     except (OverflowError, TypeError) as error:

@@ -127,7 +127,8 @@ def recall_at_k(
     -------
     recall : Score
         From 0 to 1. In deep hashing many items are relevant, so it is small unless k is large. This is not the
-        "recall@k" of metric learning, which is whether any of the k nearest is relevant.
+        "recall@k" of metric learning, which is whether any of the k nearest is relevant, nor that of nearest neighbor
+        search, which is `knn_recall`.
 
     Raises
     ------

@@ -11,23 +11,34 @@ from skhash.index.collection import _collection
 from skhash.index.collection._collection import Collection
 
 OWN_IDS = {"int64": st.integers(-20, 20), "object": st.one_of(st.text("ab", max_size=3), st.tuples(st.integers(0, 9)))}
+VECTORS = {"int8": (np.int8, 3), "float16": (np.float16, 1), "float32": (np.float32, 5)}
 LABELS = {"single": lambda y: np.array(["c", "a", "d", "b"])[y], "multi-hot": lambda y: np.eye(4, dtype=int)[y]}
 
 
+def vectors_of(codes, kind):
+    """Return the vectors of codes, whose numbers say which code they belong to."""
+    if kind is None:
+        return None
+    dtype, n_columns = VECTORS[kind]
+    return ((codes.astype(np.int64) * 31 + np.arange(n_columns)) % 127).astype(dtype)
+
+
 class CollectionMachine(RuleBasedStateMachine):
-    """A collection beside a list of (id, code, label) in order."""
+    """A collection beside a list of (id, code, label) in order; vectors are functions of the codes."""
 
     @initialize(
         kind=st.sampled_from([None, *OWN_IDS]),
         labels=st.sampled_from([None, *LABELS]),
+        vectors=st.sampled_from([None, *VECTORS]),
         share=st.sampled_from([0.0, 0.25, 1.0]),
         data=st.data(),
     )
-    def start(self, kind, labels, share, data):
+    def start(self, kind, labels, vectors, share, data):
+        self.vectors, self.seen = vectors, []
         self.kind, self.labels, self.share, self.model, self.next_id = kind, labels, share, [], 0
         self.given, self.count = [], 0
         codes, y, ids = self.draw_new(data, 1)
-        self.collection = Collection.build(codes, self.as_labels(y), ids)
+        self.collection = Collection.build(codes, self.as_labels(y), ids, vectors=self.as_vectors(codes))
         self.extend(codes, y, ids)
 
     def draw_new(self, data, min_size=0):
@@ -45,6 +56,12 @@ class CollectionMachine(RuleBasedStateMachine):
         self.given.append((codes, codes.copy()))
         return codes
 
+    def as_vectors(self, codes):
+        vectors = vectors_of(codes, self.vectors)
+        if vectors is not None:
+            self.given.append((vectors, vectors.copy()))
+        return vectors
+
     def as_labels(self, y):
         return None if self.labels is None else LABELS[self.labels](y)
 
@@ -61,7 +78,7 @@ class CollectionMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def add(self, data):
         codes, y, ids = self.draw_new(data, 1)
-        self.collection = self.collection.add(codes, self.as_labels(y), ids)
+        self.collection = self.collection.add(codes, self.as_labels(y), ids, vectors=self.as_vectors(codes))
         self.extend(codes, y, ids)
 
     @rule(data=st.data())
@@ -79,7 +96,9 @@ class CollectionMachine(RuleBasedStateMachine):
         ids = self.draw_some(data)
         codes, y = self.draw_codes(len(ids)), np.arange(len(ids)) % 4
         relabel = relabel and self.labels is not None and len(ids) > 0
-        self.collection = self.collection.update(ids, codes, self.as_labels(y) if relabel else None)
+        self.collection = self.collection.update(
+            ids, codes, self.as_labels(y) if relabel else None, vectors=self.as_vectors(codes)
+        )
         new = {label: (code, c) for label, code, c in zip(ids, codes[:, 0].tolist(), y.tolist(), strict=True)}
         for i, (label, _, c) in enumerate(self.model):
             if label in new:
@@ -99,20 +118,32 @@ class CollectionMachine(RuleBasedStateMachine):
         """The twin goes another way; this must not be seen here."""
         twin = self.collection.share()
         ids = self.draw_some(data)
-        twin = twin.update(ids, np.full((len(ids), 1), 777, np.uint64))
+        codes = np.full((len(ids), 1), 777, np.uint64)
+        twin = twin.update(ids, codes, vectors=self.as_vectors(codes))
         new = {None: None, "int64": [99, 98], "object": ["zz", "z"]}[self.kind]
-        twin.add(np.full((2, 1), 777, np.uint64), self.as_labels(np.array([0, 1])), new)
+        codes = np.full((2, 1), 777, np.uint64)
+        twin.add(codes, self.as_labels(np.array([0, 1])), new, vectors=self.as_vectors(codes))
+
+    @rule()
+    def remember(self):
+        """Readers keep what they have, whatever comes later."""
+        if self.vectors:
+            self.seen.append((self.collection, self.collection.vectors.copy(), self.collection.codes.copy()))
 
     @rule(data=st.data())
     def refuse(self, data):
         codes, y, ids = self.draw_new(data, 1)
-        some = self.draw_some(data)
+        some, vectors = self.draw_some(data), self.as_vectors(codes)
         y, wrong_y = self.as_labels(y), self.as_labels(np.r_[y, 0])
         with pytest.raises((TypeError, ValueError)):
-            self.collection.add(codes, y, [[1]] if ids is None else [*ids[:-1], 1.5])
+            self.collection.add(codes, y, [[1]] if ids is None else [*ids[:-1], 1.5], vectors)
+        wrong = [np.ones((len(codes), 2), np.int8)] if vectors is None else [None, vectors[1:], vectors[:, :0]]
+        for other in wrong:
+            with pytest.raises(ValueError, match="vectors must"):
+                self.collection.add(codes, y, ids, vectors=other)
         if y is not None:
             with pytest.raises(ValueError, match="inconsistent"):
-                self.collection.add(codes, wrong_y, ids)
+                self.collection.add(codes, wrong_y, ids, vectors)
         for change in (self.collection.remove, lambda ids: self.collection.update(ids, self.draw_codes(len(ids)))):
             with pytest.raises(ValueError, match="not in the index"):
                 change([*some, 10**6])
@@ -134,6 +165,11 @@ class CollectionMachine(RuleBasedStateMachine):
         assert collection.positions_of(rows).tolist() == list(range(len(ids)))
         assert all(label in collection for label in ids)
         assert self.kind or all((label in collection) == (label in ids) for label in range(self.next_id + 2))
+        if self.vectors:
+            codes = collection.live(collection.codes)
+            expected = vectors_of(codes, self.vectors)
+            np.testing.assert_array_equal(collection.live(collection.vectors), expected, strict=True)
+            assert len(collection.vectors) == len(collection.codes)
         if self.labels:
             expected = self.as_labels(np.array([c for _, _, c in self.model], int))
             np.testing.assert_array_equal(collection.labels[rows].decode(), expected)
@@ -142,6 +178,9 @@ class CollectionMachine(RuleBasedStateMachine):
     def has_not_written_to_what_it_was_given(self):
         for codes, copy in self.given:
             np.testing.assert_array_equal(codes, copy)
+        for collection, vectors, codes in self.seen:
+            np.testing.assert_array_equal(collection.vectors, vectors)
+            np.testing.assert_array_equal(collection.codes, codes)
 
 
 TestCollection = CollectionMachine.TestCase
@@ -268,3 +307,55 @@ def test_a_mask_is_handed_on_and_other_changes_copy_nothing():
     assert np.flatnonzero(~copy.live_mask).tolist() == [4, 7, 100]
     assert 7 not in copy
     assert 8 in copy
+
+
+def test_vectors_are_not_copied_and_a_map_of_them_is_compacted_on_demand_only(tmp_path):
+    np.save(tmp_path / "vectors.npy", np.arange(16, dtype=np.float16).reshape(8, 2))
+    mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
+    collection = Collection.build(words(8), vectors=mapped)
+    assert type(collection.vectors) is np.ndarray
+    assert np.shares_memory(collection.vectors, mapped)
+    fewer = collection.remove(range(6))
+    assert fewer.vectors is collection.vectors
+    assert fewer.compact().vectors.tolist() == [[12, 13], [14, 15]]
+    longer = fewer.add(words(1), vectors=np.full((1, 2), 9, np.float16))
+    assert longer.vectors.tolist() == [*mapped.tolist(), [9, 9]]
+    assert collection.update([1], words(1), vectors=np.zeros((1, 2), np.float16)).vectors[1].tolist() == [0, 0]
+    assert mapped[1].tolist() == [2, 3]
+
+
+def test_vectors_grow_with_room():
+    vectors = np.ones((4, 3), np.int8)
+    first = Collection.build(words(4), vectors=vectors).add(words(1), vectors=vectors[:1])
+    second = first.add(words(2), vectors=vectors[:2])
+    assert np.shares_memory(first.vectors, second.vectors)
+    assert second.memory_usage()["vectors"] == 8 * 3
+    assert "vectors" not in Collection.build(words(4)).memory_usage()
+    assert Collection.build(words(4), vectors=vectors).memory_usage()["vectors"] == 12
+
+
+@pytest.mark.parametrize(
+    ("vectors", "error", "message"),
+    [
+        ([[1.0]], TypeError, "vectors must be an array of int8, float16 or float32, got list."),
+        (np.ones((1, 2)), TypeError, "vectors must be an array of int8, float16 or float32, got an array of float64."),
+        (np.ones((1, 2), ">f4"), TypeError, "got an array of >f4."),
+        (np.ones(1, np.int8), ValueError, "with one row per code and n_codes = 1, got (1,)."),
+        (np.ones((2, 2), np.int8), ValueError, "with one row per code and n_codes = 1, got (2, 2)."),
+        (np.ones((1, 0), np.int8), ValueError, "with one row per code and n_codes = 1, got (1, 0)."),
+        (np.ones((1, 3), np.int8), ValueError, "like those before, int8 of 2 columns, got int8 of 3 columns."),
+        (np.ones((1, 2), np.float16), ValueError, "like those before, int8 of 2 columns, got float16 of 2 columns."),
+        (None, ValueError, "vectors must be passed with all codes: those before came with vectors."),
+    ],
+)
+def test_vectors_that_do_not_fit(vectors, error, message):
+    collection = Collection.build(words(3), vectors=np.zeros((3, 2), np.int8))
+    for change in (
+        lambda: collection.add(words(1), vectors=vectors),
+        lambda: collection.update([0], words(1), vectors=vectors),
+    ):
+        with pytest.raises(error, match=re.escape(message)):
+            change()
+    assert collection.vectors.tolist() == [[0, 0]] * 3
+    with pytest.raises(ValueError, match="must not be passed: the codes before came without vectors"):
+        Collection.build(words(3)).add(words(1), vectors=np.zeros((1, 2), np.int8))

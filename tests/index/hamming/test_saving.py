@@ -273,7 +273,7 @@ def test_opening_while_the_folder_is_saved_to_tries_again(saved, monkeypatch, re
     index.save(folder)
     headers.append(_storage.read_index_header(folder))
     read = iter([*headers, headers[0], headers[0]])
-    monkeypatch.setattr(_storage, "read_index_header", lambda folder: next(read))
+    monkeypatch.setattr(_storage, "read_index_header", lambda folder, kind: next(read))
     if read_all:
         HammingIndex.verify(folder)
     else:
@@ -385,8 +385,8 @@ def test_folders_that_cannot_be_opened(saved, tmp_path):
     rewrite(folder, parameters={"n_neighbours": 3})
     with pytest.raises(ValueError, match=r"with parameters unknown to this release: \['n_neighbours'\]"):
         HammingIndex.open(folder)
-    rewrite(folder, version=2)
-    with pytest.raises(ValueError, match=r"has version 2 of the format, .*; expected version 1"):
+    rewrite(folder, version=3)
+    with pytest.raises(ValueError, match=r"has version 3 of the format, .*; expected version 1 to 2"):
         HammingIndex.open(folder)
     rewrite(folder, version=1, parameters={}, format="faiss")
     with pytest.raises(ValueError, match=r"expected format 'skhash\.HammingIndex', got 'faiss'"):

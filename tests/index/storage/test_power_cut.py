@@ -14,6 +14,8 @@ import pytest
 
 from skhash import HammingIndex
 from skhash.index.storage import _atomic_folder as _folder
+from skhash.index.storage._blocks import add_blocks, append_to, create, open_current
+from skhash.index.storage._format import check_index
 
 SECTOR = 512
 
@@ -168,6 +170,24 @@ def save(folder):
     HammingIndex().fit(block(200, 3, 1)[0], ids=block(200, 3, 1)[2]).save(folder)
 
 
+def with_vectors(X, is_first):
+    return X, np.sin(X % 1000 + np.arange(5)).astype(np.float32)
+
+
+def save_vectors(folder, seed=9, n=120):
+    with create(folder, "embedding") as writer:
+        last = add_blocks(writer, [block(n, 3, seed), block(20, 3, seed + 1)], with_vectors)
+        more = {"attachments": {"mean": np.full(40, seed, np.float32)}, "extra": {"seed": seed}}
+        writer.commit(check_ids=True, next_id=last.next_id, bits=64, parameters={}, feature_names=None, **more)
+
+
+def append_vectors(folder):
+    with append_to(folder, "embedding") as (writer, saved):
+        last = add_blocks(writer, [block(70, -9, 12)], with_vectors, saved.collection)
+        more = {"attachments": {"mean": np.arange(30)}, "extra": {"seed": [12]}}
+        writer.commit(check_ids=True, next_id=last.next_id, **vars(saved.facts), **more)
+
+
 CHANGES = {
     "first save": [save],
     "save": [save],
@@ -181,9 +201,23 @@ CHANGES = {
 }
 
 
+CHANGES_OF_VECTORS = {
+    "save vectors": [lambda folder: save_vectors(folder, 15, 90)],
+    "append vectors": [append_vectors],
+}
+CHANGES.update(CHANGES_OF_VECTORS)
+
+
 def state_of(folder):
     if not (folder / "header.json").exists():
         return None
+    if b"skhash.EmbeddingIndex" in (folder / "header.json").read_bytes():
+        check_index(folder, "embedding")
+        saved = open_current(folder, mmap=False, kind="embedding")
+        found = saved.collection
+        assert (found.vectors == with_vectors(found.codes, True)[1]).all()
+        attached = {name: array.tolist() for name, array in saved.attachments.items()}
+        return found.codes.tolist(), found.labels.decode().tolist(), found.ids.tolist(), attached, saved.extra
     HammingIndex.verify(folder)
     index = HammingIndex.open(folder, mmap=False)
     labels = None if index.labels_ is None else index.labels_.decode().tolist()
@@ -194,7 +228,9 @@ def state_of(folder):
 def test_power_cuts(tmp_path, monkeypatch, kind):
     folder = tmp_path / "recorded"
     folder.mkdir()
-    if kind != "first save":
+    if kind in CHANGES_OF_VECTORS:
+        save_vectors(folder)
+    elif kind != "first save":
         X, y, ids = block(150, 5, 0)
         HammingIndex().fit(X, y, ids=ids).save(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
