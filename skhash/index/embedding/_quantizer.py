@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from skhash.embedding import _encoding
-from skhash.embedding._layout import RecordLayout
+from skhash.index.embedding import _encoding
+from skhash.index.embedding._layout import RecordLayout
 from skhash.index.scan._score_queries import pack_planes, quantize
 from skhash.index.scan._scores import MAX_DISTANCE, ScoreQueries
 
@@ -148,7 +148,7 @@ class Quantizer:
         if self.metric == "euclidean":
             bases -= 0.5 * np.square(centered, dtype=np.float64).sum(axis=1)
         else:
-            bases += self._means(centered)
+            bases += self._means(centered) + float(np.square(self.mean, dtype=np.float64).sum())
         return Scores(ScoreQueries(words, self.layout.form, n_planes), slopes * 2.0**shift, bases)
 
     def decode(self, records: NDArray[np.uint64]) -> NDArray[np.float32]:
