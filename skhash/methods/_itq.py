@@ -12,10 +12,10 @@ import numpy as np
 
 from skhash.methods._covariance import RunningCovariance
 from skhash.methods._pca import PrincipalHasher
-from skhash.methods._rotation import learn_rotation, random_rotation
+from skhash.methods._rotation import learn_rotation
 from skhash.methods._sample import Sample
 from skhash.methods._streamed import Summary, project
-from skhash.utils import Interval, local_random_state
+from skhash.utils import Interval, local_random_state, random_rotation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

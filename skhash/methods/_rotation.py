@@ -12,12 +12,6 @@ if TYPE_CHECKING:
 _BLOCK_ROWS = 4096
 
 
-def random_rotation(size: int, random_state: np.random.RandomState) -> NDArray[np.float64]:
-    """Draw an orthogonal matrix from the uniform distribution over all of them."""
-    rotation, upper = np.linalg.qr(random_state.standard_normal((size, size)))
-    return rotation * np.where(np.diag(upper) < 0, -1.0, 1.0)
-
-
 def learn_rotation(
     V: NDArray[np.float64], rotation: NDArray[np.float64], max_iter: int
 ) -> tuple[NDArray[np.float64], list[float]]:

@@ -41,7 +41,7 @@ class Summary:
 
     moments: RunningMean | RunningCovariance
     sample: Sample | None = None
-    drawn: NDArray[np.float64] | None = None
+    drawn: NDArray[Any] | None = None
 
     @property
     def covariance(self) -> RunningCovariance:
@@ -57,7 +57,7 @@ class Summary:
         return self.sample.rows
 
     @property
-    def drawn_first(self) -> NDArray[np.float64]:
+    def drawn_first(self) -> NDArray[Any]:
         """The random numbers, of a method that needs some."""
         assert self.drawn is not None
         return self.drawn
@@ -174,7 +174,7 @@ class StreamedHasher(BaseHasher):
 
     def _summary_to_continue(self) -> Summary | None:
         """Return the summary of the samples so far, None if there are no samples yet."""
-        if not hasattr(self, "components_"):
+        if not hasattr(self, "n_samples_seen_"):
             return None
         if not hasattr(self, "_summary"):
             raise ValueError(
