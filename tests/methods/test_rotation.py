@@ -30,3 +30,12 @@ def test_it_ends_when_codes_no_longer_change():
     rotation, errors = learn_rotation(V, np.eye(2), 50)
     assert len(errors) == 2
     np.testing.assert_allclose(rotation, np.eye(2), atol=1e-12)
+
+
+def test_a_frame_is_a_rotation_of_projections_with_zeros():
+    rng = np.random.RandomState(0)
+    V, start = rng.normal(size=(300, 5)), random_rotation(12, rng)
+    full, full_errors = learn_rotation(np.pad(V, ((0, 0), (0, 7))), start, 20)
+    frame, errors = learn_rotation(V, start[:5], 20)
+    np.testing.assert_allclose(frame, full[:5], atol=1e-9)
+    np.testing.assert_allclose(errors, full_errors)
