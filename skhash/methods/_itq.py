@@ -29,8 +29,7 @@ class ITQHasher(PrincipalHasher):
     PCA reduces the data to one dimension per bit. An orthogonal rotation, found by alternating between codes and
     rotation, then spreads the variance over the bits, so that the signs lose little information.
 
-    Use fewer bits than features, where both steps help. With as many bits as features the learned rotation is no better
-    than a random one on samples it was not trained on, see Notes.
+    With as many bits as features, the learned rotation gains little over a random one, see Notes.
 
     Parameters
     ----------
@@ -82,6 +81,12 @@ class ITQHasher(PrincipalHasher):
     has orthonormal rows and more columns than rows: the bits' directions are a tight frame, and all of them are learned
     together. For 96 bits of sentence embeddings with 64 dimensions, recall of the 10 nearest neighbors was .35 that
     way, .33 with two rotations that were learned one after the other, and .32 with random rotations.
+
+    The rotation overfits if there are as many bits as features and few samples. With 384 bits of sentence embeddings of
+    384 dimensions, recall of the 10 nearest neighbors (.53 with random rotations) rose by .006 (standard error .003) if
+    4,000 samples were trained on and other samples searched, which is next to nothing, but by .038 if the training
+    samples themselves were searched. With 20,000 samples it was .015 and .031. `LSHHasher` with ``center=True`` and
+    ``directions="orthogonal"`` is such a random rotation.
 
     Memory does not grow with the number of samples: `fit` needs the memory of `PCAHasher` and that of `max_samples`
     samples with their projections. The samples are kept for `partial_fit`, which computes the rotation again in every

@@ -41,8 +41,8 @@ class LSHHasher(LinearHasher):
         How the hyperplanes are drawn.
 
         - "gaussian": independently, as published.
-        - "orthogonal": perpendicular to each other, `n_features` at a time, so that no two bits repeat each other. The
-          more bits for the same features, up to `n_features`, the more accurate the distances.
+        - "orthogonal": perpendicular to each other, `n_features` at a time, so that bits repeat each other less and
+          distances are more accurate.
         - "hadamard": as "orthogonal", with random signs and Hadamard matrices instead of a product with all
           hyperplanes. For hundreds of features and bits, `transform` takes less time: half for 768 of each, a seventh
           for 4,096. Where it would not, this is "orthogonal".
