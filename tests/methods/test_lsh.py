@@ -5,6 +5,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skhash import LSHHasher
+from skhash.utils import FastRotation
 
 DIRECTIONS = ["orthogonal", "hadamard"]
 SIZES = [(300, 300), (300, 128), (256, 600), (257, 514), (20, 70)]  # features, bits
@@ -45,6 +46,21 @@ def test_a_sample_has_the_same_code_alone(directions, n_features, bits):
     assert codes[0].all()
 
 
+def test_projections_of_zero_are_bit_1_whatever_the_rounding():
+    integers = np.zeros((200, 256), int)
+    rng = np.random.default_rng(0)
+    for row in integers:
+        row[rng.choice(256, 4, replace=False)] = [3, -1, 7, -9]
+    X = 0.1 * integers  # entries are rounded, so their sums are not exactly zero
+    hasher = LSHHasher(512, directions="hadamard", random_state=0).fit(X)
+    entries = hasher.components_ * 256**1.5  # integers, because all orders are powers of two
+    np.testing.assert_allclose(entries, np.round(entries), atol=1e-6)
+    exact = integers @ np.round(entries).astype(int).T
+    assert (exact == 0).sum() > 100
+    np.testing.assert_array_equal(hasher.transform(X), exact >= 0)
+    np.testing.assert_array_equal(hasher.decision_function(X) == 0, exact == 0)
+
+
 @pytest.mark.parametrize("directions", DIRECTIONS)
 def test_distance_follows_the_angle(directions):
     rng = np.random.default_rng(0)
@@ -81,6 +97,13 @@ def test_the_dense_matrix_is_made_on_demand_and_never_stored():
     copy = pickle.loads(pickle.dumps(hasher))
     np.testing.assert_array_equal(copy.transform(X), codes)
     np.testing.assert_array_equal(copy.components_, hasher.components_)
+
+
+def test_training_and_codes_need_no_dense_matrix(monkeypatch):
+    monkeypatch.setattr(FastRotation, "to_dense", None)
+    X = np.random.default_rng(0).normal(size=(40, 400))
+    hasher = LSHHasher(400, directions="hadamard", random_state=0).fit(X)
+    assert hasher.partial_fit(X).partial_fit(X).transform(X).shape == (40, 400)
 
 
 def test_a_refit_forgets_the_dense_matrix():
