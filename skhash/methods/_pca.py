@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from skhash.methods._covariance import RunningCovariance
 from skhash.methods._streamed import LinearHasher, Summary
+from skhash.utils import random_orthonormal_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_SEED = 0
 
 
 class PrincipalHasher(LinearHasher):
-    """Base class of linear hashers with one principal axis per bit.
+    """Base class of linear hashers that start from principal axes.
 
     Warning: this class should not be used directly. Use derived classes instead.
     """
 
-    def _check_size(self, n_samples: int, n_features: int) -> None:
-        if n_features < self.bits:
-            raise ValueError(
-                f"bits={self.bits} needs at least as many features, got n_features={n_features}: use fewer bits, "
-                "SpectralHasher or LSHHasher."
-            )
-        if n_samples < max(self.bits, 2):
-            raise ValueError(
-                f"bits={self.bits} needs at least {max(self.bits, 2)} training samples, got n_samples={n_samples}: "
-                "use fewer bits, SpectralHasher or LSHHasher."
-            )
+    _min_samples = 2
+
+    def _principal_axes(self, summary: Summary) -> NDArray[np.float64]:
+        """Compute one axis for each bit, or as many as there are features and samples."""
+        n_axes = min(self.bits, len(summary.moments.mean), summary.moments.n_samples)
+        return summary.covariance.principal_axes(n_axes)
 
 
 class PCAHasher(PrincipalHasher):
@@ -35,12 +40,14 @@ class PCAHasher(PrincipalHasher):
     Parameters
     ----------
     bits : int, default=64
-        Code length; at most the number of features and of training samples.
+        Code length. If there are fewer features or training samples, there are only that many principal axes. The bits
+        beyond are signs along rotated axes, see Notes.
 
     Attributes
     ----------
     components_ : ndarray of shape (bits, n_features)
         Principal axes, by decreasing variance; zero where training samples do not vary, so that such a bit is always 1.
+        Then the rotated axes, if any.
     mean_ : ndarray of shape (n_features,)
         Training mean.
     n_samples_seen_ : int
@@ -65,6 +72,10 @@ class PCAHasher(PrincipalHasher):
     to the data, `fit` needs memory for a few matrices of shape (n_features, n_features), or (n_samples, n_features) if
     there are fewer samples. One of them is kept for `partial_fit`; it is pickled with the hasher only if `partial_fit`
     was called.
+
+    Where there are fewer principal axes than bits, the axes are rotated: the next bits, as many as there are axes, are
+    signs of the projections after a rotation, those that follow after another one. The rotations are random, but the
+    same in every fit. `ITQHasher` learns such bits and makes better use of them.
 
     References
     ----------
@@ -94,5 +105,8 @@ class PCAHasher(PrincipalHasher):
         return Summary(RunningCovariance.empty(n_features))
 
     def _learn(self, summary: Summary) -> None:
-        self.components_ = summary.covariance.principal_axes(self.bits)
+        axes = self._principal_axes(summary)
+        n_more = self.bits - len(axes)
+        rotated = random_orthonormal_rows(n_more, len(axes), np.random.RandomState(_SEED)) @ axes
+        self.components_ = np.concatenate([axes, rotated])
         self.mean_ = summary.moments.mean

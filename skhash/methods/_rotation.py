@@ -12,29 +12,23 @@ if TYPE_CHECKING:
 _BLOCK_ROWS = 4096
 
 
-def random_rotation(size: int, random_state: np.random.RandomState) -> NDArray[np.float64]:
-    """Draw an orthogonal matrix from the uniform distribution over all of them."""
-    rotation, upper = np.linalg.qr(random_state.standard_normal((size, size)))
-    return rotation * np.where(np.diag(upper) < 0, -1.0, 1.0)
-
-
 def learn_rotation(
     V: NDArray[np.float64], rotation: NDArray[np.float64], max_iter: int
 ) -> tuple[NDArray[np.float64], list[float]]:
-    r"""Minimize :math:`\lVert B - V R \rVert_F^2` over signs B and orthogonal R, in alternation.
+    r"""Minimize :math:`\lVert B - V R \rVert_F^2` over signs B and R with orthonormal rows, in alternation.
 
     Parameters
     ----------
-    V : ndarray of shape (n_samples, bits)
+    V : ndarray of shape (n_samples, n_axes)
         Centered projections.
-    rotation : ndarray of shape (bits, bits)
-        Initial R.
+    rotation : ndarray of shape (n_axes, bits)
+        Initial R, with at least as many columns as rows; a rotation if it is square.
     max_iter : int
         Largest number of rounds; they end early when B no longer changes.
 
     Returns
     -------
-    rotation : ndarray of shape (bits, bits)
+    rotation : ndarray of shape (n_axes, bits)
         The last R.
     errors : list of float
         Objective divided by the number of samples, before and after every round.
@@ -42,8 +36,8 @@ def learn_rotation(
     bits, cross, error = _quantize(V, rotation)
     errors = [error]
     for _ in range(max_iter):
-        left, _, right = np.linalg.svd(cross)
-        rotation = left @ right  # the orthogonal R for which V R is nearest to B: Procrustes
+        left, _, right = np.linalg.svd(cross, full_matrices=False)
+        rotation = left @ right  # the R for which V R is nearest to B: Procrustes
         previous = bits
         bits, cross, error = _quantize(V, rotation)
         errors.append(error)
@@ -56,7 +50,7 @@ def _quantize(
     V: NDArray[np.float64], rotation: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64], float]:
     """Compute B (as bool), V' B and the error for one R, without a copy of V."""
-    bits = np.empty(V.shape, bool)
+    bits = np.empty((len(V), rotation.shape[1]), bool)
     cross = np.zeros(rotation.shape)
     error = 0.0
     for start in range(0, len(V), _BLOCK_ROWS):

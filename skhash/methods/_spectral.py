@@ -103,6 +103,7 @@ class SpectralHasher(StreamedHasher):
     axes_: NDArray[np.int64]
     frequencies_: NDArray[np.float64]
 
+    _min_samples = 2
     _parameter_constraints: dict[str, Any] = {
         **StreamedHasher._parameter_constraints,
         "max_samples": [Interval(Integral, 2, None, closed="left"), None],
@@ -115,10 +116,6 @@ class SpectralHasher(StreamedHasher):
         self.bits = bits
         self.max_samples = max_samples
         self.random_state = random_state
-
-    def _check_size(self, n_samples: int, n_features: int) -> None:
-        if n_samples < 2:
-            raise ValueError(f"SpectralHasher needs at least 2 training samples, got n_samples={n_samples}.")
 
     def _start(self, n_features: int) -> Summary:
         sample = Sample.empty(self.max_samples, local_random_state(self.random_state))

@@ -41,7 +41,7 @@ class Summary:
 
     moments: RunningMean | RunningCovariance
     sample: Sample | None = None
-    drawn: NDArray[np.float64] | None = None
+    drawn: NDArray[Any] | None = None
 
     @property
     def covariance(self) -> RunningCovariance:
@@ -57,7 +57,7 @@ class Summary:
         return self.sample.rows
 
     @property
-    def drawn_first(self) -> NDArray[np.float64]:
+    def drawn_first(self) -> NDArray[Any]:
         """The random numbers, of a method that needs some."""
         assert self.drawn is not None
         return self.drawn
@@ -71,7 +71,7 @@ class Summary:
 class StreamedHasher(BaseHasher):
     """Base class of hashers of features that learn from a `Summary`.
 
-    A subclass supplies `_start`, `_learn` and, if needed, `_check_size`. Labels are not used in training: `y` is only
+    A subclass supplies `_start` and `_learn`. Labels are not used in training: `y` is only
     kept for `predict`.
 
     Warning: this class should not be used directly. Use derived classes instead.
@@ -83,6 +83,8 @@ class StreamedHasher(BaseHasher):
     n_samples_seen_: int
     label_index_: HammingIndex | None
     classes_: NDArray[Any]
+
+    _min_samples = 1
 
     # Summary of the training data so far, whether it is pickled, and the parameters of the first call.
     _summary: Summary
@@ -98,9 +100,6 @@ class StreamedHasher(BaseHasher):
     @abstractmethod
     def _learn(self, summary: Summary) -> None:
         """Set `components_`, `mean_` and the method's other attributes from a summary."""
-
-    def _check_size(self, n_samples: int, n_features: int) -> None:
-        """Refuse training data that are too few for the method."""
 
     # Public API ------------------------------------------------------------------------------------------------------
 
@@ -165,7 +164,11 @@ class StreamedHasher(BaseHasher):
         if y is not None and are_labels(y):
             read_labels(y)  # raises before anything is learned
         summary = self._start(features.shape[1]) if summary is None else summary
-        self._check_size(summary.moments.n_samples + len(features), features.shape[1])
+        n_samples = summary.moments.n_samples + len(features)
+        if n_samples < self._min_samples:
+            raise ValueError(
+                f"{type(self).__name__} needs at least {self._min_samples} training samples, got n_samples={n_samples}."
+            )
         summary = summary.extended(features)
         self._learn(summary)
         self.n_samples_seen_ = summary.moments.n_samples
@@ -174,7 +177,7 @@ class StreamedHasher(BaseHasher):
 
     def _summary_to_continue(self) -> Summary | None:
         """Return the summary of the samples so far, None if there are no samples yet."""
-        if not hasattr(self, "components_"):
+        if not hasattr(self, "n_samples_seen_"):
             return None
         if not hasattr(self, "_summary"):
             raise ValueError(

@@ -21,6 +21,9 @@ from ._pixels import read_color as read_color
 from ._pixels import read_pixels as read_pixels
 from ._random import local_random_state as local_random_state
 from ._restore import restore_on_error as restore_on_error
+from ._rotation import FastRotation as FastRotation
+from ._rotation import random_orthonormal_rows as random_orthonormal_rows
+from ._rotation import random_rotation as random_rotation
 from ._signature import inherit_parameters as inherit_parameters
 from ._threads import map_threads as map_threads
 from ._to_numpy import to_numpy as to_numpy
@@ -38,6 +41,7 @@ from ._validation import validate_params as validate_params
 
 __all__ = [
     "CodesLike",
+    "FastRotation",
     "Interval",
     "Labels",
     "Options",
@@ -63,6 +67,8 @@ __all__ = [
     "measure_image",
     "memory_batches",
     "open_image",
+    "random_orthonormal_rows",
+    "random_rotation",
     "read_color",
     "read_labels",
     "read_only",

@@ -6,10 +6,16 @@ from scipy.linalg import orthogonal_procrustes
 
 from skhash import HammingIndex, ITQHasher, LSHHasher, PCAHasher, SpectralHasher
 
-HASHERS = [LSHHasher(8, random_state=0), PCAHasher(8), ITQHasher(8, random_state=0)]
+HASHERS = [
+    LSHHasher(8, random_state=0),
+    PCAHasher(8),
+    PCAHasher(150),
+    ITQHasher(8, random_state=0),
+    ITQHasher(150, random_state=0),
+]
 
 
-@pytest.mark.parametrize("hasher", HASHERS, ids=lambda hasher: type(hasher).__name__)
+@pytest.mark.parametrize("hasher", HASHERS, ids=str)
 def test_bits_are_signs_of_the_stated_projection(hasher, digits):
     hasher.fit(digits.X)
     z = (digits.X - hasher.mean_) @ hasher.components_.T
@@ -17,7 +23,7 @@ def test_bits_are_signs_of_the_stated_projection(hasher, digits):
     np.testing.assert_array_equal(hasher.transform(digits.X), z >= 0)
 
 
-@pytest.mark.parametrize("hasher", HASHERS, ids=lambda hasher: type(hasher).__name__)
+@pytest.mark.parametrize("hasher", HASHERS, ids=str)
 def test_single_precision_gives_nearly_the_same_codes(hasher, digits):
     double = hasher.fit(digits.X).transform(digits.X)
     single = hasher.fit(digits.X.astype(np.float32)).transform(digits.X.astype(np.float32))
@@ -86,12 +92,60 @@ def test_itq_beats_pca_and_lsh_in_retrieval(digits):
     assert itq > score(LSHHasher(32, random_state=0)) + 0.1
 
 
-@pytest.mark.parametrize("estimator", [PCAHasher, ITQHasher])
-def test_more_bits_than_the_data_allow(estimator, digits):
-    with pytest.raises(ValueError, match="bits=65 needs at least as many features, got n_features=64"):
-        estimator(65).fit(digits.X)
-    with pytest.raises(ValueError, match="bits=16 needs at least 16 training samples, got n_samples=10"):
-        estimator(16).fit(digits.X[:10])
+@pytest.fixture
+def wide_data():
+    """Samples that vary by different amounts in 20 dimensions."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(500, 20)) * np.linspace(3, 0.1, 20) @ rng.normal(size=(20, 20))
+
+
+def test_pca_bits_beyond_the_features_are_rotated_axes(wide_data):
+    axes, more = PCAHasher(20).fit(wide_data).components_, PCAHasher(70).fit(wide_data).components_
+    np.testing.assert_array_equal(more[:20], axes)
+    for start in (20, 40, 60):
+        basis = more[start : start + 20]
+        np.testing.assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-9)
+    assert np.abs(np.tril(more @ more.T, -1)).max() < 0.99  # no bit repeats another
+    np.testing.assert_array_equal(PCAHasher(70).fit(wide_data).components_, more)
+
+
+@pytest.mark.parametrize("bits", [21, 40, 70])
+def test_itq_bits_beyond_the_features_are_a_tight_frame(bits, wide_data):
+    hasher = ITQHasher(bits, random_state=0).fit(wide_data)
+    np.testing.assert_allclose(hasher.components_.T @ hasher.components_, np.eye(20), atol=1e-9)
+    errors = hasher.quantization_errors_
+    assert (np.diff(errors) <= 1e-9).all()
+    z = hasher.decision_function(wide_data)
+    assert np.mean(np.sum((np.abs(z) - 1) ** 2, axis=1)) == pytest.approx(errors[-1])
+
+
+def test_bits_beyond_the_features_improve_retrieval(digits):
+    def score(hasher):
+        codes = hasher.fit(digits.X[:1500]).transform(digits.X)
+        return HammingIndex().fit(codes[:1500], digits.y[:1500]).score(codes[1500:], digits.y[1500:])
+
+    assert score(PCAHasher(128)) > score(PCAHasher(64)) + 0.2
+    assert score(ITQHasher(128, random_state=0)) > score(ITQHasher(64, random_state=0)) + 0.01
+    assert score(ITQHasher(128, random_state=0)) > score(LSHHasher(128, center=True, random_state=0)) + 0.05
+
+
+@pytest.mark.parametrize("hasher", [PCAHasher(64), ITQHasher(64, random_state=0)], ids=str)
+@pytest.mark.parametrize("shape", [(2, 1), (2, 100), (10, 100), (10, 3), (63, 64), (70, 64)])
+def test_few_samples_and_features(hasher, shape):
+    X = np.random.default_rng(0).integers(0, 9, shape).astype(float)
+    hasher.fit(X)
+    assert hasher.components_.shape == (64, shape[1])
+    X = np.concatenate([X, np.random.default_rng(1).normal(size=(50, shape[1]))])
+    codes = hasher.transform(X)
+    np.testing.assert_array_equal(codes, np.concatenate([hasher.transform(row[None]) for row in X]))
+    constant = (codes == codes[0]).all(axis=0)
+    assert constant.sum() <= 1  # one of as many axes as samples has no variance
+
+
+@pytest.mark.parametrize("estimator", [PCAHasher, ITQHasher, SpectralHasher])
+def test_one_sample_is_refused(estimator):
+    with pytest.raises(ValueError, match=f"{estimator.__name__} needs at least 2 training samples, got n_samples=1"):
+        estimator().fit(np.ones((1, 3)))
 
 
 def test_labels_are_kept_and_regression_targets_ignored(digits):
@@ -101,7 +155,7 @@ def test_labels_are_kept_and_regression_targets_ignored(digits):
     assert not hasattr(PCAHasher(8).fit(digits.X, digits.X[:, 3] + 0.5), "predict")
 
 
-@pytest.mark.parametrize("hasher", HASHERS, ids=lambda hasher: type(hasher).__name__)
+@pytest.mark.parametrize("hasher", HASHERS, ids=str)
 def test_images_are_refused_with_advice(hasher, digits):
     with pytest.raises(ValueError, match=r"takes features of shape .* got X of shape \(1797, 8, 8\): flatten"):
         hasher.fit(digits.images)

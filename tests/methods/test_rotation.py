@@ -3,7 +3,8 @@ import pytest
 from scipy.linalg import orthogonal_procrustes
 
 from skhash.methods import _rotation
-from skhash.methods._rotation import learn_rotation, random_rotation
+from skhash.methods._rotation import learn_rotation
+from skhash.utils import random_rotation
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -31,9 +32,10 @@ def test_it_ends_when_codes_no_longer_change():
     np.testing.assert_allclose(rotation, np.eye(2), atol=1e-12)
 
 
-def test_random_rotations_are_uniform():
+def test_a_frame_is_a_rotation_of_projections_with_zeros():
     rng = np.random.RandomState(0)
-    drawn = np.array([random_rotation(2, rng) for _ in range(4000)])
-    np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 1)
-    np.testing.assert_allclose((drawn > 0).mean(axis=0), 0.5, atol=0.04)
-    np.testing.assert_allclose((drawn**2).mean(axis=0), 0.5, atol=0.03)
+    V, start = rng.normal(size=(300, 5)), random_rotation(12, rng)
+    full, full_errors = learn_rotation(np.pad(V, ((0, 0), (0, 7))), start, 20)
+    frame, errors = learn_rotation(V, start[:5], 20)
+    np.testing.assert_allclose(frame, full[:5], atol=1e-9)
+    np.testing.assert_allclose(errors, full_errors)

@@ -10,8 +10,11 @@ from skhash import ITQHasher, LSHHasher, PCAHasher, SpectralHasher
 HASHERS = [
     LSHHasher(8, random_state=0),
     LSHHasher(8, center=True, random_state=0),
+    LSHHasher(8, directions="orthogonal", random_state=0),
     PCAHasher(8),
+    PCAHasher(150),
     ITQHasher(8, random_state=0),
+    ITQHasher(150, random_state=0),
     ITQHasher(8, max_samples=100, random_state=0),
     SpectralHasher(8, random_state=0),
     SpectralHasher(8, max_samples=100, random_state=0),
@@ -107,8 +110,8 @@ def test_a_failing_fit_leaves_the_fitted_hasher(hasher, digits):
 
 def test_a_first_chunk_that_is_too_small_is_not_counted(digits):
     hasher = PCAHasher(16)
-    with pytest.raises(ValueError, match="bits=16 needs at least 16 training samples, got n_samples=10"):
-        hasher.partial_fit(digits.X[:10])
+    with pytest.raises(ValueError, match="PCAHasher needs at least 2 training samples, got n_samples=1"):
+        hasher.partial_fit(digits.X[:1])
     assert hasher.partial_fit(digits.X[:20]).n_samples_seen_ == 20
 
 
