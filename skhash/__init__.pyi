@@ -9,6 +9,7 @@ from . import nn as nn
 from . import runtime as runtime
 from . import training as training
 from . import utils as utils
+from .index import EmbeddingIndex as EmbeddingIndex
 from .index import HammingIndex as HammingIndex
 from .index import HammingNeighborsTransformer as HammingNeighborsTransformer
 from .index import ShardedHammingIndex as ShardedHammingIndex
@@ -50,6 +51,7 @@ __all__ = [
     "DPNHasher",
     "DSDHHasher",
     "DTSHHasher",
+    "EmbeddingIndex",
     "GreedyHasher",
     "HammingIndex",
     "HammingNeighborsTransformer",

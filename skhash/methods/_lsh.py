@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhash.methods._blocks import double_blocks
-from skhash.methods._covariance import RunningMean
 from skhash.methods._streamed import LinearHasher, Summary
+from skhash.summaries import RunningMean, double_blocks
 from skhash.utils import FastRotation, StrOptions, local_random_state, random_orthonormal_rows
 
 if TYPE_CHECKING:

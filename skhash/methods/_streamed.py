@@ -11,9 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from skhash.base import BaseHasher
-from skhash.methods._blocks import double_blocks
-from skhash.methods._covariance import RunningCovariance, RunningMean
-from skhash.methods._sample import Sample
+from skhash.summaries import RunningCovariance, RunningMean, Sample, double_blocks
 from skhash.utils import are_labels, check_unchanged, fit_context, read_labels, restore_on_error, unwrap_features
 
 if TYPE_CHECKING:

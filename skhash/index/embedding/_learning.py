@@ -9,9 +9,8 @@ import numpy as np
 
 from skhash.index.embedding._layout import HALF_STEPS, MAX_LEVELS, RecordLayout
 from skhash.index.embedding._quantizer import Quantizer, normalize
-from skhash.methods._covariance import RunningCovariance
-from skhash.methods._rotation import random_rotation
-from skhash.methods._sample import Sample
+from skhash.summaries import RunningCovariance, Sample
+from skhash.utils import random_rotation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +118,7 @@ def learn_quantizer(
 
 
 def _principal_axes(moments: RunningCovariance) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the variances along all principal axes, in descending order, and the axes: a complete orthonormal basis."""
+    """Return the variances along all principal axes, in descending order, and the axes, which are a complete basis."""
     scatter = moments.scatter
     if scatter is None:
         assert moments.rows is not None

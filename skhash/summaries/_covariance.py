@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.linalg import eigh
 
-from skhash.methods._blocks import double_blocks
+from skhash.summaries._blocks import double_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

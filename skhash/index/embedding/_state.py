@@ -1,0 +1,144 @@
+"""The state of `EmbeddingIndex`, and how it reads vectors."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skhash.index.collection._collection import Collection
+from skhash.index.embedding._learning import Statistics, learn_quantizer
+from skhash.index.embedding._stored import Copies, Read, Stored, read_vectors
+from skhash.utils import local_random_state, restore_on_error, unwrap_features
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from skhash.index.collection._ids import IdsLike
+    from skhash.index.embedding._quantizer import Quantizer
+    from skhash.utils import RandomStateLike
+
+__all__ = ["_EmbeddingState"]
+
+
+class _EmbeddingState(BaseEstimator):
+    """Records of vectors with their quantizer, the base class of every mixin of `EmbeddingIndex`.
+
+    Attributes
+    ----------
+    _stored : Stored
+        Set by `fit`, and replaced as a whole by each change.
+    _statistics : Statistics
+        Of the vectors passed to `learn` since the last `fit`.
+    """
+
+    n_neighbors: int
+    metric: Literal["cosine", "euclidean", "inner_product"]
+    bytes_per_vector: int | None
+    rescore: Literal["int8", "float16", "float32"] | None
+    oversampling: float
+    query_bits: int | Literal["auto"]
+    max_samples: int | None
+    n_jobs: int | None
+    random_state: RandomStateLike
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+    _stored: Stored
+    _statistics: Statistics
+
+    @property
+    def _collection(self) -> Collection:
+        """The records with ids and labels. Read it once, or in a method `on_snapshot`: a change replaces it."""
+        return self._stored.collection
+
+    @property
+    def ids_(self) -> NDArray[Any]:
+        """The ids of the vectors."""
+        collection = self._collection
+        return collection.ids_of(collection.live_rows())
+
+    @property
+    def n_samples_fit_(self) -> int:
+        """Number of vectors."""
+        return len(self._collection)
+
+    @property
+    def bytes_per_vector_(self) -> int:
+        """Bytes of a record, the factor and the offset included."""
+        return 8 * self._stored.quantizer.layout.n_words
+
+    @property
+    def bits_per_axis_(self) -> NDArray[np.int64]:
+        """The number of bits of each principal axis, without those that are dropped."""
+        return self._stored.quantizer.layout.bits
+
+    def _check_fitted(self) -> None:
+        """Raise NotFittedError before `fit`."""
+        if "_stored" not in vars(self):
+            check_is_fitted(self)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_stored" in vars(self)
+
+    def _validate(self, X: Any, *, reset: bool) -> NDArray[Any]:
+        """Return vectors in any form as a matrix of numbers, of which values are not looked at yet."""
+        X = unwrap_features(X)
+        array: Any = validate_data(self, X, reset=reset, ensure_all_finite=False)
+        return array if array.dtype.kind in "fiu" else array.astype(np.float32)
+
+    def _build(self, X: Any, y: ArrayLike | None, ids: IdsLike | None, statistics: Statistics | None = None) -> Self:
+        """Replace the indexed vectors; on error the estimator is unchanged."""
+        with restore_on_error(self):
+            X = self._validate(X, reset=statistics is None)
+            random_state = local_random_state(self.random_state)
+            if statistics is None:
+                statistics = Statistics.empty(X.shape[1], random_state).extended(X, self.metric, self._sampled(X))
+            quantizer = learn_quantizer(statistics, self.metric, self._bytes(), random_state)
+            copies = self._learn_copies(X)
+            read = _read(X, quantizer, copies)
+            self._stored = Stored(Collection.build(read.records, y, ids, read.copies), quantizer, copies)
+        return self
+
+    def _sampled(self, X: NDArray[Any]) -> NDArray[np.int64] | None:
+        """Return the rows to learn from, evenly spaced; None for all."""
+        if self.max_samples is None or len(X) <= self.max_samples:
+            return None
+        return np.linspace(0, len(X) - 1, self.max_samples).astype(np.int64)
+
+    def _learn_copies(self, X: NDArray[Any]) -> Copies:
+        rows = np.linspace(0, len(X) - 1, min(len(X), 10_000)).astype(np.int64)
+        return Copies.learn(self.rescore, X[rows], X.shape[1])
+
+    def _bytes(self) -> int | None:
+        if self.bytes_per_vector is not None and self.bytes_per_vector % 8:
+            raise ValueError(f"bytes_per_vector must be a multiple of 8, got {self.bytes_per_vector}.")
+        return self.bytes_per_vector
+
+    def _read(self, X: Any) -> Read:
+        """Return the records and copies of more vectors."""
+        return _read(self._validate(X, reset=False), self._stored.quantizer, self._stored.copies)
+
+    def _n_planes(self) -> int:
+        """Return the bits per element of a query."""
+        if self.query_bits != "auto":
+            return int(self.query_bits)
+        levels = len(self._stored.quantizer.layout.sizes)
+        return 4 if levels == 1 else 6 if levels <= 4 else 8
+
+
+def _read(X: NDArray[Any], quantizer: Quantizer, copies: Copies) -> Read:
+    """Return the records and copies of vectors; warn if their scores will be far off."""
+    read = read_vectors(X, quantizer, copies)
+    if read.n_clipped:
+        warnings.warn(
+            f"{read.n_clipped} of {len(X)} vectors are much farther from the mean than those that the index has "
+            "learned from, and estimates of their distances are too far off to rank them: fit the index on vectors "
+            "of all kinds, or use rescore.",
+            stacklevel=4,
+        )
+    return read

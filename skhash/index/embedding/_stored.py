@@ -1,0 +1,177 @@
+"""What an embedding index holds: records with ids, the quantizer that made them, and copies of the vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from skhash.index.embedding._layout import RecordLayout
+from skhash.index.embedding._learning import check_finite
+from skhash.index.embedding._quantizer import Quantizer, normalize
+from skhash.utils import is_mapped
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from skhash.index.collection._collection import Collection
+
+__all__ = ["Copies", "Read", "Stored", "read_vectors"]
+
+_ROWS = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """How vectors are kept beside their records.
+
+    Parameters
+    ----------
+    kind : {"int8", "float16", "float32"} or None
+        Type of the copies; None for none.
+    scales : ndarray of float32 of shape (n_features,)
+        What a unit of each feature is worth: 1 except for int8.
+    """
+
+    kind: str | None
+    scales: NDArray[np.float32]
+
+    @classmethod
+    def learn(cls, kind: str | None, X: NDArray[Any], n_features: int) -> Copies:
+        """Choose the scales from training vectors: 127 units are the largest value of a feature, and a quarter more."""
+        if kind != "int8":
+            return cls(kind, np.ones(n_features, np.float32))
+        largest = np.abs(np.asarray(X, np.float32)).max(axis=0, initial=0.0)
+        largest = np.maximum(largest, 1e-3 * largest.max(initial=0.0))
+        return cls(kind, np.where(largest > 0, 1.25 * largest / 127, 1.0).astype(np.float32))
+
+    def make(self, X: NDArray[Any]) -> NDArray[Any] | None:
+        """Return copies of vectors; the vectors themselves where they are of this type and in a memory map."""
+        if self.kind is None:
+            return None
+        if self.kind == X.dtype.name and is_mapped(X) and X.flags.c_contiguous:
+            return X
+        copies = np.empty(X.shape, self.kind)
+        for start in range(0, len(X), _ROWS):
+            block = np.asarray(X[start : start + _ROWS], np.float32)
+            if self.kind == "int8":
+                block = np.clip(np.rint(block / self.scales), -127, 127)
+            elif self.kind == "float16" and np.abs(block).max(initial=0.0) > np.finfo(np.float16).max:
+                raise ValueError("X contains values beyond 65,504, the largest of float16: use rescore='float32'.")
+            copies[start : start + _ROWS] = block
+        return copies
+
+    def read(self, copies: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the vectors of which these are copies, rounded."""
+        vectors = copies.astype(np.float32)
+        return vectors * self.scales if self.kind == "int8" else vectors
+
+
+class Read(NamedTuple):
+    """Vectors as an index keeps them.
+
+    Parameters
+    ----------
+    records : ndarray of uint64 of shape (n, n_words)
+        Records.
+    copies : ndarray of shape (n, n_features) or None
+        Copies.
+    n_clipped : int
+        How many of the vectors are beyond the range of the records.
+    """
+
+    records: NDArray[np.uint64]
+    copies: NDArray[Any] | None
+    n_clipped: int
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The state of an index, which a change replaces as a whole.
+
+    Parameters
+    ----------
+    collection : Collection
+        Records with ids, labels and copies of the vectors.
+    quantizer : Quantizer
+        Made the records.
+    copies : Copies
+        How the copies are made.
+    """
+
+    collection: Collection
+    quantizer: Quantizer
+    copies: Copies
+
+    def with_collection(self, collection: Collection) -> Stored:
+        """Return the state with other records."""
+        return Stored(collection, self.quantizer, self.copies)
+
+    def attachments(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Return what a folder keeps beside the records: arrays, and facts for the header."""
+        quantizer = self.quantizer
+        arrays = {name: getattr(quantizer, name) for name in ("mean", "components", "half_steps")}
+        arrays["scales"] = self.copies.scales
+        numbers = {name: getattr(quantizer, name) for name in _NUMBERS}
+        layout = {"sizes": list(quantizer.layout.sizes), "field_bits": quantizer.layout.field_bits}
+        return arrays, {"metric": quantizer.metric, "copies": self.copies.kind, **numbers, **layout}
+
+
+_NUMBERS = ("length", "factor_step", "offset_low", "offset_step")
+_ARRAYS = {field.name for field in fields(Quantizer)} & {"mean", "components", "half_steps"} | {"scales"}
+
+
+def read_vectors(X: NDArray[Any], quantizer: Quantizer, copies: Copies) -> Read:
+    """Return the records and copies of vectors, which are checked to be finite."""
+    records, n_clipped = np.empty((len(X), quantizer.layout.n_words), np.uint64), 0
+    for start in range(0, len(X), _ROWS):
+        block = np.asarray(X[start : start + _ROWS], np.float32)
+        check_finite(block)
+        encoded = quantizer.encode(block)
+        records[start : start + len(block)] = encoded.records
+        n_clipped += encoded.n_clipped
+    return Read(records, copies.make(X), n_clipped)
+
+
+def restore(collection: Collection, arrays: dict[str, NDArray[Any]], facts: dict[str, Any]) -> Stored:
+    """Return the state of an index from what a folder kept, after checking that it fits together."""
+    try:
+        if set(arrays) != _ARRAYS:
+            raise ValueError(f"arrays {sorted(arrays)}")
+        n_words = collection.codes.shape[1]
+        layout = RecordLayout(n_words, tuple(int(size) for size in facts["sizes"]), int(facts["field_bits"]))
+        n_features = len(arrays["mean"])
+        shapes = {
+            "mean": (n_features,),
+            "components": (layout.n_dims, n_features),
+            "half_steps": (layout.n_dims,),
+            "scales": (n_features,),
+        }
+        for name, shape in shapes.items():
+            if arrays[name].shape != shape or arrays[name].dtype != np.float32 or not np.isfinite(arrays[name]).all():
+                raise ValueError(f"{name} of shape {arrays[name].shape} and type {arrays[name].dtype}")
+        ordered = all(a >= b > 0 for a, b in zip(layout.sizes, layout.sizes[1:], strict=False)) and layout.sizes[-1] > 0
+        if not ordered or sum(layout.sizes) + 2 * layout.field_bits > 64 * n_words or layout.field_bits not in (8, 16):
+            raise ValueError(f"sizes {layout.sizes} of {n_words} words")
+        if facts["metric"] not in ("cosine", "euclidean", "inner_product"):
+            raise ValueError(f"metric {facts['metric']!r}")
+        vectors, kind = collection.vectors, facts["copies"]
+        found = None if vectors is None else (vectors.dtype.name, vectors.shape[1])
+        if found != (None if kind is None else (kind, n_features)):
+            raise ValueError(f"copies {kind!r} of vectors {found}")
+        numbers = {name: float(facts[name]) for name in _NUMBERS}
+        if not all(np.isfinite(list(numbers.values()))) or min(numbers["factor_step"], numbers["offset_step"]) <= 0:
+            raise ValueError(f"numbers {numbers}")
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise ValueError(
+            f"The saved index is damaged: its header and its arrays do not fit together ({error})."
+        ) from error
+    rest = {name: arrays[name] for name in ("mean", "components", "half_steps")}
+    quantizer = Quantizer(metric=facts["metric"], layout=layout, **rest, **numbers)
+    return Stored(collection, quantizer, Copies(kind, arrays["scales"]))
+
+
+def normalized(vectors: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
+    """Return vectors as the metric compares them."""
+    return normalize(vectors) if metric == "cosine" else vectors
