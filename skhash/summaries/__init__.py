@@ -1,4 +1,4 @@
-"""What is kept of data that come in chunks: blocks of rows, moments, and a uniform sample."""
+"""Summaries of data that come in chunks: blocks of rows, moments, and a uniform sample."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What an index learns from training vectors before the first one is encoded."""
+"""Choice of mean, axes, bits and steps from training vectors, before the first vector is encoded."""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -27,8 +28,9 @@ __all__ = ["EmbeddingPlan", "SearchMixin"]
 _QUERIES = 256  # of which the vectors are in memory at once where the indexed ones are the queries
 
 
-class EmbeddingPlan(NamedTuple):
-    """What a search does, and how far its answers can be relied on.
+@dataclass(frozen=True)
+class EmbeddingPlan:
+    """Description of a search, and of how far its answers can be relied on; see `EmbeddingIndex.explain`.
 
     Parameters
     ----------
@@ -147,7 +149,7 @@ class SearchMixin(_EmbeddingState):
 
     @on_snapshot
     def explain(self, n_neighbors: int | None = None) -> EmbeddingPlan:
-        """Say what a search does, and which of its results are estimates.
+        """Describe a search, and which of its results are estimates.
 
         Parameters
         ----------
@@ -157,8 +159,7 @@ class SearchMixin(_EmbeddingState):
         Returns
         -------
         plan : EmbeddingPlan
-            A tuple with names: "n_vectors", "n_candidates", "bytes_per_vector", "query_bits", "distances" and
-            "neighbors".
+            Its numbers, and what its distances and neighbors are, in words.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""What an embedding index holds: records with ids, the quantizer that made them, and copies of the vectors."""
+"""The state of an embedding index: records with ids, the quantizer that made them, and copies of the vectors."""
 
 from __future__ import annotations
 
@@ -167,8 +167,8 @@ def restore(collection: Collection, arrays: dict[str, NDArray[Any]], facts: dict
         raise ValueError(
             f"The saved index is damaged: its header and its arrays do not fit together ({error})."
         ) from error
-    rest = {name: arrays[name] for name in ("mean", "components", "half_steps")}
-    quantizer = Quantizer(metric=facts["metric"], layout=layout, **rest, **numbers)
+    learned: dict[str, Any] = {name: arrays[name] for name in ("mean", "components", "half_steps")} | numbers
+    quantizer = Quantizer(metric=facts["metric"], layout=layout, **learned)
     return Stored(collection, quantizer, Copies(kind, arrays["scales"]))
 
 
