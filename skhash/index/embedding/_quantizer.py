@@ -199,7 +199,7 @@ class Quantizer:
             np.ascontiguousarray(lanes.reshape(n_groups, group, -1).transpose(0, 2, 1)),
             *(self.half_steps, self.layout.largest.astype(np.float32)),
             *(_SCALES if len(self.layout.sizes) > 1 else _SCALES[:1], unit.reshape(n_groups, group)),
-            *(self.layout.starts, self.layout.n_words, records, products, norms),
+            *(self.layout.starts, np.array(self.layout.sizes), records, products, norms),
         )
         factors = np.divide(squares, products, out=np.zeros(len(lanes)), where=products > 0)
         if self.metric == "euclidean":
