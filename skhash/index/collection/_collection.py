@@ -119,7 +119,9 @@ class Collection:
     ) -> Collection:
         """Append codes, with labels, ids and vectors always or never."""
         new_ids = self._read_new_ids(ids, len(codes))
-        new_vectors = read_more_vectors(self.vectors, vectors, len(codes))
+        known_vectors, new_vectors = self.vectors, None
+        if known_vectors is not None or vectors is not None:
+            new_vectors = read_more_vectors(known_vectors, vectors, len(codes))
         labels, new, buffers = self._read_more_labels(y, len(codes))
         fields: dict[str, Any] = {"labels": labels, "buffers": buffers}
         if labels is not None and new is not None:
@@ -130,8 +132,8 @@ class Collection:
             fields["ids"], buffers["ids"] = append(known, new_ids, buffers.get("ids"))
         if self.next_id is not None:
             fields["next_id"] = self.next_id + len(codes)
-        if self.vectors is not None and new_vectors is not None:
-            fields["vectors"], buffers["vectors"] = append(self.vectors, new_vectors, buffers.get("vectors"))
+        if known_vectors is not None and new_vectors is not None:
+            fields["vectors"], buffers["vectors"] = append(known_vectors, new_vectors, buffers.get("vectors"))
         fields["codes"], buffers["codes"] = append(self.codes, codes, buffers.get("codes"))
         return self._with(**fields)
 
@@ -158,7 +160,7 @@ class Collection:
         rows = self.rows_of(ids, unique=True)
         if len(codes) != len(rows):
             raise ValueError(f"ids must hold one id per code: X has {len(codes)}, ids has {len(rows)}.")
-        new_vectors = read_more_vectors(self.vectors, vectors, len(codes))
+        known_vectors, new_vectors = self.vectors, read_more_vectors(self.vectors, vectors, len(codes))
         labels, new, buffers = self.labels, None, dict(self.buffers)
         if y is not None:
             labels, new, buffers = self._read_more_labels(y, len(codes))
@@ -168,13 +170,12 @@ class Collection:
         # Copies, because the old arrays belong to the user, or a search in another thread reads them.
         own = buffers["codes"] = self.codes.copy()
         own[rows] = codes
-        own_vectors = None
-        if self.vectors is not None and new_vectors is not None:
-            own_vectors = buffers["vectors"] = self.vectors.copy()
-            own_vectors[rows] = new_vectors
+        if known_vectors is not None and new_vectors is not None:
+            known_vectors = buffers["vectors"] = known_vectors.copy()
+            known_vectors[rows] = new_vectors
         if labels is not None and new is not None:
             labels.codes[rows] = new.codes
-        return self._with(codes=own, labels=labels, buffers=buffers, vectors=own_vectors)
+        return self._with(codes=own, labels=labels, buffers=buffers, vectors=known_vectors)
 
     def compact(self) -> Collection:
         """Drop the rows of removed codes."""

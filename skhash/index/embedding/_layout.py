@@ -62,9 +62,8 @@ def allocate_bits(variances: NDArray[np.float64], n_bits: int) -> NDArray[np.int
 class RecordLayout:
     """Where a record has the bits of each element, its factor and its offset.
 
-    A record is a row of words of 64 bits: planes of the levels one after the other, from the highest level down, each
-    with one bit of every element that has so many; then the factor and the offset, in the highest bits of the last
-    word.
+    A record is a row of words of 64 bits: planes of the levels one after the other, each with one bit of every element
+    that has so many; then the factor and the offset, in the highest bits of the last word.
 
     Parameters
     ----------
@@ -98,9 +97,13 @@ class RecordLayout:
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """The position of the first bit of each level."""
-        after = np.cumsum(self.sizes[::-1])[::-1]
-        return np.append(after[1:], 0)
+        """The position of the first bit of each level: first those that fill words, so that few words are shared."""
+        order = sorted(range(len(self.sizes)), key=lambda level: (self.sizes[level] % 64 != 0, -level))
+        starts, start = np.empty(len(self.sizes), np.int64), 0
+        for level in order:
+            starts[level] = start
+            start += self.sizes[level]
+        return starts
 
     @cached_property
     def element_of_bit(self) -> NDArray[np.int64]:

@@ -96,6 +96,11 @@ def learn_quantizer(
             f"use at most {most}, and rescore='float32' for exact distances."
         )
     variances, axes = _principal_axes(moments)
+    scale = 1.0
+    if metric != "cosine":
+        size = float(np.sqrt(np.square(moments.mean).sum() + variances.sum()))
+        scale = 2.0 ** -np.frexp(size)[1] if size else 1.0
+    variances = variances * scale**2
     shrinkage = _SHRINKAGE * n_features / (moments.n_samples + _SHRINKAGE * n_features)
     variances = (1 - shrinkage) * variances + shrinkage * variances.mean()
     layout = RecordLayout.plan(variances, n_words, field_bits)
@@ -108,9 +113,10 @@ def learn_quantizer(
         half_steps[same] = HALF_STEPS[bits] * np.sqrt(np.mean(np.square(deviations[same])))
     quantizer = Quantizer(
         metric,
-        *(array.astype(np.float32) for array in (moments.mean, components, half_steps)),
+        *(array.astype(np.float32) for array in (scale * moments.mean, components, half_steps)),
         length=float(np.sqrt(np.square(deviations).sum())),
         layout=layout,
+        scale=float(scale),
     )
     sample = statistics.sample.rows
     assert sample is not None

@@ -22,6 +22,7 @@ _ROWS = 512  # per matrix product, which has one shape so that a vector gets the
 _SCALES = np.geomspace(0.6, 1.7, 14).astype(np.float32)
 _MARGINS = {8: 2.0, 16: 8.0}  # how much larger than seen in training a factor or offset may be, by its bits
 _MAX_WEIGHT = 2**31
+_SMALL, _LARGE = 1e-10, 1e10  # between which squares of numbers and their sums keep all digits
 
 
 class Encoded(NamedTuple):
@@ -70,7 +71,7 @@ class Quantizer:
     metric : {"cosine", "euclidean", "inner_product"}
         What to estimate.
     mean : ndarray of float32 of shape (n_features,)
-        Mean of the training vectors, of length 1 each for the cosine.
+        Mean of the scaled training vectors, of length 1 each for the cosine.
     components : ndarray of float32 of shape (layout.n_dims, n_features)
         Directions, orthonormal.
     half_steps : ndarray of float32 of shape (layout.n_dims,)
@@ -81,6 +82,9 @@ class Quantizer:
         Where a record has its bits.
     factor_step, offset_low, offset_step : float
         Meaning of a unit of the factor and of the offset: `factor_step * number`, `offset_low + offset_step * number`.
+    scale : float
+        Power of two by which vectors are multiplied first, so that squares neither overflow nor vanish; 1 for the
+        cosine.
 
     References
     ----------
@@ -101,6 +105,7 @@ class Quantizer:
     factor_step: float = 1.0
     offset_low: float = 0.0
     offset_step: float = 1.0
+    scale: float = 1.0
 
     def encode(self, X: NDArray[Any]) -> Encoded:
         """Round vectors to records."""
@@ -149,7 +154,8 @@ class Quantizer:
             bases -= 0.5 * np.square(centered, dtype=np.float64).sum(axis=1)
         else:
             bases += self._means(centered) + float(np.square(self.mean, dtype=np.float64).sum())
-        return Scores(ScoreQueries(words, self.layout.form, n_planes), slopes * 2.0**shift, bases)
+        unit = self.scale**-2
+        return Scores(ScoreQueries(words, self.layout.form, n_planes), slopes * (unit * 2.0**shift), bases * unit)
 
     def decode(self, records: NDArray[np.uint64]) -> NDArray[np.float32]:
         """Return the vectors that the records stand for; those of the cosine are of length 1 before rounding."""
@@ -159,7 +165,7 @@ class Quantizer:
             numbers[:, :size] |= bits[:, start : start + size].astype(np.int64) << level
         x = (2 * numbers - self.layout.largest) * self.half_steps
         factors, _ = self.fields(records)
-        return (factors[:, None] * x @ self.components + self.mean).astype(np.float32)
+        return ((factors[:, None] * x @ self.components + self.mean) / self.scale).astype(np.float32)
 
     def fields(self, records: NDArray[np.uint64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the factors and the offsets of records."""
@@ -172,7 +178,7 @@ class Quantizer:
         """Yield blocks of rows as float32, those of the cosine of length 1 (or zero)."""
         for start in range(0, len(X), _ROWS):
             block = np.asarray(X[start : start + _ROWS], np.float32)
-            yield start, normalize(block) if self.metric == "cosine" else block
+            yield start, normalize(block) if self.metric == "cosine" else block * np.float32(self.scale)
 
     def _project(self, block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return projections of centered vectors, and the centered vectors."""
@@ -189,7 +195,7 @@ class Quantizer:
         n_groups = -(-n // group)
         lanes = np.zeros((n_groups * group, z.shape[1]), np.float32)
         lanes[:n] = z
-        squares = np.square(lanes, dtype=np.float64).sum(axis=1)
+        squares = np.einsum("ij,ij->i", lanes, lanes).astype(np.float64)
         unit = np.where(squares > 0, np.sqrt(squares) / self.length, 1.0).astype(np.float32)
         unit = np.maximum(unit, np.float32(1e-30))
         records = np.zeros((len(lanes), self.layout.n_words), np.uint64)
@@ -199,18 +205,18 @@ class Quantizer:
             np.ascontiguousarray(lanes.reshape(n_groups, group, -1).transpose(0, 2, 1)),
             *(self.half_steps, self.layout.largest.astype(np.float32)),
             *(_SCALES if len(self.layout.sizes) > 1 else _SCALES[:1], unit.reshape(n_groups, group)),
-            *(self.layout.starts, self.layout.n_words, records, products, norms),
+            *(self.layout.starts, np.array(self.layout.sizes), records, products, norms),
         )
         factors = np.divide(squares, products, out=np.zeros(len(lanes)), where=products > 0)
         if self.metric == "euclidean":
-            offsets = -0.5 * np.square(centered, dtype=np.float64).sum(axis=1)
+            offsets = -0.5 * np.einsum("ij,ij->i", centered, centered).astype(np.float64)
         else:
             offsets = self._means(centered)
         return records[:n], factors[:n], offsets
 
     def _means(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the inner products of rows with the mean, summed in one order for any number of rows."""
-        return (rows * self.mean).sum(axis=1, dtype=np.float64)
+        return np.einsum("ij,j->i", rows, self.mean).astype(np.float64)
 
     def _add_fields(
         self, records: NDArray[np.uint64], factors: NDArray[np.float64], offsets: NDArray[np.float64]
@@ -226,8 +232,9 @@ class Quantizer:
 
 def normalize(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return rows of length 1; rows of zeros stay."""
-    rows = rows.astype(np.float32)
-    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
-    rows /= np.where(largest > 0, largest, 1.0).astype(np.float32)  # so that squares neither overflow nor vanish
-    lengths = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1, keepdims=True))
-    return (rows / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
+    largest = np.maximum(rows.max(axis=1, initial=0.0), -rows.min(axis=1, initial=0.0))
+    if ((largest < _SMALL) | (largest > _LARGE)).any():
+        # By powers of two, which change no digit, so that squares neither overflow nor vanish.
+        rows = np.ldexp(rows, -np.frexp(largest)[1][:, None])
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    return rows / np.where(lengths > 0, lengths, np.float32(1))[:, None]

@@ -118,7 +118,7 @@ class Stored:
         return arrays, {"metric": quantizer.metric, "copies": self.copies.kind, **numbers, **layout}
 
 
-_NUMBERS = ("length", "factor_step", "offset_low", "offset_step")
+_NUMBERS = ("length", "factor_step", "offset_low", "offset_step", "scale")
 _ARRAYS = {field.name for field in fields(Quantizer)} & {"mean", "components", "half_steps"} | {"scales"}
 
 
@@ -161,7 +161,10 @@ def restore(collection: Collection, arrays: dict[str, NDArray[Any]], facts: dict
         if found != (None if kind is None else (kind, n_features)):
             raise ValueError(f"copies {kind!r} of vectors {found}")
         numbers = {name: float(facts[name]) for name in _NUMBERS}
-        if not all(np.isfinite(list(numbers.values()))) or min(numbers["factor_step"], numbers["offset_step"]) <= 0:
+        if (
+            not all(np.isfinite(list(numbers.values())))
+            or min(numbers["factor_step"], numbers["offset_step"], numbers["scale"]) <= 0
+        ):
             raise ValueError(f"numbers {numbers}")
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise ValueError(
