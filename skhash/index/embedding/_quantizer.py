@@ -177,7 +177,7 @@ class Quantizer:
     def _blocks(self, X: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield blocks of rows as float32, those of the cosine of length 1 (or zero)."""
         for start in range(0, len(X), _ROWS):
-            block = np.asarray(X[start : start + _ROWS], np.float32)
+            block = np.ascontiguousarray(X[start : start + _ROWS], np.float32)
             yield start, normalize(block) if self.metric == "cosine" else block * np.float32(self.scale)
 
     def _project(self, block: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

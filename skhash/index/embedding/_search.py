@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+from sklearn.utils import check_scalar
 
 from skhash.index.collection._labels import vote
 from skhash.index.embedding._learning import check_finite
 from skhash.index.embedding._state import _EmbeddingState
-from skhash.index.embedding._stored import normalized
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import check_missing, read_n_neighbors
 from skhash.index.scan._scores import nearest_by_score
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddingPlan", "SearchMixin"]
 
-_QUERIES = 256  # of which the vectors are in memory at once where the indexed ones are the queries
+_QUERIES = 512  # at once, as many as are projected at once
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,6 @@ class SearchMixin(_EmbeddingState):
         collection, own = self._collection, int(X is None)
         allowed = collection.select(where)
         n_allowed = len(collection) if where is None or allowed is None else int(np.count_nonzero(allowed))
-        n_queries = len(collection) if X is None else -1
         if X is None and self._stored.copies.kind is None:
             raise ValueError(
                 "kneighbors without X searches for the indexed vectors, which are kept only with rescore='int8', "
@@ -231,6 +231,7 @@ class SearchMixin(_EmbeddingState):
             )
         distances, rows = np.full((n_queries, k), np.nan), np.full((n_queries, k), -1)
         found = min(k + own, n_allowed)
+        n_candidates = min(self._n_candidates(found), n_allowed) if collection.vectors is not None else found
         live = collection.live_rows() if queries is None else None
         for start in range(0, n_queries, _QUERIES):
             part = slice(start, start + _QUERIES)
@@ -241,33 +242,29 @@ class SearchMixin(_EmbeddingState):
             else:
                 some = np.asarray(queries[part], np.float32)
                 check_finite(some)
-            near, near_rows = self._search(some, found, allowed)
+            near, near_rows = self._search(some, found, n_candidates, allowed)
             if live is not None:
-                others = near_rows != live[part][:, None]
-                others[others.all(axis=1), -1] = found > k  # a row that is not among its own neighbors: the last goes
-                near, near_rows = (_drop_own(array, others) for array in (near, near_rows))
+                near, near_rows = _drop(near, near_rows, live[part])
             width = min(k, near.shape[1])
             distances[part, :width], rows[part, :width] = near[:, :width], near_rows[:, :width]
         return distances, rows
 
     def _n_candidates(self, k: int) -> int:
         """Return how many of the best estimates are compared again."""
-        return max(k, ceil(self.oversampling * k))
+        check_scalar(self.oversampling, "oversampling", Real, min_val=1)
+        return ceil(self.oversampling * k)
 
     def _search(
-        self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None
+        self, queries: NDArray[np.float32], k: int, n_candidates: int, allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return distances and rows of the k nearest vectors of a few queries."""
+        """Return distances and rows of the k nearest vectors of a few queries, from so many candidates."""
         quantizer, collection = self._stored.quantizer, self._collection
         if k == 0 or len(queries) == 0:
             return np.empty((len(queries), k)), np.empty((len(queries), k), np.int64)
-        rescored = collection.vectors is not None
-        n_allowed = len(collection.codes) if allowed is None else int(np.count_nonzero(allowed))
-        n_candidates = min(self._n_candidates(k), n_allowed) if rescored else k
         scores = quantizer.prepare(queries, self._n_planes())
         found, rows = nearest_by_score(collection.codes, scores.queries, n_candidates, self.n_jobs, allowed=allowed)
-        if rescored:
-            return self._rescore(normalized(queries, quantizer.metric), rows, k)
+        if collection.vectors is not None:
+            return self._rescore(queries, rows, k)
         estimates = scores.bases[:, None] - scores.slopes[:, None] * found
         if quantizer.metric == "euclidean":
             return np.sqrt(np.maximum(-2 * estimates, 0.0)), rows
@@ -282,18 +279,29 @@ class SearchMixin(_EmbeddingState):
         rows = np.sort(rows, axis=1)  # candidates at one distance come in the order of rows
         distances = np.empty(rows.shape)
         for q, query in enumerate(queries):
-            vectors = normalized(copies.read(collection.vectors[rows[q]]), metric)
+            # Double precision, for squares of large numbers; no matrix product, whose rounding depends on its size.
+            vectors = copies.read(collection.vectors[rows[q]])
             if metric == "euclidean":
-                distances[q] = np.sqrt(np.square(vectors - query, dtype=np.float64).sum(axis=1))
+                distances[q] = np.sqrt(np.square(np.subtract(vectors, query, dtype=np.float64)).sum(axis=1))
             else:
-                # Not a matrix product, whose rounding depends on how many rows it has.
-                products = (vectors * query).sum(axis=1, dtype=np.float64)
-                distances[q] = 1 - products if metric == "cosine" else -products
+                distances[q] = -np.multiply(vectors, query, dtype=np.float64).sum(axis=1)
+            if metric == "cosine":
+                lengths = _length(vectors) * _length(query[None])
+                distances[q] = np.clip(1 + distances[q] / np.where(lengths > 0, lengths, 1), 0, 2)
         order = np.argsort(distances, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
 
-def _drop_own(array: NDArray[Any], others: NDArray[np.bool_]) -> NDArray[Any]:
-    """Return the elements of each row that are not the query itself: one fewer, or all where it is not among them."""
-    order = np.argsort(~others, axis=1, kind="stable")
-    return np.take_along_axis(array, order, axis=1)[:, : others.sum(axis=1).max(initial=0)]
+def _drop(
+    distances: NDArray[np.float64], rows: NDArray[np.int64], own: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Close the gap that the row of each query leaves among its own neighbors; NaN and -1 fill the end."""
+    is_own = rows == own[:, None]
+    distances[is_own], rows[is_own] = np.nan, -1
+    order = np.argsort(is_own, axis=1, kind="stable")
+    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+
+def _length(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the lengths of vectors."""
+    return np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1))

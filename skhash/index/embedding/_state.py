@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skhash.index.collection._collection import Collection
@@ -34,7 +36,7 @@ class _EmbeddingState(BaseEstimator):
     _stored : Stored
         Set by `fit`, and replaced as a whole by each change.
     _statistics : Statistics
-        Of the vectors passed to `learn` since the last `fit`.
+        Of the vectors passed to `learn`, until the first vectors are indexed.
     """
 
     n_neighbors: int
@@ -82,6 +84,13 @@ class _EmbeddingState(BaseEstimator):
         if "_stored" not in vars(self):
             check_is_fitted(self)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Of a pickle, or of a shallow copy, which must not share memory that is written to.
+        state = dict(cast("dict[str, Any]", super().__getstate__()))
+        if "_stored" in state:
+            state["_stored"] = state["_stored"].with_collection(state["_stored"].collection.share())
+        return state
+
     def __sklearn_is_fitted__(self) -> bool:
         return "_stored" in vars(self)
 
@@ -102,6 +111,7 @@ class _EmbeddingState(BaseEstimator):
             copies = self._learn_copies(X)
             read = _read(X, quantizer, copies)
             self._stored = Stored(Collection.build(read.records, y, ids, read.copies), quantizer, copies)
+            vars(self).pop("_statistics", None)
         return self
 
     def _sampled(self, X: NDArray[Any]) -> NDArray[np.int64] | None:
@@ -112,7 +122,7 @@ class _EmbeddingState(BaseEstimator):
 
     def _learn_copies(self, X: NDArray[Any]) -> Copies:
         rows = np.linspace(0, len(X) - 1, min(len(X), 10_000)).astype(np.int64)
-        return Copies.learn(self.rescore, X[rows], X.shape[1])
+        return Copies.learn(self.rescore, X[rows], self.metric)
 
     def _bytes(self) -> int | None:
         if self.bytes_per_vector is not None and self.bytes_per_vector % 8:
@@ -126,6 +136,7 @@ class _EmbeddingState(BaseEstimator):
     def _n_planes(self) -> int:
         """Return the bits per element of a query."""
         if self.query_bits != "auto":
+            check_scalar(self.query_bits, "query_bits", Integral, min_val=1, max_val=8)
             return int(self.query_bits)
         levels = len(self._stored.quantizer.layout.sizes)
         return 4 if levels == 1 else 6 if levels <= 4 else 8
@@ -134,6 +145,13 @@ class _EmbeddingState(BaseEstimator):
 def _read(X: NDArray[Any], quantizer: Quantizer, copies: Copies) -> Read:
     """Return the records and copies of vectors; warn if their scores will be far off."""
     read = read_vectors(X, quantizer, copies)
+    if read.n_clipped_copies:
+        warnings.warn(
+            f"{read.n_clipped_copies} of {len(X)} vectors have values beyond the range of the int8 copies, which the "
+            "index has learned from other vectors, and their distances will be wrong: fit the index on vectors of all "
+            "kinds, or use rescore='float16'.",
+            stacklevel=5,
+        )
     if read.n_clipped:
         warnings.warn(
             f"{read.n_clipped} of {len(X)} vectors are much farther from the mean than those that the index has "

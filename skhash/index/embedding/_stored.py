@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from skhash.index.embedding._layout import RecordLayout
+from skhash.index.embedding._layout import MAX_LEVELS, RecordLayout
 from skhash.index.embedding._learning import check_finite
 from skhash.index.embedding._quantizer import Quantizer, normalize
 from skhash.utils import is_mapped
@@ -31,36 +31,47 @@ class Copies:
     kind : {"int8", "float16", "float32"} or None
         Type of the copies; None for none.
     scales : ndarray of float32 of shape (n_features,)
-        What a unit of each feature is worth: 1 except for int8.
+        Value of a unit of each feature: 1 except for int8.
+    metric : {"cosine", "euclidean", "inner_product"}
+        What the copies are compared by. For the cosine vectors are copied at length 1, whatever their scale is.
     """
 
     kind: str | None
     scales: NDArray[np.float32]
+    metric: str
 
     @classmethod
-    def learn(cls, kind: str | None, X: NDArray[Any], n_features: int) -> Copies:
+    def learn(cls, kind: str | None, X: NDArray[Any], metric: str) -> Copies:
         """Choose the scales from training vectors: 127 units are the largest value of a feature, and a quarter more."""
         if kind != "int8":
-            return cls(kind, np.ones(n_features, np.float32))
-        largest = np.abs(np.asarray(X, np.float32)).max(axis=0, initial=0.0)
+            return cls(kind, np.ones(X.shape[1], np.float32), metric)
+        largest = np.abs(normalized(np.asarray(X, np.float32), metric)).max(axis=0, initial=0.0)
         largest = np.maximum(largest, 1e-3 * largest.max(initial=0.0))
-        return cls(kind, np.where(largest > 0, 1.25 * largest / 127, 1.0).astype(np.float32))
+        scales = np.where(largest > 0, largest * np.float32(1.25 / 127), np.float32(1.0)).astype(np.float32)
+        return cls(kind, np.maximum(scales, np.finfo(np.float32).tiny), metric)
 
-    def make(self, X: NDArray[Any]) -> NDArray[Any] | None:
-        """Return copies of vectors; the vectors themselves where they are of this type and in a memory map."""
+    def make(self, X: NDArray[Any]) -> tuple[NDArray[Any] | None, int]:
+        """Return copies of vectors, and how many vectors are beyond the range of int8.
+
+        The copies are the vectors themselves where these are of this type and in a memory map.
+        """
         if self.kind is None:
-            return None
-        if self.kind == X.dtype.name and is_mapped(X) and X.flags.c_contiguous:
-            return X
-        copies = np.empty(X.shape, self.kind)
+            return None, 0
+        if X.dtype == self.kind and self.kind != "int8" and is_mapped(X) and X.flags.c_contiguous:
+            return X, 0
+        copies, n_clipped = np.empty(X.shape, self.kind), 0
         for start in range(0, len(X), _ROWS):
             block = np.asarray(X[start : start + _ROWS], np.float32)
+            if self.kind != "float32":
+                block = normalized(block, self.metric)
             if self.kind == "int8":
-                block = np.clip(np.rint(block / self.scales), -127, 127)
+                block = np.rint(block / self.scales)
+                n_clipped += int(np.count_nonzero((np.abs(block) > 127).any(axis=1)))
+                block = np.clip(block, -127, 127)
             elif self.kind == "float16" and np.abs(block).max(initial=0.0) > np.finfo(np.float16).max:
                 raise ValueError("X contains values beyond 65,504, the largest of float16: use rescore='float32'.")
             copies[start : start + _ROWS] = block
-        return copies
+        return copies, n_clipped
 
     def read(self, copies: NDArray[Any]) -> NDArray[np.float32]:
         """Return the vectors of which these are copies, rounded."""
@@ -79,11 +90,14 @@ class Read(NamedTuple):
         Copies.
     n_clipped : int
         How many of the vectors are beyond the range of the records.
+    n_clipped_copies : int
+        How many of the vectors are beyond the range of the copies.
     """
 
     records: NDArray[np.uint64]
     copies: NDArray[Any] | None
     n_clipped: int
+    n_clipped_copies: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +145,8 @@ def read_vectors(X: NDArray[Any], quantizer: Quantizer, copies: Copies) -> Read:
         encoded = quantizer.encode(block)
         records[start : start + len(block)] = encoded.records
         n_clipped += encoded.n_clipped
-    return Read(records, copies.make(X), n_clipped)
+    kept, n_clipped_copies = copies.make(X)
+    return Read(records, kept, n_clipped, n_clipped_copies)
 
 
 def restore(collection: Collection, arrays: dict[str, NDArray[Any]], facts: dict[str, Any]) -> Stored:
@@ -140,7 +155,9 @@ def restore(collection: Collection, arrays: dict[str, NDArray[Any]], facts: dict
         if set(arrays) != _ARRAYS:
             raise ValueError(f"arrays {sorted(arrays)}")
         n_words = collection.codes.shape[1]
-        layout = RecordLayout(n_words, tuple(int(size) for size in facts["sizes"]), int(facts["field_bits"]))
+        if not all(type(size) is int for size in [*facts["sizes"], facts["field_bits"]]):
+            raise ValueError(f"sizes {facts['sizes']}")
+        layout = RecordLayout(n_words, tuple(facts["sizes"]), facts["field_bits"])
         n_features = len(arrays["mean"])
         shapes = {
             "mean": (n_features,),
@@ -152,7 +169,9 @@ def restore(collection: Collection, arrays: dict[str, NDArray[Any]], facts: dict
             if arrays[name].shape != shape or arrays[name].dtype != np.float32 or not np.isfinite(arrays[name]).all():
                 raise ValueError(f"{name} of shape {arrays[name].shape} and type {arrays[name].dtype}")
         ordered = all(a >= b > 0 for a, b in zip(layout.sizes, layout.sizes[1:], strict=False)) and layout.sizes[-1] > 0
-        if not ordered or sum(layout.sizes) + 2 * layout.field_bits > 64 * n_words or layout.field_bits not in (8, 16):
+        if len(layout.sizes) > MAX_LEVELS or layout.field_bits not in (8, 16):
+            raise ValueError(f"{len(layout.sizes)} levels with fields of {layout.field_bits} bits")
+        if not ordered or sum(layout.sizes) + 2 * layout.field_bits > 64 * n_words:
             raise ValueError(f"sizes {layout.sizes} of {n_words} words")
         if facts["metric"] not in ("cosine", "euclidean", "inner_product"):
             raise ValueError(f"metric {facts['metric']!r}")
@@ -161,18 +180,16 @@ def restore(collection: Collection, arrays: dict[str, NDArray[Any]], facts: dict
         if found != (None if kind is None else (kind, n_features)):
             raise ValueError(f"copies {kind!r} of vectors {found}")
         numbers = {name: float(facts[name]) for name in _NUMBERS}
-        if (
-            not all(np.isfinite(list(numbers.values())))
-            or min(numbers["factor_step"], numbers["offset_step"], numbers["scale"]) <= 0
-        ):
+        positive = min(numbers[name] for name in _NUMBERS if name != "offset_low")
+        if not all(np.isfinite(list(numbers.values()))) or positive <= 0 or not (arrays["scales"] > 0).all():
             raise ValueError(f"numbers {numbers}")
-    except (KeyError, TypeError, IndexError, ValueError) as error:
+    except (KeyError, TypeError, IndexError, ValueError, OverflowError) as error:
         raise ValueError(
             f"The saved index is damaged: its header and its arrays do not fit together ({error})."
         ) from error
     learned: dict[str, Any] = {name: arrays[name] for name in ("mean", "components", "half_steps")} | numbers
     quantizer = Quantizer(metric=facts["metric"], layout=layout, **learned)
-    return Stored(collection, quantizer, Copies(kind, arrays["scales"]))
+    return Stored(collection, quantizer, Copies(kind, arrays["scales"], quantizer.metric))
 
 
 def normalized(vectors: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
