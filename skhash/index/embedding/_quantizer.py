@@ -136,9 +136,12 @@ class Quantizer:
 
     def prepare(self, Q: NDArray[Any], n_planes: int) -> Scores:
         """Quantize queries."""
-        parts = [self._project(block) for _, block in self._blocks(Q)]
-        z = np.concatenate([part[0] for part in parts]) if parts else np.empty((0, self.layout.n_dims), np.float32)
-        centered = np.concatenate([part[1] for part in parts]) if parts else np.empty((0, len(self.mean)), np.float32)
+        centered = np.empty((len(Q), len(self.mean)), np.float32)
+        for start, block in self._blocks(Q):
+            np.subtract(block, self.mean, out=centered[start : start + len(block)])
+        z = np.empty((len(Q), self.layout.n_dims), np.float32)
+        for q, query in enumerate(centered):  # one by one, so that a query is the same alone and among others
+            np.dot(self.components, query, out=z[q])
         levels, steps = quantize(z * self.half_steps, n_planes)
         words = pack_planes(levels, n_planes, self.layout.element_of_bit, self.layout.n_words)
         total = int(self.layout.largest.sum()) * (2**n_planes - 1)

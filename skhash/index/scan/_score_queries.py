@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from skhash.bitops import N_CONSTANTS, BitRun, RecordForm
+from skhash.index.scan import _query_kernels
 from skhash.index.scan._scores import MAX_DISTANCE, ScoreQueries
+from skhash.utils import read_only
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["code_form", "code_queries", "pack_planes", "quantize"]
 
-_STEPS = np.geomspace(0.15, 1.0, 24)  # of the largest element: which of them divide it best is tried
-_ROWS = 2**18  # elements at once
+_SHARES = np.geomspace(0.15, 1.0, 24)  # of the largest element: which of them the largest level stands for is tried
 
 
 def quantize(Z: NDArray[np.floating], n_planes: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -35,31 +37,11 @@ def quantize(Z: NDArray[np.floating], n_planes: int) -> tuple[NDArray[np.int32],
     steps : ndarray of float64 of shape (n,)
         `steps[:, None] * levels` is nearly `Z`; 0 for rows of zeros.
     """
-    levels, steps = np.empty(Z.shape, np.int32), np.zeros(len(Z))
-    rows = max(1, _ROWS // max(1, Z.shape[1]))
-    for start in range(0, len(Z), rows):
-        part = slice(start, start + rows)
-        levels[part], steps[part] = _quantize_block(np.asarray(Z[part], np.float64), n_planes)
+    levels, steps = np.empty(Z.shape, np.int32), np.empty(len(Z))
+    call = cast("Callable[..., None]", _query_kernels.quantize_rows)
+    rows = np.ascontiguousarray(Z, np.float64)
+    call(read_only(rows), _SHARES if n_planes > 1 else _SHARES[-1:], 2**n_planes - 1, levels, steps)
     return levels, steps
-
-
-def _quantize_block(z: NDArray[np.float64], n_planes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Quantize a few rows, as doubles: one row gets the same numbers as among others."""
-    half = 2**n_planes - 1
-    largest = np.abs(z).max(axis=1, initial=0.0)
-    unit = z / np.where(largest > 0, largest, 1.0)[:, None]
-    best, levels, steps = np.full(len(z), np.inf), np.where(unit >= 0, 1.0, -1.0), np.zeros(len(z))
-    for share in _STEPS if n_planes > 1 else [1.0]:
-        rounded = np.clip(2 * np.floor(unit * (half / (2 * share))) + 1, -half, half)
-        if n_planes == 1:
-            rounded = levels
-        # The least-squares step for these levels, and its error up to the constant part.
-        products, squares = (rounded * unit).sum(axis=1), (rounded * rounded).sum(axis=1)
-        error = -products * products / squares
-        better = error < best
-        best[better], steps[better] = error[better], (products / squares)[better]
-        levels[better] = rounded[better]
-    return levels, steps * largest
 
 
 def pack_planes(
@@ -83,14 +65,9 @@ def pack_planes(
     words : ndarray of uint64 of shape (n, n_words * n_planes + N_CONSTANTS)
         For each word its planes; the constants are zero.
     """
-    numbers = ((levels + (2**n_planes - 1)) // 2).astype(np.uint8)
-    bits = np.zeros((len(levels), 64 * n_words), np.uint8)
-    used = np.flatnonzero(element_of_bit >= 0)
     words = np.zeros((len(levels), n_words * n_planes + N_CONSTANTS), np.uint64)
-    for p in range(n_planes):
-        bits[:, used] = (numbers[:, element_of_bit[used]] >> p) & 1
-        packed = np.packbits(bits, axis=1, bitorder="little").view("<u8")
-        words[:, p : n_words * n_planes : n_planes] = packed
+    call = cast("Callable[..., None]", _query_kernels.pack_rows)
+    call(levels, 2**n_planes - 1, n_planes, element_of_bit, words)
     return words
 
 
