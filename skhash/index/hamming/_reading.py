@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from skhash.utils import CodesLike
 
-__all__ = ["read_codes"]
+__all__ = ["read_codes", "read_continuous"]
 
 _PLAIN = np.ndarray, np.memmap
 _ORDERS = "little", "big"
+_CONTINUOUS = " Pass what decision_function of the hasher returns; kneighbors takes codes."
 
 
 def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint64]:
@@ -76,6 +77,36 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
     if reset:
         estimator.bits_ = estimator.n_features_in_ = bits
     return words
+
+
+def read_continuous(estimator: Any, X: Any, purpose: str = "") -> NDArray[np.float64]:
+    """Read continuous codes, whose signs are bits; from a fitted estimator's own threshold on, if it has one.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        With the parameter `binarize`, fitted.
+    X : array-like of float of shape (n_samples, bits)
+        Continuous codes.
+    purpose : str, default=""
+        What they are for, as part of an error's text.
+
+    Returns
+    -------
+    z : ndarray of float64 of shape (n_samples, bits)
+        Continuous codes with the threshold zero.
+    """
+    lists_of_bits = isinstance(X, bitarray) or (isinstance(X, (list, tuple)) and X and isinstance(X[0], bitarray))
+    if lists_of_bits:
+        raise ValueError(f"X must be continuous codes (floats){purpose}, got bitarrays.{_CONTINUOUS}")
+    array = unwrap(X, "X")
+    dtype = getattr(array, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "buiUS":  # before the width of packed codes is found wrong
+        raise ValueError(f"X must be continuous codes (floats){purpose}, got dtype {dtype}.{_CONTINUOUS}")
+    z: Any = validate_data(estimator, array, reset=False)
+    if z.dtype.kind != "f":
+        raise ValueError(f"X must be continuous codes (floats){purpose}, got dtype {z.dtype}.{_CONTINUOUS}")
+    return z.astype(np.float64) - (estimator.binarize or 0.0)
 
 
 def _validate(estimator: Any, array: Any, bits: int | None, reset: bool) -> NDArray[Any]:
