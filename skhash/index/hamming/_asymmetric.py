@@ -129,11 +129,11 @@ class AsymmetricMixin(_IndexState):
         >>> index = HammingIndex().fit([[1, 1, 1], [1, 0, 1], [0, 1, 1]])
         >>> index.kneighbors([[0, 1, 0]], 2)
         (array([[1, 2]], dtype=int32), array([[2, 0]]))
-        >>> distances, ids = index.kneighbors_asymmetric([[-0.25, 0.5, 2.0]], 3)
+        >>> distances, ids = index.kneighbors_asymmetric([[-0.25, 0.5, 2.0]], 3, query_bits=8)
         >>> ids
         array([[2, 0, 1]])
         >>> distances.round(1)
-        array([[0. , 0.3, 0.7]])
+        array([[0. , 0.2, 0.7]])
         """
         self._check_fitted()
         check_missing(missing)
