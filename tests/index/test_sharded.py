@@ -245,7 +245,7 @@ def test_asymmetric_search_pads_and_teaches(id_kind):
     np.testing.assert_array_equal(shards.kneighbors_asymmetric(z, 5, return_distance=False), expected[1][:, :5])
     with pytest.raises(ValueError, match="n_neighbors = 7, n_samples_fit = 5, n_samples = 4"):
         shards.kneighbors_asymmetric(z, 7)
-    with pytest.raises(ValueError, match="got dtype uint8. Pass what decision_function"):
+    with pytest.raises(ValueError, match=r"got dtype uint8\. Pass what decision_function"):
         shards.kneighbors_asymmetric(codes)
     with pytest.raises(ValueError, match="query_bits == 9, must be <= 8"):
         shards.kneighbors_asymmetric(z, query_bits=9)
