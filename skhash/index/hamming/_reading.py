@@ -96,6 +96,13 @@ def read_continuous(estimator: Any, X: Any, purpose: str = "") -> NDArray[np.flo
     z : ndarray of float64 of shape (n_samples, bits)
         Continuous codes with the threshold zero.
     """
+    if type(X) in _PLAIN and X.ndim == 2 and X.dtype.kind == "f" and "feature_names_in_" not in vars(estimator):
+        # Checked in a tenth of the time of scikit-learn's checks, which a search of one query would wait for.
+        with np.errstate(over="ignore", invalid="ignore"):
+            z = X.astype(np.float64)
+            is_finite = np.isfinite(z.sum())
+        if len(z) and z.shape[1] == estimator.bits_ and is_finite:
+            return z - (estimator.binarize or 0.0)
     lists_of_bits = isinstance(X, bitarray) or (isinstance(X, (list, tuple)) and X and isinstance(X[0], bitarray))
     if lists_of_bits:
         raise ValueError(f"X must be continuous codes (floats){purpose}, got bitarrays.{_CONTINUOUS}")
@@ -103,10 +110,10 @@ def read_continuous(estimator: Any, X: Any, purpose: str = "") -> NDArray[np.flo
     dtype = getattr(array, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "buiUS":  # before the width of packed codes is found wrong
         raise ValueError(f"X must be continuous codes (floats){purpose}, got dtype {dtype}.{_CONTINUOUS}")
-    z: Any = validate_data(estimator, array, reset=False)
-    if z.dtype.kind != "f":
-        raise ValueError(f"X must be continuous codes (floats){purpose}, got dtype {z.dtype}.{_CONTINUOUS}")
-    return z.astype(np.float64) - (estimator.binarize or 0.0)
+    checked: Any = validate_data(estimator, array, reset=False)
+    if checked.dtype.kind != "f":
+        raise ValueError(f"X must be continuous codes (floats){purpose}, got dtype {checked.dtype}.{_CONTINUOUS}")
+    return checked.astype(np.float64) - (estimator.binarize or 0.0)
 
 
 def _validate(estimator: Any, array: Any, bits: int | None, reset: bool) -> NDArray[Any]:

@@ -116,7 +116,7 @@ def test_signs_survive_and_zeros_count_as_positive():
     Z = np.array([[1e300, -1e-300, 0.0, -0.0], [5e-324, -5e-324, 0.0, 0.0]])
     for n_planes in (1, 4):
         assert (quantize(Z, n_planes)[0] > 0).tolist() == [[True, False, True, True]] * 2
-    assert quantize(Z.astype(np.float32)[:0], 4)[0].shape == (0, 4)
+    assert quantize(Z[:0], 4)[0].shape == (0, 4)
     levels, steps = quantize(np.full((1, 3), -2.0, np.float32), 4)
     assert (levels * steps[:, None]).tolist() == [[-2.0] * 3]
 
