@@ -1,7 +1,7 @@
 """Scores of records against continuous queries, by population counts alone: LLVM code, compiled per form of record.
 
-A record is the packed code of a vector `x` of odd integers, followed by a factor and an offset where the
-form has them. A number of `b` bits, `-(2**b - 1)` to `2**b - 1`, is the sum of `2**l * s_l` over levels `l` with
+A record is the packed code of a vector `x` whose elements are odd integers, followed by a factor and an offset where
+the form has them. A number of `b` bits, `-(2**b - 1)` to `2**b - 1`, is the sum of `2**l * s_l` over levels `l` with
 `s_l = -1` or `+1`: so a code is a plane of bits per level, and a query quantized in the same way is one per level `p`.
 The inner product of both is then
 

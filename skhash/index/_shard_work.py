@@ -57,7 +57,7 @@ class Answer:
     counts : ndarray of int64 of shape (n_queries,)
         Number of neighbors of each query.
     distances : ndarray of int32 of shape (n_found,)
-        Distances.
+        Distances; of float64 for continuous queries.
     ids : ndarray of int64 or of object of shape (n_found,)
         Ids; counted ones continue from those of the parts before.
     labels : ndarray of shape (n_found,) or (n_found, n_classes), or None
@@ -65,7 +65,7 @@ class Answer:
     """
 
     counts: NDArray[np.int64]
-    distances: NDArray[np.int32]
+    distances: NDArray[Any]
     ids: NDArray[Any]
     labels: NDArray[Any] | None
 
@@ -96,14 +96,22 @@ def _open(part: SavedPart) -> HammingIndex:
 def answer(
     part: Part,
     first_id: int,
-    queries: NDArray[np.uint64],
+    queries: NDArray[Any],
     k: int | None,
     radius: int | None,
     with_labels: bool,
+    query_bits: int | None,
 ) -> Answer:
-    """Search one part for the `k` nearest codes of each query, all if it has fewer or `k` is None, within a radius."""
+    """Search one part for the `k` nearest codes of each query, all if it has fewer or `k` is None, within a radius.
+
+    Queries are packed codes, or with `query_bits` continuous codes.
+    """
     index = _open(part) if isinstance(part, SavedPart) else part
-    if radius is not None or k is None:
+    if query_bits is not None:
+        n_found = min(cast("int", k), index.n_samples_fit_)
+        counts = np.full(len(queries), n_found)
+        distances, rows = (found.ravel() for found in index._nearest_asymmetric(queries, n_found, query_bits))
+    elif radius is not None or k is None:
         counts, distances, rows = index._within(queries, radius, max_neighbors=k)
     else:
         counts = np.full(len(queries), min(k, index.n_samples_fit_))
@@ -128,7 +136,7 @@ def merge(answers: Sequence[Answer], k: int | None = None) -> Answer:
     counts = totals if k is None else np.minimum(totals, k)
     starts = [np.concatenate([[0], part.counts.cumsum()]) for part in answers]
     ends = np.concatenate([[0], counts.cumsum()])
-    distances = np.empty(ends[-1], np.int32)
+    distances = np.empty(ends[-1], answers[0].distances.dtype)
     ids = np.empty(ends[-1], np.result_type(*(part.ids.dtype for part in answers)))
     found = [part.labels for part in answers if part.labels is not None]
     labels = None
@@ -163,7 +171,8 @@ def _pick(arrays: Sequence[NDArray[Any]], parts: Sequence[slice]) -> NDArray[Any
 
 
 def runner(executor: Any, parts: Sequence[Part], indexes: Sequence[HammingIndex]) -> Run:
-    """Return the function that searches all parts: `run(queries, k, radius, with_labels)` returns an answer of each.
+    """Return the function that searches all parts: `run(queries, k, radius, with_labels, query_bits)` returns an
+    answer of each.
 
     Threads search the `indexes`, which are open in this process; processes and machines search the `parts`, saved ones
     at their paths.
@@ -207,7 +216,7 @@ def _with_dask(client: Any, parts: Sequence[Part], first_ids: Sequence[int]) -> 
     """Return the function that searches the parts on a Dask cluster."""
     parts = [part if isinstance(part, SavedPart) else client.scatter(part, hash=False) for part in parts]
 
-    def run(queries: NDArray[np.uint64], *request: Any) -> list[Answer]:
+    def run(queries: NDArray[Any], *request: Any) -> list[Answer]:
         queries = client.scatter(queries, hash=False, broadcast=True)
         tasks = zip(parts, first_ids, strict=True)
         return client.gather([client.submit(answer, *part, queries, *request, pure=False) for part in tasks])

@@ -62,6 +62,7 @@ def warm_up(bits: int = 64, *, algorithm: Literal["auto", "brute", "mih"] = "aut
             index.radius_neighbors(words[:8], min(bits, 2))
             index.radius_neighbors(words[:8], min(bits, 2), where=where)
     index = HammingIndex(bits=bits, algorithm="brute", n_jobs=1).fit(words, rows)
+    index.kneighbors_asymmetric(codes[:8] - 0.5, 2)
     ids = index.kneighbors(words[:1], 2, return_distance=False)
     index.rerank(words[:1], ids, scoring="weighted", weights=np.ones(bits))
     index.rerank([[0.0]], ids, scoring="euclidean", vectors=np.zeros((1, 2, 1)))

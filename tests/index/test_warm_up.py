@@ -35,6 +35,8 @@ for way in ("brute",) if algorithm == "brute" else ("brute", "mih", "auto"):
                 for k in (1, 10, 1000):
                     searched.kneighbors(queries, k)
                     searched.kneighbors(queries, k, where=np.arange(len(searched)) % 2 == 0)
+                    searched.kneighbors_asymmetric(queries - 0.5, k, query_bits=2)
+                    searched.kneighbors_asymmetric(queries - 0.5, k, where=np.arange(len(searched)) % 2 == 0)
                 searched.radius_neighbors(queries, 3)
                 searched.radius_neighbors(queries, 3, where=[4, 6, 8])
             searched.rerank(rng.normal(size=(50, bits)), searched.kneighbors(X[:50], 3)[1])

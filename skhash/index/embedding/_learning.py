@@ -49,17 +49,18 @@ class Statistics:
         n = len(X) if rows is None else len(rows)
         for start in range(0, n, _ROWS):
             block = X[start : start + _ROWS] if rows is None else X[rows[start : start + _ROWS]]
-            block = np.asarray(block, np.float32)
-            check_finite(block)
+            block = read_finite(block)
             block = normalize(block) if metric == "cosine" else block
             moments, sample = moments.extended(block), sample.extended(block)
         return Statistics(moments, sample)
 
 
-def check_finite(block: NDArray[np.float32]) -> None:
-    """Raise ValueError for values that are not finite in single precision."""
+def read_finite(X: NDArray[Any]) -> NDArray[np.float32]:
+    """Return vectors in single precision and C order; raise ValueError for values that are not finite then."""
+    with np.errstate(over="ignore"):
+        block = np.ascontiguousarray(X, np.float32)
     if np.isfinite(block).all():
-        return
+        return block
     what = "NaN" if np.isnan(block).any() else "infinity or values that are too large for float32"
     raise ValueError(f"Input X contains {what}; expected finite numbers.")
 

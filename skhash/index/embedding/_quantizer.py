@@ -122,13 +122,14 @@ class Quantizer:
         factors, offsets = np.concatenate(factors), np.concatenate(offsets)
         most, margin = 2**self.layout.field_bits - 1, _MARGINS[self.layout.field_bits]
         low, high = offsets.min(), offsets.max()
+        size = float(np.linalg.norm(self.mean.astype(np.float64)))  # of which the rounding errors are a part
         if self.metric == "euclidean":  # these are at most 0
             low, high = margin * low, 0.0
         else:
-            middle, width = (low + high) / 2, max(high - low, 1e-6 * max(abs(low), abs(high), 1e-30))
+            middle, width = (low + high) / 2, max(high - low, 1e-6 * max(abs(low), abs(high), size**2, 1e-30))
             low, high = middle - margin * width / 2, middle + margin * width / 2
         fields = vars(self) | {
-            "factor_step": float(margin * max(factors.max(), 1e-30) / most),
+            "factor_step": float(margin * max(factors.max(), 1e-6 * size / self.length, 1e-30) / most),
             "offset_low": float(low),
             "offset_step": float(max(high - low, 1e-30) / most),
         }
@@ -136,9 +137,12 @@ class Quantizer:
 
     def prepare(self, Q: NDArray[Any], n_planes: int) -> Scores:
         """Quantize queries."""
-        parts = [self._project(block) for _, block in self._blocks(Q)]
-        z = np.concatenate([part[0] for part in parts]) if parts else np.empty((0, self.layout.n_dims), np.float32)
-        centered = np.concatenate([part[1] for part in parts]) if parts else np.empty((0, len(self.mean)), np.float32)
+        centered = np.empty((len(Q), len(self.mean)), np.float32)
+        for start, block in self._blocks(Q):
+            np.subtract(block, self.mean, out=centered[start : start + len(block)])
+        z = np.empty((len(Q), self.layout.n_dims), np.float32)
+        for q, query in enumerate(centered):  # one by one, so that a query is the same alone and among others
+            np.dot(self.components, query, out=z[q])
         levels, steps = quantize(z * self.half_steps, n_planes)
         words = pack_planes(levels, n_planes, self.layout.element_of_bit, self.layout.n_words)
         total = int(self.layout.largest.sum()) * (2**n_planes - 1)

@@ -11,7 +11,7 @@ import numpy as np
 from skhash.index.collection._collection import Collection
 from skhash.index.embedding._learning import Statistics, learn_quantizer
 from skhash.index.embedding._state import _EmbeddingState
-from skhash.index.embedding._stored import Stored, restore
+from skhash.index.embedding._stored import Copies, Stored, restore
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.storage._blocks import add_blocks, append_to, create, live_blocks, open_current
 from skhash.index.storage._format import check_index
@@ -194,7 +194,8 @@ class SavedEmbeddingsMixin(_EmbeddingState):
         statistics = Statistics.empty(array.shape[1], random_state).extended(array, self.metric, self._sampled(array))
         quantizer = learn_quantizer(statistics, self.metric, self._bytes(), random_state)
         nothing = np.empty((0, quantizer.layout.n_words), np.uint64)
-        self._stored = Stored(Collection.build(nothing), quantizer, self._learn_copies(array))
+        copies = Copies.learn(self.rescore, statistics.sample.rows, self.metric)
+        self._stored = Stored(Collection.build(nothing), quantizer, copies)
 
     def _read_block(self, X: Any, is_first: bool) -> tuple[NDArray[np.uint64], NDArray[Any] | None]:
         """Return the records and copies of a block, the first of which teaches the index if nothing has yet."""

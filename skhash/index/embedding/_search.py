@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from skhash.index.collection._labels import vote
-from skhash.index.embedding._learning import check_finite
+from skhash.index.embedding._learning import read_finite
 from skhash.index.embedding._state import _EmbeddingState
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import check_missing, read_n_neighbors
@@ -240,8 +240,7 @@ class SearchMixin(_EmbeddingState):
                 assert live is not None
                 some = self._stored.copies.read(collection.vectors[live[part]])
             else:
-                some = np.asarray(queries[part], np.float32)
-                check_finite(some)
+                some = read_finite(queries[part])
             near, near_rows = self._search(some, found, n_candidates, allowed)
             if live is not None:
                 near, near_rows = _drop(near, near_rows, live[part])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -108,7 +109,7 @@ class _EmbeddingState(BaseEstimator):
             if statistics is None:
                 statistics = Statistics.empty(X.shape[1], random_state).extended(X, self.metric, self._sampled(X))
             quantizer = learn_quantizer(statistics, self.metric, self._bytes(), random_state)
-            copies = self._learn_copies(X)
+            copies = Copies.learn(self.rescore, statistics.sample.rows, self.metric)
             read = _read(X, quantizer, copies)
             self._stored = Stored(Collection.build(read.records, y, ids, read.copies), quantizer, copies)
             vars(self).pop("_statistics", None)
@@ -119,10 +120,6 @@ class _EmbeddingState(BaseEstimator):
         if self.max_samples is None or len(X) <= self.max_samples:
             return None
         return np.linspace(0, len(X) - 1, self.max_samples).astype(np.int64)
-
-    def _learn_copies(self, X: NDArray[Any]) -> Copies:
-        rows = np.linspace(0, len(X) - 1, min(len(X), 10_000)).astype(np.int64)
-        return Copies.learn(self.rescore, X[rows], self.metric)
 
     def _bytes(self) -> int | None:
         if self.bytes_per_vector is not None and self.bytes_per_vector % 8:
@@ -147,16 +144,24 @@ def _read(X: NDArray[Any], quantizer: Quantizer, copies: Copies) -> Read:
     read = read_vectors(X, quantizer, copies)
     if read.n_clipped_copies:
         warnings.warn(
-            f"{read.n_clipped_copies} of {len(X)} vectors have values beyond the range of the int8 copies, which the "
-            "index has learned from other vectors, and their distances will be wrong: fit the index on vectors of all "
-            "kinds, or use rescore='float16'.",
-            stacklevel=5,
+            f"{read.n_clipped_copies} of {len(X)} vectors have values far beyond the range of the int8 copies, "
+            "which the index has learned from other vectors, and their distances will be wrong: fit the index on vectors of "
+            "all kinds, or use rescore='float16'.",
+            stacklevel=_stacklevel(),
         )
     if read.n_clipped:
         warnings.warn(
             f"{read.n_clipped} of {len(X)} vectors are much farther from the mean than those that the index has "
             "learned from, and estimates of their distances are too far off to rank them: fit the index on vectors "
             "of all kinds, or use rescore.",
-            stacklevel=4,
+            stacklevel=_stacklevel(),
         )
     return read
+
+
+def _stacklevel() -> int:
+    """Return the level of the user's line: several methods read vectors, at different depths."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("skhash", "sklearn"):
+        level, frame = level + 1, frame.f_back
+    return level

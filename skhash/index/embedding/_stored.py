@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from skhash.index.embedding._layout import MAX_LEVELS, RecordLayout
-from skhash.index.embedding._learning import check_finite
+from skhash.index.embedding._learning import read_finite
 from skhash.index.embedding._quantizer import Quantizer, normalize
 from skhash.utils import is_mapped
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Copies", "Read", "Stored", "read_vectors"]
 
 _ROWS = 2048
+_MAX_LOSS = 0.1  # share of a vector that int8 copies may cut off without a warning
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +42,9 @@ class Copies:
     metric: str
 
     @classmethod
-    def learn(cls, kind: str | None, X: NDArray[Any], metric: str) -> Copies:
+    def learn(cls, kind: str | None, X: NDArray[Any] | None, metric: str) -> Copies:
         """Choose the scales from training vectors: 127 units are the largest value of a feature, and a quarter more."""
+        assert X is not None  # the index has seen vectors
         if kind != "int8":
             return cls(kind, np.ones(X.shape[1], np.float32), metric)
         largest = np.abs(normalized(np.asarray(X, np.float32), metric)).max(axis=0, initial=0.0)
@@ -51,7 +53,7 @@ class Copies:
         return cls(kind, np.maximum(scales, np.finfo(np.float32).tiny), metric)
 
     def make(self, X: NDArray[Any]) -> tuple[NDArray[Any] | None, int]:
-        """Return copies of vectors, and how many vectors are beyond the range of int8.
+        """Return copies of vectors, and how many vectors are far beyond the range of int8.
 
         The copies are the vectors themselves where these are of this type and in a memory map.
         """
@@ -65,9 +67,10 @@ class Copies:
             if self.kind != "float32":
                 block = normalized(block, self.metric)
             if self.kind == "int8":
-                block = np.rint(block / self.scales)
-                n_clipped += int(np.count_nonzero((np.abs(block) > 127).any(axis=1)))
-                block = np.clip(block, -127, 127)
+                inside = np.clip(block, -127 * self.scales, 127 * self.scales)
+                lost, lengths = (np.square(part, dtype=np.float64).sum(axis=1) for part in (block - inside, block))
+                n_clipped += int(np.count_nonzero(lost > _MAX_LOSS**2 * lengths))
+                block = np.rint(inside / self.scales)
             elif self.kind == "float16" and np.abs(block).max(initial=0.0) > np.finfo(np.float16).max:
                 raise ValueError("X contains values beyond 65,504, the largest of float16: use rescore='float32'.")
             copies[start : start + _ROWS] = block
@@ -140,8 +143,7 @@ def read_vectors(X: NDArray[Any], quantizer: Quantizer, copies: Copies) -> Read:
     """Return the records and copies of vectors, which are checked to be finite."""
     records, n_clipped = np.empty((len(X), quantizer.layout.n_words), np.uint64), 0
     for start in range(0, len(X), _ROWS):
-        block = np.asarray(X[start : start + _ROWS], np.float32)
-        check_finite(block)
+        block = read_finite(X[start : start + _ROWS])
         encoded = quantizer.encode(block)
         records[start : start + len(block)] = encoded.records
         n_clipped += encoded.n_clipped

@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from skhash.index.hamming._asymmetric import AsymmetricMixin
 from skhash.index.hamming._explanation import ExplanationMixin
 from skhash.index.hamming._graph import GraphMixin
 from skhash.index.hamming._limited import ProbeMixin
@@ -34,6 +35,7 @@ class HammingIndex(
     RadiusMixin,
     GraphMixin,
     ProbeMixin,
+    AsymmetricMixin,
     RerankMixin,
     LabeledMixin,
     ExplanationMixin,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from sklearn.utils import check_array, check_scalar
-from sklearn.utils.validation import validate_data
 
 from skhash.bitops import kernel, popcount
 from skhash.codes import as_packed, binarize
 from skhash.index.collection._ids import read_ids
+from skhash.index.hamming._reading import read_continuous
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 from skhash.index.hamming._vectors import find_vectors
@@ -222,10 +222,7 @@ class RerankMixin(_IndexState):
             if (bit_weights < 0).any():
                 raise ValueError(f"weights must not be negative, got {bit_weights.min()}.")
             return queries, np.ascontiguousarray(np.broadcast_to(bit_weights, (len(queries), self.bits_)))
-        z: Any = validate_data(self, unwrap(X, "X"), reset=False)
-        if z.dtype.kind != "f":
-            raise ValueError(f"X must be continuous codes (floats) for scoring='asymmetric', got dtype {z.dtype}.")
-        z = z.astype(np.float64) - (self.binarize or 0.0)
+        z = read_continuous(self, X, " for scoring='asymmetric'")
         return as_packed(binarize(z))[0], np.abs(z)
 
 

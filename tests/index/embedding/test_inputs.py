@@ -71,11 +71,11 @@ def test_tensors():
         (np.array([[1, np.inf]]), "X contains infinity"),
         (np.array([[1, 1e300]]), "too large for float32"),
         (np.ones((2, 2)) * 1j, "Complex data not supported"),
-        (np.ones(4), "Expected 2D array"),
+        (np.ones(4), "expected features of shape"),
         (np.ones((2, 2, 2)), "Found array with dim 3"),
         (np.ones((0, 2)), "0 sample"),
         (np.ones((2, 0)), "0 feature"),
-        ([["a", "b"]], "could not convert"),
+        ([["a", "b"]], "X contains strings"),
     ],
 )
 def test_what_is_refused(X, message):
@@ -155,15 +155,17 @@ def test_float16_copies_of_the_cosine_know_no_scale():
 def test_vectors_beyond_the_range_are_announced(metric, rescore):
     X = vectors(300)
     index = EmbeddingIndex(metric=metric, rescore=rescore, random_state=0).fit(X)
-    with pytest.warns(UserWarning) as record:
+    with pytest.warns(UserWarning, match="of 8 vectors") as record:
         index.add(np.concatenate([X[:5], 1000 * X[5:8]]))
     messages = [str(warning.message) for warning in record]
     assert any(message.startswith("3 of 8 vectors are much farther from the mean") for message in messages)
     assert len(messages) == 1 + (rescore == "int8")
     assert all(warning.filename == __file__ for warning in record)
     if rescore == "int8":
-        assert any("3 of 8 vectors have values beyond the range of the int8 copies" in message for message in messages)
-    with pytest.warns(UserWarning) as record:
+        assert any(
+            "3 of 8 vectors have values far beyond the range of the int8 copies" in message for message in messages
+        )
+    with pytest.warns(UserWarning, match="farther from the mean") as record:
         EmbeddingIndex(metric=metric, max_samples=2, random_state=0).fit(
             np.concatenate([X[:1], 1000 * X[:2], X[:1] + 0.1])
         )
@@ -202,8 +204,7 @@ def test_a_memory_map_in_bounded_memory(tmp_path, rescore):
     index.kneighbors(mapped[:2000], 5)
     searching = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 8_000_000  # of 25.6 MB, 800 KB of which are records
-    assert searching < 8_000_000
+    assert max(peak, searching) < 12_000_000  # of 25.6 MB
 
 
 def test_many_samples_are_learned_from_some_of_them():

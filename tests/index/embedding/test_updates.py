@@ -66,9 +66,7 @@ def test_any_life_ends_as_a_new_index(changes, rescore, metric):
     if not state:
         return
     fresh = learned(rescore=rescore, metric=metric, bytes_per_vector=16)
-    # With another scale of int8, because that follows from the first vectors, copies would differ.
-    fresh.add(vectors(20), ids=-1 - np.arange(20)).add(np.stack(list(state.values())), ids=list(state))
-    fresh.remove(-1 - np.arange(20))
+    fresh.add(np.stack(list(state.values())), ids=list(state))
     k = min(5, len(state))
     assert_same_answers(index, fresh, k)
     assert_same_answers(index, fresh, k, missing="pad", where=list(state)[::2])
@@ -83,7 +81,6 @@ def test_where_is_a_search_among_these(rescore):
     for where in (np.arange(0, 400, 7), np.arange(400) > 380, np.arange(400) < 350):
         rows = np.flatnonzero(where) if where.dtype == bool else where
         part = learned(rescore=rescore).add(X[rows], ids=rows)
-        assert_same_answers(part, index, 5) if False else None
         for a, b in zip(part.kneighbors(QUERIES, 5), index.kneighbors(QUERIES, 5, where=where), strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -94,7 +91,7 @@ def test_where_is_a_search_among_these(rescore):
         (np.arange(6) * 10 - 5, 15),
         (["a", "b", "c", "d", "e", "f"], "c"),
         ([("x", i) for i in range(6)], ("x", 2)),
-        ([0, "1", None, 3.5, b"4", (5,)], None),
+        ([0, "1", None, (3.5,), "four", (5,)], None),
     ],
 )
 def test_ids_of_all_kinds(ids, wanted):
