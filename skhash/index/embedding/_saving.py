@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skhash.index.collection._collection import Collection
-from skhash.index.embedding._learning import Statistics, learn_quantizer
 from skhash.index.embedding._state import _EmbeddingState
-from skhash.index.embedding._stored import Copies, Stored, restore
+from skhash.index.embedding._stored import Stored, restore
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.storage._blocks import add_blocks, append_to, create, live_blocks, open_current
 from skhash.index.storage._format import check_index
-from skhash.utils import local_random_state
 
 if TYPE_CHECKING:
     import os
@@ -190,11 +188,8 @@ class SavedEmbeddingsMixin(_EmbeddingState):
     def _prepare(self, X: Any) -> None:
         """Learn from training vectors, and hold no vectors yet."""
         array = self._validate(X, reset=True)
-        random_state = local_random_state(self.random_state)
-        statistics = Statistics.empty(array.shape[1], random_state).extended(array, self.metric, self._sampled(array))
-        quantizer = learn_quantizer(statistics, self.metric, self._bytes(), random_state)
+        quantizer, copies = self._learn(array)
         nothing = np.empty((0, quantizer.layout.n_words), np.uint64)
-        copies = Copies.learn(self.rescore, statistics.sample.rows, self.metric)
         self._stored = Stored(Collection.build(nothing), quantizer, copies)
 
     def _read_block(self, X: Any, is_first: bool) -> tuple[NDArray[np.uint64], NDArray[Any] | None]:
@@ -231,5 +226,10 @@ class SavedEmbeddingsMixin(_EmbeddingState):
         index._stored = restore(saved.collection, saved.attachments, saved.extra)
         index.n_features_in_ = len(index._stored.quantizer.mean)
         if facts.feature_names is not None:
+            if len(facts.feature_names) != index.n_features_in_:
+                raise ValueError(
+                    f"The saved index is damaged: it has {index.n_features_in_} features and "
+                    f"{len(facts.feature_names)} names of features."
+                )
             index.feature_names_in_ = np.array(facts.feature_names, dtype=object)
         return index

@@ -105,15 +105,22 @@ class _EmbeddingState(BaseEstimator):
         """Replace the indexed vectors; on error the estimator is unchanged."""
         with restore_on_error(self):
             X = self._validate(X, reset=statistics is None)
-            random_state = local_random_state(self.random_state)
-            if statistics is None:
-                statistics = Statistics.empty(X.shape[1], random_state).extended(X, self.metric, self._sampled(X))
-            quantizer = learn_quantizer(statistics, self.metric, self._bytes(), random_state)
-            copies = Copies.learn(self.rescore, statistics.sample.rows, self.metric)
+            quantizer, copies = self._learn(X, statistics)
             read = _read(X, quantizer, copies)
             self._stored = Stored(Collection.build(read.records, y, ids, read.copies), quantizer, copies)
             vars(self).pop("_statistics", None)
         return self
+
+    def _learn(self, X: NDArray[Any], statistics: Statistics | None = None) -> tuple[Quantizer, Copies]:
+        """Learn from vectors, or from those of the statistics: with the same seed the result is the same."""
+        if statistics is None:
+            statistics = self._no_statistics(X).extended(X, self.metric, self._sampled(X))
+        random_state = local_random_state(self.random_state)
+        quantizer = learn_quantizer(statistics, self.metric, self._bytes(), random_state)
+        return quantizer, Copies.learn(self.rescore, statistics.sample.rows, self.metric)
+
+    def _no_statistics(self, X: NDArray[Any]) -> Statistics:
+        return Statistics.empty(X.shape[1], local_random_state(self.random_state))
 
     def _sampled(self, X: NDArray[Any]) -> NDArray[np.int64] | None:
         """Return the rows to learn from, evenly spaced; None for all."""
@@ -145,8 +152,8 @@ def _read(X: NDArray[Any], quantizer: Quantizer, copies: Copies) -> Read:
     if read.n_clipped_copies:
         warnings.warn(
             f"{read.n_clipped_copies} of {len(X)} vectors have values far beyond the range of the int8 copies, "
-            "which the index has learned from other vectors, and their distances will be wrong: fit the index on vectors of "
-            "all kinds, or use rescore='float16'.",
+            "which the index has learned from other vectors, and their distances will be wrong: fit the index on "
+            "vectors of all kinds, or use rescore='float16'.",
             stacklevel=_stacklevel(),
         )
     if read.n_clipped:

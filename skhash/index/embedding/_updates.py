@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from skhash.index.embedding._learning import Statistics
 from skhash.index.embedding._state import _EmbeddingState
-from skhash.utils import fit_context, local_random_state, restore_on_error
+from skhash.utils import fit_context, restore_on_error
 
 if TYPE_CHECKING:
     from typing import Self
@@ -63,7 +62,7 @@ class UpdateMixin(_EmbeddingState):
         with restore_on_error(self):
             array = self._validate(X, reset=statistics is None)
             if statistics is None:
-                statistics = Statistics.empty(array.shape[1], local_random_state(self.random_state))
+                statistics = self._no_statistics(array)
             self._statistics = statistics.extended(array, self.metric)
         return self
 
