@@ -5,13 +5,12 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from skhash.index.hamming._asymmetric import AsymmetricMixin
 from skhash.index.hamming._explanation import ExplanationMixin
 from skhash.index.hamming._graph import GraphMixin
 from skhash.index.hamming._limited import ProbeMixin
 from skhash.index.hamming._prediction import LabeledMixin
 from skhash.index.hamming._radius import RadiusMixin
-from skhash.index.hamming._rerank import RerankMixin
+from skhash.index.hamming._reranked import TwoStageMixin
 from skhash.index.hamming._saving import SavedIndexMixin
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import check_missing
@@ -35,8 +34,7 @@ class HammingIndex(
     RadiusMixin,
     GraphMixin,
     ProbeMixin,
-    AsymmetricMixin,
-    RerankMixin,
+    TwoStageMixin,
     LabeledMixin,
     ExplanationMixin,
     SavedIndexMixin,
