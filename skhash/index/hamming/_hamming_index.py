@@ -48,6 +48,8 @@ class HammingIndex(
     With labels the index also predicts, by a vote of the nearest codes, and scores rankings, so that it can end a
     pipeline: `make_pipeline(OrthoHasher(bits=64), HammingIndex())`.
 
+    `kneighbors_asymmetric` takes continuous queries, which find more true neighbors among the same codes.
+
     Codes come in any form of `skhash.codes`, and queries may have another form than the codes of `fit`: one bit per
     column (0 / 1, -1 / +1 or bool), packed words (uint64), packed bytes (uint8; `fit` then needs `bits`, and those of
     `np.packbits` need `bitorder="big"`), or a list of `bitarray`. The form follows from type and width, and is never
