@@ -110,7 +110,8 @@ def answer(
     if query_bits is not None:
         n_found = min(cast("int", k), index.n_samples_fit_)
         counts = np.full(len(queries), n_found)
-        distances, rows = (found.ravel() for found in index._nearest_asymmetric(queries, n_found, query_bits))
+        distances, rows = index._nearest_asymmetric(queries, n_found, query_bits)
+        distances, rows = distances.ravel(), rows.ravel()
     elif radius is not None or k is None:
         counts, distances, rows = index._within(queries, radius, max_neighbors=k)
     else:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from skhash.index.hamming._vectors import VectorsLike
     from skhash.utils import CodesLike
 
-__all__ = ["RerankMixin", "vector_scores", "weighted_scores"]
+__all__ = ["RerankMixin", "read_floats", "vector_scores", "weighted_scores"]
 
 _SCORINGS = ("asymmetric", "weighted", "cosine", "euclidean")
 
@@ -201,7 +201,7 @@ class RerankMixin(_IndexState):
             scores = np.empty(candidates.shape)
             weighted_scores(read_only(self._collection.codes), rows, read_only(queries), read_only(bit_weights), scores)
         else:
-            queries = _read_floats(X, "X")
+            queries = read_floats(X, "X")
             _check_number(len(queries), candidates)
             find = find_vectors(vectors, vector_ids, candidates, queries.shape[1], self._collection)
             scores = _score_vectors(queries, candidates.shape[1], find, scoring)
@@ -214,7 +214,7 @@ class RerankMixin(_IndexState):
         """Return packed queries, and the weight of each bit for each of them."""
         if scoring == "weighted":
             queries = self._read_codes(X, reset=False)
-            bit_weights = _read_floats(np.atleast_2d(to_numpy(weights, "weights")), "weights")
+            bit_weights = read_floats(np.atleast_2d(to_numpy(weights, "weights")), "weights")
             if bit_weights.shape not in {(1, self.bits_), (len(queries), self.bits_)}:
                 raise ValueError(
                     f"weights must have shape ({self.bits_},) or {len(queries), self.bits_}, got {bit_weights.shape}."
@@ -250,7 +250,7 @@ def _check_number(n_queries: int, ids: NDArray[Any]) -> None:
         raise ValueError(f"ids must have a row for each query: X has {n_queries}, ids has {len(ids)}.")
 
 
-def _read_floats(array: object, name: str) -> NDArray[np.float64]:
+def read_floats(array: object, name: str) -> NDArray[np.float64]:
     """Return a finite matrix of float64."""
     return cast("NDArray[np.float64]", check_array(unwrap(array, name), dtype=cast("Any", np.float64), input_name=name))
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skhash import HammingIndex, ITQHasher
 from skhash.codes import unpack_codes
@@ -208,8 +209,10 @@ def test_an_index_that_is_not_fitted():
 
 def test_after_a_pipeline_it_is_better_than_the_hamming_distance():
     X, y = load_digits(return_X_y=True)
-    model = make_pipeline(ITQHasher(bits=32, random_state=0), HammingIndex(n_neighbors=10)).fit(X[400:], y[400:])
-    hasher, index = model[0], model[-1]
+    model = make_pipeline(
+        StandardScaler(with_std=False), ITQHasher(bits=32, random_state=0), HammingIndex(n_neighbors=10)
+    ).fit(X[400:], y[400:])
+    hasher, index = model[:-1], model[-1]
     symmetric = index.kneighbors(hasher.transform(X[:400]), return_distance=False)
     asymmetric = index.kneighbors_asymmetric(hasher.decision_function(X[:400]), return_distance=False)
     nearest = np.argsort(((X[:400, None] - X[None, 400:]) ** 2).sum(axis=2), axis=1)[:, :10]
