@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -128,12 +128,12 @@ class Quantizer:
         else:
             middle, width = (low + high) / 2, max(high - low, 1e-6 * max(abs(low), abs(high), size**2, 1e-30))
             low, high = middle - margin * width / 2, middle + margin * width / 2
-        fields = vars(self) | {
-            "factor_step": float(margin * max(factors.max(), 1e-6 * size / self.length, 1e-30) / most),
-            "offset_low": float(low),
-            "offset_step": float(max(high - low, 1e-30) / most),
-        }
-        return Quantizer(**fields)
+        return replace(
+            self,
+            factor_step=float(margin * max(factors.max(), 1e-6 * size / self.length, 1e-30) / most),
+            offset_low=float(low),
+            offset_step=float(max(high - low, 1e-30) / most),
+        )
 
     def prepare(self, Q: NDArray[Any], n_planes: int) -> Scores:
         """Quantize queries."""
@@ -175,8 +175,9 @@ class Quantizer:
         """Return the factors and the offsets of records."""
         last, size = records[:, -1], np.uint64(self.layout.field_bits)
         most = np.uint64(2**self.layout.field_bits - 1)
-        factors = (last >> np.uint64(64 - 2 * size)) & most
-        return self.factor_step * factors, self.offset_low + self.offset_step * (last >> np.uint64(64 - size))
+        factors = ((last >> np.uint64(64 - 2 * size)) & most).astype(np.float64)
+        offsets = (last >> np.uint64(64 - size)).astype(np.float64)
+        return self.factor_step * factors, self.offset_low + self.offset_step * offsets
 
     def _blocks(self, X: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield blocks of rows as float32, those of the cosine of length 1 (or zero)."""
@@ -240,5 +241,6 @@ def normalize(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     if ((largest < _SMALL) | (largest > _LARGE)).any():
         # By powers of two, which change no digit, so that squares neither overflow nor vanish.
         rows = np.ldexp(rows, -np.frexp(largest)[1][:, None])
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    return rows / np.where(lengths > 0, lengths, np.float32(1))[:, None]
+    lengths: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    lengths[lengths == 0] = 1
+    return rows / lengths[:, None]
