@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FEATURES = "features of shape (n_samples, n_features)"
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_FEW_VALUES = 2**16  # beyond which scikit-learn's checks cost little
 _NUMBERS = ("int", "uint", "float", "double", "bool", "decimal")  # how the types of numeric columns begin
 
 
@@ -108,3 +110,32 @@ def _values(X: Any) -> NDArray[Any] | None:
     if len(X.shape) == 2 and types is not None and all(str(each).lower().startswith(_NUMBERS) for each in types):
         return None
     return to_numpy(X, "X")
+
+
+def is_plain(estimator: Any, X: Any) -> bool:
+    """Check whether a fitted estimator can take features as they are: scikit-learn's own checks take far longer.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    X : object
+        What the user passed.
+
+    Returns
+    -------
+    plain : bool
+        True for a C-contiguous matrix of a few finite floats, of the width seen in `fit`, if the estimator knows no
+        names of features. False means that scikit-learn should look at it.
+    """
+    state = vars(estimator)
+    return (
+        type(X) is np.ndarray
+        and X.dtype in _FLOATS
+        and X.ndim == 2
+        and 0 < X.size <= _FEW_VALUES
+        and X.shape[1] == state.get("n_features_in_")
+        and "feature_names_in_" not in state
+        and X.flags.c_contiguous
+        and bool(np.isfinite(X).all())
+    )
