@@ -35,15 +35,29 @@ from skhash import ITQHasher, LSHHasher, OneBitDeepHasher, OrthoHasher, PCAHashe
 BITS, FEATURES, CLASSES = 64, 1280, 10
 
 
-def best(functions, rounds, clock):
-    """Return the least time of each function, called in turn."""
+def best(functions, rounds, clock, calls=1):
+    """Return the least time of each function, which takes its turn with some calls in a row."""
     times = dict.fromkeys(functions, float("inf"))
     for _ in range(rounds):
         for name, function in functions.items():
-            start = clock()
-            function()
-            times[name] = min(times[name], clock() - start)
+            for _ in range(calls):
+                start = clock()
+                function()
+                times[name] = min(times[name], clock() - start)
     return times
+
+
+def compare(name, hasher, X, W, rounds):
+    """Print the time of a linear hasher beside that of one product, over blocks of rows in both cases."""
+
+    def multiply():
+        return np.concatenate([X[start : start + 4096] @ W >= 0 for start in range(0, len(X), 4096)])
+
+    times = best({"numpy": multiply, "skhash": lambda: hasher.transform(X)}, rounds, time.process_time)
+    us = {key: 1e6 * seconds / len(X) for key, seconds in times.items()}
+    print(
+        f"{name:36s} sgemm {us['numpy']:6.2f}   LSHHasher {us['skhash']:6.2f}   ratio {us['numpy'] / us['skhash']:.2f}"
+    )
 
 
 def in_torch(hasher, X):
@@ -79,25 +93,21 @@ def main():
     functions = {"sgemm": lambda: X[:1] @ W.T >= 0}
     functions |= {name: lambda h=h: h.transform(X[:1]) for name, h in hashers.items()}
     functions |= {f"torch, {type(h).__name__}": in_torch(h, X[:1]) for h in deep[:1]}
-    times = best(functions, 2000, time.perf_counter)
+    times = best(functions, 20, time.perf_counter, calls=50)
     for name, seconds in times.items():
         print(f"  {name:22s} {1e6 * seconds:8.1f}")
 
+    print("\nbatches (us a row)")
     for n, d, bits in ((20_000, FEATURES, BITS), (20_000, 384, BITS), (5_000, 4096, 256), (20_000, 64, 32)):
         A = X[:n, :d] if d <= FEATURES else rng.standard_normal((n, d)).astype(np.float32)
         A = np.ascontiguousarray(A)
         hasher = LSHHasher(bits, center=True, random_state=0).fit(A[train])
-        V = np.ascontiguousarray(hasher.components_.astype(np.float32).T)
-        times = best({"sgemm": lambda: A @ V >= 0, "LSHHasher": lambda: hasher.transform(A)}, 7, time.process_time)
-        us = {name: 1e6 * seconds / n for name, seconds in times.items()}
-        ratio = us["sgemm"] / us["LSHHasher"]
-        print(f"\n{n} x {d} -> {bits} bits (us a row): sgemm {us['sgemm']:.2f}, LSHHasher {us['LSHHasher']:.2f}, "
-              f"ratio {ratio:.2f}")  # fmt: skip
-    for hasher in deep[:1]:
-        times = best({"torch": in_torch(hasher, X), "skhash": lambda h=hasher: h.transform(X)}, 5, time.process_time)
-        us = {name: 1e6 * seconds / len(X) for name, seconds in times.items()}
-        print(f"\n{len(X)} x {FEATURES} -> {BITS} bits, {type(hasher).__name__} (us a row): network in single precision "
-              f"{us['torch']:.2f}, transform {us['skhash']:.2f}, ratio {us['torch'] / us['skhash']:.2f}")  # fmt: skip
+        compare(f"{n:,} x {d:,} -> {bits} bits", hasher, A, components_of(hasher), 7)
+    hasher = hashers["OrthoHasher"]
+    times = best({"torch": in_torch(hasher, X), "skhash": lambda: hasher.transform(X)}, 5, time.process_time)
+    us = {name: 1e6 * seconds / len(X) for name, seconds in times.items()}
+    print(f"{len(X):,} x {FEATURES:,}, OrthoHasher: its network in single precision {us['torch']:.2f}, transform "
+          f"{us['skhash']:.2f}, ratio {us['torch'] / us['skhash']:.2f}")  # fmt: skip
 
     if arguments.quick:
         return
@@ -109,15 +119,12 @@ def main():
         mapped.flush()
         mapped = np.load(path, mmap_mode="r")
         hasher = LSHHasher(BITS, center=True, random_state=0).fit(mapped[:5000])
-        V = np.ascontiguousarray(hasher.components_.astype(np.float32).T)
+        compare(f"memory map of {shape[0]:,} x {shape[1]}", hasher, mapped, components_of(hasher), 3)
 
-        def in_blocks():
-            return np.concatenate([mapped[start : start + 4096] @ V >= 0 for start in range(0, len(mapped), 4096)])
 
-        times = best({"sgemm": in_blocks, "LSHHasher": lambda: hasher.transform(mapped)}, 3, time.process_time)
-        ratio = times["sgemm"] / times["LSHHasher"]
-        print(f"\nmemory map {shape} (s): blocks of numpy {times['sgemm']:.2f}, LSHHasher {times['LSHHasher']:.2f}, "
-              f"ratio {ratio:.2f}")  # fmt: skip
+def components_of(hasher):
+    """Return directions in single precision, one per column."""
+    return np.ascontiguousarray(hasher.components_.astype(np.float32).T)
 
 
 if __name__ == "__main__":
