@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -112,7 +112,7 @@ def _values(X: Any) -> NDArray[Any] | None:
     return to_numpy(X, "X")
 
 
-def is_plain(estimator: Any, X: Any) -> bool:
+def is_plain(estimator: Any, X: Any) -> TypeGuard[NDArray[Any]]:
     """Check whether a fitted estimator can take features as they are: scikit-learn's own checks take far longer.
 
     Parameters
