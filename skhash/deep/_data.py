@@ -29,7 +29,7 @@ FEATURE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 
 def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> Samples:
     """Read `X` as samples; with `reset`, record its features, otherwise compare it with what `fit` has seen."""
-    if not reset and len(hasher.input_shape_) == 1 and is_plain(hasher, X):
+    if not reset and len(hasher.input_shape_) == 1 and is_plain(X, hasher):
         return Samples(X)
     shape = None if reset else hasher.input_shape_
     background = hasher.background if reset else hasher._made_with["background"]

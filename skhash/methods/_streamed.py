@@ -213,7 +213,7 @@ class StreamedHasher(BaseHasher):
         return state
 
     def _validate(self, X: Any, reset: bool = False) -> NDArray[Any]:
-        if not reset and is_plain(self, X):
+        if not reset and is_plain(X, self):
             return X
         X = unwrap_features(X)
         if getattr(X, "ndim", 2) > 2:

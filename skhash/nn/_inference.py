@@ -82,6 +82,15 @@ def prepare_inference(module: nn.Module, samples: Samples) -> Inference:
     -------
     inference : Inference
         The module as it stands: a copy does not follow its changes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> from skhash.inputs import Samples
+    >>> from skhash.nn import prepare_inference
+    >>> prepare_inference(nn.Linear(4, 2), Samples(np.eye(4))).dtype
+    torch.float64
     """
     device = next(module.parameters()).device
     images = samples.kind == "images"

@@ -112,21 +112,30 @@ def _values(X: Any) -> NDArray[Any] | None:
     return to_numpy(X, "X")
 
 
-def is_plain(estimator: Any, X: Any) -> TypeGuard[NDArray[Any]]:
+def is_plain(X: Any, estimator: Any) -> TypeGuard[NDArray[Any]]:
     """Check whether a fitted estimator can take features as they are: scikit-learn's own checks take far longer.
 
     Parameters
     ----------
-    estimator : estimator
-        Fitted.
     X : object
         What the user passed.
+    estimator : estimator
+        Fitted.
 
     Returns
     -------
     plain : bool
         True for a C-contiguous matrix of a few finite floats, of the width seen in `fit`, if the estimator knows no
         names of features. False means that scikit-learn should look at it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skhash import LSHHasher
+    >>> from skhash.utils import is_plain
+    >>> hasher = LSHHasher(8).fit(np.eye(4))
+    >>> is_plain(np.eye(4), hasher), is_plain(np.eye(5), hasher), is_plain([[0.0] * 4], hasher)
+    (True, False, False)
     """
     state = vars(estimator)
     return (
