@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from skhash.index import HammingIndex
     from skhash.utils import SamplesLike
 
-__all__ = ["BaseHasher", "gather"]
+__all__ = ["BaseHasher"]
 
 
 def was_given_labels(hasher: Any) -> bool:
