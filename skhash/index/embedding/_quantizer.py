@@ -128,7 +128,7 @@ class Quantizer:
         else:
             middle, width = (low + high) / 2, max(high - low, 1e-6 * max(abs(low), abs(high), size**2, 1e-30))
             low, high = middle - margin * width / 2, middle + margin * width / 2
-        fields = vars(self) | {
+        fields: dict[str, Any] = vars(self) | {
             "factor_step": float(margin * max(factors.max(), 1e-6 * size / self.length, 1e-30) / most),
             "offset_low": float(low),
             "offset_step": float(max(high - low, 1e-30) / most),
@@ -176,7 +176,9 @@ class Quantizer:
         last, size = records[:, -1], np.uint64(self.layout.field_bits)
         most = np.uint64(2**self.layout.field_bits - 1)
         factors = (last >> np.uint64(64 - 2 * size)) & most
-        return self.factor_step * factors, self.offset_low + self.offset_step * (last >> np.uint64(64 - size))
+        offsets = last >> np.uint64(64 - size)
+        low, step = self.offset_low, self.offset_step
+        return self.factor_step * factors.astype(np.float64), low + step * offsets.astype(np.float64)
 
     def _blocks(self, X: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield blocks of rows as float32, those of the cosine of length 1 (or zero)."""
@@ -241,4 +243,5 @@ def normalize(rows: NDArray[np.float32]) -> NDArray[np.float32]:
         # By powers of two, which change no digit, so that squares neither overflow nor vanish.
         rows = np.ldexp(rows, -np.frexp(largest)[1][:, None])
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    return rows / np.where(lengths > 0, lengths, np.float32(1))[:, None]
+    lengths = np.where(lengths > 0, lengths, np.float32(1)).astype(np.float32, copy=False)
+    return (rows / lengths[:, None]).astype(np.float32, copy=False)
