@@ -3,6 +3,7 @@ from ._sharded import ShardedHammingIndex as ShardedHammingIndex
 from ._warm_up import warm_up as warm_up
 from .embedding._embedding_index import EmbeddingIndex as EmbeddingIndex
 from .embedding._search import EmbeddingPlan as EmbeddingPlan
+from .embedding._sharded import ShardedEmbeddingIndex as ShardedEmbeddingIndex
 from .engine._plan import SearchPlan as SearchPlan
 from .hamming._hamming_index import HammingIndex as HammingIndex
 
@@ -12,6 +13,7 @@ __all__ = [
     "HammingIndex",
     "HammingNeighborsTransformer",
     "SearchPlan",
+    "ShardedEmbeddingIndex",
     "ShardedHammingIndex",
     "warm_up",
 ]

@@ -74,7 +74,7 @@ class _ShardedSearch:
         query_bits: int | None = None,
     ) -> Answer:
         """Search all parts and merge their answers."""
-        return merge(self._run(queries, k, radius, with_labels, query_bits), k)
+        return merge(self._run(queries, with_labels, k, radius, query_bits), k)
 
 
 class ShardedAsymmetricMixin(_ShardedSearch):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from sklearn.utils import check_scalar
 
 from skhash.index._shard_search import ShardedAsymmetricMixin
-from skhash.index._shard_work import read_part, runner
+from skhash.index._shard_work import agree, describe_ids, describe_labels, read_part, runner
 from skhash.index.collection._labels import checked, vote
 from skhash.index.hamming._hamming_index import HammingIndex
 from skhash.index.hamming._state import check_missing, read_n_neighbors, split_by_query
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from skhash.utils import CodesLike
-
-    Value = TypeVar("Value")
 
 __all__ = ["ShardedHammingIndex"]
 
@@ -103,12 +101,9 @@ class ShardedHammingIndex(ShardedAsymmetricMixin):
             raise ValueError("parts is empty, expected at least one part.")
         sent, indexes = zip(*read, strict=True)
         self._indexes: tuple[HammingIndex, ...] = indexes
-        self.bits_ = _agree("bits", [index.bits_ for index in self._indexes])
-        _agree(
-            "ids",
-            ["user-defined ids" if index._collection.next_id is None else "counted ids" for index in self._indexes],
-        )
-        labels = _agree("labels", [_describe_labels(index.labels_) for index in self._indexes])
+        self.bits_ = agree("bits", [index.bits_ for index in self._indexes])
+        agree("ids", [describe_ids(index._collection) for index in self._indexes])
+        labels = agree("labels", [describe_labels(index.labels_) for index in self._indexes])
         if labels is not None:
             self.classes_ = np.unique(np.concatenate([index.classes_ for index in self._indexes]))
         self.n_samples_fit_ = sum(index.n_samples_fit_ for index in self._indexes)
@@ -292,20 +287,3 @@ class ShardedHammingIndex(ShardedAsymmetricMixin):
         labels = np.concatenate([checked(part).decode() for part in parts if part is not None])
         read_labels(labels).warn_of_unknown(y, stacklevel=3)
         return mean_average_precision(self._read_codes(X), codes, y, labels, bits=self.bits_, **options)
-
-
-def _agree(name: str, values: Sequence[Value]) -> Value:
-    """Return the value that all parts have in common; raise ValueError if they differ."""
-    for number, value in enumerate(values):
-        if value != values[0]:
-            raise ValueError(f"All parts must have the same {name}: part 0 has {values[0]}, part {number} has {value}.")
-    return values[0]
-
-
-def _describe_labels(labels: Labels | None) -> str | None:
-    """Describe the kind of labels, which must be the same for all parts."""
-    if labels is None:
-        return None
-    if labels.multilabel:
-        return f"multi-hot with {len(labels.classes)} columns"
-    return "text" if labels.classes.dtype.kind in "OSUT" else "numbers"

@@ -42,6 +42,15 @@ for way in ("brute",) if algorithm == "brute" else ("brute", "mih", "auto"):
             searched.rerank(rng.normal(size=(50, bits)), searched.kneighbors(X[:50], 3)[1])
             searched.score(X[:20], X[:20, 0])
         del searched
+V = rng.normal(size=(3000, bits))
+vectors = skhash.EmbeddingIndex(rescore="int8", bytes_per_vector=8 * (-(-bits // 20))).fit(V).remove([0, 2]).add(V[:3])
+with tempfile.TemporaryDirectory() as folder:
+    vectors.save(folder)
+    for searched in (vectors, skhash.EmbeddingIndex.open(folder)):
+        for k in (1, 10, 1000):
+            searched.kneighbors(V[:50], k)
+            searched.kneighbors(V[:1], k, where=np.arange(len(searched)) % 2 == 0)
+    del searched
 print([(function.__name__, signature) for function, signature in compiled() - before])
 """
 

@@ -211,16 +211,22 @@ class SearchMixin(_EmbeddingState):
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return distances and rows of the nearest vectors; NaN and -1 where `pad` and there are fewer."""
         self._check_fitted()
+        queries = None if X is None else self._validate(X, reset=False)
+        return self._nearest_to(queries, n_neighbors, where, pad=pad)
+
+    def _nearest_to(
+        self, queries: NDArray[Any] | None, n_neighbors: int | None, where: IdsLike | None, *, pad: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the same as `_nearest` for a matrix, whose values are not looked at yet."""
         k = read_n_neighbors(self.n_neighbors if n_neighbors is None else n_neighbors)
-        collection, own = self._collection, int(X is None)
+        collection, own = self._collection, int(queries is None)
         allowed = collection.select(where)
         n_allowed = len(collection) if where is None or allowed is None else int(np.count_nonzero(allowed))
-        if X is None and self._stored.copies.kind is None:
+        if queries is None and self._stored.copies.kind is None:
             raise ValueError(
                 "kneighbors without X searches for the indexed vectors, which are kept only with rescore='int8', "
                 "'float16' or 'float32'; pass them as X."
             )
-        queries = None if X is None else self._validate(X, reset=False)
         n_queries = len(collection) if queries is None else len(queries)
         if k + own > n_allowed and not pad:
             passing = "" if where is None else f", of which where passes {n_allowed}"
