@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Copies", "Read", "Stored", "read_vectors"]
 
 _ROWS = 2048
-_MAX_LOSS = 0.1  # share of a vector that int8 copies may cut off without a warning
+_MAX_LOSS = 0.25  # share of a vector that int8 copies may cut off without a warning
 
 
 @dataclass(frozen=True, eq=False)
