@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from skhash.index.engine._background import Build, finish
 from skhash.index.mih._multi_index import MultiIndex
 from skhash.index.scan._distinct import DistinctCodes, distinct_share
+from skhash.utils import ProcessLock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -74,7 +74,7 @@ class Segment:
         self.tables = None
         self.scan_ns = _WORD * codes.size
         self._share = None if shorter is None else shorter._share
-        self._lock = Lock()
+        self._lock = ProcessLock()
         self._build: Build | None = None
 
     @property
