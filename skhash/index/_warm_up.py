@@ -62,6 +62,8 @@ def warm_up(bits: int = 64, *, algorithm: Literal["auto", "brute", "mih"] = "aut
                 index.kneighbors(words[:8], k, where=where)
             index.radius_neighbors(words[:8], min(bits, 2))
             index.radius_neighbors(words[:8], min(bits, 2), where=where)
+            if way == "mih":  # codes that are not in the tables are scanned, and the hits merged
+                index.add(words[:1], rows[:1]).radius_neighbors(words[:8], min(bits, 2))
     index = HammingIndex(bits=bits, algorithm="brute", n_jobs=1).fit(words, rows)
     index.kneighbors_asymmetric(codes[:8] - 0.5, 2)
     ids = index.kneighbors(words[:1], 2, return_distance=False)

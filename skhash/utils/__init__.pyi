@@ -26,6 +26,7 @@ from ._rotation import FastRotation as FastRotation
 from ._rotation import random_orthonormal_rows as random_orthonormal_rows
 from ._rotation import random_rotation as random_rotation
 from ._signature import inherit_parameters as inherit_parameters
+from ._threads import ProcessLock as ProcessLock
 from ._threads import map_threads as map_threads
 from ._to_numpy import to_numpy as to_numpy
 from ._to_numpy import unwrap as unwrap
@@ -46,6 +47,7 @@ __all__ = [
     "Interval",
     "Labels",
     "Options",
+    "ProcessLock",
     "RandomStateLike",
     "SamplesLike",
     "StrOptions",

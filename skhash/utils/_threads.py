@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -34,3 +36,21 @@ def map_threads(function: Callable[[Item], Result], items: Iterable[Item], n_job
         return [function(item) for item in items]
     with ThreadPoolExecutor(n_jobs) as threads:
         return list(threads.map(function, items))
+
+
+class ProcessLock:
+    """A lock that is free in a forked process: a thread that held it at the fork does not exist there.
+
+    For structures that are published at once when they are complete, so that a child finds none that is half built.
+    """
+
+    def __init__(self) -> None:
+        self._owner = os.getpid(), Lock()
+
+    def __enter__(self) -> None:
+        if self._owner[0] != os.getpid():
+            self._owner = os.getpid(), Lock()
+        self._owner[1].acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._owner[1].release()

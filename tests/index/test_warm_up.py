@@ -13,6 +13,7 @@ import gc, sys, tempfile
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 import skhash
+from skhash.index.scan import _scan
 
 algorithm, bits = sys.argv[1], int(sys.argv[2])
 
@@ -20,6 +21,7 @@ def compiled():
     kernels = (kernel for kernel in gc.get_objects() if isinstance(kernel, Dispatcher))
     return {(kernel.py_func, signature) for kernel in kernels for signature in kernel.signatures}
 
+_scan._MIN_WORK = 100
 skhash.warm_up(bits, algorithm=algorithm, metrics=True)
 before = compiled()
 rng = np.random.default_rng(0)
@@ -39,9 +41,19 @@ for way in ("brute",) if algorithm == "brute" else ("brute", "mih", "auto"):
                     searched.kneighbors_asymmetric(queries - 0.5, k, where=np.arange(len(searched)) % 2 == 0)
                 searched.radius_neighbors(queries, 3)
                 searched.radius_neighbors(queries, 3, where=[4, 6, 8])
+                searched.radius_neighbors(queries, bits, max_neighbors=5)
+                if way != "brute":
+                    searched.kneighbors_limited(queries, 3, max_probes=10)
             searched.rerank(rng.normal(size=(50, bits)), searched.kneighbors(X[:50], 3)[1])
             searched.score(X[:20], X[:20, 0])
         del searched
+    index.add(X[:3], X[:3, 0], ids=[7, 9, 11])  # beside the tables, where there are any
+    for n_jobs in (1, 2):  # threads divide the codes among them
+        index.set_params(n_jobs=n_jobs)
+        for queries in (X[:1], X[:9]):
+            for k in (1, 10, 2000):
+                index.kneighbors(queries, k)
+            index.radius_neighbors(queries, 3)
 V = rng.normal(size=(3000, bits))
 vectors = skhash.EmbeddingIndex(rescore="int8", bytes_per_vector=8 * (-(-bits // 20))).fit(V).remove([0, 2]).add(V[:3])
 with tempfile.TemporaryDirectory() as folder:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from numbers import Integral
 from sys import getsizeof
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from skhash.utils import unwrap
+from skhash.utils import ProcessLock, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -154,7 +153,7 @@ class IdLookup:
 
     def __init__(self) -> None:
         self._known = _Known(recent={})
-        self._lock = Lock()
+        self._lock = ProcessLock()
 
     def __reduce__(self) -> tuple[type[IdLookup], tuple[()]]:
         """Return an empty lookup for copies and pickles: it can be rebuilt."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Encoded", "Quantizer", "Scores"]
 
 _ROWS = 512  # per matrix product, which has one shape so that a vector gets the same record alone and among others
+_QUERIES = 8  # likewise; fewer, because one query should not take long
 _SCALES = np.geomspace(0.6, 1.7, 14).astype(np.float32)
 _MARGINS = {8: 2.0, 16: 8.0}  # how much larger than seen in training a factor or offset may be, by its bits
 _MAX_WEIGHT = 2**31
@@ -141,8 +142,11 @@ class Quantizer:
         for start, block in self._blocks(Q):
             np.subtract(block, self.mean, out=centered[start : start + len(block)])
         z = np.empty((len(Q), self.layout.n_dims), np.float32)
-        for q, query in enumerate(centered):  # one by one, so that a query is the same alone and among others
-            np.dot(self.components, query, out=z[q])
+        padded = np.zeros((_QUERIES, len(self.mean)), np.float32)
+        for start in range(0, len(Q), _QUERIES):  # a few at a time: one shape, as for records
+            some = centered[start : start + _QUERIES]
+            padded[: len(some)] = some
+            z[start : start + len(some)] = (padded @ self.components.T)[: len(some)]
         levels, steps = quantize(z * self.half_steps, n_planes)
         words = pack_planes(levels, n_planes, self.layout.element_of_bit, self.layout.n_words)
         total = int(self.layout.largest.sum()) * (2**n_planes - 1)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skhash.index.collection._collection import Collection
 from skhash.index.embedding._learning import Statistics, learn_quantizer
 from skhash.index.embedding._stored import Copies, Read, Stored, read_vectors
-from skhash.utils import local_random_state, restore_on_error, unwrap_features
+from skhash.utils import is_plain, local_random_state, restore_on_error, unwrap_features
 
 if TYPE_CHECKING:
     from typing import Self
@@ -97,6 +97,8 @@ class _EmbeddingState(BaseEstimator):
 
     def _validate(self, X: Any, *, reset: bool) -> NDArray[Any]:
         """Return vectors in any form as a matrix of numbers, of which values are not looked at yet."""
+        if not reset and is_plain(X, self):
+            return X
         X = unwrap_features(X)
         array: Any = validate_data(self, X, reset=reset, ensure_all_finite=False)
         return array if array.dtype.kind in "fiu" else array.astype(np.float32)

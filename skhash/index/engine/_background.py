@@ -63,6 +63,10 @@ class Build:
         if self.is_running:
             self._ended.wait()
 
+    def give_up(self) -> None:
+        """End without tables."""
+        self._ended.set()
+
     def run(self) -> None:
         """Build the tables, in this thread, unless nobody needs them."""
         try:
@@ -118,6 +122,8 @@ class _BuilderThread:
         try:
             Thread(target=self._run, name="skhash-tables").start()
         except RuntimeError:  # the process ends, or may not start threads: nothing is built
+            for waiting in (build, *self._waiting):
+                waiting.give_up()
             self.forget()
 
     def _run(self) -> None:

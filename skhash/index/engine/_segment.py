@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skhash.index.engine._background import Build, finish
+from skhash.index.engine._hits import merge_hits
 from skhash.index.mih._multi_index import MultiIndex
 from skhash.index.scan._distinct import DistinctCodes, distinct_share
+from skhash.utils import ProcessLock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -74,7 +75,7 @@ class Segment:
         self.tables = None
         self.scan_ns = _WORD * codes.size
         self._share = None if shorter is None else shorter._share
-        self._lock = Lock()
+        self._lock = ProcessLock()
         self._build: Build | None = None
 
     @property
@@ -136,6 +137,9 @@ def _build_steps(codes: NDArray[np.uint64], bits: int, collapses: bool) -> Build
             use.nearest(query, 1, 1)
             yield
             use.within(query, 0, 1)
+    yield
+    hits, later = (tables.within(query, 0, 1)[:3] for _ in range(2))
+    merge_hits(hits, later, 0)  # as where codes are added beside the tables
     return distinct, tables
 
 

@@ -67,7 +67,7 @@ class ProbeMixin(_IndexState):
         ------
         ValueError
             If `algorithm` is "brute", which has no tables, if codes are too long for tables, if `max_probes` is less
-            than 1, or if `X` does not contain codes of this index's length.
+            than 1, or if `X` is None or does not contain codes of this index's length.
 
         Notes
         -----
@@ -90,6 +90,10 @@ class ProbeMixin(_IndexState):
         array([2])
         """
         self._check_fitted()
+        if X is None:
+            raise ValueError(
+                "kneighbors_limited needs queries, got X=None; pass codes_ to search for the indexed codes."
+            )
         if max_probes is not None:
             check_scalar(max_probes, "max_probes", Integral, min_val=1)
         if self.algorithm == "brute":

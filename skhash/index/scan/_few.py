@@ -55,8 +55,11 @@ def nearest_of_few(
 
 @kernel
 def _kth_distance(code, measured, k, most, guess, step):
-    """Return the k-th smallest of some distances up to `most`: in growing steps from a guess, then by bisection."""
-    low, high, middle = np.int64(0), np.int64(most), np.int64(guess)
+    """Return the k-th smallest of some distances up to `most`: in growing steps from a guess, then by bisection.
+
+    `most` if there are fewer: a slice of the codes may have fewer than k, and the result indexes a histogram.
+    """
+    low, high, middle = np.int64(0), np.int64(most), min(np.int64(guess), np.int64(most - 1))
     while low < high:
         if count_below(code[1], measured, len(measured) // BLOCK, middle + 1) >= k:
             high = middle

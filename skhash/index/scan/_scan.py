@@ -146,14 +146,15 @@ class Scan:
             self._search_slice(slice(0, len(self.codes)), queries, bounds, distances, rows)
             return
         parts, k = _slices(len(self.codes), self.n_jobs), rows.shape[1]
-        near = np.full((len(queries), len(parts), k), _FAR, np.int32)
-        near_rows = np.empty((len(queries), len(parts), k), np.int64)
+        # One contiguous array for each slice, as without threads: kernels would be compiled again for views.
+        near = np.full((len(parts), len(queries), k), _FAR, np.int32)
+        near_rows = np.empty((len(parts), len(queries), k), np.int64)
 
         def search(i: int) -> None:
-            self._search_slice(parts[i], queries, bounds, near[:, i], near_rows[:, i])
+            self._search_slice(parts[i], queries, bounds, near[i], near_rows[i])
 
         map_parts(search, range(len(parts)), self.n_jobs)
-        near, near_rows = near.reshape(len(queries), -1), near_rows.reshape(len(queries), -1)
+        near, near_rows = np.hstack(near), np.hstack(near_rows)
         order = np.argsort(near, axis=1, kind="stable")[:, :k]  # stable: equal distances stay by rising row
         distances[:] = np.take_along_axis(near, order, axis=1)
         rows[:] = np.take_along_axis(near_rows, order, axis=1)

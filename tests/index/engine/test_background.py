@@ -13,6 +13,7 @@ import pytest
 
 from skhash.index.engine import _background, _chooser
 from skhash.index.engine._engine import NearestRequest, RadiusRequest, SearchEngine
+from skhash.index.engine._segment import Segment
 from skhash.index.mih._multi_index import MultiIndex
 from skhash.index.scan import _scan
 
@@ -247,3 +248,39 @@ index._get_engine().wait()
 print(index.memory_usage()["tables"] > 0)
 """
     assert run(body, NUMBA_CACHE_DIR=str(tmp_path)) == ["0", "True"]
+
+
+def test_without_threads_nothing_waits_for_tables(monkeypatch):
+    class NoThread:
+        def __init__(self, **_):
+            pass
+
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_background, "Thread", NoThread)
+    segment = Segment(draw_codes(100), 64)
+    segment.build_in_background()
+    assert not segment.is_building
+    segment.wait()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked")
+def test_a_child_does_not_wait_for_the_build_of_another_thread():
+    body = """
+import warnings
+warnings.simplefilter("ignore")  # newer Pythons warn of any fork beside threads
+from skhash.index.engine._segment import Segment
+segment = Segment(codes[:100], 64)
+segment.build()
+segment = Segment(codes[:1000], 64)
+segment._lock.__enter__()  # as in the thread that builds
+child = os.fork()
+if child == 0:
+    import signal
+    signal.alarm(20)
+    segment.build()
+    os._exit(0 if segment.tables is not None else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert run(body) == ["0"]

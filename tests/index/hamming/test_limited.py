@@ -142,6 +142,8 @@ def test_wrong_arguments():
         index.kneighbors_limited([[0, 0]], 1, max_probes=0)
     with pytest.raises(TypeError, match="max_probes must be an instance of"):
         index.kneighbors_limited([[0, 0]], 1, max_probes=2.5)
+    with pytest.raises(ValueError, match=r"needs queries, got X=None"):
+        index.kneighbors_limited(None, 2)
     with pytest.raises(ValueError, match=r"needs tables, got algorithm='brute'"):
         index.set_params(algorithm="brute").kneighbors_limited([[0, 0]], 1)
     long = HammingIndex(bits=64 * 600).fit(np.ones((3, 600), np.uint64))

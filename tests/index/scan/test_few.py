@@ -33,3 +33,15 @@ def test_codes_are_few_where_most_blocks_have_a_hit():
     assert not are_few(100_000, many, 10)
     assert not are_few(10**6, one, 10**6)
     assert not are_few(10, random_codes(1, 1024), 1)  # distances would not fit in 16 bits
+
+
+def test_fewer_codes_than_neighbors_fill_the_first_places():
+    """As in a slice of the codes for a thread: the rest is untouched, and no memory beyond the histogram is used."""
+    n_queries, n, k = 4_000, 70, 100
+    codes, queries = np.zeros((n, 1), np.uint64), np.zeros((n_queries, 1), np.uint64)
+    distances, rows = np.full((n_queries, k), 7, np.int32), np.full((n_queries, k), 7, np.int64)
+    nearest_of_few(codes, 0, queries, distances, rows)
+    assert (distances[:, :n] == 0).all()
+    assert (rows[:, :n] == np.arange(n)).all()
+    assert (distances[:, n:] == 7).all()
+    assert (rows[:, n:] == 7).all()
