@@ -154,7 +154,7 @@ class _Scan:
             self._search_slice(parts[i], queries, bounds, near[i], near_rows[i])
 
         _map(search, range(len(parts)), self.n_jobs)
-        near, near_rows = np.hstack(near), np.hstack(near_rows)
+        near, near_rows = np.hstack(list(near)), np.hstack(list(near_rows))
         order = np.argsort(near, axis=1, kind="stable")[:, :k]  # stable: equal distances stay by rising row
         distances[:] = np.take_along_axis(near, order, axis=1)
         rows[:] = np.take_along_axis(near_rows, order, axis=1)
