@@ -9,8 +9,10 @@ from . import nn as nn
 from . import runtime as runtime
 from . import training as training
 from . import utils as utils
+from .index import EmbeddingIndex as EmbeddingIndex
 from .index import HammingIndex as HammingIndex
 from .index import HammingNeighborsTransformer as HammingNeighborsTransformer
+from .index import ShardedEmbeddingIndex as ShardedEmbeddingIndex
 from .index import ShardedHammingIndex as ShardedHammingIndex
 from .index import warm_up as warm_up
 from .methods import BiHalfHasher as BiHalfHasher
@@ -50,6 +52,7 @@ __all__ = [
     "DPNHasher",
     "DSDHHasher",
     "DTSHHasher",
+    "EmbeddingIndex",
     "GreedyHasher",
     "HammingIndex",
     "HammingNeighborsTransformer",
@@ -64,6 +67,7 @@ __all__ = [
     "SDCHasher",
     "SDHCHasher",
     "SSDHHasher",
+    "ShardedEmbeddingIndex",
     "ShardedHammingIndex",
     "SpectralHasher",
     "TBHHasher",

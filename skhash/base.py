@@ -78,9 +78,9 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         z : ndarray of float of shape (n_samples, bits)
             Bit `k` is 1 where `z[:, k] >= 0`; the larger the magnitude, the more certain the bit.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         samples = self._validate(X)
-        return _gather(self._project(samples), len(samples))
+        return gather(self._project(samples), len(samples))
 
     def transform(self, X: SamplesLike) -> NDArray[np.uint8]:
         """Compute hash codes.
@@ -95,7 +95,7 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         codes : ndarray of uint8 of shape (n_samples, bits)
             Bits, 0 or 1. The code of a sample does not depend on the other samples.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         return self._encode(self._validate(X))
 
     if TYPE_CHECKING:  # scikit-learn's method has no annotations
@@ -118,13 +118,18 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         labels : ndarray of shape (n_samples,) or (n_samples, n_classes)
             One label per sample, or a multi-hot matrix if `fit` was given one. See `HammingIndex.predict`.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         assert self.label_index_ is not None  # else `available_if` has hidden this method
         return self.label_index_.predict(self._encode(self._validate(X)))
 
+    def _check_fitted(self) -> None:
+        """Raise NotFittedError before `fit`; scikit-learn's check alone would take as long as encoding one sample."""
+        if "label_index_" not in vars(self):
+            check_is_fitted(self)
+
     def _encode(self, samples: Any) -> NDArray[np.uint8]:
         """Compute the codes of validated samples, block by block."""
-        return _gather((binarize(z) for z in self._project(samples)), len(samples))
+        return gather((binarize(z) for z in self._project(samples)), len(samples))
 
     def _remember_labels(self, samples: Any, y: Any) -> None:
         """Store the codes of validated samples with their labels for `predict`; ignore a `y` that is not labels."""
@@ -145,7 +150,7 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         return tags
 
 
-def _gather(blocks: Iterable[NDArray[Any]], n_rows: int) -> NDArray[Any]:
+def gather(blocks: Iterable[NDArray[Any]], n_rows: int) -> NDArray[Any]:
     """Copy consecutive blocks of rows into one array; concatenating a list of them would need twice the memory."""
     gathered, start = None, 0
     for block in blocks:

@@ -14,7 +14,7 @@ from skhash.utils import all_estimators
 
 PACKAGES = [
     "bitops", "codes", "centers", "datasets", "deep", "index", "inputs", "losses", "metrics", "methods", "nn",
-    "nn.binary", "runtime", "training", "utils",
+    "nn.binary", "runtime", "summaries", "training", "utils",
 ]  # fmt: skip
 MODULES = sorted(info.name for info in pkgutil.walk_packages(skhash.__path__, "skhash."))
 
@@ -83,7 +83,9 @@ def test_attributes_after_fit_are_the_documented_ones(name, estimator, digits):
     parameters = inspect.signature(estimator).parameters
     if "estimator" in parameters:
         quick = {"estimator": skhash.HashNetHasher(bits=16, max_epochs=1, random_state=0)}
-    quick = quick or ({"binarize": 0.0} if "binarize" in parameters else {"bits": 8})
+    if not quick:
+        options = {"binarize": 0.0, "bits": 8}
+        quick = next(({name: value} for name, value in options.items() if name in parameters), {})
     fitted = estimator(**quick).fit(digits.X[:100], digits.y[:100])
     stated = set(documented(ClassDoc(estimator)["Attributes"]))
     found = {key for key in dir(fitted) if key.endswith("_") and not key.startswith("_") and hasattr(fitted, key)}

@@ -33,15 +33,27 @@ from ._lanes import view as view
 from ._packing import pack_plain as pack_plain
 from ._row_code import pattern_length as pattern_length
 from ._running_counts import tabulate_values as tabulate_values
+from ._score_code import N_CONSTANTS as N_CONSTANTS
+from ._score_code import BitRun as BitRun
+from ._score_code import Field as Field
+from ._score_code import RecordForm as RecordForm
+from ._score_code import append_scored as append_scored
+from ._score_code import score_code as score_code
+from ._score_code import score_distances as score_distances
 
 __all__ = [
     "BLOCK",
+    "BitRun",
     "BlockCode",
-    "LANES",
     "DistanceCounter",
+    "Field",
+    "LANES",
+    "N_CONSTANTS",
+    "RecordForm",
     "add_differing",
     "append_hits",
     "append_members",
+    "append_scored",
     "append_tile",
     "below",
     "below_bits",
@@ -64,6 +76,8 @@ __all__ = [
     "popcount",
     "prefetch",
     "rows_view",
+    "score_code",
+    "score_distances",
     "smaller",
     "splat",
     "store",

@@ -34,7 +34,7 @@ from skhash.bitops._row_code import (
     vector_at,
 )
 
-__all__ = ["BLOCK", "BlockCode", "block_code", "compile_code", "measure_code", "member_code"]
+__all__ = ["BLOCK", "BlockCode", "block_code", "compile_code", "emit_compressed", "measure_code", "member_code"]
 
 BLOCK: int = 64  # codes: one bit of a word each
 _MOST_UNROLLED = 8  # words of a code in a tile; in rows, more of them take a loop over groups
@@ -122,7 +122,7 @@ def _filter_tile(b: ir.IRBuilder, width: int, *args: Any) -> None:
     b.ret(b.load(count))
 
 
-def _compress(b: ir.IRBuilder, values: Any, mask: Any, found: Any, count: Any) -> None:
+def emit_compressed(b: ir.IRBuilder, values: Any, mask: Any, found: Any, count: Any) -> None:
     """Generate a store of the lanes under a mask at element `count`, a variable that is advanced."""
     name, undefined = f"llvm.experimental.vector.compress.v{LANES}i64", ir.Constant(VECTOR, ir.Undefined)
     b.store(call_intrinsic(b, name, values, mask, undefined), vector_at(b, found, b.load(count)), align=8)
@@ -137,7 +137,7 @@ def _append_group(
     below = b.icmp_unsigned("<", distances, limits)
     bits: Any = b.trunc(b.lshr(allowed, b.mul(j, WORD(LANES))), ir.IntType(LANES))
     rows = b.add(splat_vector(b, VECTOR, b.add(row, b.mul(j, WORD(LANES)))), INDEX)
-    _compress(b, b.or_(b.shl(distances, shifts), rows), b.and_(below, b.bitcast(bits, below.type)), found, count)
+    emit_compressed(b, b.or_(b.shl(distances, shifts), rows), b.and_(below, b.bitcast(bits, below.type)), found, count)
 
 
 def _append_hits(b: ir.IRBuilder, width: int, *args: Any) -> None:
@@ -194,7 +194,7 @@ def _append_members(b: ir.IRBuilder, width: int, *args: Any) -> None:
         bits = b.bitcast(mask, ir.IntType(LANES))
         with b.if_then(b.icmp_unsigned("!=", bits, ir.IntType(LANES)(0)), likely=False):
             rows = b.add(splat_vector(b, VECTOR, b.add(row, first)), INDEX)
-            _compress(b, b.or_(b.shl(distances, shifts), rows), mask, found, count)
+            emit_compressed(b, b.or_(b.shl(distances, shifts), rows), mask, found, count)
     b.ret(b.load(count))
 
 

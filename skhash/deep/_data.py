@@ -14,7 +14,7 @@ from skhash.codes import binarize
 from skhash.inputs import DatasetSamples, Samples, read_images
 from skhash.metrics import mean_average_precision
 from skhash.nn import encode
-from skhash.utils import Labels, are_labels, read_color, read_labels, unwrap, unwrap_features
+from skhash.utils import Labels, are_labels, is_plain, read_color, read_labels, unwrap, unwrap_features
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -29,6 +29,8 @@ FEATURE_ATTRIBUTES = ("n_features_in_", "feature_names_in_")
 
 def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> Samples:
     """Read `X` as samples; with `reset`, record its features, otherwise compare it with what `fit` has seen."""
+    if not reset and len(hasher.input_shape_) == 1 and is_plain(X, hasher):
+        return Samples(X)
     shape = None if reset else hasher.input_shape_
     background = hasher.background if reset else hasher._made_with["background"]
     images = read_images(X, shape, size=hasher.image_size, background=background)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
 
+from skhash.codes import binarize
 from skhash.deep._data import read_samples
 from skhash.deep._state import DeepState
-from skhash.nn import encode
+from skhash.nn import encode, prepare_inference
 from skhash.nn.binary import BinaryConv2d, BinaryLinear, export_network
 from skhash.runtime import PackedHasher, compare_codes
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from skhash.deep._hasher import DeepHasher
     from skhash.inputs import Samples
-    from skhash.nn import HashNetwork
+    from skhash.nn import HashNetwork, Inference
     from skhash.runtime import CodeComparison
     from skhash.utils import SamplesLike
 
@@ -27,6 +29,8 @@ __all__ = ["PackedInference"]
 
 _BLOCK_VALUES = 2**22  # numbers in memory at once
 _LARGEST_PIXEL = 255
+_FEW_SAMPLES = 8  # which need not take the time of a whole pass
+_CERTAIN = 1e-6  # of the largest continuous code of a sample
 
 
 class PackedInference(DeepState):
@@ -38,6 +42,8 @@ class PackedInference(DeepState):
 
     # The packed form of the network, with the tensors and layers that it was made from.
     _packed: tuple[list[Any], PackedHasher]
+    # The network as it computes codes by torch, with what it is for and what it was made from.
+    _inference: tuple[tuple[Any, ...], list[Any], Inference]
 
     def to_packed(self) -> PackedHasher:
         """Return the network in a form that computes codes on packed words, and can be saved, without torch.
@@ -100,7 +106,30 @@ class PackedInference(DeepState):
     def _project(self, samples: Samples) -> Iterator[NDArray[Any]]:
         if self.inference_ == "packed":
             return _encode_packed(self._current_packed(), samples)
-        return encode(self.module_.encoder, samples)
+        return encode(self.module_.encoder, samples, self._current_inference(samples))
+
+    def _encode(self, samples: Samples) -> NDArray[np.uint8]:
+        if self.inference_ == "torch" and samples.kind == "features" and len(samples) <= _FEW_SAMPLES:
+            inference = self._current_inference(samples)
+            if inference.dtype == torch.float64:
+                # Rows of another number round differently, by far less than this in double precision.
+                z = inference.run_freely(samples.batch(range(len(samples)), dtype=torch.float64)).cpu().numpy()
+                sizes = np.abs(z)
+                if (sizes > _CERTAIN * sizes.max(axis=1, keepdims=True)).all():
+                    return binarize(z)
+        return super()._encode(samples)
+
+    def _current_inference(self, samples: Samples) -> Inference:
+        """Return the network as it computes codes of such samples; prepare it again if layers or weights changed."""
+        key = samples.kind, *samples.sample_shape
+        versions = _versions(self.module_)
+        # The sums as well, for changes that torch does not count. They take less time than the network.
+        versions += [(None, tensor.detach().sum().item()) for tensor, _ in versions if isinstance(tensor, torch.Tensor)]
+        made_for, made_of, inference = vars(self).get("_inference", (None, [], None))
+        if inference is None or made_for != key or not _are_same(versions, made_of):
+            inference = prepare_inference(self.module_.encoder, samples)
+            self._inference = key, versions, inference
+        return inference
 
     def _choose_inference(self, network: HashNetwork, samples: Samples) -> Literal["packed", "torch"]:
         """Return how codes are to be computed."""
@@ -128,10 +157,7 @@ class PackedInference(DeepState):
         """Return the packed form of the network; make a new one if layers or weights have changed."""
         versions = _versions(self.module_)
         made_of, packed = vars(self).get("_packed", ([], None))
-        same = len(versions) == len(made_of) and all(
-            a is b and n == m for (a, n), (b, m) in zip(versions, made_of, strict=True)
-        )
-        if not same:
+        if not _are_same(versions, made_of):
             packed = self.to_packed()
             self._packed = versions, packed
         return packed
@@ -139,6 +165,7 @@ class PackedInference(DeepState):
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         state.pop("_packed", None)  # cheap to rebuild
+        state.pop("_inference", None)
         return state
 
 
@@ -157,6 +184,13 @@ def _versions(network: HashNetwork) -> list[tuple[Any, Any]]:
     ]
     versions = [(t, (t.data_ptr(), None if t.is_inference() else t._version)) for t in tensors]
     return versions + [(layer, None) for layer in layers]
+
+
+def _are_same(versions: list[tuple[Any, Any]], others: list[tuple[Any, Any]]) -> bool:
+    """Return whether nothing has changed between two results of `_versions`."""
+    return len(versions) == len(others) and all(
+        a is b and n == m for (a, n), (b, m) in zip(versions, others, strict=True)
+    )
 
 
 def _are_bytes(samples: Samples) -> bool:

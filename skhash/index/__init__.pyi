@@ -1,7 +1,19 @@
 from ._neighbors_transformer import HammingNeighborsTransformer as HammingNeighborsTransformer
 from ._sharded import ShardedHammingIndex as ShardedHammingIndex
 from ._warm_up import warm_up as warm_up
+from .embedding._embedding_index import EmbeddingIndex as EmbeddingIndex
+from .embedding._search import EmbeddingPlan as EmbeddingPlan
+from .embedding._sharded import ShardedEmbeddingIndex as ShardedEmbeddingIndex
 from .engine._plan import SearchPlan as SearchPlan
 from .hamming._hamming_index import HammingIndex as HammingIndex
 
-__all__ = ["HammingIndex", "HammingNeighborsTransformer", "SearchPlan", "ShardedHammingIndex", "warm_up"]
+__all__ = [
+    "EmbeddingIndex",
+    "EmbeddingPlan",
+    "HammingIndex",
+    "HammingNeighborsTransformer",
+    "SearchPlan",
+    "ShardedEmbeddingIndex",
+    "ShardedHammingIndex",
+    "warm_up",
+]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from sklearn.utils import check_scalar
 
-from skhash.index._shard_work import merge, read_part, runner
+from skhash.index._shard_search import ShardedAsymmetricMixin
+from skhash.index._shard_work import agree, describe_ids, describe_labels, read_part, runner
 from skhash.index.collection._labels import checked, vote
 from skhash.index.hamming._hamming_index import HammingIndex
 from skhash.index.hamming._state import check_missing, read_n_neighbors, split_by_query
@@ -19,10 +20,7 @@ from skhash.utils import Labels, available_if, read_labels
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from skhash.index._shard_work import Answer
     from skhash.utils import CodesLike
-
-    Value = TypeVar("Value")
 
 __all__ = ["ShardedHammingIndex"]
 
@@ -34,7 +32,7 @@ def _has_labels(index: ShardedHammingIndex) -> bool:
     return True
 
 
-class ShardedHammingIndex:
+class ShardedHammingIndex(ShardedAsymmetricMixin):
     """Exact search over several parts, with the results of one `HammingIndex` over their concatenation.
 
     Each part is searched separately, and the results are merged by (distance, part, row). User-defined ids are not
@@ -103,12 +101,9 @@ class ShardedHammingIndex:
             raise ValueError("parts is empty, expected at least one part.")
         sent, indexes = zip(*read, strict=True)
         self._indexes: tuple[HammingIndex, ...] = indexes
-        self.bits_ = _agree("bits", [index.bits_ for index in self._indexes])
-        _agree(
-            "ids",
-            ["user-defined ids" if index._collection.next_id is None else "counted ids" for index in self._indexes],
-        )
-        labels = _agree("labels", [_describe_labels(index.labels_) for index in self._indexes])
+        self.bits_ = agree("bits", [index.bits_ for index in self._indexes])
+        agree("ids", [describe_ids(index._collection) for index in self._indexes])
+        labels = agree("labels", [describe_labels(index.labels_) for index in self._indexes])
         if labels is not None:
             self.classes_ = np.unique(np.concatenate([index.classes_ for index in self._indexes]))
         self.n_samples_fit_ = sum(index.n_samples_fit_ for index in self._indexes)
@@ -185,26 +180,7 @@ class ShardedHammingIndex:
         """
         check_missing(missing)
         k = read_n_neighbors(self.n_neighbors if n_neighbors is None else n_neighbors)
-        queries = self._read_codes(X)
-        n_found = min(k, self.n_samples_fit_)
-        if n_found < k and missing == "raise":
-            raise ValueError(
-                f"Expected n_neighbors <= n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {self.n_samples_fit_}, n_samples = {len(queries)}. "
-                'missing="pad" returns those that there are.'
-            )
-        if n_found == 0:
-            shape, ids_type = (len(queries), k), self._indexes[0].ids_.dtype
-            distances, ids = np.full(shape, -1, np.int32), np.full(shape, -1, ids_type)
-            return (distances, ids) if return_distance else ids
-        found = self._search(queries, k=n_found)
-        distances, ids = found.distances.reshape(-1, n_found), found.ids.reshape(-1, n_found)
-        if n_found < k:
-            fills = np.int32(-1), -1 if ids.dtype == object else np.int64(-1)
-            distances, ids = (
-                np.concatenate([array, np.full((len(queries), k - n_found), fill, array.dtype)], axis=1)
-                for array, fill in zip((distances, ids), fills, strict=True)
-            )
+        distances, ids = self._nearest(self._read_codes(X), k, missing)
         return (distances, ids) if return_distance else ids
 
     @overload
@@ -311,35 +287,3 @@ class ShardedHammingIndex:
         labels = np.concatenate([checked(part).decode() for part in parts if part is not None])
         read_labels(labels).warn_of_unknown(y, stacklevel=3)
         return mean_average_precision(self._read_codes(X), codes, y, labels, bits=self.bits_, **options)
-
-    def _read_codes(self, X: CodesLike) -> NDArray[np.uint64]:
-        """Read queries in any form as packed words."""
-        return self._indexes[0]._read_codes(X, reset=False)
-
-    def _search(
-        self,
-        queries: NDArray[np.uint64],
-        *,
-        k: int | None = None,
-        radius: int | None = None,
-        with_labels: bool = False,
-    ) -> Answer:
-        """Search all parts and merge their answers."""
-        return merge(self._run(queries, k, radius, with_labels), k)
-
-
-def _agree(name: str, values: Sequence[Value]) -> Value:
-    """Return the value that all parts have in common; raise ValueError if they differ."""
-    for number, value in enumerate(values):
-        if value != values[0]:
-            raise ValueError(f"All parts must have the same {name}: part 0 has {values[0]}, part {number} has {value}.")
-    return values[0]
-
-
-def _describe_labels(labels: Labels | None) -> str | None:
-    """Describe the kind of labels, which must be the same for all parts."""
-    if labels is None:
-        return None
-    if labels.multilabel:
-        return f"multi-hot with {len(labels.classes)} columns"
-    return "text" if labels.classes.dtype.kind in "OSUT" else "numbers"

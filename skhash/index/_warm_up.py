@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_scalar
 
 from skhash.codes import pack_codes
+from skhash.index.embedding._embedding_index import EmbeddingIndex
 from skhash.index.hamming._hamming_index import HammingIndex
 
 if TYPE_CHECKING:
@@ -64,9 +65,14 @@ def warm_up(bits: int = 64, *, algorithm: Literal["auto", "brute", "mih"] = "aut
             if way == "mih":  # codes that are not in the tables are scanned, and the hits merged
                 index.add(words[:1], rows[:1]).radius_neighbors(words[:8], min(bits, 2))
     index = HammingIndex(bits=bits, algorithm="brute", n_jobs=1).fit(words, rows)
+    index.kneighbors_asymmetric(codes[:8] - 0.5, 2)
     ids = index.kneighbors(words[:1], 2, return_distance=False)
     index.rerank(words[:1], ids, scoring="weighted", weights=np.ones(bits))
     index.rerank([[0.0]], ids, scoring="euclidean", vectors=np.zeros((1, 2, 1)))
+    vectors = np.random.RandomState(0).normal(size=(64, 40))
+    embeddings = EmbeddingIndex(n_jobs=1, random_state=0).fit(vectors)
+    embeddings.kneighbors(vectors[:8], 2)
+    embeddings.kneighbors(vectors[:8], 2, where=np.arange(64) > 9)
     if metrics:
         for ties in ("stable", "expected"):
             index.score(words[:8], rows[:8], ties=ties)

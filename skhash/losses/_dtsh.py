@@ -5,6 +5,7 @@ Wang, Shi, Kitani, "Deep supervised hashing with triplet labels", ACCV 2016.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 
 from skhash.losses._pairs import share_label
 from skhash.nn import sign
+
+_MAX_TRIPLETS = 2**22  # at once
 
 
 def dtsh_loss(
@@ -71,13 +74,30 @@ def dtsh_loss(
         margin = z.shape[1] / 2
     logits = scale * z @ z.T
     similar = share_label(targets)
-    negatives = ~similar
-    positives = similar if self_positives else similar & ~torch.eye(len(z), dtype=torch.bool, device=z.device)
-    anchors = (positives.any(dim=1) & negatives.any(dim=1)).nonzero()[:, 0].tolist()
-    # One anchor at a time: all triplets of a batch at once would need memory for the cube of its size.
-    losses = [F.softplus(margin + logits[q, negatives[q]] - logits[q, positives[q], None]).mean() for q in anchors]
-    triplets = torch.stack(losses).mean() if losses else logits.sum() * 0  # 0 that still has a gradient
+    anchors, losses = 0, []
+    # Anchors with the same positives, such as those of a class, are computed at once; not all of them, because all
+    # triplets of a batch would need memory for the cube of its size.
+    for rows in _rows_of_groups(targets, similar):
+        positives, negatives = similar[rows[0]].nonzero()[:, 0], (~similar[rows[0]]).nonzero()[:, 0]
+        n_pairs = (len(positives) - (not self_positives)) * len(negatives)
+        if n_pairs <= 0:
+            continue
+        anchors += len(rows)
+        for part in rows.split(max(1, _MAX_TRIPLETS // (len(positives) * len(negatives)))):
+            near, far = logits[part][:, positives], logits[part][:, negatives]
+            triplets = F.softplus(margin + far[:, None, :] - near[:, :, None])
+            if not self_positives:
+                triplets = triplets * (part[:, None] != positives)[:, :, None]
+            losses.append(triplets.sum() / n_pairs)
+    triplets = torch.stack(losses).sum() / anchors if losses else logits.sum() * 0  # 0 that still has a gradient
     return triplets + quantization_weight * (z - sign(z)).square().mean()
+
+
+def _rows_of_groups(targets: Tensor, similar: Tensor) -> Sequence[Tensor]:
+    """Return the rows of the samples that share a label with the same samples: those of each class, or label set."""
+    kinds = targets if targets.ndim == 1 else similar
+    _, group, counts = torch.unique(kinds, dim=0, return_inverse=True, return_counts=True)
+    return torch.argsort(group, stable=True).split(counts.tolist())
 
 
 class DTSHLoss(nn.Module):

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhash.methods._covariance import RunningCovariance
 from skhash.methods._pca import PrincipalHasher
 from skhash.methods._rotation import learn_rotation
-from skhash.methods._sample import Sample
 from skhash.methods._streamed import Summary, project
+from skhash.summaries import RunningCovariance, Sample
 from skhash.utils import Interval, local_random_state, random_rotation
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhash.methods._blocks import double_blocks
-from skhash.methods._covariance import RunningMean
+from skhash.base import BaseHasher
 from skhash.methods._streamed import LinearHasher, Summary
+from skhash.summaries import RunningMean, double_blocks
 from skhash.utils import FastRotation, StrOptions, local_random_state, random_orthonormal_rows
 
 if TYPE_CHECKING:
@@ -147,6 +147,9 @@ class LSHHasher(LinearHasher):
             z = np.concatenate([rotation.apply(block) for rotation in self._rotations], axis=1)[:, : self.bits]
             z[np.abs(z) <= relative * np.linalg.norm(block, axis=1)[:, None]] = 0.0  # as in `project`
             yield z
+
+    def _encode(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
+        return super()._encode(samples) if not self._rotations else BaseHasher._encode(self, samples)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

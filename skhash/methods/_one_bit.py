@@ -89,7 +89,7 @@ class OneBitDeepHasher(CenterHasher):
         classifies the features themselves, with the class means as initial embeddings. A pretrained backbone is trained
         further. Other values as in the parameter `backbone`.
     warm_up_epochs : int, default=None
-        Epochs of the warm-up. None is 30, and 100 in the recipe "paper".
+        Epochs of the warm-up. None is 30, and 100 in the recipe "paper", but at most ``max_epochs``.
     distillation_weight : float, default=None
         Share of the labels in the hash-center loss, from 0 to 1, that the classifier's probabilities replace in the
         first `fit` or call of `partial_fit`. None is 1, and 0 in the recipe "paper". Continued training uses labels,
@@ -269,10 +269,13 @@ class OneBitDeepHasher(CenterHasher):
         return HashHead(in_features, self.bits, "batch_norm")
 
     def _make_criterion(self, context: TrainingContext) -> nn.Module:
+        epochs = self._value("warm_up_epochs")
+        if self.warm_up_epochs is None:
+            epochs = min(epochs, context.max_epochs)
         classifier = train_classifier(
             self.warm_up,
             context,
-            epochs=self._value("warm_up_epochs"),
+            epochs=epochs,
             device=resolve_device(self.device),
             paper=self._is_paper(),
         )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skhash.methods._covariance import RunningCovariance
 from skhash.methods._streamed import LinearHasher, Summary
+from skhash.summaries import RunningCovariance
 from skhash.utils import random_orthonormal_rows
 
 if TYPE_CHECKING:

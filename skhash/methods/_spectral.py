@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhash.methods._covariance import RunningCovariance
-from skhash.methods._sample import Sample
 from skhash.methods._streamed import StreamedHasher, Summary, project
+from skhash.summaries import RunningCovariance, Sample
 from skhash.utils import Interval, local_random_state
 
 if TYPE_CHECKING:

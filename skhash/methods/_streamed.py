@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from skhash.base import BaseHasher
-from skhash.methods._blocks import double_blocks
-from skhash.methods._covariance import RunningCovariance, RunningMean
-from skhash.methods._sample import Sample
-from skhash.utils import are_labels, check_unchanged, fit_context, read_labels, restore_on_error, unwrap_features
+from skhash.base import BaseHasher, gather
+from skhash.methods._signs import SignProjection
+from skhash.summaries import RunningCovariance, RunningMean, Sample, double_blocks
+from skhash.utils import (
+    are_labels,
+    check_unchanged,
+    fit_context,
+    is_plain,
+    read_labels,
+    restore_on_error,
+    unwrap_features,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -198,11 +205,14 @@ class StreamedHasher(BaseHasher):
     def __getstate__(self) -> dict[str, Any]:
         # A copy: since Python 3.11, `object.__getstate__` may return `__dict__` itself.
         state = dict(cast("dict[str, Any]", super().__getstate__()))
+        state.pop("_signs", None)
         if not state.get("_pickles_summary", True):
             state.pop("_summary", None)
         return state
 
     def _validate(self, X: Any, reset: bool = False) -> NDArray[Any]:
+        if not reset and is_plain(X, self):
+            return X
         X = unwrap_features(X)
         if getattr(X, "ndim", 2) > 2:
             raise ValueError(
@@ -219,9 +229,17 @@ class LinearHasher(StreamedHasher):
     Warning: this class should not be used directly. Use derived classes instead.
     """
 
+    _signs: SignProjection  # of the current components
+
     def _project(self, samples: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
         for z, _ in project(samples, self.mean_, self.components_):
             yield z
+
+    def _encode(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
+        signs = vars(self).get("_signs")
+        if signs is None or signs.components is not self.components_ or signs.mean is not self.mean_:
+            signs = self._signs = SignProjection(self.mean_, self.components_)
+        return gather(signs.blocks(samples), len(samples))
 
 
 def project(

@@ -11,7 +11,9 @@ from ._float_twin import fold_batch_norm as fold_batch_norm
 from ._heads import DeepHead as DeepHead
 from ._heads import HashHead as HashHead
 from ._heads import HiddenHead as HiddenHead
+from ._inference import Inference as Inference
 from ._inference import encode as encode
+from ._inference import prepare_inference as prepare_inference
 from ._init import build as build
 from ._init import initialize as initialize
 from ._layer_cost import LayerCost as LayerCost
@@ -34,6 +36,7 @@ __all__ = [
     "HashHead",
     "HashNetwork",
     "HiddenHead",
+    "Inference",
     "LayerCost",
     "MLP",
     "MeasuredTime",
@@ -51,6 +54,7 @@ __all__ = [
     "fold_batch_norm",
     "initialize",
     "make_backbone",
+    "prepare_inference",
     "reverse_gradient",
     "sign",
     "sign_ste",

@@ -11,7 +11,8 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,21 +28,69 @@ _IMAGE_ROWS = 8
 _BLOCK_VALUES = 2**22  # input values in memory at once: 16 or 32 MB
 
 
-def encode(module: nn.Module, samples: Samples) -> Iterator[NDArray[np.floating]]:
-    """Run a module over samples in passes of one fixed shape.
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """A module as it computes codes, see `prepare_inference`.
 
     Parameters
     ----------
     module : nn.Module
-        Module with at least one parameter. Left in the mode (training or evaluation) in which it was.
-    samples : Samples
-        Inputs of the module.
+        The module, or a copy in double precision.
+    dtype : torch.dtype
+        Type of its inputs.
+    device : torch.device
+        Where it is.
+    pass_rows : int
+        Samples per pass.
+    is_copy : bool
+        Whether the module is a copy, which is in evaluation mode.
+    """
 
-    Yields
-    ------
-    outputs : ndarray of shape (rows, n_outputs)
-        Blocks of outputs, in order: float64 for features where device and module can compute in it, float32 for
-        others and for images.
+    module: nn.Module
+    dtype: torch.dtype
+    device: torch.device
+    pass_rows: int
+    is_copy: bool
+
+    def _mode(self) -> AbstractContextManager[None]:
+        """Return the context in which the module is in evaluation mode."""
+        return nullcontext() if self.is_copy else evaluation_mode(self.module)
+
+    def run(self, inputs: Tensor) -> Tensor:
+        """Return the outputs for some samples, in passes of the fixed shape."""
+        with self._mode(), torch.inference_mode():
+            parts = inputs.split(self.pass_rows)
+            return torch.cat([self.module(_pad(part, self.pass_rows).to(self.device))[: len(part)] for part in parts])
+
+    def run_freely(self, inputs: Tensor) -> Tensor:
+        """Return the outputs for a few samples in one pass of their number, which may round differently."""
+        with self._mode(), torch.inference_mode():
+            return self.module(inputs.to(self.device))
+
+
+def prepare_inference(module: nn.Module, samples: Samples) -> Inference:
+    """Prepare a module to compute codes.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Module with at least one parameter. It is copied where it runs in double precision.
+    samples : Samples
+        Its inputs, of which only the kind and the shape count.
+
+    Returns
+    -------
+    inference : Inference
+        The module as it stands: a copy does not follow its changes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> from skhash.inputs import Samples
+    >>> from skhash.nn import prepare_inference
+    >>> prepare_inference(nn.Linear(4, 2), Samples(np.eye(4))).dtype
+    torch.float64
     """
     device = next(module.parameters()).device
     images = samples.kind == "images"
@@ -52,13 +101,34 @@ def encode(module: nn.Module, samples: Samples) -> Iterator[NDArray[np.floating]
     far = any(getattr(layer, "input_dtype", None) == torch.float64 for layer in module.modules())
     dtype = torch.float64 if double or far else torch.float32
     if double:
-        module = copy.deepcopy(module).double()
-    block_rows = pass_rows * max(_BLOCK_VALUES // (pass_rows * math.prod(samples.sample_shape)), 1)
+        module = copy.deepcopy(module).double().eval()
+    return Inference(module, dtype, device, pass_rows, double)
+
+
+def encode(module: nn.Module, samples: Samples, inference: Inference | None = None) -> Iterator[NDArray[np.floating]]:
+    """Run a module over samples in passes of one fixed shape.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Module with at least one parameter. Left in the mode (training or evaluation) in which it was.
+    samples : Samples
+        Inputs of the module.
+    inference : Inference, default=None
+        From `prepare_inference` for this module and such samples; None prepares it.
+
+    Yields
+    ------
+    outputs : ndarray of shape (rows, n_outputs)
+        Blocks of outputs, in order: float64 for features where device and module can compute in it, float32 for
+        others and for images.
+    """
+    if inference is None:
+        inference = prepare_inference(module, samples)
+    block_rows = inference.pass_rows * max(_BLOCK_VALUES // (inference.pass_rows * math.prod(samples.sample_shape)), 1)
     for start in range(0, len(samples), block_rows):
-        block = samples.batch(range(start, min(start + block_rows, len(samples))), dtype=dtype)
-        with evaluation_mode(module), torch.inference_mode():
-            outputs = [module(_pad(part, pass_rows).to(device))[: len(part)].cpu() for part in block.split(pass_rows)]
-        yield torch.cat(outputs).numpy()
+        block = samples.batch(range(start, min(start + block_rows, len(samples))), dtype=inference.dtype)
+        yield inference.run(block).cpu().numpy()
 
 
 def _runs_in_double(module: nn.Module, samples: Samples, rows: int) -> bool:

@@ -5,6 +5,7 @@ from ._changes import check_unchanged as check_unchanged
 from ._discovery import all_estimators as all_estimators
 from ._discovery import all_hashers as all_hashers
 from ._features import is_array_like as is_array_like
+from ._features import is_plain as is_plain
 from ._features import unwrap_features as unwrap_features
 from ._files import atomic_replace as atomic_replace
 from ._files import sync_folder as sync_folder
@@ -63,6 +64,7 @@ __all__ = [
     "inherit_parameters",
     "is_array_like",
     "is_mapped",
+    "is_plain",
     "is_pil",
     "local_random_state",
     "map_threads",

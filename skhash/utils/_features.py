@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FEATURES = "features of shape (n_samples, n_features)"
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_FEW_VALUES = 2**16  # beyond which scikit-learn's checks cost little
 _NUMBERS = ("int", "uint", "float", "double", "bool", "decimal")  # how the types of numeric columns begin
 
 
@@ -108,3 +110,41 @@ def _values(X: Any) -> NDArray[Any] | None:
     if len(X.shape) == 2 and types is not None and all(str(each).lower().startswith(_NUMBERS) for each in types):
         return None
     return to_numpy(X, "X")
+
+
+def is_plain(X: Any, estimator: Any) -> TypeGuard[NDArray[Any]]:
+    """Check whether a fitted estimator can take features as they are: scikit-learn's own checks take far longer.
+
+    Parameters
+    ----------
+    X : object
+        What the user passed.
+    estimator : estimator
+        Fitted.
+
+    Returns
+    -------
+    plain : bool
+        True for a C-contiguous matrix of a few finite floats, of the width seen in `fit`, if the estimator knows no
+        names of features. False means that scikit-learn should look at it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skhash import LSHHasher
+    >>> from skhash.utils import is_plain
+    >>> hasher = LSHHasher(8).fit(np.eye(4))
+    >>> is_plain(np.eye(4), hasher), is_plain(np.eye(5), hasher), is_plain([[0.0] * 4], hasher)
+    (True, False, False)
+    """
+    state = vars(estimator)
+    return (
+        type(X) is np.ndarray
+        and X.dtype in _FLOATS
+        and X.ndim == 2
+        and 0 < X.size <= _FEW_VALUES
+        and X.shape[1] == state.get("n_features_in_")
+        and "feature_names_in_" not in state
+        and X.flags.c_contiguous
+        and bool(np.isfinite(X).all())
+    )

@@ -44,6 +44,13 @@ def assert_equal_answers(sharded, index, queries, y, n_neighbors, radius):
         np.testing.assert_array_equal(a, b)
         assert a.dtype == b.dtype
     assert len(sharded.radius_neighbors(queries, radius, return_distance=False)) == len(queries)
+    z = np.random.default_rng(3).standard_normal(queries.shape)
+    for query_bits in (1, 4):
+        found = sharded.kneighbors_asymmetric(z, n_neighbors, query_bits=query_bits)
+        expected = index.kneighbors_asymmetric(z, n_neighbors, query_bits=query_bits)
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert a.dtype == b.dtype
     if y is not None:
         assert sharded.classes_.tolist() == index.classes_.tolist()
         np.testing.assert_array_equal(sharded.predict(queries), index.predict(queries))
@@ -218,3 +225,32 @@ def test_parameters_are_checked():
     for name in ("predict", "score"):
         with pytest.raises(AttributeError, match=f"has no attribute '{name}'"):
             getattr(sharded, name)
+
+
+@pytest.mark.parametrize("id_kind", [None, "text"])
+def test_asymmetric_search_pads_and_teaches(id_kind):
+    codes, ids = random_codes(5, 9), make_ids(id_kind, 5)
+    shards = ShardedHammingIndex(
+        [
+            HammingIndex().fit(codes[:3], ids=pick(ids, slice(3))),
+            HammingIndex().fit(codes[3:], ids=pick(ids, slice(3, 5))),
+        ]
+    )
+    z = np.random.default_rng(0).standard_normal((4, 9))
+    whole = HammingIndex().fit(codes, ids=ids)
+    expected = whole.kneighbors_asymmetric(z, 7, missing="pad")
+    for ours, theirs in zip(shards.kneighbors_asymmetric(z, 7, missing="pad"), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
+    np.testing.assert_array_equal(shards.kneighbors_asymmetric(z, 5, return_distance=False), expected[1][:, :5])
+    with pytest.raises(ValueError, match="n_neighbors = 7, n_samples_fit = 5, n_samples = 4"):
+        shards.kneighbors_asymmetric(z, 7)
+    with pytest.raises(ValueError, match=r"got dtype uint8\. Pass what decision_function"):
+        shards.kneighbors_asymmetric(codes)
+    with pytest.raises(ValueError, match="query_bits == 9, must be <= 8"):
+        shards.kneighbors_asymmetric(z, query_bits=9)
+    empty = HammingIndex().fit(codes)
+    empty.remove(empty.ids_)
+    assert ShardedHammingIndex([empty]).kneighbors_asymmetric(z, 2, missing="pad")[0].tolist() == [[-1.0, -1.0]] * 4
+    found = ShardedHammingIndex([empty, HammingIndex().fit(codes)]).kneighbors_asymmetric(z, 5)
+    np.testing.assert_array_equal(found[0], HammingIndex().fit(codes).kneighbors_asymmetric(z, 5)[0])

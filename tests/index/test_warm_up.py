@@ -37,6 +37,8 @@ for way in ("brute",) if algorithm == "brute" else ("brute", "mih", "auto"):
                 for k in (1, 10, 1000):
                     searched.kneighbors(queries, k)
                     searched.kneighbors(queries, k, where=np.arange(len(searched)) % 2 == 0)
+                    searched.kneighbors_asymmetric(queries - 0.5, k, query_bits=2)
+                    searched.kneighbors_asymmetric(queries - 0.5, k, where=np.arange(len(searched)) % 2 == 0)
                 searched.radius_neighbors(queries, 3)
                 searched.radius_neighbors(queries, 3, where=[4, 6, 8])
                 searched.radius_neighbors(queries, bits, max_neighbors=5)
@@ -52,6 +54,15 @@ for way in ("brute",) if algorithm == "brute" else ("brute", "mih", "auto"):
             for k in (1, 10, 2000):
                 index.kneighbors(queries, k)
             index.radius_neighbors(queries, 3)
+V = rng.normal(size=(3000, bits))
+vectors = skhash.EmbeddingIndex(rescore="int8", bytes_per_vector=8 * (-(-bits // 20))).fit(V).remove([0, 2]).add(V[:3])
+with tempfile.TemporaryDirectory() as folder:
+    vectors.save(folder)
+    for searched in (vectors, skhash.EmbeddingIndex.open(folder)):
+        for k in (1, 10, 1000):
+            searched.kneighbors(V[:50], k)
+            searched.kneighbors(V[:1], k, where=np.arange(len(searched)) % 2 == 0)
+    del searched
 print([(function.__name__, signature) for function, signature in compiled() - before])
 """
 

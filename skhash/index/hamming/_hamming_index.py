@@ -10,7 +10,7 @@ from skhash.index.hamming._graph import GraphMixin
 from skhash.index.hamming._limited import ProbeMixin
 from skhash.index.hamming._prediction import LabeledMixin
 from skhash.index.hamming._radius import RadiusMixin
-from skhash.index.hamming._rerank import RerankMixin
+from skhash.index.hamming._reranked import TwoStageMixin
 from skhash.index.hamming._saving import SavedIndexMixin
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import check_missing
@@ -34,7 +34,7 @@ class HammingIndex(
     RadiusMixin,
     GraphMixin,
     ProbeMixin,
-    RerankMixin,
+    TwoStageMixin,
     LabeledMixin,
     ExplanationMixin,
     SavedIndexMixin,
@@ -47,6 +47,8 @@ class HammingIndex(
 
     With labels the index also predicts, by a vote of the nearest codes, and scores rankings, so that it can end a
     pipeline: `make_pipeline(OrthoHasher(bits=64), HammingIndex())`.
+
+    `kneighbors_asymmetric` takes continuous queries, which find more true neighbors among the same codes.
 
     Codes come in any form of `skhash.codes`, and queries may have another form than the codes of `fit`: one bit per
     column (0 / 1, -1 / +1 or bool), packed words (uint64), packed bytes (uint8; `fit` then needs `bits`, and those of

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
     from skhash.utils import CodesLike
 
-__all__ = ["read_codes"]
+__all__ = ["read_codes", "read_continuous"]
 
 _PLAIN = np.ndarray, np.memmap
 _ORDERS = "little", "big"
+_CONTINUOUS = " Pass what decision_function of the hasher returns; kneighbors takes codes."
 
 
 def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint64]:
@@ -76,6 +77,43 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
     if reset:
         estimator.bits_ = estimator.n_features_in_ = bits
     return words
+
+
+def read_continuous(estimator: Any, X: Any, purpose: str = "") -> NDArray[np.float64]:
+    """Read continuous codes, whose signs are bits; from a fitted estimator's own threshold on, if it has one.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        With the parameter `binarize`, fitted.
+    X : array-like of float of shape (n_samples, bits)
+        Continuous codes.
+    purpose : str, default=""
+        What they are for, as part of an error's text.
+
+    Returns
+    -------
+    z : ndarray of float64 of shape (n_samples, bits)
+        Continuous codes with the threshold zero.
+    """
+    if type(X) in _PLAIN and X.ndim == 2 and X.dtype.kind == "f" and "feature_names_in_" not in vars(estimator):
+        # Checked in a tenth of the time of scikit-learn's checks, which a search of one query would wait for.
+        with np.errstate(over="ignore", invalid="ignore"):
+            z = X.astype(np.float64)
+            is_finite = np.isfinite(z.sum())
+        if len(z) and z.shape[1] == estimator.bits_ and is_finite:
+            return z - (estimator.binarize or 0.0)
+    lists_of_bits = isinstance(X, bitarray) or (isinstance(X, (list, tuple)) and X and isinstance(X[0], bitarray))
+    if lists_of_bits:
+        raise ValueError(f"X must be continuous codes (floats){purpose}, got bitarrays.{_CONTINUOUS}")
+    array = unwrap(X, "X")
+    dtype = getattr(array, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "buiUS":  # before the width of packed codes is found wrong
+        raise ValueError(f"X must be continuous codes (floats){purpose}, got dtype {dtype}.{_CONTINUOUS}")
+    checked: Any = validate_data(estimator, array, reset=False)
+    if checked.dtype.kind != "f":
+        raise ValueError(f"X must be continuous codes (floats){purpose}, got dtype {checked.dtype}.{_CONTINUOUS}")
+    return checked.astype(np.float64) - (estimator.binarize or 0.0)
 
 
 def _validate(estimator: Any, array: Any, bits: int | None, reset: bool) -> NDArray[Any]:

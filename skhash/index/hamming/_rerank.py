@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from sklearn.utils import check_array, check_scalar
-from sklearn.utils.validation import validate_data
 
 from skhash.bitops import kernel, popcount
 from skhash.codes import as_packed, binarize
 from skhash.index.collection._ids import read_ids
+from skhash.index.hamming._reading import read_continuous
 from skhash.index.hamming._snapshot import on_snapshot
 from skhash.index.hamming._state import _IndexState
 from skhash.index.hamming._vectors import find_vectors
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from skhash.index.hamming._vectors import VectorsLike
     from skhash.utils import CodesLike
 
-__all__ = ["RerankMixin", "vector_scores", "weighted_scores"]
+__all__ = ["RerankMixin", "read_floats", "vector_scores", "weighted_scores"]
 
 _SCORINGS = ("asymmetric", "weighted", "cosine", "euclidean")
 
@@ -201,7 +201,7 @@ class RerankMixin(_IndexState):
             scores = np.empty(candidates.shape)
             weighted_scores(read_only(self._collection.codes), rows, read_only(queries), read_only(bit_weights), scores)
         else:
-            queries = _read_floats(X, "X")
+            queries = read_floats(X, "X")
             _check_number(len(queries), candidates)
             find = find_vectors(vectors, vector_ids, candidates, queries.shape[1], self._collection)
             scores = _score_vectors(queries, candidates.shape[1], find, scoring)
@@ -214,7 +214,7 @@ class RerankMixin(_IndexState):
         """Return packed queries, and the weight of each bit for each of them."""
         if scoring == "weighted":
             queries = self._read_codes(X, reset=False)
-            bit_weights = _read_floats(np.atleast_2d(to_numpy(weights, "weights")), "weights")
+            bit_weights = read_floats(np.atleast_2d(to_numpy(weights, "weights")), "weights")
             if bit_weights.shape not in {(1, self.bits_), (len(queries), self.bits_)}:
                 raise ValueError(
                     f"weights must have shape ({self.bits_},) or {len(queries), self.bits_}, got {bit_weights.shape}."
@@ -222,10 +222,7 @@ class RerankMixin(_IndexState):
             if (bit_weights < 0).any():
                 raise ValueError(f"weights must not be negative, got {bit_weights.min()}.")
             return queries, np.ascontiguousarray(np.broadcast_to(bit_weights, (len(queries), self.bits_)))
-        z: Any = validate_data(self, unwrap(X, "X"), reset=False)
-        if z.dtype.kind != "f":
-            raise ValueError(f"X must be continuous codes (floats) for scoring='asymmetric', got dtype {z.dtype}.")
-        z = z.astype(np.float64) - (self.binarize or 0.0)
+        z = read_continuous(self, X, " for scoring='asymmetric'")
         return as_packed(binarize(z))[0], np.abs(z)
 
 
@@ -253,7 +250,7 @@ def _check_number(n_queries: int, ids: NDArray[Any]) -> None:
         raise ValueError(f"ids must have a row for each query: X has {n_queries}, ids has {len(ids)}.")
 
 
-def _read_floats(array: object, name: str) -> NDArray[np.float64]:
+def read_floats(array: object, name: str) -> NDArray[np.float64]:
     """Return a finite matrix of float64."""
     return cast("NDArray[np.float64]", check_array(unwrap(array, name), dtype=cast("Any", np.float64), input_name=name))
 

@@ -186,16 +186,27 @@ class _IndexState(BaseEstimator):
         self._check_fitted()
         k = read_n_neighbors(self.n_neighbors if n_neighbors is None else n_neighbors)
         queries, allowed = self._read_search(X, where)
+        return queries, self._request(k, len(queries), where, allowed, missing, int(X is None))
+
+    def _request(
+        self,
+        k: int,
+        n_queries: int,
+        where: IdsLike | None,
+        allowed: NDArray[np.bool_] | None,
+        missing: str | None,
+        own: int = 0,
+    ) -> NearestRequest:
+        """Return the request for `k` neighbors and `own` more, or as many as there are for `missing="pad"`."""
         n_allowed = len(self._collection) if where is None or allowed is None else int(np.count_nonzero(allowed))
-        own = int(X is None)
         if k + own > n_allowed and missing != "pad":
             passing = "" if where is None else f", of which where passes {n_allowed}"
             hint = "" if missing is None else ' missing="pad" returns those that there are.'
             raise ValueError(
                 f"Expected n_neighbors {'<' if own else '<='} n_samples_fit, but n_neighbors = {k}, "
-                f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {len(queries)}.{hint}"
+                f"n_samples_fit = {self.n_samples_fit_}{passing}, n_samples = {n_queries}.{hint}"
             )
-        return queries, NearestRequest(min(k + own, n_allowed), n_jobs=self.n_jobs, allowed=allowed)
+        return NearestRequest(min(k + own, n_allowed), n_jobs=self.n_jobs, allowed=allowed)
 
     def _radius_request(
         self, X: CodesLike | None, radius: int | None, where: IdsLike | None

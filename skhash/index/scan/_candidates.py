@@ -44,7 +44,7 @@ def sort_by_digits(found, first, stop, spare, n_rows):
     digit = np.int64(8) if stop - first < 512 else np.int64(11)
     counts = np.empty((1 << digit) + 1, np.int64)
     mask, shift, is_odd = (np.int64(1) << digit) - 1, np.int64(0), False
-    while largest >> shift:
+    while shift < 63 and largest >> shift:
         if shift < SHIFT and n_rows >> shift == 0:  # above the rows and below the distances all bits are zero
             shift = np.int64(SHIFT)
             continue

@@ -19,7 +19,7 @@ from skhash.utils import map_threads, read_only
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["nearest", "within"]
+__all__ = ["Scan", "map_parts", "most_queries", "n_candidates", "nearest", "prepare", "query_slices", "within"]
 
 _MAX_QUERIES = 256  # that share each pass over the codes; more of them gain nothing and need larger buffers
 _MAX_CANDIDATES = 2**17  # of all the queries of a slice
@@ -70,13 +70,13 @@ def nearest(
         Ordered by (distance, row).
     """
     n_queries, n_words = queries.shape
-    scan, n_jobs = _prepare(codes, allowed, n_queries, n_jobs)
+    scan, n_jobs = prepare(codes, allowed, n_queries, n_jobs)
     limits = None
     if bound is not None:
         limits = np.minimum(np.asarray(bound).astype(np.uint64), np.uint64(64 * n_words)) + np.uint64(1)
     distances = np.empty((n_queries, k), np.int32)
     rows = np.empty((n_queries, k), np.int64)
-    max_queries = 1 if n_queries == 1 else _most_queries(min(k + k // 2, len(codes)) + BLOCK)
+    max_queries = 1 if n_queries == 1 else most_queries(n_candidates(k, len(codes)) + BLOCK)
     if n_jobs == 1 and n_queries <= max_queries:
         scan.by_candidates(queries, limits, distances, rows)
         return distances, rows
@@ -85,7 +85,7 @@ def nearest(
         some = None if limits is None else limits[part]
         scan.by_candidates(queries[part], some, distances[part], rows[part])
 
-    _map(search, _query_slices(n_queries, n_jobs, max_queries), n_jobs)
+    map_parts(search, query_slices(n_queries, n_jobs, max_queries), n_jobs)
     return distances, rows
 
 
@@ -117,15 +117,15 @@ def within(
     distances, rows : ndarray of int32 and of int64 of shape (counts.sum(),)
         Query after query, each ordered by (distance, row).
     """
-    scan, n_jobs = _prepare(codes, allowed, len(queries), n_jobs)
+    scan, n_jobs = prepare(codes, allowed, len(queries), n_jobs)
     limits = np.empty(len(queries), np.uint64)
     limits.fill(min(radius, 64 * codes.shape[1]) + 1)
-    parts = _query_slices(len(queries), n_jobs, _MAX_QUERIES)
+    parts = query_slices(len(queries), n_jobs, _MAX_QUERIES)
     return scan.within(queries, limits, parts, n_jobs)
 
 
 @dataclass(slots=True)
-class _Scan:
+class Scan:
     """Codes to search in `n_jobs` slices at the same time."""
 
     codes: NDArray[np.uint64]
@@ -153,7 +153,7 @@ class _Scan:
         def search(i: int) -> None:
             self._search_slice(parts[i], queries, bounds, near[i], near_rows[i])
 
-        _map(search, range(len(parts)), self.n_jobs)
+        map_parts(search, range(len(parts)), self.n_jobs)
         near, near_rows = np.hstack(list(near)), np.hstack(list(near_rows))
         order = np.argsort(near, axis=1, kind="stable")[:, :k]  # stable: equal distances stay by rising row
         distances[:] = np.take_along_axis(near, order, axis=1)
@@ -181,13 +181,12 @@ class _Scan:
             rank = _rank_in_sample(len(sample) * k * len(self.codes) / (self.n_allowed * n))
             if rank > len(sample):
                 sample = _NO_SAMPLE
-        found = np.empty((n_queries, min(n, k + k // 2 + _SPARE) + BLOCK), np.int64)
-        n_failed, counts = scan.search(part.start, queries, bounds, sample, rank, found, distances, rows)
+        n_failed, counts = scan.search(part.start, queries, bounds, sample, rank, distances, rows)
         if n_failed:
             again = np.flatnonzero(counts < k)
             few = np.full((len(again), k), _FAR, np.int32), np.empty((len(again), k), np.int64)
             bounds = None if bounds is None else bounds[again]
-            scan.search(part.start, queries[again], bounds, _NO_SAMPLE, 0, found, *few)
+            scan.search(part.start, queries[again], bounds, _NO_SAMPLE, 0, *few)
             distances[again], rows[again] = few
 
     def search(
@@ -197,12 +196,12 @@ class _Scan:
         bounds: NDArray[np.uint64] | None,
         sample: NDArray[np.uint64],
         rank: int,
-        found: NDArray[np.int64],
         distances: NDArray[np.int32],
         rows: NDArray[np.int64],
     ) -> tuple[int, NDArray[np.int64]]:
         """Call the kernel `nearest`, see there; return its result and the numbers of codes that were found."""
         code, space, n_codes, counts, farthest = _space(queries, self.gathers)
+        found = np.empty((len(rows), n_candidates(rows.shape[1], len(self.codes)) + BLOCK), np.int64)
         if bounds is None:
             bounds = farthest
         call: Callable[..., int] = _kernels.nearest
@@ -226,7 +225,7 @@ class _Scan:
         sample.setflags(write=False)
         return sample
 
-    def _part(self, part: slice) -> _Scan:
+    def _part(self, part: slice) -> Scan:
         """Return a scan of a slice of the codes."""
         if part.stop - part.start == len(self.codes):
             return self
@@ -249,7 +248,7 @@ class _Scan:
             i, some = item
             self._part(parts[i]).collect(parts[i].start, queries[some], limits[some], slots[i, some], rows)
 
-        _map(lambda item: collect(item, counts, _NO_ROWS), work, n_jobs * self.n_jobs)
+        map_parts(lambda item: collect(item, counts, _NO_ROWS), work, n_jobs * self.n_jobs)
         if len(parts) == 1:
             n_at = counts[0]
             slots = (n_at.cumsum() - n_at.ravel()).reshape(counts.shape)
@@ -265,7 +264,7 @@ class _Scan:
         distances = (distances if len(queries) == 1 else np.tile(distances, len(queries))).repeat(n_at.ravel())
         rows = np.empty(len(distances), np.int64)
         if len(rows):
-            _map(lambda item: collect(item, slots, rows), work, n_jobs * self.n_jobs)
+            map_parts(lambda item: collect(item, slots, rows), work, n_jobs * self.n_jobs)
         return n_at.sum(axis=1), distances, rows
 
     def collect(
@@ -285,9 +284,9 @@ class _Scan:
         )
 
 
-def _prepare(
+def prepare(
     codes: NDArray[np.uint64], allowed: NDArray[np.bool_] | None, n_queries: int, n_jobs: int | None
-) -> tuple[_Scan, int]:
+) -> tuple[Scan, int]:
     """Divide the threads: one scan that uses them all, or one thread per scan and many scans."""
     n_threads = codes.size * n_queries // _MIN_WORK
     if n_threads > 1:
@@ -298,11 +297,16 @@ def _prepare(
     if allowed is not None:
         n_allowed = int(np.count_nonzero(allowed))
         gathers = _gathers(codes, n_allowed, n_queries)
-    scan = _Scan(read_only(codes), _NONE if allowed is None else read_only(allowed), n_allowed, gathers, per_scan)
+    scan = Scan(read_only(codes), _NONE if allowed is None else read_only(allowed), n_allowed, gathers, per_scan)
     return scan, n_threads // per_scan
 
 
-def _most_queries(n_candidates: int) -> int:
+def n_candidates(k: int, n: int) -> int:
+    """Return for how many candidates of `n` codes a query has room: more than k, for they are cut back at once."""
+    return min(n, k + k // 2 + _SPARE)
+
+
+def most_queries(n_candidates: int) -> int:
     """Return the number of queries that share each pass, if each of them may have so many candidates."""
     return max(1, min(_MAX_QUERIES, _MAX_CANDIDATES // n_candidates))
 
@@ -381,11 +385,11 @@ def _slices(n: int, n_slices: int) -> list[slice]:
     return [slice(n * i // n_slices, n * (i + 1) // n_slices) for i in range(n_slices)]
 
 
-def _query_slices(n_queries: int, n_jobs: int, max_queries: int) -> list[slice]:
+def query_slices(n_queries: int, n_jobs: int, max_queries: int) -> list[slice]:
     """Return slices of the queries, the same number for each thread."""
     return _slices(n_queries, -(-n_queries // (max_queries * n_jobs)) * n_jobs)
 
 
-def _map(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: int) -> list[Result]:
+def map_parts(function: Callable[[Item], Result], items: Sequence[Item], n_jobs: int) -> list[Result]:
     """Call a function with each item in threads; a single item needs none."""
     return [function(items[0])] if len(items) == 1 else map_threads(function, items, n_jobs)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from skhash import HammingIndex, warm_up
+from skhash.codes import unpack_codes
 from skhash.index.collection._ids import IdLookup
 
 
@@ -31,6 +32,7 @@ def n_wrong_ids(index, rng):
         index.kneighbors(queries, 5),
         tuple(np.concatenate(part)[None] for part in index.radius_neighbors(queries[:1], 16)),
         index.kneighbors(queries, 2, where=rng.choice(100, 4, replace=False)),
+        index.kneighbors_asymmetric(2.0 * unpack_codes(queries, 64) - 1.0, 5),
         index.rerank(queries, np.tile(np.arange(4), (3, 1)), scoring="weighted", weights=np.ones(64)),
     ]
     wrong = [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.linalg import eigh
 
-from skhash.methods._blocks import double_blocks
+from skhash.summaries._blocks import double_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class RunningMean:
-    """Number and mean of the samples so far."""
+    """Number and mean of the samples so far.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of samples.
+    mean : ndarray of float64 of shape (n_features,)
+        Mean.
+    """
 
     n_samples: int
     mean: NDArray[np.float64]
@@ -46,6 +54,17 @@ class RunningCovariance:
 
     While there are not more samples than features, the samples themselves are kept (`rows`). They need less memory than
     their scatter, the sum of outer products of centered samples.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of samples.
+    mean : ndarray of float64 of shape (n_features,)
+        Mean.
+    rows : ndarray of float64 of shape (n_samples, n_features), default=None
+        The samples, as long as there are few.
+    scatter : ndarray of float64 of shape (n_features, n_features), default=None
+        Scatter, once there are more samples than features.
     """
 
     n_samples: int

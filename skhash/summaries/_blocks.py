@@ -16,7 +16,18 @@ _MIN_ROWS = 64
 
 
 def double_blocks(X: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
-    """Yield blocks of consecutive rows of a matrix as float64 copies, of a size that does not grow with the matrix."""
+    """Yield blocks of consecutive rows of a matrix as float64 copies, of a size that does not grow with the matrix.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The matrix.
+
+    Yields
+    ------
+    block : ndarray of float64 of shape (n_rows, n_features)
+        The next rows.
+    """
     rows = min(max(_VALUES // X.shape[1], _MIN_ROWS), _MAX_ROWS)
     for start in range(0, len(X), rows):
         yield X[start : start + rows].astype(np.float64)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
-from skhash.methods._covariance import RunningCovariance, RunningMean
+from skhash.summaries import RunningCovariance, RunningMean
 
 
 def extended_by_chunks(start, X, cuts):

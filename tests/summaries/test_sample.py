@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skhash.methods import _sample
-from skhash.methods._sample import Sample
+from skhash.summaries import Sample, _sample
 
 
 def sample_of(X, cuts, size, seed=0):

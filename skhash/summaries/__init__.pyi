@@ -1,0 +1,6 @@
+from ._blocks import double_blocks as double_blocks
+from ._covariance import RunningCovariance as RunningCovariance
+from ._covariance import RunningMean as RunningMean
+from ._sample import Sample as Sample
+
+__all__ = ["RunningCovariance", "RunningMean", "Sample", "double_blocks"]
