@@ -96,7 +96,8 @@ class RadiusMixin(_IndexState):
         -----
         Without `max_neighbors` a search holds 12 bytes for each neighbor, which are those of the result: all distances
         in one array and all ids in another, of which the arrays of the queries are views. Objects as ids take 8 bytes
-        more during the search. Tables hold more while they search.
+        more during the search. A scan also counts the codes of each query at each distance, which takes some 20 bytes
+        for each query and distance up to `radius`. Tables hold more while they search.
 
         Examples
         --------
