@@ -43,13 +43,14 @@ class SignProjection:
         # Products are summed up over slices of the features, because the bound grows with their number.
         self._slices = [slice(start, start + _SLICE) for start in range(0, n_features, _SLICE)]
         directions = np.divide(components, lengths[:, None], out=np.zeros_like(components), where=lengths[:, None] > 0)
-        self._parts = [np.ascontiguousarray(directions[:, part].T, np.float32) for part in self._slices]
+        self._directions = np.ascontiguousarray(directions.T, np.float32)
         self._mean32 = mean.astype(np.float32)
         # Bounds as multiples of |x - m| and of |m|, for directions of length 1. A sum of n rounded products has an
         # error of at most n u / (1 - n u) times the sum of their absolute values, in any order (Higham, "Accuracy and
         # stability of numerical algorithms", 2002, section 3.1), and that sum is at most the product of the lengths.
         # Samples, mean, difference and directions are rounded before, and sums of slices after.
         self._by_row = np.float32((min(_SLICE, n_features) + len(self._slices) + 8) * _UNIT * 1.02)
+        self._by_few_rows = np.float32((n_features + 8) * _UNIT * 1.02)
         self._far = np.float32(4 * _UNIT * float(np.linalg.norm(mean)) * 1.02 + _TINY)
         self._noise = n_features * np.finfo(np.float64).eps * lengths  # per length, as in `project`
 
@@ -74,10 +75,14 @@ class SignProjection:
         """Return the bits of a block."""
         with np.errstate(over="ignore", invalid="ignore"):  # what leaves single precision is not certain
             rows = block - self._mean32 if block.dtype == np.float32 else block.astype(np.float32) - self._mean32
-            z = rows[:, self._slices[0]] @ self._parts[0]
-            for part, direction in zip(self._slices[1:], self._parts[1:], strict=True):
-                z += rows[:, part] @ direction
-            error = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * self._by_row + self._far
+            by_row = self._by_row
+            if len(rows) <= _MIN_ROWS:  # the calls take longer than the products
+                z, by_row = rows @ self._directions, self._by_few_rows
+            else:
+                z = rows[:, self._slices[0]] @ self._directions[self._slices[0]]
+                for part in self._slices[1:]:
+                    z += rows[:, part] @ self._directions[part]
+            error = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * by_row + self._far
             uncertain = np.flatnonzero(~(np.abs(z) > error[:, None]))  # NaN included
         bits = (z >= 0).view(np.uint8)
         if len(uncertain) > _MOST_UNCERTAIN * z.size:
