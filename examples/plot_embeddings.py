@@ -49,9 +49,10 @@ for size in sizes:
 # %%
 # The result
 # ----------
-# One bit per dimension, 32 bytes instead of 1,024, is enough to find nearly all neighbors if the best 40 are compared
-# again. Records alone need eight times as many bytes for that. Each query is compared with all records, so these belong
-# in memory. Copies of the vectors are only read for the candidates, so they may lie on disk.
+# One bit per dimension, 32 bytes instead of 1,024, is enough to find all neighbors if the best 40 are compared again,
+# and nearly all if the best 20 are. Records alone need eight times as many bytes for that. Each query is compared with
+# all records, so these belong in memory. Copies of the vectors are only read for the candidates, so they may lie on
+# disk.
 figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
 for (name, recall), marker in zip(curves.items(), "os^", strict=True):
     ax.plot(sizes, recall, marker=marker, label=name)

@@ -3,6 +3,7 @@
 import multiprocessing
 import tempfile
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -173,7 +174,7 @@ def build(kind, n_bytes, path, started, results):
             index = faiss.IndexPreTransform(rotation(n_features, n_dims), index)
         else:
             index = faiss.IndexPQ(n_features, n_bytes, 8)
-            n_train = min(n_train, 256 * index.cp.max_points_per_centroid)
+            n_train = min(n_train, 256 * index.pq.cp.max_points_per_centroid)
         rows = np.linspace(0, len(X) - 1, n_train).astype(np.int64)
         index.train(normalized(X[rows]))
         trained = time.perf_counter() - start
@@ -204,7 +205,8 @@ def run_encode(arguments, chosen, log):
                 peak = 0
                 while process.is_alive() and not receive.poll(0.005):
                     if started.value:
-                        peak = max(peak, anonymous_memory(process.pid))
+                        with suppress(OSError, StopIteration):  # the process has just ended
+                            peak = max(peak, anonymous_memory(process.pid))
                 process.join()
                 if process.exitcode:
                     raise RuntimeError(f"The process of {kind} failed with exit code {process.exitcode}.")
