@@ -152,16 +152,11 @@ def map_of(retrieval: Retrieval, plan: RankingProtocol, random_state: RandomStat
         retrieval = retrieval.shuffled(random_state)
     if plan.ties in TIE_ORDERS:
         table, order = harmonic_numbers(R), TIE_ORDERS[plan.ties]
-        batches = retrieval.groups(
-            lambda _, counts, relevant: (
-                *sum_tied_precisions(counts, relevant, R, order, table),
-                relevant.sum(axis=1),
-            )
-        )
+        batches = retrieval.groups(lambda _, counts, relevant: sum_tied_precisions(counts, relevant, R, order, table))
     else:
-        batches = retrieval.ranks(lambda _, ranks, starts, totals: (*sum_precisions(ranks, starts, totals, R), totals))
-    sums, hits, total = retrieval.per_query(batches)
-    ap = divide(sums, hits, total, R, plan.denominator)
+        batches = retrieval.ranks(lambda _, ranks, starts, lengths: sum_precisions(ranks, starts, lengths, R), R)
+    sums, hits = retrieval.per_query(batches)
+    ap = divide(sums, hits, hits if plan.denominator == "top" else retrieval.totals(), R, plan.denominator)
     if plan.zero_hit == "skip":
         if not hits.any():
             raise ValueError(

@@ -17,6 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skhash.bitops import DistanceCounter
 from skhash.codes import as_packed
+from skhash.metrics.ranking._nearest import nearest_rows, worth_searching
 from skhash.metrics.ranking._ranks import count_listed, rank_relevant
 from skhash.metrics.ranking._relevance import ClassRelevance, ListedRelevance, read_relevance
 from skhash.utils import local_random_state, read_only, working_memory
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from skhash.codes import BitOrder
-    from skhash.metrics.ranking._relevance import Relevance
+    from skhash.metrics.ranking._relevance import Relevance, SharedLabelRelevance
     from skhash.utils import CodesLike, RandomStateLike
 
     Sides: TypeAlias = tuple[CodesLike, CodesLike, ArrayLike, ArrayLike]
@@ -151,20 +152,34 @@ class Retrieval:
         back = np.argsort(np.concatenate(rows))
         return tuple(np.concatenate(parts)[back] for parts in zip(*results, strict=True))
 
-    def ranks(self, reduce: Callable[..., Any]) -> Batches:
+    def totals(self) -> NDArray[np.int64]:
+        """Count the relevant items in the ranking of each query."""
+        totals = self.relevance.totals()
+        if self.own[0] >= 0:
+            assert not isinstance(self.relevance, ListedRelevance)
+            totals = totals - self.relevance.relevant_to_itself()
+        return totals
+
+    def ranks(self, reduce: Callable[..., Any], R: int | None = None) -> Batches:
         """Rank the database for each query, equal distances in database order.
 
         Parameters
         ----------
         reduce : callable
-            `reduce(rows, ranks, starts, totals)` is called for each batch of queries with their rows and the ranks of
-            their relevant items. Ranks count from 1 and ascend; query q has `totals[q]` of them, from `starts[q]` on.
+            `reduce(rows, ranks, starts, lengths)` is called for each batch of queries with their rows and the ranks of
+            their relevant items, all or only those up to `R`. Ranks count from 1 and ascend; query q has `lengths[q]`
+            of them, from `starts[q]` on.
+        R : int, default=None
+            Greatest rank that is needed; None means all. Where it is small, only the nearest items are searched for.
 
         Yields
         ------
         rows, result : ndarray of int64, object
             The rows of a batch and the result of `reduce`.
         """
+        relevance = self.relevance
+        if R is not None and worth_searching(R, len(self.database)) and not isinstance(relevance, ListedRelevance):
+            return self._first_ranks(reduce, R, relevance)
         # Word by word, so that loops over items run along memory.
         columns = read_only(np.ascontiguousarray(self.database.T))
         rank_type = np.int32 if len(self.database) < 2**31 else np.int64
@@ -183,6 +198,17 @@ class Retrieval:
             return rows, reduce(rows, ranks, starts, totals)
 
         return self._in_batches(rank, working_memory() // (16 * max(1, self.relevance.longest)))
+
+    def _first_ranks(
+        self, reduce: Callable[..., Any], R: int, relevance: ClassRelevance | SharedLabelRelevance
+    ) -> Batches:
+        """Find the ranks of relevant items up to `R` for each query, as described in `ranks`."""
+        for batch, rows in nearest_rows(self.queries, self.database, self.bits, self.own, R, self.n_jobs):
+            relevant = relevance.of_rows(batch, rows)
+            lengths = relevant.sum(axis=1)
+            ranks = np.flatnonzero(relevant) % R + 1
+            queries = np.arange(batch.start, batch.stop)
+            yield queries, reduce(queries, ranks, lengths.cumsum() - lengths, lengths)
 
     def groups(self, reduce: Callable[..., Any]) -> Batches:
         """Count the items, and the relevant ones, at each distance from each query.
