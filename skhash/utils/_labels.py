@@ -17,6 +17,7 @@ from skhash.utils._to_numpy import is_missing, to_numpy
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+_SHORT_RANGE = 1024  # integers of so few values are counted, however few they are
 _LABEL_TYPES = ("binary", "multiclass", "multilabel-indicator")
 
 
@@ -179,7 +180,7 @@ def _number_integers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]] 
         return None
     least, greatest = int(y.min()), int(y.max())
     span = greatest - least + 1
-    if span > len(y):
+    if span > max(len(y), _SHORT_RANGE):
         return None
     # Unsigned differences cannot overflow, and signed ones cannot in 64 bits.
     wide = y if y.dtype.kind == "u" else y.astype(np.int64)
@@ -187,8 +188,6 @@ def _number_integers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]] 
     present = np.bincount(offsets, minlength=span) > 0
     numbers = present.cumsum() - 1
     n_found = int(numbers[-1]) + 1
-    if n_found > len(y) // 2:
-        return None  # scikit-learn warns of so many classes
     found = (np.flatnonzero(present) + (least if y.dtype.kind == "i" else 0)).astype(y.dtype)
     found = found if y.dtype.kind == "i" else found + y.dtype.type(least)
     return found, offsets if n_found == span else numbers[offsets]
