@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["DistanceCounter"]
 
 _MAX_WORDS = 4  # beyond that the generated code gets long, and codes are compared one by one
+_STRETCH = 1024  # codes that are compared one by one with all queries in turn
 _TILE = 4  # blocks of the table that share a pass of the queries
 _GROUP = 64  # queries that share a tile
 _LOW = 4  # binary digits of the distance whose counts are held in registers at the same time
@@ -53,7 +54,7 @@ class DistanceCounter:
         _check_words(codes, "codes")
         self.n_codes, self.n_words = codes.shape
         self._sliced = self.n_words <= _MAX_WORDS
-        self._codes = make_table(codes) if self._sliced else codes
+        self._codes = make_table(codes) if self._sliced else np.ascontiguousarray(codes.T)
 
     def count(
         self,
@@ -270,11 +271,22 @@ def _count_slices(table, choices, starts, stops, counts, nodes, digits, masks, w
 
 
 @kernel
-def _count_singly(codes, queries, starts, stops, counts):
-    """Count codes by distance, one at a time."""
-    for q in range(len(queries)):
-        for row in range(starts[q], stops[q]):
-            distance = np.int64(0)
-            for w in range(codes.shape[1]):
-                distance += popcount(codes[row, w] ^ queries[q, w])
-            counts[q, distance] += 1
+def _count_singly(columns, queries, starts, stops, counts):
+    """Count codes by distance, one at a time; `columns` has shape (n_words, n)."""
+    # The codes of a stretch stay in the cache for all queries, and loops over items run along memory.
+    n_words, n = columns.shape
+    distance = np.empty(_STRETCH, np.int32)
+    for begin in range(0, n, _STRETCH):
+        for q in range(len(queries)):
+            first, last = max(begin, starts[q]), min(begin + _STRETCH, stops[q])
+            if first >= last:
+                continue
+            some = distance[: last - first]
+            some[:] = 0
+            for w in range(n_words):
+                bits, column = queries[q, w], columns[w, first:last]
+                for i in range(len(some)):
+                    some[i] += popcount(bits ^ column[i])  # pyright: ignore[reportCallIssue]
+            mine = counts[q]
+            for i in range(len(some)):
+                mine[np.uint64(some[i])] += 1
