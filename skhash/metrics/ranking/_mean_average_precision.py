@@ -119,8 +119,9 @@ def mean_average_precision(
     Notes
     -----
     Each query costs one pass over the database that counts distances; nothing is sorted. Where ties need no order, the
-    pass counts 512 codes at a time and takes about as long as a search for the ten nearest. Besides codes and labels,
-    memory grows with the database, not with the number of pairs, and is bounded by scikit-learn's `working_memory`.
+    pass counts 512 codes at a time and takes about as long as a search for the ten nearest. For a small `R` only the
+    nearest items are searched for. Besides codes and labels, memory grows with the database, not with the number of
+    pairs, and is bounded by scikit-learn's `working_memory`.
 
     Examples
     --------

@@ -32,15 +32,24 @@ class ClassRelevance:
     """
 
     def __init__(self, queries: NDArray[Any], items: NDArray[Any]) -> None:
-        sizes = np.bincount(items, minlength=int(queries.max()) + 1)
-        small = np.min_scalar_type(len(sizes))  # numpy sorts short integers by radix sort
+        self._n_classes = int(max(queries.max(), items.max())) + 1
+        small = np.min_scalar_type(self._n_classes)  # numpy sorts short integers by radix sort
         self.group, self.items = queries.astype(small), items.astype(small)
-        self._sizes, self._ends = sizes, sizes.cumsum()
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
         """Rows of the items by class, those of a class ascending."""
         return np.argsort(self.items, kind="stable")
+
+    @cached_property
+    def _sizes(self) -> NDArray[np.int64]:
+        """Number of items of each class."""
+        return np.bincount(self.items, minlength=self._n_classes)
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        """Position after the last item of each class in `order`."""
+        return self._sizes.cumsum()
 
     @cached_property
     def _looks_up(self) -> bool:
@@ -49,8 +58,8 @@ class ClassRelevance:
 
     @property
     def longest(self) -> int:
-        """Length of the longest list."""
-        return int(self._sizes.max())
+        """Upper bound of the length of a list."""
+        return int(self._sizes.max()) if self._looks_up else len(self.items)
 
     def ranges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the first position and the one after the last of each query's relevant items in `order`."""

@@ -2,6 +2,7 @@
 
 A ranking can be known in two ways. In full: the ranks of the relevant items, ties in database order (`ranks`). Or up to
 ties: the numbers of items and of relevant items at each distance (`groups`), which is many times faster to compute.
+Where only the first ranks count, they come from a search for the nearest items.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 RETRIEVAL_CONSTRAINTS = {"exclude_self": ["boolean"], "n_jobs": [Integral, None]}
 
 _BATCH = 256  # maximal number of queries in a batch
+_SHARED = 32  # queries per class that make up for a pass of their own over the table
+_REPEATED = 8  # at most one of so many codes is counted twice instead
 _TABLE_PER_CODE = 4  # memory of a `DistanceCounter` in multiples of that of the codes
 
 
@@ -243,9 +246,12 @@ class Retrieval:
                     first, last = (np.clip(ends[rows], slab.start, slab.stop) - slab.start for ends in ranges)
                     inside = counter.count(queries, first, last)
                     relevant += inside
-                    counts += inside
-                    counts += counter.count(queries, np.zeros_like(first), first)
-                    counts += counter.count(queries, last, np.full_like(last, counter.n_codes))
+                    if _share_passes(first, last, counter.n_codes):
+                        counts += inside
+                        counts += counter.count(queries, np.zeros_like(first), first)
+                        counts += counter.count(queries, last, np.full_like(last, counter.n_codes))
+                    else:
+                        counts += counter.count(queries)
                 else:
                     counts += counter.count(queries)
             if ranges is None:
@@ -277,3 +283,13 @@ class Retrieval:
             delayed(function)(part) for part in parts
         )
         return cast("Batches", results)
+
+
+def _share_passes(first: NDArray[np.int64], last: NDArray[np.int64], n_codes: int) -> bool:
+    """Check whether to count the codes around the ranges, of which each group of queries has its own, or all codes.
+
+    Codes outside cost a pass of the table for each group; all codes are one pass for all queries, but those inside are
+    counted twice.
+    """
+    n_ranges = 1 + int(np.count_nonzero(first[1:] != first[:-1]))
+    return len(first) >= _SHARED * n_ranges or int((last - first).sum()) * _REPEATED > len(first) * n_codes
