@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["DistanceCounter"]
 
 _MAX_WORDS = 4  # beyond that the generated code gets long, and codes are compared one by one
+_FEW = 4  # queries that codes are compared with one by one
 _STRETCH = 1024  # codes that are compared one by one with all queries in turn
 _TILE = 4  # blocks of the table that share a pass of the queries
 _GROUP = 64  # queries that share a tile
@@ -32,6 +33,8 @@ class DistanceCounter:
     ----------
     codes : ndarray of uint64 of shape (n, n_words)
         Packed codes.
+    n_queries : int, default=None
+        Number of queries to come: for a few the layout is not worth its time, and the codes are compared one by one.
 
     Notes
     -----
@@ -50,10 +53,10 @@ class DistanceCounter:
     n_codes: int
     n_words: int
 
-    def __init__(self, codes: NDArray[np.uint64]) -> None:
+    def __init__(self, codes: NDArray[np.uint64], n_queries: int | None = None) -> None:
         _check_words(codes, "codes")
         self.n_codes, self.n_words = codes.shape
-        self._sliced = self.n_words <= _MAX_WORDS
+        self._sliced = self.n_words <= _MAX_WORDS and (n_queries is None or n_queries > _FEW)
         self._codes = make_table(codes) if self._sliced else np.ascontiguousarray(codes.T)
 
     def count(

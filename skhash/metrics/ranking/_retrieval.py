@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 RETRIEVAL_CONSTRAINTS = {"exclude_self": ["boolean"], "n_jobs": [Integral, None]}
 
 _BATCH = 256  # maximal number of queries in a batch
+_FEW = 4  # queries for which the database is not sorted by class
 _SHARED = 32  # queries per class that make up for a pass of their own over the table
 _REPEATED = 8  # at most one of so many codes is counted twice instead
 _TABLE_PER_CODE = 4  # memory of a `DistanceCounter` in multiples of that of the codes
@@ -228,20 +229,22 @@ class Retrieval:
             The rows of a batch and the result of `reduce`.
         """
         relevance = self.relevance
-        # Sorted by class, the relevant items are a range of rows, which is counted with the rest in one pass.
-        ranges = relevance.ranges() if isinstance(relevance, ClassRelevance) else None
-        database = self.database[relevance.order] if isinstance(relevance, ClassRelevance) else self.database
+        # Sorted by class, the relevant items are a range of rows, which is counted with the rest in one pass. A few
+        # queries are not worth sorting.
+        n_queries, database, ranges = len(self.queries), self.database, None
+        if isinstance(relevance, ClassRelevance) and n_queries > _FEW:
+            ranges, database = relevance.ranges(), database[relevance.order]
         n_jobs = effective_n_jobs(self.n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
         capacity = max(1, working_memory() // (_TABLE_PER_CODE * 8 * self.database.shape[1] * n_jobs))
         slabs = list(gen_batches(len(database), capacity))
-        table = DistanceCounter(database) if len(slabs) == 1 else None
+        table = DistanceCounter(database, n_queries) if len(slabs) == 1 else None
 
         def count(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Any]:
             queries = self.queries[rows]
             counts = np.zeros((len(rows), 64 * queries.shape[1] + 1), np.int64)
             relevant = np.zeros_like(counts)
             for slab in slabs:
-                counter = table or DistanceCounter(database[slab])
+                counter = table or DistanceCounter(database[slab], n_queries)
                 if ranges is not None:
                     first, last = (np.clip(ends[rows], slab.start, slab.stop) - slab.start for ends in ranges)
                     inside = counter.count(queries, first, last)

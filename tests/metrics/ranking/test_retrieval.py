@@ -242,3 +242,16 @@ def test_groups_do_not_depend_on_how_ranges_are_counted(monkeypatch, n_classes, 
         np.testing.assert_array_equal(one, other)
     assert found[0][0].sum() == len(retrieval.queries) * retrieval.n_ranked
     assert found[0][1].sum() == retrieval.totals().sum()
+
+
+@pytest.mark.parametrize("bits", [20, 300])
+def test_a_few_queries_are_counted_as_many(bits):
+    rng = np.random.default_rng(0)
+    codes, labels = rng.integers(0, 2, (700, bits)), rng.integers(0, 5, 700)
+
+    def groups(n_queries):
+        retrieval = read_retrieval(codes[:n_queries], codes, labels[:n_queries], labels)
+        return retrieval.per_query(retrieval.groups(lambda _, *counts: counts))
+
+    for few, many in zip(groups(3), groups(90), strict=True):
+        np.testing.assert_array_equal(few, many[:3])
