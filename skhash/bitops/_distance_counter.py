@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["DistanceCounter"]
 
 _MAX_WORDS = 4  # beyond that the generated code gets long, and codes are compared one by one
+_FEW = 4  # queries that codes are compared with one by one
+_STRETCH = 1024  # codes that are compared one by one with all queries in turn
 _TILE = 4  # blocks of the table that share a pass of the queries
 _GROUP = 64  # queries that share a tile
 _LOW = 4  # binary digits of the distance whose counts are held in registers at the same time
@@ -31,6 +33,8 @@ class DistanceCounter:
     ----------
     codes : ndarray of uint64 of shape (n, n_words)
         Packed codes.
+    n_queries : int, default=None
+        Number of queries to come: for a few the layout is not worth its time, and the codes are compared one by one.
 
     Notes
     -----
@@ -49,11 +53,11 @@ class DistanceCounter:
     n_codes: int
     n_words: int
 
-    def __init__(self, codes: NDArray[np.uint64]) -> None:
+    def __init__(self, codes: NDArray[np.uint64], n_queries: int | None = None) -> None:
         _check_words(codes, "codes")
         self.n_codes, self.n_words = codes.shape
-        self._sliced = self.n_words <= _MAX_WORDS
-        self._codes = make_table(codes) if self._sliced else codes
+        self._sliced = self.n_words <= _MAX_WORDS and (n_queries is None or n_queries > _FEW)
+        self._codes = make_table(codes) if self._sliced else np.ascontiguousarray(codes.T)
 
     def count(
         self,
@@ -270,11 +274,22 @@ def _count_slices(table, choices, starts, stops, counts, nodes, digits, masks, w
 
 
 @kernel
-def _count_singly(codes, queries, starts, stops, counts):
-    """Count codes by distance, one at a time."""
-    for q in range(len(queries)):
-        for row in range(starts[q], stops[q]):
-            distance = np.int64(0)
-            for w in range(codes.shape[1]):
-                distance += popcount(codes[row, w] ^ queries[q, w])
-            counts[q, distance] += 1
+def _count_singly(columns, queries, starts, stops, counts):
+    """Count codes by distance, one at a time; `columns` has shape (n_words, n)."""
+    # The codes of a stretch stay in the cache for all queries, and loops over items run along memory.
+    n_words, n = columns.shape
+    distance = np.empty(_STRETCH, np.int32)
+    for begin in range(0, n, _STRETCH):
+        for q in range(len(queries)):
+            first, last = max(begin, starts[q]), min(begin + _STRETCH, stops[q])
+            if first >= last:
+                continue
+            some = distance[: last - first]
+            some[:] = 0
+            for w in range(n_words):
+                bits, column = queries[q, w], columns[w, first:last]
+                for i in range(len(some)):
+                    some[i] += popcount(bits ^ column[i])  # pyright: ignore[reportCallIssue]
+            mine = counts[q]
+            for i in range(len(some)):
+                mine[np.uint64(some[i])] += 1

@@ -17,6 +17,7 @@ from skhash.utils._to_numpy import is_missing, to_numpy
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+_SHORT_RANGE = 1024  # integers of so few values are counted, however few they are
 _LABEL_TYPES = ("binary", "multiclass", "multilabel-indicator")
 
 
@@ -139,7 +140,8 @@ def read_labels(
         types, or is a matrix with other values.
     """
     y = _read_values(y, name)
-    kind = type_of_target(y, input_name=name)
+    numbered = _number_integers(y)
+    kind = "multiclass" if numbered else type_of_target(y, input_name=name)
     if kind not in _LABEL_TYPES:
         raise _unknown_type(name, repr(kind))
     if n_samples is not None and len(y) != n_samples:
@@ -159,15 +161,36 @@ def read_labels(
                 "matrix of 0 and 1, False and True, or -1 and +1."
             )
         return Labels(multi_hot, known_classes)
-    y = column_or_1d(y, warn=True)
-    found, codes = np.unique(y, return_inverse=True)
+    found, codes = numbered or np.unique(column_or_1d(y, warn=True), return_inverse=True)
     if classes is None:
-        return Labels(codes.astype(np.int64), found)
+        return Labels(codes.astype(np.int64, copy=False), found)
     known_classes = np.asarray(classes)
     known = np.isin(found, known_classes)
     if not known.all():
         raise ValueError(f"{name} holds classes {found[~known].tolist()} that are not among {known_classes.tolist()}.")
     return Labels(np.searchsorted(known_classes, found)[codes].astype(np.int64), known_classes)
+
+
+def _number_integers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]] | None:
+    """Find the distinct values of integers of a small range and number them, or return None for other arrays.
+
+    The same as `np.unique(y, return_inverse=True)`, by counting: sorting is slower than searching for a query.
+    """
+    if y.ndim != 1 or y.dtype.kind not in "iu" or not len(y):
+        return None
+    least, greatest = int(y.min()), int(y.max())
+    span = greatest - least + 1
+    if span > max(len(y), _SHORT_RANGE):
+        return None
+    # Unsigned differences cannot overflow, and signed ones cannot in 64 bits.
+    wide = y if y.dtype.kind == "u" else y.astype(np.int64)
+    offsets = (wide - wide.dtype.type(least) if least else wide).astype(np.int64, copy=False)
+    present = np.bincount(offsets, minlength=span) > 0
+    numbers = present.cumsum() - 1
+    n_found = int(numbers[-1]) + 1
+    found = (np.flatnonzero(present) + (least if y.dtype.kind == "i" else 0)).astype(y.dtype)
+    found = found if y.dtype.kind == "i" else found + y.dtype.type(least)
+    return found, offsets if n_found == span else numbers[offsets]
 
 
 def _unknown_type(name: str, what: str) -> ValueError:

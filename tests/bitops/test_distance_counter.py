@@ -119,3 +119,14 @@ def test_errors(n_words, queries, ranges, message):
 def test_what_is_no_packed_codes(codes):
     with pytest.raises(ValueError, match=r"codes must be uint64 of shape \(n, n_words\)"):
         DistanceCounter(codes)
+
+
+@pytest.mark.parametrize("n_words", [1, 5, 16])
+def test_ranges_across_stretches_of_long_codes(n_words):
+    rng = np.random.default_rng(0)
+    codes, queries = (rng.integers(0, 2**63, (n, n_words)).astype(np.uint64) for n in (2500, 4))
+    starts, stops = np.array([0, 1000, 1024, 2400]), np.array([2500, 1030, 2048, 2400])
+    counts = DistanceCounter(codes).count(queries, starts, stops)
+    for query, start, stop, got in zip(queries, starts, stops, counts, strict=True):
+        distances = np.bitwise_count(codes[start:stop] ^ query).sum(axis=1, dtype=np.int64)
+        assert got.tolist() == np.bincount(distances, minlength=64 * n_words + 1).tolist()

@@ -149,15 +149,15 @@ def recall_at_k(
 
 def precision_of(retrieval: Retrieval, k: int, ties: Ties, random_state: RandomStateLike | None = None) -> Score:
     """Compute precision@k of a `Retrieval`."""
-    hits, _ = hits_within(retrieval, _cutoff(k, retrieval), ties, random_state)
+    hits = hits_within(retrieval, _cutoff(k, retrieval), ties, random_state)
     precision = hits[:, 0] / k
     return Score(precision.mean(), f"precision@{k}: relevant among the k nearest / k, {TIE_WORDS[ties]}", precision)
 
 
 def recall_of(retrieval: Retrieval, k: int, ties: Ties, random_state: RandomStateLike | None = None) -> Score:
     """Compute recall@k of a `Retrieval`."""
-    hits, totals = hits_within(retrieval, _cutoff(k, retrieval), ties, random_state)
-    recall = hits[:, 0] / np.maximum(totals, 1)
+    hits = hits_within(retrieval, _cutoff(k, retrieval), ties, random_state)
+    recall = hits[:, 0] / np.maximum(retrieval.totals(), 1)
     definition = (
         f"recall@{k}: relevant among the k nearest / all relevant, queries without relevant items count 0, "
         f"{TIE_WORDS[ties]}"

@@ -210,7 +210,7 @@ def precision_recall_by_radius(
 
 def _any_within(retrieval: Retrieval, R: int, ties: Ties) -> NDArray[np.bool_]:
     """Find the queries that have, or can have, a relevant item within the first `R`."""
-    hits, _ = hits_within(retrieval, np.array([R]), "stable" if ties == "random" else ties)
+    hits = hits_within(retrieval, np.array([R]), "stable" if ties == "random" else ties)
     if not hits.any():
         raise ValueError(
             f"zero_hit='skip' requires a query with a relevant item within the top {R}, got 0 of {len(hits)} queries."

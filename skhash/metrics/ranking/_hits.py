@@ -24,7 +24,7 @@ RANKING_CONSTRAINTS = {**RETRIEVAL_CONSTRAINTS, "ties": [StrOptions(TIES)], "ran
 
 def hits_within(
     retrieval: Retrieval, cutoffs: NDArray[np.int64], ties: Ties, random_state: RandomStateLike | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+) -> NDArray[np.float64]:
     """Count the relevant items within the first ranks of every query.
 
     Parameters
@@ -42,31 +42,26 @@ def hits_within(
     -------
     hits : ndarray of float of shape (n_queries, n_cutoffs)
         Numbers of relevant items within each cutoff, expected numbers for "expected".
-    totals : ndarray of int64 of shape (n_queries,)
-        Numbers of all relevant items.
     """
     if ties == "random":
         retrieval = retrieval.shuffled(random_state)
     if ties in TIE_ORDERS:
         batches = retrieval.groups(
-            lambda _, counts, relevant: (
-                tied_hits_within(counts, relevant, cutoffs, TIE_ORDERS[ties]),
-                relevant.sum(axis=1),
-            )
+            lambda _, counts, relevant: (tied_hits_within(counts, relevant, cutoffs, TIE_ORDERS[ties]),)
         )
     else:
         batches = retrieval.ranks(
-            lambda _, ranks, starts, totals: (_ranks_within(ranks, starts, totals, cutoffs), totals)
+            lambda _, ranks, starts, lengths: (_ranks_within(ranks, starts, lengths, cutoffs),), int(cutoffs.max())
         )
-    return retrieval.per_query(batches)
+    return retrieval.per_query(batches)[0]
 
 
 @kernel
-def _ranks_within(ranks, starts, totals, cutoffs):
+def _ranks_within(ranks, starts, lengths, cutoffs):
     """Count each query's ranks up to each cutoff."""
-    hits = np.empty((len(totals), len(cutoffs)))
-    for q in range(len(totals)):
-        mine = ranks[starts[q] : starts[q] + totals[q]]
+    hits = np.empty((len(lengths), len(cutoffs)))
+    for q in range(len(lengths)):
+        mine = ranks[starts[q] : starts[q] + lengths[q]]
         for c in range(len(cutoffs)):
             hits[q, c] = np.searchsorted(mine, cutoffs[c], side="right")
     return hits

@@ -119,8 +119,9 @@ def mean_average_precision(
     Notes
     -----
     Each query costs one pass over the database that counts distances; nothing is sorted. Where ties need no order, the
-    pass counts 512 codes at a time and takes about as long as a search for the ten nearest. Besides codes and labels,
-    memory grows with the database, not with the number of pairs, and is bounded by scikit-learn's `working_memory`.
+    pass counts 512 codes at a time and takes about as long as a search for the ten nearest. For a small `R` only the
+    nearest items are searched for. Besides codes and labels, memory grows with the database, not with the number of
+    pairs, and is bounded by scikit-learn's `working_memory`.
 
     Examples
     --------
@@ -152,16 +153,11 @@ def map_of(retrieval: Retrieval, plan: RankingProtocol, random_state: RandomStat
         retrieval = retrieval.shuffled(random_state)
     if plan.ties in TIE_ORDERS:
         table, order = harmonic_numbers(R), TIE_ORDERS[plan.ties]
-        batches = retrieval.groups(
-            lambda _, counts, relevant: (
-                *sum_tied_precisions(counts, relevant, R, order, table),
-                relevant.sum(axis=1),
-            )
-        )
+        batches = retrieval.groups(lambda _, counts, relevant: sum_tied_precisions(counts, relevant, R, order, table))
     else:
-        batches = retrieval.ranks(lambda _, ranks, starts, totals: (*sum_precisions(ranks, starts, totals, R), totals))
-    sums, hits, total = retrieval.per_query(batches)
-    ap = divide(sums, hits, total, R, plan.denominator)
+        batches = retrieval.ranks(lambda _, ranks, starts, lengths: sum_precisions(ranks, starts, lengths, R), R)
+    sums, hits = retrieval.per_query(batches)
+    ap = divide(sums, hits, hits if plan.denominator == "top" else retrieval.totals(), R, plan.denominator)
     if plan.zero_hit == "skip":
         if not hits.any():
             raise ValueError(

@@ -13,14 +13,15 @@ from sklearn.utils.parallel import Parallel, delayed
 from skhash.bitops import kernel, popcount
 from skhash.codes import pack_codes
 from skhash.metrics._score import Score
+from skhash.metrics.ranking._nearest import nearest_rows, worth_searching
 from skhash.metrics.ranking._protocols import TIE_WORDS
 from skhash.metrics.ranking._ranks import measure, shift_to_starts
-from skhash.metrics.ranking._relevance import read_both_labels
+from skhash.metrics.ranking._relevance import distinct_rows, number_alike, read_both_labels
 from skhash.metrics.ranking._retrieval import RETRIEVAL_CONSTRAINTS, check_same_sides, own_rows, read_both_codes
 from skhash.utils import Interval, StrOptions, validate_params
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from skhash.codes import BitOrder
     from skhash.utils import CodesLike
@@ -115,30 +116,107 @@ def ndcg(
         labels = pack_codes(query.codes), pack_codes(items.codes)
     else:
         n_grades = 2
-        classes = np.unique(np.concatenate([query.classes, items.classes]))
-        labels = (np.searchsorted(classes, side.classes)[side.codes, None].astype(np.uint64) for side in (query, items))
+        labels = (side[:, None].astype(np.uint64) for side in number_alike(query, items))
     query_words, item_words = labels
     grades = np.arange(n_grades, dtype=float)
     gains = 2.0**grades - 1 if gain == "exponential" else grades
     depth = len(database) if R is None else min(R, len(database))
-    discounts = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, len(database) + 2)))])
-    columns = np.ascontiguousarray(database.T), np.ascontiguousarray(item_words.T)
-    n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
-    size = min(_BATCH, -(-len(queries) // n_threads))
-    parts = Parallel(n_jobs=n_jobs, require="sharedmem")(
-        delayed(_gain_sums)(
-            *(queries[rows], query_words[rows], own[rows], *columns, query.multilabel, bits, gains, discounts, depth),
-            ties == "expected",
-        )
-        for rows in gen_batches(len(queries), size)
-    )
-    reached, ideal = (np.concatenate(part) for part in zip(*parts, strict=True))
+    discounts = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, depth + 2)))])
+    table = query.multilabel, gains, discounts
+    sides = queries, database, bits, own, depth, n_jobs
+    if ties == "stable" and worth_searching(depth, len(database)):
+        parts = [_sum_found(query_words[batch], item_words, rows, *table) for batch, rows in nearest_rows(*sides)]
+        reached = np.concatenate(parts)
+        sets, group = np.unique(query_words, axis=0, return_inverse=True)
+        ideal = _sum_ideal(sets, *distinct_rows(item_words), exclude_self, *table)[group.reshape(-1)]
+    else:
+        reached, ideal = _rank_all(*sides, query_words, item_words, table, expected=ties == "expected")
     values = np.divide(reached, ideal, out=np.zeros(len(ideal)), where=ideal > 0)
     definition = (
         f"NDCG@{'all' if R is None else R}: {gain} gain of the number of shared labels, queries without relevant items "
         f"count 0, {TIE_WORDS[ties]}"
     )
     return Score(values.mean(), definition, values)
+
+
+def _rank_all(
+    queries: NDArray[np.uint64],
+    database: NDArray[np.uint64],
+    bits: int,
+    own: NDArray[np.int64],
+    depth: int,
+    n_jobs: int | None,
+    query_words: NDArray[np.uint64],
+    item_words: NDArray[np.uint64],
+    table: tuple[bool, NDArray[np.float64], NDArray[np.float64]],
+    *,
+    expected: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum the discounted gains of each ranking and of the best possible one, in threads, from all distances."""
+    multilabel, *gains = table
+    columns = np.ascontiguousarray(database.T), np.ascontiguousarray(item_words.T)
+    n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
+    size = min(_BATCH, -(-len(queries) // n_threads))
+    parts = Parallel(n_jobs=n_jobs, require="sharedmem")(
+        delayed(_gain_sums)(
+            *(queries[rows], query_words[rows], own[rows], *columns, multilabel, bits, *gains, depth, expected)
+        )
+        for rows in gen_batches(len(queries), size)
+    )
+    reached, ideal = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return reached, ideal
+
+
+@kernel
+def _sum_found(query_labels, item_labels, rows, multilabel, gains, discounts):
+    """Sum the discounted gains of the first items of each ranking, `rows` of shape (n_queries, R)."""
+    reached = np.zeros(len(rows))
+    for q in range(len(rows)):
+        for rank in range(rows.shape[1]):
+            grade = _grade_of(query_labels[q], item_labels[rows[q, rank]], multilabel)
+            if grade:
+                reached[q] += gains[grade] * (discounts[rank + 1] - discounts[rank])
+    return reached
+
+
+@kernel
+def _sum_ideal(label_sets, sets, sizes, exclude_self, multilabel, gains, discounts):
+    """Sum the discounted gains of the best possible ranking for some queries' labels.
+
+    `sets` and `sizes` are the distinct labels of the items and how many items have them.
+    """
+    ideal, n_of_grade = np.zeros(len(label_sets)), np.empty(len(gains), np.int64)
+    for q in range(len(label_sets)):
+        n_of_grade[:] = 0
+        for i in range(len(sets)):
+            n_of_grade[_grade_of(label_sets[q], sets[i], multilabel)] += sizes[i]
+        if exclude_self:
+            n_of_grade[_grade_of(label_sets[q], label_sets[q], multilabel)] -= 1
+        ideal[q] = _best(n_of_grade, gains, discounts)
+    return ideal
+
+
+@kernel
+def _best(n_of_grade, gains, discounts):
+    """Sum the discounted gains of the ranks in the order of descending grades."""
+    total, first = 0.0, 0
+    for grade in range(len(gains) - 1, 0, -1):
+        last = min(first + n_of_grade[grade], len(discounts) - 1)
+        total += gains[grade] * (discounts[last] - discounts[first])
+        first = last
+    return total
+
+
+@kernel
+def _grade_of(label, other, multilabel):
+    """Count the labels that two rows have in common."""
+    grade = np.int64(0)
+    for word in range(len(label)):
+        if multilabel:
+            grade += np.int64(popcount(label[word] & other[word]))  # pyright: ignore[reportCallIssue]
+        else:
+            grade += np.int64(label[word] == other[word])
+    return grade
 
 
 @kernel
@@ -188,9 +266,5 @@ def _gain_sums(queries, query_labels, own, database, labels, multilabel, bits, g
                 starts[distance[item]] += 1
                 if rank < R:
                     reached[q] += gains[grades[item]] * (discounts[rank + 1] - discounts[rank])
-        first = 0
-        for grade in range(len(gains) - 1, 0, -1):
-            last = min(first + n_of_grade[grade], R)
-            ideal[q] += gains[grade] * (discounts[last] - discounts[first])
-            first = last
+        ideal[q] = _best(n_of_grade, gains, discounts)
     return reached, ideal

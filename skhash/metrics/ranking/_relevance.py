@@ -5,6 +5,7 @@ Queries with the same relevant items form a group, so that work is done once per
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from skhash.utils import Labels
 
+_FEW = 4  # classes whose items are found by as many passes over all items, rather than by sorting these
+
 
 class ClassRelevance:
     """An item is relevant if it has the query's class.
@@ -29,16 +32,34 @@ class ClassRelevance:
     """
 
     def __init__(self, queries: NDArray[Any], items: NDArray[Any]) -> None:
-        n_classes = int(max(queries.max(), items.max())) + 1
-        small = np.min_scalar_type(n_classes)  # numpy sorts short integers by radix sort
+        self._n_classes = int(max(queries.max(), items.max())) + 1
+        small = np.min_scalar_type(self._n_classes)  # numpy sorts short integers by radix sort
         self.group, self.items = queries.astype(small), items.astype(small)
-        self.order = np.argsort(self.items, kind="stable")
-        self._ends = np.bincount(items, minlength=n_classes).cumsum()
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """Rows of the items by class, those of a class ascending."""
+        return np.argsort(self.items, kind="stable")
+
+    @cached_property
+    def _sizes(self) -> NDArray[np.int64]:
+        """Number of items of each class."""
+        return np.bincount(self.items, minlength=self._n_classes)
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        """Position after the last item of each class in `order`."""
+        return self._sizes.cumsum()
+
+    @cached_property
+    def _looks_up(self) -> bool:
+        """Whether items are sorted by class: a search for those of a few classes is faster."""
+        return len(self.group) > _FEW and len(np.unique(self.group)) > _FEW
 
     @property
     def longest(self) -> int:
-        """Length of the longest list."""
-        return int(np.diff(self._ends, prepend=0).max())
+        """Upper bound of the length of a list."""
+        return int(self._sizes.max()) if self._looks_up else len(self.items)
 
     def ranges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the first position and the one after the last of each query's relevant items in `order`."""
@@ -47,7 +68,17 @@ class ClassRelevance:
 
     def lists(self, groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """List the relevant items of some groups, ascending, as `offsets` of shape (len(groups) + 1,) and `rows`."""
+        if not self._looks_up:
+            return _join([np.flatnonzero(self.items == group) for group in groups])
         return _join([self.order[self._ends[g - 1] if g else 0 : self._ends[g]] for g in groups])
+
+    def totals(self) -> NDArray[np.int64]:
+        """Count the relevant items of each query."""
+        return self._sizes[self.group]
+
+    def of_rows(self, queries: NDArray[np.int64] | slice, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Check whether items, shape (n_queries, n), are relevant to the queries in some rows."""
+        return self.items[rows] == self.group[queries, None]
 
     def permute(self, order: NDArray[np.int64]) -> ClassRelevance:
         """Return the same relevance for items in another order."""
@@ -84,6 +115,18 @@ class SharedLabelRelevance:
     def lists(self, groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """List the relevant items of some groups, ascending, as `offsets` of shape (len(groups) + 1,) and `rows`."""
         return _join([np.flatnonzero(_share_a_label(self.items, self.label_sets[group])) for group in groups])
+
+    def totals(self) -> NDArray[np.int64]:
+        """Count the relevant items of each query."""
+        sets, sizes = distinct_rows(self.items)
+        return _count_sharing(sets, sizes, self.label_sets)[self.group]
+
+    def of_rows(self, queries: NDArray[np.int64] | slice, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Check whether items, shape (n_queries, n), are relevant to the queries in some rows."""
+        shared = np.zeros(rows.shape, bool)
+        for items, labels in zip(self.items.T, self.label_sets[self.group[queries]].T, strict=True):
+            shared |= (items[rows] & labels[:, None]) != 0
+        return shared
 
     def permute(self, order: NDArray[np.int64]) -> SharedLabelRelevance:
         """Return the same relevance for items in another order."""
@@ -122,6 +165,10 @@ class ListedRelevance:
         """List the relevant items of some groups, ascending, as `offsets` of shape (len(groups) + 1,) and `rows`."""
         return _join([self._lists[group] for group in groups])
 
+    def totals(self) -> NDArray[np.int64]:
+        """Count the relevant items of each query."""
+        return np.array([len(rows) for rows in self._lists], np.int64)
+
     def permute(self, order: NDArray[np.int64]) -> ListedRelevance:
         """Return the same relevance for items in another order."""
         position = np.argsort(order)
@@ -138,8 +185,18 @@ def read_relevance(
     query, database = read_both_labels(query_labels, database_labels, n_queries, n_items)
     if query.multilabel:
         return SharedLabelRelevance(pack_codes(query.codes), pack_codes(database.codes))
-    classes = np.unique(np.concatenate([query.classes, database.classes]))
-    return ClassRelevance(*(np.searchsorted(classes, side.classes)[side.codes] for side in (query, database)))
+    return ClassRelevance(*number_alike(query, database))
+
+
+def number_alike(query: Labels, database: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number the classes of both sides in the same way, from 0."""
+    if np.array_equal(query.classes, database.classes):
+        return query.codes, database.codes
+    # In the order of the database's classes, so that its many rows keep their numbers; others come after them.
+    position = np.searchsorted(database.classes, query.classes).clip(max=len(database.classes) - 1)
+    known = database.classes[position] == query.classes
+    position[~known] = len(database.classes) + np.arange((~known).sum())
+    return position[query.codes], database.codes
 
 
 def read_both_labels(
@@ -182,6 +239,55 @@ def _join(lists: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np
     offsets = np.zeros(len(lists) + 1, np.int64)
     np.cumsum([len(rows) for rows in lists], out=offsets[1:])
     return offsets, np.concatenate(lists) if lists else np.empty(0, np.int64)
+
+
+def distinct_rows(rows: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Find the distinct rows, in the order of their first ones, and how many rows are equal to each."""
+    first, sizes = _distinct_rows(rows, np.full(1 << (2 * len(rows)).bit_length(), -1))
+    return rows[first], sizes
+
+
+@kernel
+def _distinct_rows(rows, slots):
+    """Find the first of each set of equal rows, and the sizes of the sets; `slots` is a hash table full of -1."""
+    # Linear probing, at most half full.
+    first, sizes = np.empty(len(rows), np.int64), np.zeros(len(rows), np.int64)
+    n_found, last = 0, len(slots) - 1
+    for row in range(len(rows)):
+        mixed = np.uint64(0)
+        for w in range(rows.shape[1]):
+            mixed = (mixed ^ rows[row, w]) * np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(29)
+        slot = np.int64(mixed & np.uint64(last))
+        while True:
+            known = slots[slot]
+            if known < 0:
+                slots[slot] = n_found
+                first[n_found], sizes[n_found] = row, 1
+                n_found += 1
+                break
+            equal = True
+            for w in range(rows.shape[1]):
+                equal &= rows[first[known], w] == rows[row, w]
+            if equal:
+                sizes[known] += 1
+                break
+            slot = (slot + 1) & last
+    return first[:n_found], sizes[:n_found]
+
+
+@kernel
+def _count_sharing(sets, sizes, label_sets):
+    """Count the items that have a bit in common with each of `label_sets`, given distinct items and their numbers."""
+    totals = np.zeros(len(label_sets), np.int64)
+    for q in range(len(label_sets)):
+        for i in range(len(sets)):
+            shared = np.uint64(0)
+            for w in range(sets.shape[1]):
+                shared |= sets[i, w] & label_sets[q, w]
+            if shared:
+                totals[q] += sizes[i]
+    return totals
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 A ranking can be known in two ways. In full: the ranks of the relevant items, ties in database order (`ranks`). Or up to
 ties: the numbers of items and of relevant items at each distance (`groups`), which is many times faster to compute.
+Where only the first ranks count, they come from a search for the nearest items.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skhash.bitops import DistanceCounter
 from skhash.codes import as_packed
+from skhash.metrics.ranking._nearest import nearest_rows, worth_searching
 from skhash.metrics.ranking._ranks import count_listed, rank_relevant
 from skhash.metrics.ranking._relevance import ClassRelevance, ListedRelevance, read_relevance
 from skhash.utils import local_random_state, read_only, working_memory
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from skhash.codes import BitOrder
-    from skhash.metrics.ranking._relevance import Relevance
+    from skhash.metrics.ranking._relevance import Relevance, SharedLabelRelevance
     from skhash.utils import CodesLike, RandomStateLike
 
     Sides: TypeAlias = tuple[CodesLike, CodesLike, ArrayLike, ArrayLike]
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 RETRIEVAL_CONSTRAINTS = {"exclude_self": ["boolean"], "n_jobs": [Integral, None]}
 
 _BATCH = 256  # maximal number of queries in a batch
+_FEW = 4  # queries for which the database is not sorted by class
+_SHARED = 32  # queries per class that make up for a pass of their own over the table
+_REPEATED = 8  # at most one of so many codes is counted twice instead
 _TABLE_PER_CODE = 4  # memory of a `DistanceCounter` in multiples of that of the codes
 
 
@@ -151,20 +156,34 @@ class Retrieval:
         back = np.argsort(np.concatenate(rows))
         return tuple(np.concatenate(parts)[back] for parts in zip(*results, strict=True))
 
-    def ranks(self, reduce: Callable[..., Any]) -> Batches:
+    def totals(self) -> NDArray[np.int64]:
+        """Count the relevant items in the ranking of each query."""
+        totals = self.relevance.totals()
+        if self.own[0] >= 0:
+            assert not isinstance(self.relevance, ListedRelevance)
+            totals = totals - self.relevance.relevant_to_itself()
+        return totals
+
+    def ranks(self, reduce: Callable[..., Any], R: int | None = None) -> Batches:
         """Rank the database for each query, equal distances in database order.
 
         Parameters
         ----------
         reduce : callable
-            `reduce(rows, ranks, starts, totals)` is called for each batch of queries with their rows and the ranks of
-            their relevant items. Ranks count from 1 and ascend; query q has `totals[q]` of them, from `starts[q]` on.
+            `reduce(rows, ranks, starts, lengths)` is called for each batch of queries with their rows and the ranks of
+            their relevant items, all or only those up to `R`. Ranks count from 1 and ascend; query q has `lengths[q]`
+            of them, from `starts[q]` on.
+        R : int, default=None
+            Greatest rank that is needed; None means all. Where it is small, only the nearest items are searched for.
 
         Yields
         ------
         rows, result : ndarray of int64, object
             The rows of a batch and the result of `reduce`.
         """
+        relevance = self.relevance
+        if R is not None and worth_searching(R, len(self.database)) and not isinstance(relevance, ListedRelevance):
+            return self._first_ranks(reduce, R, relevance)
         # Word by word, so that loops over items run along memory.
         columns = read_only(np.ascontiguousarray(self.database.T))
         rank_type = np.int32 if len(self.database) < 2**31 else np.int64
@@ -184,6 +203,17 @@ class Retrieval:
 
         return self._in_batches(rank, working_memory() // (16 * max(1, self.relevance.longest)))
 
+    def _first_ranks(
+        self, reduce: Callable[..., Any], R: int, relevance: ClassRelevance | SharedLabelRelevance
+    ) -> Batches:
+        """Find the ranks of relevant items up to `R` for each query, as described in `ranks`."""
+        for batch, rows in nearest_rows(self.queries, self.database, self.bits, self.own, R, self.n_jobs):
+            relevant = relevance.of_rows(batch, rows)
+            lengths = relevant.sum(axis=1)
+            ranks = np.flatnonzero(relevant) % R + 1
+            queries = np.arange(batch.start, batch.stop)
+            yield queries, reduce(queries, ranks, lengths.cumsum() - lengths, lengths)
+
     def groups(self, reduce: Callable[..., Any]) -> Batches:
         """Count the items, and the relevant ones, at each distance from each query.
 
@@ -199,27 +229,32 @@ class Retrieval:
             The rows of a batch and the result of `reduce`.
         """
         relevance = self.relevance
-        # Sorted by class, the relevant items are a range of rows, which is counted with the rest in one pass.
-        ranges = relevance.ranges() if isinstance(relevance, ClassRelevance) else None
-        database = self.database[relevance.order] if isinstance(relevance, ClassRelevance) else self.database
+        # Sorted by class, the relevant items are a range of rows, which is counted with the rest in one pass. A few
+        # queries are not worth sorting.
+        n_queries, database, ranges = len(self.queries), self.database, None
+        if isinstance(relevance, ClassRelevance) and n_queries > _FEW:
+            ranges, database = relevance.ranges(), database[relevance.order]
         n_jobs = effective_n_jobs(self.n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
         capacity = max(1, working_memory() // (_TABLE_PER_CODE * 8 * self.database.shape[1] * n_jobs))
         slabs = list(gen_batches(len(database), capacity))
-        table = DistanceCounter(database) if len(slabs) == 1 else None
+        table = DistanceCounter(database, n_queries) if len(slabs) == 1 else None
 
         def count(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Any]:
             queries = self.queries[rows]
             counts = np.zeros((len(rows), 64 * queries.shape[1] + 1), np.int64)
             relevant = np.zeros_like(counts)
             for slab in slabs:
-                counter = table or DistanceCounter(database[slab])
+                counter = table or DistanceCounter(database[slab], n_queries)
                 if ranges is not None:
                     first, last = (np.clip(ends[rows], slab.start, slab.stop) - slab.start for ends in ranges)
                     inside = counter.count(queries, first, last)
                     relevant += inside
-                    counts += inside
-                    counts += counter.count(queries, np.zeros_like(first), first)
-                    counts += counter.count(queries, last, np.full_like(last, counter.n_codes))
+                    if _share_passes(first, last, counter.n_codes):
+                        counts += inside
+                        counts += counter.count(queries, np.zeros_like(first), first)
+                        counts += counter.count(queries, last, np.full_like(last, counter.n_codes))
+                    else:
+                        counts += counter.count(queries)
                 else:
                     counts += counter.count(queries)
             if ranges is None:
@@ -244,6 +279,20 @@ class Retrieval:
         order = np.argsort(self.relevance.group, kind="stable")  # queries of one group share work
         n_jobs = effective_n_jobs(self.n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
         size = max(1, min(capacity // n_jobs, -(-len(order) // n_jobs), most or len(order)))
-        batches = (delayed(function)(order[part]) for part in gen_batches(len(order), size))
-        results = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")(batches)
+        parts = (order[part] for part in gen_batches(len(order), size))
+        if n_jobs == 1:  # without joblib, whose start takes longer than to rank a query
+            return map(function, parts)
+        results = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")(
+            delayed(function)(part) for part in parts
+        )
         return cast("Batches", results)
+
+
+def _share_passes(first: NDArray[np.int64], last: NDArray[np.int64], n_codes: int) -> bool:
+    """Check whether to count the codes around the ranges, of which each group of queries has its own, or all codes.
+
+    Codes outside cost a pass of the table for each group; all codes are one pass for all queries, but those inside are
+    counted twice.
+    """
+    n_ranges = 1 + int(np.count_nonzero(first[1:] != first[:-1]))
+    return len(first) >= _SHARED * n_ranges or int((last - first).sum()) * _REPEATED > len(first) * n_codes

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhash.codes import pack_codes
+from skhash.metrics.ranking import _retrieval
 from skhash.metrics.ranking._relevance import ListedRelevance
 from skhash.metrics.ranking._retrieval import Retrieval, read_both_codes, read_retrieval
 
@@ -223,3 +224,34 @@ def test_errors(changes, message):
     arguments = {"query_codes": CODES, "database_codes": CODES, "query_labels": labels, "database_labels": labels}
     with pytest.raises(ValueError, match=message):
         read_retrieval(**{**arguments, **changes})
+
+
+@pytest.mark.parametrize("n_classes", [2, 50])
+@pytest.mark.parametrize("exclude_self", [False, True])
+def test_groups_do_not_depend_on_how_ranges_are_counted(monkeypatch, n_classes, exclude_self):
+    rng = np.random.default_rng(0)
+    codes, labels = rng.integers(0, 2, (700, 20)), rng.integers(0, n_classes, 700)
+    queries = slice(None) if exclude_self else slice(90)
+    retrieval = read_retrieval(codes[queries], codes, labels[queries], labels, exclude_self=exclude_self)
+    found = []
+    for shared in (1, 10**9):
+        monkeypatch.setattr(_retrieval, "_SHARED", shared)
+        monkeypatch.setattr(_retrieval, "_REPEATED", 0)
+        found.append(retrieval.per_query(retrieval.groups(lambda _, *counts: counts)))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert found[0][0].sum() == len(retrieval.queries) * retrieval.n_ranked
+    assert found[0][1].sum() == retrieval.totals().sum()
+
+
+@pytest.mark.parametrize("bits", [20, 300])
+def test_a_few_queries_are_counted_as_many(bits):
+    rng = np.random.default_rng(0)
+    codes, labels = rng.integers(0, 2, (700, bits)), rng.integers(0, 5, 700)
+
+    def groups(n_queries):
+        retrieval = read_retrieval(codes[:n_queries], codes, labels[:n_queries], labels)
+        return retrieval.per_query(retrieval.groups(lambda _, *counts: counts))
+
+    for few, many in zip(groups(3), groups(90), strict=True):
+        np.testing.assert_array_equal(few, many[:3])
