@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,12 @@ _TABLE_SIZE = 2**16
 
 def harmonic_numbers(n: int) -> NDArray[np.float64]:
     """Tabulate the sums of 1 / r for r = 1, ..., m, from m = 0 on, for `sum_tied_precisions` of `n` items."""
-    return np.concatenate([[0.0], np.cumsum(1 / np.arange(1, min(n, _TABLE_SIZE) + 1))])
+    return _tabulate(min(n, _TABLE_SIZE))
+
+
+@lru_cache(maxsize=4)  # of at most half a megabyte each; for one query the sums take longer than the distances
+def _tabulate(n: int) -> NDArray[np.float64]:
+    return np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n + 1))])
 
 
 @kernel
