@@ -36,12 +36,14 @@ class EmbeddingIndex(SearchMixin, UpdateMixin, SavedEmbeddingsMixin):
         The distance; see `kneighbors`.
     bytes_per_vector : int, default=None
         Bytes of a record, all included: a multiple of 8, of at most about 8 bits per dimension. None means one bit per
-        dimension. Axes of large variance get more bits than others, so that any number is of use.
+        dimension. Axes of large variance get more bits than others, so that any number is of use. `fit` uses it, as it
+        does `metric` and `rescore`: setting them later has no effect on a fitted index.
     rescore : {"int8", "float16", "float32"}, default=None
         Type of the copies of vectors that are kept to compare the best candidates with the query again: 1, 2 or 4 bytes
         per dimension more. "float32" does not copy a C-contiguous memory map of this type.
     oversampling : float, default=4
-        Number of candidates that are compared again, as a multiple of `n_neighbors`; at least 1.
+        Number of candidates that are compared again, as a multiple of `n_neighbors`; at least 1. Used with `rescore`
+        only. It may be changed after `fit`.
     query_bits : int or "auto", default="auto"
         Bits per element of a query, 1 to 8: time grows with them, and so does precision. "auto" means 4 for records of
         one bit per axis, else 6 or 8.

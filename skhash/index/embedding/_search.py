@@ -122,7 +122,8 @@ class SearchMixin(_EmbeddingState):
         -------
         distances : ndarray of float64 of shape (n_queries, n_neighbors)
             "cosine": 1 minus the cosine similarity, which is 0 with a vector of zeros. "euclidean": the distance.
-            "inner_product": minus the inner product. Only if `return_distance`.
+            "inner_product": minus the inner product. Without `rescore` these are estimates, good for ranking: with
+            few bytes the distance of a vector and itself is far from 0. Only if `return_distance`.
         ids : ndarray of int64 or of object of shape (n_queries, n_neighbors)
             Ids of the neighbors, ordered by (distance, row).
 
