@@ -63,6 +63,8 @@ class EmbeddingIndex(SearchMixin, UpdateMixin, SavedEmbeddingsMixin):
         Number of vectors, the same as `len(index)`.
     bytes_per_vector_ : int
         Bytes of a record.
+    classes_ : ndarray of shape (n_classes,)
+        The classes; column numbers for multi-hot labels. Only with labels.
     bits_per_axis_ : ndarray of int64 of shape (n_axes,)
         The number of bits of each principal axis, in descending order of variance; those without are left out.
     n_features_in_ : int

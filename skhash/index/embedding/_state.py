@@ -71,6 +71,14 @@ class _EmbeddingState(BaseEstimator):
         return len(self._collection)
 
     @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes; the attribute does not exist without labels."""
+        labels = self._collection.labels
+        if labels is None:
+            raise AttributeError("EmbeddingIndex was fitted without labels, so it has no classes_.")
+        return labels.classes
+
+    @property
     def bytes_per_vector_(self) -> int:
         """Bytes of a record, the factor and the offset included."""
         return 8 * self._stored.quantizer.layout.n_words
@@ -133,7 +141,7 @@ class _EmbeddingState(BaseEstimator):
     def _bytes(self) -> int | None:
         if self.bytes_per_vector is not None and self.bytes_per_vector % 8:
             raise ValueError(f"bytes_per_vector must be a multiple of 8, got {self.bytes_per_vector}.")
-        return self.bytes_per_vector
+        return None if self.bytes_per_vector is None else int(self.bytes_per_vector)
 
     def _read(self, X: Any) -> Read:
         """Return the records and copies of more vectors."""

@@ -289,3 +289,10 @@ def test_a_query_in_other_bits_after_fit():
         index.set_params(query_bits=20).kneighbors(X[:2])
     with pytest.raises(ValueError, match=re.escape("oversampling == 0.5, must be >= 1")):
         EmbeddingIndex(rescore="int8").fit(X).set_params(oversampling=0.5).kneighbors(X[:2])
+
+
+def test_classes_exist_with_labels_only():
+    X = np.random.default_rng(0).normal(size=(40, 16))
+    index = EmbeddingIndex(random_state=0).fit(X, np.array(["b", "a"] * 20))
+    assert index.classes_.tolist() == ["a", "b"]
+    assert not hasattr(EmbeddingIndex(random_state=0).fit(X), "classes_")
