@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 from skhash import HammingIndex, LowerBoundHasher, OneBitDeepHasher
 from skhash.centers import make_hash_centers
 from skhash.inputs import Samples
+from skhash.methods import _one_bit
 from skhash.metrics import TrainingHistoryDisplay
 from skhash.nn import efficiency_report
 from skhash.nn.binary import BinaryConv2d, Int8Stem
@@ -266,3 +267,16 @@ def test_a_recipe_of_ones_own(digits):
     hasher = small(recipe=Recipe(max_epochs=1, batch_size=32)).fit(digits.X[:200], digits.y[:200])
     assert hasher.recipe_.batch_size == 32
     assert isinstance(hasher._make_batches(SimpleNamespace(recipe=hasher.recipe_)), ShuffledBatches)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 2), (5, 5)])
+def test_the_warm_up_is_no_longer_than_the_training(digits, monkeypatch, given, expected):
+    epochs = []
+    train = _one_bit.train_classifier
+    monkeypatch.setattr(
+        _one_bit,
+        "train_classifier",
+        lambda *args, **options: epochs.append(options["epochs"]) or train(*args, **options),
+    )
+    small(max_epochs=2, warm_up_epochs=given).fit(digits.X[:60], digits.y[:60])
+    assert epochs == [expected]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -128,7 +128,7 @@ class Stored:
     def attachments(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Return what a folder keeps beside the records: arrays, and facts for the header."""
         quantizer = self.quantizer
-        arrays = {name: getattr(quantizer, name) for name in ("mean", "components", "half_steps")}
+        arrays = {name: getattr(quantizer, name) for name in _ARRAYS}
         arrays["scales"] = self.copies.scales
         numbers = {name: getattr(quantizer, name) for name in _NUMBERS}
         layout = {"sizes": list(quantizer.layout.sizes), "field_bits": quantizer.layout.field_bits}
@@ -136,7 +136,7 @@ class Stored:
 
 
 _NUMBERS = ("length", "factor_step", "offset_low", "offset_step", "scale")
-_ARRAYS = {field.name for field in fields(Quantizer)} & {"mean", "components", "half_steps"} | {"scales"}
+_ARRAYS = ("mean", "components", "half_steps")
 
 
 def read_vectors(X: NDArray[Any], quantizer: Quantizer, copies: Copies) -> Read:
@@ -154,7 +154,7 @@ def read_vectors(X: NDArray[Any], quantizer: Quantizer, copies: Copies) -> Read:
 def restore(collection: Collection, arrays: dict[str, NDArray[Any]], facts: dict[str, Any]) -> Stored:
     """Return the state of an index from what a folder kept, after checking that it fits together."""
     try:
-        if set(arrays) != _ARRAYS:
+        if set(arrays) != {*_ARRAYS, "scales"}:
             raise ValueError(f"arrays {sorted(arrays)}")
         n_words = collection.codes.shape[1]
         if not all(type(size) is int for size in [*facts["sizes"], facts["field_bits"]]):
@@ -189,7 +189,7 @@ def restore(collection: Collection, arrays: dict[str, NDArray[Any]], facts: dict
         raise ValueError(
             f"The saved index is damaged: its header and its arrays do not fit together ({error})."
         ) from error
-    learned: dict[str, Any] = {name: arrays[name] for name in ("mean", "components", "half_steps")} | numbers
+    learned: dict[str, Any] = {name: arrays[name] for name in _ARRAYS} | numbers
     quantizer = Quantizer(metric=facts["metric"], layout=layout, **learned)
     return Stored(collection, quantizer, Copies(kind, arrays["scales"], quantizer.metric))
 

@@ -296,3 +296,15 @@ def test_classes_exist_with_labels_only():
     index = EmbeddingIndex(random_state=0).fit(X, np.array(["b", "a"] * 20))
     assert index.classes_.tolist() == ["a", "b"]
     assert not hasattr(EmbeddingIndex(random_state=0).fit(X), "classes_")
+
+
+def test_equal_distances_of_copies_come_in_the_order_of_rows():
+    """Opposite vectors are equally far from the origin, but their estimates differ where it is not the mean."""
+    rng = np.random.default_rng(0)
+    half = rng.integers(-9, 10, (30, 24)).astype(np.float32)
+    X = np.concatenate([half, -half, half[:10] + 20])[rng.permutation(70)]
+    index = EmbeddingIndex(70, metric="euclidean", rescore="float32", random_state=0).fit(X)
+    distances, ids = index.kneighbors(np.zeros((1, 24)))
+    exact = np.sqrt(np.square(X, dtype=np.float64).sum(axis=1))
+    np.testing.assert_array_equal(ids[0], np.argsort(exact, kind="stable"))
+    np.testing.assert_array_equal(distances[0], np.sort(exact))
