@@ -96,7 +96,7 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             Bits, 0 or 1. The code of a sample does not depend on the other samples.
         """
         self._check_fitted()
-        return self._encode(self._validate(X))
+        return self._encode(self._validate_to_encode(X))
 
     if TYPE_CHECKING:  # scikit-learn's method has no annotations
 
@@ -120,12 +120,16 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         """
         self._check_fitted()
         assert self.label_index_ is not None  # else `available_if` has hidden this method
-        return self.label_index_.predict(self._encode(self._validate(X)))
+        return self.label_index_.predict(self._encode(self._validate_to_encode(X)))
 
     def _check_fitted(self) -> None:
         """Raise NotFittedError before `fit`; scikit-learn's check alone would take as long as encoding one sample."""
         if "label_index_" not in vars(self):
             check_is_fitted(self)
+
+    def _validate_to_encode(self, X: Any) -> Any:
+        """Do what `_validate` does, except for checks that `_encode` makes itself."""
+        return self._validate(X)
 
     def _encode(self, samples: Any) -> NDArray[np.uint8]:
         """Compute the codes of validated samples, block by block."""

@@ -151,6 +151,9 @@ class LSHHasher(LinearHasher):
     def _encode(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
         return super()._encode(samples) if not self._rotations else BaseHasher._encode(self, samples)
 
+    def _validate_to_encode(self, X: Any) -> NDArray[Any]:
+        return super()._validate_to_encode(X) if not self._rotations else self._validate(X)
+
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         if self._rotations:

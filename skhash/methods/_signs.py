@@ -6,21 +6,24 @@ than a hundredth as a rule, are computed again in double precision, one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 __all__ = ["SignProjection"]
 
-_VALUES = 2**18  # of a block: 1 MB
+_VALUES = 2**20  # of a block: 4 MB
 _MIN_ROWS, _MAX_ROWS = 16, 4096
 _SLICE = 256  # features
 _MOST_UNCERTAIN = 0.05  # of the values of a block: beyond it all are computed in double precision
 _UNIT = 2.0**-24  # rounding error of single precision
+_LARGEST_SQUARES = 1e37  # of a sample: products of its values with directions and mean stay finite
 _TINY = 2.0**-120  # rounding errors of numbers below the normal ones
 
 
@@ -45,56 +48,97 @@ class SignProjection:
         directions = np.divide(components, lengths[:, None], out=np.zeros_like(components), where=lengths[:, None] > 0)
         self._directions = np.ascontiguousarray(directions.T, np.float32)
         self._mean32 = mean.astype(np.float32)
-        # Bounds as multiples of |x - m| and of |m|, for directions of length 1. A sum of n rounded products has an
-        # error of at most n u / (1 - n u) times the sum of their absolute values, in any order (Higham, "Accuracy and
-        # stability of numerical algorithms", 2002, section 3.1), and that sum is at most the product of the lengths.
-        # Samples, mean, difference and directions are rounded before, and sums of slices after.
-        self._by_row = np.float32((min(_SLICE, n_features) + len(self._slices) + 8) * _UNIT * 1.02)
-        self._by_few_rows = np.float32((n_features + 8) * _UNIT * 1.02)
-        self._far = np.float32(4 * _UNIT * float(np.linalg.norm(mean)) * 1.02 + _TINY)
+        self._shift = (directions @ mean).astype(np.float32)
+        # Bounds as multiples of |x| or |x - m|, and of |m|, for directions of length 1. A sum of n rounded products has
+        # an error of at most n u / (1 - n u) times the sum of their absolute values, in any order (Higham, "Accuracy
+        # and stability of numerical algorithms", 2002, section 3.1), and that sum is at most the product of the
+        # lengths. Samples, mean, difference and directions are rounded before, and sums of slices after; or the
+        # projection of the mean, which is rounded once and subtracted last.
+        self._by_row = (min(_SLICE, n_features) + len(self._slices) + 8) * _UNIT * 1.02
+        self._by_few_rows = (n_features + 8) * _UNIT * 1.02
+        self._far = 4 * _UNIT * float(np.linalg.norm(mean)) * 1.02 + _TINY
         self._noise = n_features * np.finfo(np.float64).eps * lengths  # per length, as in `project`
 
-    def blocks(self, X: NDArray[Any]) -> Iterator[NDArray[np.uint8]]:
-        """Yield the bits of samples, block by block.
+    def bits(self, X: NDArray[Any], check_finite: Callable[[NDArray[Any]], None]) -> NDArray[np.uint8]:
+        """Compute the bits of samples.
 
         Parameters
         ----------
         X : ndarray of shape (n_samples, n_features)
             Samples, of any type of numbers.
+        check_finite : callable
+            Raises an error for samples that are not finite. It is called for those that are too large for single
+            precision, so that nobody has to look at the others.
 
-        Yields
-        ------
-        bits : ndarray of uint8 of shape (rows, n_components)
+        Returns
+        -------
+        bits : ndarray of uint8 of shape (n_samples, n_components)
             The bits.
         """
-        size = max(_MIN_ROWS, min(_MAX_ROWS, _VALUES // X.shape[1]))
-        for start in range(0, len(X), size):
-            yield self._bits(X[start : start + size])
-
-    def _bits(self, block: NDArray[Any]) -> NDArray[np.uint8]:
-        """Return the bits of a block."""
+        n_samples, n_bits = len(X), len(self.components)
+        if n_samples == 1 and (bits := self._certain_bits_of_one(X)) is not None:
+            return bits
+        bits = np.empty((n_samples, n_bits), np.uint8)
+        size = min(n_samples, max(_MIN_ROWS, min(_MAX_ROWS, _VALUES // X.shape[1])))
+        room = np.empty((3, size, n_bits), np.float32)  # fresh memory for each block would take longer than the sums
+        centered = False
         with np.errstate(over="ignore", invalid="ignore"):  # what leaves single precision is not certain
-            rows = block - self._mean32 if block.dtype == np.float32 else block.astype(np.float32) - self._mean32
-            by_row = self._by_row
-            if len(rows) <= _MIN_ROWS:  # the calls take longer than the products
-                z, by_row = rows @ self._directions, self._by_few_rows
-            else:
-                z = rows[:, self._slices[0]] @ self._directions[self._slices[0]]
-                for part in self._slices[1:]:
-                    z += rows[:, part] @ self._directions[part]
-            error = np.sqrt(np.einsum("ij,ij->i", rows, rows)) * by_row + self._far
-            uncertain = np.flatnonzero(~(np.abs(z) > error[:, None]))  # NaN included
-        bits = (z >= 0).view(np.uint8)
+            for start in range(0, n_samples, size):
+                rows, out = X[start : start + size], bits[start : start + size]
+                done = not centered and self._find_certain(rows, out, room, centered=False)
+                # Far from the origin |x| is much larger than |x - m|, by which the signs are found then.
+                centered = not done
+                if not (done or self._find_certain(rows, out, room, centered=True)):
+                    check_finite(rows)
+                    exact = rows.astype(np.float64) - self.mean
+                    noise = np.linalg.norm(exact, axis=1)[:, None] * self._noise
+                    np.greater_equal(exact @ self.components.T, -noise, out=out.view(bool))
+        return bits
+
+    def _find_certain(
+        self, block: NDArray[Any], bits: NDArray[np.uint8], room: NDArray[np.float32], *, centered: bool
+    ) -> bool:
+        """Write the bits of a block by single precision, and return False if too many of them are not certain."""
+        z, part, distances = room[:, : len(block)]
+        rows = block.astype(np.float32, copy=False)
+        if centered:
+            rows = rows - self._mean32
+        by_row = self._by_row
+        if len(rows) <= _MIN_ROWS:  # the calls take longer than the products
+            np.matmul(rows, self._directions, out=z)
+            by_row = self._by_few_rows
+        else:
+            np.matmul(rows[:, self._slices[0]], self._directions[self._slices[0]], out=z)
+            for columns in self._slices[1:]:
+                z += np.matmul(rows[:, columns], self._directions[columns], out=part)
+        if not centered:
+            z -= self._shift
+        error = np.sqrt(np.vecdot(rows, rows))
+        error *= np.float32(by_row)
+        error += np.float32(self._far)
+        if not error.max() < np.inf:  # NaN included
+            return False
+        uncertain = np.flatnonzero(np.abs(z, out=distances) <= error[:, None])
         if len(uncertain) > _MOST_UNCERTAIN * z.size:
-            exact = block.astype(np.float64) - self.mean
-            return self._are_positive(exact @ self.components.T, exact)
+            return False
+        np.greater_equal(z, 0, out=bits.view(bool))
         if len(uncertain):
             i, k = np.divmod(uncertain, z.shape[1])
             exact = block[i].astype(np.float64) - self.mean
-            products = np.einsum("ij,ij->i", exact, self.components[k])
-            bits[i, k] = products >= -self._noise[k] * np.linalg.norm(exact, axis=1)
-        return bits
+            products, lengths = np.vecdot(exact, self.components[k]), np.sqrt(np.vecdot(exact, exact))
+            bits[i, k] = products >= -self._noise[k] * lengths
+        return True
 
-    def _are_positive(self, z: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Return 1 for projections that are not negative by more than rounding errors."""
-        return (z >= -np.linalg.norm(rows, axis=1)[:, None] * self._noise).view(np.uint8)
+    def _certain_bits_of_one(self, X: NDArray[Any]) -> NDArray[np.uint8] | None:
+        """Return the bits of one sample by as few calls as possible, None if not all are certain."""
+        if X.dtype != np.float32:
+            return None
+        row = X[0]
+        squares = float(row @ row)
+        if not squares < _LARGEST_SQUARES:
+            return None
+        z = row @ self._directions
+        z -= self._shift
+        if not float(np.abs(z).min()) > math.sqrt(squares) * self._by_few_rows + self._far:
+            return None
+        return (z >= 0).view(np.uint8)[None]

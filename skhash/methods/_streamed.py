@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from skhash.base import BaseHasher, gather
+from skhash.base import BaseHasher
 from skhash.methods._signs import SignProjection
 from skhash.summaries import RunningCovariance, RunningMean, Sample, double_blocks
 from skhash.utils import (
@@ -239,7 +240,13 @@ class LinearHasher(StreamedHasher):
         signs = vars(self).get("_signs")
         if signs is None or signs.components is not self.components_ or signs.mean is not self.mean_:
             signs = self._signs = SignProjection(self.mean_, self.components_)
-        return gather(signs.blocks(samples), len(samples))
+        return signs.bits(samples, self._check_finite)
+
+    def _validate_to_encode(self, X: Any) -> NDArray[Any]:
+        return X if is_plain(X, self, finite=False) else self._validate(X)
+
+    def _check_finite(self, samples: NDArray[Any]) -> None:
+        assert_all_finite(samples, estimator_name=type(self).__name__, input_name="X")
 
 
 def project(

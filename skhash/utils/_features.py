@@ -112,7 +112,7 @@ def _values(X: Any) -> NDArray[Any] | None:
     return to_numpy(X, "X")
 
 
-def is_plain(X: Any, estimator: Any) -> TypeGuard[NDArray[Any]]:
+def is_plain(X: Any, estimator: Any, *, finite: bool = True) -> TypeGuard[NDArray[Any]]:
     """Check whether a fitted estimator can take features as they are: scikit-learn's own checks take far longer.
 
     Parameters
@@ -121,12 +121,15 @@ def is_plain(X: Any, estimator: Any) -> TypeGuard[NDArray[Any]]:
         What the user passed.
     estimator : estimator
         Fitted.
+    finite : bool, default=True
+        Whether to look at the values, which is done for few of them only. With False, the caller must refuse values
+        that are not finite.
 
     Returns
     -------
     plain : bool
-        True for a C-contiguous matrix of a few finite floats, of the width seen in `fit`, if the estimator knows no
-        names of features. False means that scikit-learn should look at it.
+        True for a C-contiguous matrix of floats, of the width seen in `fit`, if the estimator knows no names of
+        features. False means that scikit-learn should look at it.
 
     Examples
     --------
@@ -142,9 +145,9 @@ def is_plain(X: Any, estimator: Any) -> TypeGuard[NDArray[Any]]:
         type(X) is np.ndarray
         and X.dtype in _FLOATS
         and X.ndim == 2
-        and 0 < X.size <= _FEW_VALUES
+        and X.size > 0
         and X.shape[1] == state.get("n_features_in_")
         and "feature_names_in_" not in state
         and X.flags.c_contiguous
-        and bool(np.isfinite(X).all())
+        and (not finite or (X.size <= _FEW_VALUES and bool(np.isfinite(X).all())))
     )

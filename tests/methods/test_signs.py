@@ -13,8 +13,12 @@ def expected(X, mean, components):
     return np.concatenate([(z >= 0).astype(np.uint8) for z, _ in project(X, mean, components)])
 
 
+def check_finite(X):
+    assert np.isfinite(X).all()
+
+
 def got(X, mean, components):
-    return np.concatenate(list(SignProjection(mean, components).blocks(X)))
+    return SignProjection(mean, components).bits(X, check_finite)
 
 
 @settings(max_examples=60, deadline=None)
@@ -60,7 +64,7 @@ def test_few_values_are_computed_again(monkeypatch):
     seen = []
     plain = np.flatnonzero
     monkeypatch.setattr(np, "flatnonzero", lambda mask: seen.append(mask.mean()) or plain(mask))
-    list(signs.blocks(X))
+    signs.bits(X, check_finite)
     assert 0 < np.mean(seen) < 0.01
 
 
@@ -83,3 +87,30 @@ def test_new_components_are_used():
     np.testing.assert_array_equal(hasher.transform(X), 1 - codes)
     with pytest.raises(ValueError, match="read-only"):
         hasher.components_[0] = 1.0
+
+
+@pytest.mark.parametrize("n", [1, 3, 5000])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_that_are_not_finite_are_refused_as_by_scikit_learn(n, value, dtype):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5000, 20)).astype(dtype)
+    for hasher in (LSHHasher(8), LSHHasher(8, directions="hadamard"), PCAHasher(8)):
+        hasher.fit(X, rng.integers(0, 2, 5000))
+        bad = X[:n].copy()
+        bad[n // 2, 3] = value
+        messages = []
+        for method in (hasher.transform, hasher.predict, hasher.decision_function):
+            with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)") as error:
+                method(bad)
+            messages.append(str(error.value))
+        assert len(set(messages)) == 1
+        assert type(hasher).__name__ in messages[0] or not np.isnan(value)
+
+
+def test_values_that_leave_single_precision_have_their_bits():
+    X = np.full((3, 4), 1e100)
+    X[1] *= -1
+    hasher = LSHHasher(16, random_state=0).fit(X)
+    np.testing.assert_array_equal(hasher.transform(X), hasher.decision_function(X) >= 0)
+    assert not np.array_equal(hasher.transform(X)[0], hasher.transform(X)[1])
