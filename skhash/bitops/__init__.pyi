@@ -40,6 +40,7 @@ from ._score_code import RecordForm as RecordForm
 from ._score_code import append_scored as append_scored
 from ._score_code import score_code as score_code
 from ._score_code import score_distances as score_distances
+from ._signs import SignProjection as SignProjection
 
 __all__ = [
     "BLOCK",
@@ -50,6 +51,7 @@ __all__ = [
     "LANES",
     "N_CONSTANTS",
     "RecordForm",
+    "SignProjection",
     "add_differing",
     "append_hits",
     "append_members",

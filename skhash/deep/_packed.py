@@ -10,8 +10,11 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skhash.codes import binarize
+from skhash.deep._affine import NetworkSigns
 from skhash.deep._data import read_samples
+from skhash.deep._snapshot import Snapshot
 from skhash.deep._state import DeepState
+from skhash.inputs import Samples
 from skhash.nn import encode, prepare_inference
 from skhash.nn.binary import BinaryConv2d, BinaryLinear, export_network
 from skhash.runtime import PackedHasher, compare_codes
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from skhash.deep._hasher import DeepHasher
-    from skhash.inputs import Samples
     from skhash.nn import HashNetwork, Inference
     from skhash.runtime import CodeComparison
     from skhash.utils import SamplesLike
@@ -40,10 +42,10 @@ class PackedInference(DeepState):
     codes. `fit` chooses this way and records it in `inference_`.
     """
 
-    # The packed form of the network, with the tensors and layers that it was made from.
-    _packed: tuple[list[Any], PackedHasher]
-    # The network as it computes codes by torch, with what it is for and what it was made from.
-    _inference: tuple[tuple[Any, ...], list[Any], Inference]
+    # The packed form of the network, with what it was made from.
+    _packed: tuple[Snapshot, PackedHasher]
+    # The network as it computes codes by torch, with what it is for and what it was made from; and its affine map.
+    _inference: tuple[tuple[Any, ...], Snapshot, Inference, NetworkSigns | None]
 
     def to_packed(self) -> PackedHasher:
         """Return the network in a form that computes codes on packed words, and can be saved, without torch.
@@ -106,30 +108,33 @@ class PackedInference(DeepState):
     def _project(self, samples: Samples) -> Iterator[NDArray[Any]]:
         if self.inference_ == "packed":
             return _encode_packed(self._current_packed(), samples)
-        return encode(self.module_.encoder, samples, self._current_inference(samples))
+        inference, _ = self._current_inference(samples)
+        return encode(self.module_.encoder, samples, inference)
 
     def _encode(self, samples: Samples) -> NDArray[np.uint8]:
-        if self.inference_ == "torch" and samples.kind == "features" and len(samples) <= _FEW_SAMPLES:
-            inference = self._current_inference(samples)
-            if inference.dtype == torch.float64:
-                # Rows of another number round differently, by far less than this in double precision.
-                z = inference.run_freely(samples.batch(range(len(samples)), dtype=torch.float64)).cpu().numpy()
-                sizes = np.abs(z)
-                if (sizes > _CERTAIN * sizes.max(axis=1, keepdims=True)).all():
-                    return binarize(z)
+        if self.inference_ == "packed" or samples.kind != "features":
+            return super()._encode(samples)
+        inference, signs = self._current_inference(samples)
+        if signs is not None and isinstance(samples, Samples) and samples.data.dtype.isnative:
+            return signs.bits(samples.data)
+        if len(samples) <= _FEW_SAMPLES and inference.dtype == torch.float64:
+            # Rows of another number round differently, by far less than this in double precision.
+            z = inference.run_freely(samples.batch(range(len(samples)), dtype=torch.float64)).cpu().numpy()
+            sizes = np.abs(z)
+            if (sizes > _CERTAIN * sizes.max(axis=1, keepdims=True)).all():
+                return binarize(z)
         return super()._encode(samples)
 
-    def _current_inference(self, samples: Samples) -> Inference:
+    def _current_inference(self, samples: Samples) -> tuple[Inference, NetworkSigns | None]:
         """Return the network as it computes codes of such samples; prepare it again if layers or weights changed."""
         key = samples.kind, *samples.sample_shape
-        versions = _versions(self.module_)
-        # The sums as well, for changes that torch does not count. They take less time than the network.
-        versions += [(None, tensor.detach().sum().item()) for tensor, _ in versions if isinstance(tensor, torch.Tensor)]
-        made_for, made_of, inference = vars(self).get("_inference", (None, [], None))
-        if inference is None or made_for != key or not _are_same(versions, made_of):
+        made_for, made_of, inference, signs = vars(self).get("_inference", (None, None, None, None))
+        if inference is None or made_for != key or not made_of.is_current(self.module_):
+            made_of = Snapshot(self.module_, contents=True)
             inference = prepare_inference(self.module_.encoder, samples)
-            self._inference = key, versions, inference
-        return inference
+            signs = NetworkSigns.find(self.module_, inference) if samples.kind == "features" else None
+            self._inference = key, made_of, inference, signs
+        return inference, signs
 
     def _choose_inference(self, network: HashNetwork, samples: Samples) -> Literal["packed", "torch"]:
         """Return how codes are to be computed."""
@@ -139,7 +144,7 @@ class PackedInference(DeepState):
         if self.inference == "torch" or not binary or not on_cpu or not _are_bytes(samples):
             return "torch"
         try:
-            self._packed = _versions(network), self._pack(network, tuple(samples.sample_shape), samples.integer)
+            self._packed = Snapshot(network), self._pack(network, tuple(samples.sample_shape), samples.integer)
         except ValueError:
             return "torch"
         return "packed"
@@ -155,11 +160,10 @@ class PackedInference(DeepState):
 
     def _current_packed(self) -> PackedHasher:
         """Return the packed form of the network; make a new one if layers or weights have changed."""
-        versions = _versions(self.module_)
-        made_of, packed = vars(self).get("_packed", ([], None))
-        if not _are_same(versions, made_of):
-            packed = self.to_packed()
-            self._packed = versions, packed
+        made_of, packed = vars(self).get("_packed", (None, None))
+        if packed is None or made_of is None or not made_of.is_current(self.module_):
+            made_of, packed = Snapshot(self.module_), self.to_packed()
+            self._packed = made_of, packed
         return packed
 
     def __getstate__(self) -> dict[str, Any]:
@@ -167,30 +171,6 @@ class PackedInference(DeepState):
         state.pop("_packed", None)  # cheap to rebuild
         state.pop("_inference", None)
         return state
-
-
-def _versions(network: HashNetwork) -> list[tuple[Any, Any]]:
-    """Return everything that codes depend on: layers, and tensors with their address and number of changes in place.
-
-    The objects themselves are in the list, so that they stay alive and no other object can take their address. Torch
-    does not count changes in place through `tensor.data`.
-    """
-    _, *layers = network.encoder.modules()  # the first one, the encoder itself, is a new object at every access
-    tensors = [
-        tensor
-        for layer in layers
-        for tensor in (*layer._parameters.values(), *layer._buffers.values())  # much faster than a `state_dict`
-        if tensor is not None
-    ]
-    versions = [(t, (t.data_ptr(), None if t.is_inference() else t._version)) for t in tensors]
-    return versions + [(layer, None) for layer in layers]
-
-
-def _are_same(versions: list[tuple[Any, Any]], others: list[tuple[Any, Any]]) -> bool:
-    """Return whether nothing has changed between two results of `_versions`."""
-    return len(versions) == len(others) and all(
-        a is b and n == m for (a, n), (b, m) in zip(versions, others, strict=True)
-    )
 
 
 def _are_bytes(samples: Samples) -> bool:

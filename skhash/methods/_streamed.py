@@ -12,7 +12,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from skhash.base import BaseHasher
-from skhash.methods._signs import SignProjection
+from skhash.bitops import SignProjection
 from skhash.summaries import RunningCovariance, RunningMean, Sample, double_blocks
 from skhash.utils import (
     are_labels,

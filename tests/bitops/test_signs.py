@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhash import ITQHasher, LSHHasher, PCAHasher
-from skhash.methods._signs import SignProjection
+from skhash.bitops import SignProjection
 from skhash.methods._streamed import project
 
 

@@ -1,0 +1,79 @@
+"""Notice that a network has changed since something was made from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from skhash.nn import HashNetwork
+
+__all__ = ["Snapshot"]
+
+
+class Snapshot:
+    """What the codes of a network depend on: its layers with their hooks, and tensors with their address and
+    number of changes.
+
+    The objects themselves are kept alive, so that no other object can take their address.
+
+    Parameters
+    ----------
+    network : HashNetwork
+        The network; its loss takes no part.
+    contents : bool, default=False
+        Whether to look at the numbers themselves, too, for changes in place that torch does not count (through
+        `tensor.data`). This takes less time than such a network, but more than one on packed words.
+    """
+
+    def __init__(self, network: HashNetwork, *, contents: bool = False) -> None:
+        self._parts = _parts(network)
+        layers = [layer for part in self._parts for layer in part.modules()]
+        # The lists of children and tensors of each layer, which is much faster than `modules` and `state_dict`.
+        self._children = [(layer._modules, [*layer._modules.values()]) for layer in layers]
+        self._tensors = [
+            (own, [*own.values()], [*map(id, own.values())])
+            for layer in layers
+            for own in (layer._parameters, layer._buffers)
+            if own
+        ]
+        self._hooks = [hooks for layer in layers for hooks in (layer._forward_hooks, layer._forward_pre_hooks)]
+        self._n_hooks = sum(map(len, self._hooks))
+        tensors = [tensor for _, listed, _ in self._tensors for tensor in listed if tensor is not None]
+        self._counted = [tensor for tensor in tensors if not tensor.is_inference()]
+        self._changes = [tensor._version for tensor in self._counted]
+        self._addressed = tensors
+        self._addresses = [tensor.data_ptr() for tensor in tensors]
+        self._totals: list[Callable[[], Any]] = [_total_of(tensor) for tensor in tensors] if contents else []
+        self._contents = [total() for total in self._totals]
+
+    def is_current(self, network: HashNetwork) -> bool:
+        """Return whether nothing has changed."""
+        return (
+            all(a is b for a, b in zip(self._parts, _parts(network), strict=True))
+            and all([*own.values()] == children for own, children in self._children)  # layers are equal to themselves
+            and all([*map(id, own.values())] == ids for own, _, ids in self._tensors)
+            and sum(map(len, self._hooks)) == self._n_hooks
+            and [tensor._version for tensor in self._counted] == self._changes
+            and [tensor.data_ptr() for tensor in self._addressed] == self._addresses
+            and [total() for total in self._totals] == self._contents
+        )
+
+
+def _parts(network: HashNetwork) -> tuple[torch.nn.Module, ...]:
+    """Return the parts of a network that compute codes."""
+    return network.preprocess, network.backbone, network.head
+
+
+def _total_of(tensor: torch.Tensor) -> Callable[[], Any]:
+    """Return a function that sums up the numbers of a tensor."""
+    values = tensor.detach()
+    if values.device.type == "cpu" and values.is_contiguous() and values.dtype in (torch.float32, torch.float64):
+        words = values.reshape(-1).numpy().view(np.uint8)
+        words = words.view(np.uint64) if len(words) % 8 == 0 else words.view(np.uint32)
+        return words.sum  # of integers: no change is lost in the rounding, and it is faster
+    return lambda: values.sum().item()
