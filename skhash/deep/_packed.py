@@ -112,8 +112,13 @@ class PackedInference(DeepState):
         return encode(self.module_.encoder, samples, inference)
 
     def _encode(self, samples: Samples) -> NDArray[np.uint8]:
-        if self.inference_ == "packed" or samples.kind != "features":
+        if samples.kind != "features":
             return super()._encode(samples)
+        if self.inference_ == "packed":
+            if not isinstance(samples, Samples) or len(samples) > _FEW_SAMPLES:
+                return super()._encode(samples)
+            X = samples.data if samples.data.dtype == np.float32 else _read_features(samples, range(len(samples)))
+            return binarize(self._current_packed().decision_function(X))
         inference, signs = self._current_inference(samples)
         if signs is not None and isinstance(samples, Samples) and samples.data.dtype.isnative:
             return signs.bits(samples.data)

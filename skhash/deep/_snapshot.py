@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +17,7 @@ __all__ = ["Snapshot"]
 
 
 class Snapshot:
-    """What the codes of a network depend on: its layers with their hooks, and tensors with their address and
-    number of changes.
+    """What the codes of a network depend on: layers with their hooks, tensors with address and number of changes.
 
     The objects themselves are kept alive, so that no other object can take their address.
 
@@ -31,19 +31,17 @@ class Snapshot:
     """
 
     def __init__(self, network: HashNetwork, *, contents: bool = False) -> None:
-        self._parts = _parts(network)
-        layers = [layer for part in self._parts for layer in part.modules()]
-        # The lists of children and tensors of each layer, which is much faster than `modules` and `state_dict`.
-        self._children = [(layer._modules, [*layer._modules.values()]) for layer in layers]
-        self._tensors = [
-            (own, [*own.values()], [*map(id, own.values())])
-            for layer in layers
-            for own in (layer._parameters, layer._buffers)
-            if own
-        ]
+        self._network = network
+        parts = (network.preprocess, network.backbone, network.head)
+        layers = [layer for part in parts for layer in part.modules()]
+        # Children and tensors by layer: much faster to look through than `modules` and `state_dict`.
+        owned = [own for layer in layers for own in (layer._modules, layer._parameters, layer._buffers) if own]
+        self._owned = [network._modules, *owned]
+        self._kept = [each for own in self._owned for each in own.values()]
+        self._ids = [*map(id, self._kept)]
         self._hooks = [hooks for layer in layers for hooks in (layer._forward_hooks, layer._forward_pre_hooks)]
         self._n_hooks = sum(map(len, self._hooks))
-        tensors = [tensor for _, listed, _ in self._tensors for tensor in listed if tensor is not None]
+        tensors = [each for own in owned for each in own.values() if isinstance(each, torch.Tensor)]
         self._counted = [tensor for tensor in tensors if not tensor.is_inference()]
         self._changes = [tensor._version for tensor in self._counted]
         self._addressed = tensors
@@ -54,19 +52,13 @@ class Snapshot:
     def is_current(self, network: HashNetwork) -> bool:
         """Return whether nothing has changed."""
         return (
-            all(a is b for a, b in zip(self._parts, _parts(network), strict=True))
-            and all([*own.values()] == children for own, children in self._children)  # layers are equal to themselves
-            and all([*map(id, own.values())] == ids for own, _, ids in self._tensors)
+            network is self._network
+            and [*map(id, chain.from_iterable([own.values() for own in self._owned]))] == self._ids
             and sum(map(len, self._hooks)) == self._n_hooks
             and [tensor._version for tensor in self._counted] == self._changes
             and [tensor.data_ptr() for tensor in self._addressed] == self._addresses
             and [total() for total in self._totals] == self._contents
         )
-
-
-def _parts(network: HashNetwork) -> tuple[torch.nn.Module, ...]:
-    """Return the parts of a network that compute codes."""
-    return network.preprocess, network.backbone, network.head
 
 
 def _total_of(tensor: torch.Tensor) -> Callable[[], Any]:
