@@ -1,4 +1,4 @@
-"""Notice that a network has changed since something was made from it."""
+"""A record of what a network is made of, to notice that it has changed."""
 
 from __future__ import annotations
 
