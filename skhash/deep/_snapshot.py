@@ -17,7 +17,7 @@ __all__ = ["Snapshot"]
 
 
 class Snapshot:
-    """What the codes of a network depend on: layers with their hooks, tensors with address and number of changes.
+    """Layers with their hooks and tensors with address and number of changes: all that codes of a network depend on.
 
     The objects themselves are kept alive, so that no other object can take their address.
 
