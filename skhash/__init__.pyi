@@ -1,6 +1,7 @@
 from . import centers as centers
 from . import codes as codes
 from . import datasets as datasets
+from . import features as features
 from . import index as index
 from . import losses as losses
 from . import methods as methods
@@ -9,6 +10,7 @@ from . import nn as nn
 from . import runtime as runtime
 from . import training as training
 from . import utils as utils
+from .features import FeatureExtractor as FeatureExtractor
 from .index import EmbeddingIndex as EmbeddingIndex
 from .index import HammingIndex as HammingIndex
 from .index import HammingNeighborsTransformer as HammingNeighborsTransformer
@@ -53,6 +55,7 @@ __all__ = [
     "DSDHHasher",
     "DTSHHasher",
     "EmbeddingIndex",
+    "FeatureExtractor",
     "GreedyHasher",
     "HammingIndex",
     "HammingNeighborsTransformer",
@@ -74,6 +77,7 @@ __all__ = [
     "centers",
     "codes",
     "datasets",
+    "features",
     "index",
     "load_packed",
     "losses",

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
@@ -25,6 +26,7 @@ from skhash.utils import all_estimators, all_hashers
 # What makes an estimator quick enough. Everything else is the default, so hashers that are not deep have 64 bits, more
 # than the checks have features and samples.
 QUICK = {
+    "FeatureExtractor": {"backbone": torch.nn.Flatten()},
     "HammingIndex": {"binarize": 0.0},
     "HammingNeighborsTransformer": {"binarize": 0.0},
     "LowerBoundHasher": {"estimator": HashNetHasher(bits=16, max_epochs=2, random_state=0)},

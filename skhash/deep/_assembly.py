@@ -66,7 +66,7 @@ def make_network(hasher: DeepHasher, context: TrainingContext) -> HashNetwork:
     backbone = hasher._choose_backbone(shape)
     backbone = copy.deepcopy(backbone) if isinstance(backbone, torch.nn.Module) else backbone
     backbone, in_features = make_backbone(backbone, shape, generator, integer_pixels=context.samples.integer)
-    new = isinstance(hasher.backbone, str) and any(True for _ in backbone.parameters())
+    new = hasher._uses_library_backbone() and any(True for _ in backbone.parameters())
     if new and context.recipe.backbone_lr_ratio == 0 and hasher.backbone_lr_ratio is None:
         warnings.warn(
             "The recipe freezes the backbone, but this backbone is new and has random weights: pass a pretrained "

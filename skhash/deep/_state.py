@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import torch
 
 from skhash.base import BaseHasher
+from skhash.nn import is_pretrained_name
 from skhash.utils import check_unchanged
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class DeepState(BaseHasher):
 
     def _uses_library_backbone(self) -> bool:
         """Return whether the backbone is one of the library's, or none."""
-        return self.backbone is None or isinstance(self.backbone, str)
+        return self.backbone is None or (isinstance(self.backbone, str) and not is_pretrained_name(self.backbone))
 
     def _draws_by_generator(self) -> bool:
         """Return whether only the library's code draws random numbers; a user's module may use torch's global state."""

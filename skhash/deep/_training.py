@@ -12,6 +12,7 @@ from skhash.deep._assembly import make_network
 from skhash.deep._collapse import warn_of_collapse
 from skhash.deep._context import TrainingContext
 from skhash.deep._data import FEATURE_ATTRIBUTES, hold_out, make_validation, read_training_data
+from skhash.deep._frozen import behind_backbone
 from skhash.deep._state import TRAINING_PARAMETERS, fitted_state, network_to_continue, training_generator
 from skhash.inputs import SampleSubset
 from skhash.training import EarlyStopping, FitTask, binary_layers, reestimate_batch_norm, run_epochs, with_callbacks
@@ -80,10 +81,11 @@ def train(
         network = _get_network(hasher, labels, context, resume=resume, wrap_criterion=wrap_criterion)
         task = FitTask(hasher, X, y, context.max_epochs, lambda: _complete_state(hasher, network, samples, labels))
         stopping = EarlyStopping(hasher.n_iter_no_change) if hasher.early_stopping else None
-        loop = hasher._make_loop(network, context)
+        trained, trained_context = behind_backbone(network, context)
+        loop = hasher._make_loop(trained, trained_context)
         history = run_epochs(
             loop,
-            train_samples,
+            trained_context.samples,
             context.targets(loop.device),
             epochs=context.max_epochs,
             validate=None if validation is None else make_validation(network, *validation),
@@ -92,6 +94,7 @@ def train(
             task=task,
             verbose=hasher.verbose,
         )
+        network.frozen, network.dropout = trained.frozen, trained.dropout
         if binary_layers(network.backbone) and not network.frozen:
             reestimate_batch_norm(network.encoder, train_samples, generator=generator)
     with restore_on_error(hasher):

@@ -22,6 +22,10 @@ from ._measured_time import MeasuredTime as MeasuredTime
 from ._network import HashNetwork as HashNetwork
 from ._network import Standardize as Standardize
 from ._network_cost import NetworkCost as NetworkCost
+from ._pretrained import OnnxBackbone as OnnxBackbone
+from ._pretrained import PretrainedBackbone as PretrainedBackbone
+from ._pretrained import is_pretrained_name as is_pretrained_name
+from ._pretrained import load_pretrained as load_pretrained
 from ._resnet import RESNETS as RESNETS
 from ._resnet import ResNet as ResNet
 from ._reversal import reverse_gradient as reverse_gradient
@@ -41,6 +45,8 @@ __all__ = [
     "MLP",
     "MeasuredTime",
     "NetworkCost",
+    "OnnxBackbone",
+    "PretrainedBackbone",
     "RESNETS",
     "ResNet",
     "SmallCNN",
@@ -53,6 +59,8 @@ __all__ = [
     "float_twin",
     "fold_batch_norm",
     "initialize",
+    "is_pretrained_name",
+    "load_pretrained",
     "make_backbone",
     "prepare_inference",
     "reverse_gradient",

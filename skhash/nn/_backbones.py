@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skhash.nn._init import build
+from skhash.nn._pretrained import PRETRAINED, is_pretrained_name, load_pretrained
 from skhash.nn.binary import BINARY_BACKBONES
 from skhash.utils import check_option
 
@@ -98,7 +99,8 @@ def make_backbone(
 
     Parameters
     ----------
-    backbone : {"auto", "mlp", "small_cnn"} or a name in `BINARY_BACKBONES`, nn.Module, callable or None
+    backbone : {"auto", "mlp", "small_cnn"}, a name in `BINARY_BACKBONES` or of `load_pretrained`, nn.Module, callable \
+            or None
         "auto": `SmallCNN` for images, the identity for features. A module is used as it is (copy it first); a callable
         without arguments, such as a class, makes one. None: the identity, for features only.
     input_shape : tuple of int
@@ -134,8 +136,13 @@ def make_backbone(
                 "'auto'."
             )
         return nn.Identity(), input_shape[0]
+    if isinstance(backbone, str) and is_pretrained_name(backbone):
+        if not images:
+            raise ValueError(f"{name}={backbone!r} takes images, got inputs of shape {input_shape}; use 'auto'.")
+        module = load_pretrained(backbone)
+        return module, _probe(module, input_shape, name)
     if isinstance(backbone, str):
-        check_option(name, backbone, ("auto", *BACKBONES))
+        check_option(name, backbone, ("auto", *BACKBONES, *PRETRAINED))
         if BACKBONES[backbone] != images:
             takes = "images" if BACKBONES[backbone] else "features of shape (n_samples, n_features)"
             raise ValueError(f"{name}={backbone!r} takes {takes}, got inputs of shape {input_shape}; use 'auto'.")

@@ -11,7 +11,6 @@ from typing import Any, Literal, TypedDict
 import torch
 from torch import nn
 
-from skhash.nn import BACKBONES
 from skhash.training._optim import OPTIMIZERS, SCHEDULES
 from skhash.training._recipes import Recipe, Steps
 from skhash.utils import Interval, RandomStateLike, StrOptions, check_values
@@ -19,7 +18,7 @@ from skhash.utils import Interval, RandomStateLike, StrOptions, check_values
 __all__ = ["TRAINING_CONSTRAINTS", "TrainingParameters", "check_recipe", "document_parameters"]
 
 TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
-    "backbone": [StrOptions({"auto", *BACKBONES}), callable, None],
+    "backbone": [str, callable, None],
     "image_size": [Interval(Integral, 1, None, closed="left"), tuple, None],
     "background": [str, tuple],
     "recipe": [str, Recipe],
@@ -53,7 +52,8 @@ class TrainingParameters(TypedDict, total=False):
     backbone : str, nn.Module, callable or None, default="auto"
         Network that turns samples into feature vectors. "auto": a small convolutional network for images, and no
         backbone for features, for which only the head is trained; "mlp" adds two hidden layers for features. Other
-        names are those of binary networks, `skhash.nn.binary.BINARY_BACKBONES`. A module returns (n, d) vectors; a copy
+        names are those of binary networks, `skhash.nn.binary.BINARY_BACKBONES`, and of trained ones, such as
+        "torchvision:resnet50", see `skhash.nn.load_pretrained`. A module returns (n, d) vectors; a copy
         of it is trained. Its inputs are integer pixels divided by 255, or floats as they are. A callable without
         arguments, such as a class, returns a module.
     image_size : int or tuple of (int, int), default=None
@@ -74,7 +74,8 @@ class TrainingParameters(TypedDict, total=False):
     learning_rate : float, default=None
         Largest learning rate of the head.
     backbone_lr_ratio : float, default=None
-        Learning rate of the backbone divided by that of the head: 0.1 suits a pretrained backbone, 0 freezes it.
+        Learning rate of the backbone divided by that of the head: 0.1 suits a pretrained backbone. 0 freezes it:
+        without views, its features are computed once.
     schedule : {"step", "one_cycle", "constant"} or skhash.training.Steps, default=None
         Learning rate over time: a tenth after 80 % of the epochs, torch's one-cycle policy, constant, or other steps.
     weight_decay : float, default=None
