@@ -9,11 +9,13 @@ from __future__ import annotations
 import copy
 import platform
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from skhash.nn._backbones import SmallCNN
 from skhash.nn._float_twin import fold_batch_norm
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
@@ -101,6 +103,7 @@ def pack_convolutions(module: nn.Module, sample: Tensor) -> nn.Module | None:
                 PackedConv2d.like(layer)
         if folds:
             _include_relus(packed)
+            _flatten(packed)
         if not known:  # such as a `view` of a map, which needs channels first
             with torch.inference_mode():
                 packed(sample)
@@ -144,3 +147,21 @@ def _include_relus(module: nn.Module) -> None:
                 setattr(parent, name, nn.Identity())
             if not isinstance(child, nn.Identity):
                 last = child
+
+
+def _flatten(module: nn.Module) -> None:
+    """Put the layers of sequences into the sequence around them, without identities: each call takes microseconds."""
+    for parent in [layer for layer in module.modules() if isinstance(layer, nn.Sequential)]:
+        # A subclass may call its layers by name or number.
+        if type(parent) is nn.Sequential or isinstance(parent, SmallCNN):
+            layers = list(_leaves(parent))
+            parent._modules.clear()
+            parent.extend(layers)
+
+
+def _leaves(sequence: nn.Sequential) -> Iterator[nn.Module]:
+    for layer in sequence:
+        if type(layer) is nn.Sequential:
+            yield from _leaves(layer)
+        elif not isinstance(layer, nn.Identity):
+            yield layer

@@ -96,6 +96,8 @@ def test_norms_and_relus_are_included_in_the_librarys_networks():
     kinds = {type(layer) for layer in packed.modules()}
     assert not kinds & {nn.Conv2d, nn.BatchNorm2d, nn.ReLU}
     assert {layer.activation for layer in packed.modules() if isinstance(layer, PackedConv2d)} == {"relu"}
+    names = [type(layer).__name__ for layer in packed]
+    assert names == ["PackedConv2d", "PackedConv2d", "MaxPool2d"] * 3 + ["AdaptiveAvgPool2d", "Flatten"]
 
 
 def test_layers_of_others_keep_their_norms():
