@@ -36,9 +36,7 @@ _STANDARDIZE_VALUES = 2**24
 _STANDARDIZE_ROWS = 8192
 
 
-def resolve_recipe(
-    hasher: DeepHasher, recipes: Mapping[str, Recipe | tuple[Recipe, Recipe]], samples: Samples
-) -> Recipe:
+def resolve_recipe(hasher: DeepHasher, recipes: Mapping[str, Recipe | tuple[Recipe, ...]], samples: Samples) -> Recipe:
     """Return the recipe with the hasher's parameters that are not None in place, and every "auto" resolved."""
     recipe = hasher.recipe
     images = samples.kind == "images"
@@ -46,7 +44,9 @@ def resolve_recipe(
         check_option("recipe", recipe, recipes)
         recipe = recipes[recipe]
     if isinstance(recipe, tuple):
-        recipe = recipe[images]
+        # A third recipe is for a new `SmallCNN`; a binary network or one of the user's has that of images.
+        small = images and isinstance(hasher.backbone, str) and hasher.backbone in ("auto", "small_cnn")
+        recipe = recipe[-1 if small else images]
     recipe = check_recipe(recipe.override(hasher))
     # A user's backbone expects unscaled inputs.
     standardizes = hasher._uses_library_backbone() or bool(hasher.standardize)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from skhash.deep import DeepHasher
 from skhash.losses import HashNetLoss
-from skhash.training import Recipe, Steps
+from skhash.training import Recipe, Steps, adapt_to_features
 from skhash.utils import Interval, StrOptions
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class HashNetHasher(DeepHasher):
     }
 
     _recipes = {
+        "skhash": adapt_to_features(),  # the faster recipe of images loses mAP
         "paper": Recipe(
             max_epochs=72,
             batch_size=72,
@@ -98,7 +99,7 @@ class HashNetHasher(DeepHasher):
             learning_rate=3e-3,
             backbone_lr_ratio=0.1,
             schedule=Steps(factor=0.5, at=(0.2, 0.4, 0.6, 0.8)),
-        )
+        ),
     }
 
     def __init__(

@@ -20,6 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skhash.nn._packed_convolution import pack_convolutions
+
 if TYPE_CHECKING:
     from skhash.inputs import Samples
 
@@ -35,7 +37,7 @@ class Inference:
     Parameters
     ----------
     module : nn.Module
-        The module, or a copy in double precision.
+        The module, or a copy: in double precision, or with packed convolutions.
     dtype : torch.dtype
         Type of its inputs.
     device : torch.device
@@ -74,7 +76,7 @@ def prepare_inference(module: nn.Module, samples: Samples) -> Inference:
     Parameters
     ----------
     module : nn.Module
-        Module with at least one parameter. It is copied where it runs in double precision.
+        Module with at least one parameter. It is copied where it runs in double precision or convolutions are packed.
     samples : Samples
         Its inputs, of which only the kind and the shape count.
 
@@ -102,7 +104,10 @@ def prepare_inference(module: nn.Module, samples: Samples) -> Inference:
     dtype = torch.float64 if double or far else torch.float32
     if double:
         module = copy.deepcopy(module).double().eval()
-    return Inference(module, dtype, device, pass_rows, double)
+    packed = None
+    if images and device.type == "cpu":
+        packed = pack_convolutions(module, torch.zeros((pass_rows, *samples.sample_shape)))
+    return Inference(packed or module, dtype, device, pass_rows, double or packed is not None)
 
 
 def encode(module: nn.Module, samples: Samples, inference: Inference | None = None) -> Iterator[NDArray[np.floating]]:

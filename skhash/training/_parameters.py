@@ -65,8 +65,9 @@ class TrainingParameters(TypedDict, total=False):
         Values of the parameters below that are None. "skhash" is the library's own recipe, "paper" is that of the
         method's authors (for their backbones, on images); others are in `skhash.training.RECIPES`.
     max_epochs : int, default=None
-        Passes over the training data. "skhash" has 100 for images. For features it has about 1,200 batches, in 30 to
-        100 passes (`skhash.training.epochs_for`).
+        Passes over the training data. "skhash" has 100 for images, and 30 in most methods with labels if the network is
+        the new "small_cnn". For features it has about 1,200 batches, in 30 to 100 passes
+        (`skhash.training.epochs_for`).
     batch_size : int, default=None
         Samples in a batch, at least 2.
     optimizer : {"adam", "adamw", "rmsprop", "sgd"}, default=None

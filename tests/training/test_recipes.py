@@ -6,7 +6,24 @@ import numpy as np
 import pytest
 from torch import nn
 
-from skhash import CSQHasher, DBDHHasher, GreedyHasher, JMLHHasher, OrthoHasher
+from skhash import (
+    BiHalfHasher,
+    CEHasher,
+    CSQHasher,
+    DBDHHasher,
+    DCHHasher,
+    DPNHasher,
+    DSDHHasher,
+    DTSHHasher,
+    GreedyHasher,
+    HashNetHasher,
+    JMLHHasher,
+    OrthoHasher,
+    SDCHasher,
+    SDHCHasher,
+    SSDHHasher,
+)
+from skhash.nn import SmallCNN
 from skhash.training import (
     RECIPES,
     TRAINING_CONSTRAINTS,
@@ -125,8 +142,32 @@ def test_the_default_has_a_side_for_features_and_one_for_images(digits):
     features = recipe_of(digits, max_epochs=None, batch_size=20).recipe_
     assert features == replace(RECIPES["skhash"][0], max_epochs=100, batch_size=20, dropout=dropout_for(64))
     images = recipe_of(digits, X="images").recipe_
-    assert images == replace(RECIPES["skhash"][1], max_epochs=1, standardize=True)
+    assert images == replace(RECIPES["skhash"][2], max_epochs=1, standardize=True)
     assert recipe_of(digits, X="images", dropout="auto").recipe_.dropout == 0.0
+
+
+def test_the_fast_recipe_of_images_is_for_the_new_small_network(digits):
+    fast, slow = (replace(recipe, max_epochs=1, standardize=True) for recipe in RECIPES["skhash"][:0:-1])
+    assert recipe_of(digits, X="images", backbone="small_cnn").recipe_ == fast
+    assert recipe_of(digits, X="images", backbone="bireal_tiny").recipe_ == slow
+    own = recipe_of(digits, X="images", backbone=lambda: SmallCNN(1)).recipe_
+    assert own == replace(slow, standardize=False)
+
+
+@pytest.mark.parametrize(
+    ("method", "part"),
+    [(CEHasher, 2), (CSQHasher, 2), (DCHHasher, 2), (DTSHHasher, 2), (GreedyHasher, 2), (JMLHHasher, 2),
+     (OrthoHasher, 2), (DBDHHasher, 1), (DPNHasher, 1), (DSDHHasher, 1), (HashNetHasher, 1), (SDHCHasher, 1)],
+)  # fmt: skip
+def test_methods_that_lost_by_the_fast_recipe_keep_the_slow_one(digits, method, part):
+    expected = replace(RECIPES["skhash"][part], max_epochs=1, standardize=True)
+    assert recipe_of(digits, X="images", method=method).recipe_ == expected
+
+
+@pytest.mark.parametrize("method", [BiHalfHasher, GreedyHasher, SDCHasher, SSDHHasher])
+def test_without_labels_images_keep_the_slow_recipe(digits, method):
+    hasher = method(8, max_epochs=1, random_state=0).fit(digits.images[:60])
+    assert hasher.recipe_ == replace(RECIPES["skhash"][1], max_epochs=1, standardize=True)
 
 
 def test_a_recipe_of_ones_own_may_leave_epochs_and_dropout_to_the_data(digits):
