@@ -7,6 +7,7 @@ import pkgutil
 from typing import is_typeddict
 
 import pytest
+import torch
 from sklearn.externals._numpydoc.docscrape import ClassDoc, FunctionDoc
 
 import skhash
@@ -83,6 +84,8 @@ def test_attributes_after_fit_are_the_documented_ones(name, estimator, digits):
     parameters = inspect.signature(estimator).parameters
     if "estimator" in parameters:
         quick = {"estimator": skhash.HashNetHasher(bits=16, max_epochs=1, random_state=0)}
+    if "backbone" in parameters and not quick:
+        quick = {"backbone": torch.nn.Flatten()}
     if not quick:
         options = {"binarize": 0.0, "bits": 8}
         quick = next(({name: value} for name, value in options.items() if name in parameters), {})

@@ -21,6 +21,7 @@ TEXTS = [
 BUILT = ("_build", "generated", "auto_examples")  # of the documentation
 PACKAGES = [
     "skhash", "skhash.base", "skhash.bitops", "skhash.centers", "skhash.codes", "skhash.datasets", "skhash.deep",
+    "skhash.features",
     "skhash.index", "skhash.inputs", "skhash.losses", "skhash.methods", "skhash.metrics", "skhash.nn",
     "skhash.nn.binary", "skhash.runtime", "skhash.summaries", "skhash.training", "skhash.utils",
 ]  # fmt: skip

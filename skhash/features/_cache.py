@@ -51,7 +51,6 @@ class FeatureCache:
         self.path, self.limit = Path(folder) / _NAME, limit
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._connected() as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
             for statement in _TABLES:
                 connection.execute(statement)
 

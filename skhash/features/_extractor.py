@@ -133,6 +133,7 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     n_features_in_: int
     _n_features_out: int
     _integer: bool
+    _inference: tuple[list[tuple[int, int | None]], Inference]  # made from these tensors
 
     def __init__(
         self,
@@ -181,6 +182,7 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             )
         module = module.to(resolve_device(self.device))
         shape = tuple(samples.sample_shape)
+        vars(self).pop("_inference", None)  # of an earlier fit
         self._n_features_out = _count_features(module, samples)
         self.module_, self.input_shape_, self._integer = module, shape, samples.integer
         return self
@@ -200,12 +202,11 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         check_is_fitted(self)
         samples = self._read(X, reset=False)
-        inference = prepare_inference(self.module_, samples)
         cache = None if self.cache is None else FeatureCache(self.cache, self.cache_limit)
-        network_key = b"" if cache is None else self._network_key(inference)
+        network_key = b"" if cache is None else self._network_key()
         features: NDArray[np.floating] | None = None
         with tqdm(total=len(samples), unit="sample", disable=not self.verbose) as progress:
-            for rows, block in self._blocks(samples, inference, cache, network_key):
+            for rows, block in self._blocks(samples, cache, network_key):
                 if features is None:
                     features = np.empty((len(samples), block.shape[1]), block.dtype)
                 features[rows] = block
@@ -213,10 +214,11 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return cast("NDArray[np.floating]", features)
 
     def _blocks(
-        self, samples: Samples, inference: Inference, cache: FeatureCache | None, network_key: bytes
+        self, samples: Samples, cache: FeatureCache | None, network_key: bytes
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.floating]]]:
         """Yield row numbers and features; the next blocks are read in threads meanwhile."""
-        n_threads = joblib.effective_n_jobs(self.n_jobs)
+        n_threads = joblib.effective_n_jobs(cast("int", self.n_jobs))
+        inference = self._current_inference(samples)
         parts = (np.arange(start, min(start + _BLOCK, len(samples))) for start in range(0, len(samples), _BLOCK))
         reader = _Reader(samples, inference.dtype, cache, network_key)
         waiting: deque[_Block] = deque()
@@ -228,10 +230,18 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             while waiting:
                 yield waiting.popleft().finish(inference, cache)
 
-    def _network_key(self, inference: Inference) -> bytes:
+    def _current_inference(self, samples: Samples) -> Inference:
+        """Return the network as it computes features; prepare it again if its tensors have changed."""
+        tensors = [*self.module_.parameters(), *self.module_.buffers()]
+        made_of = [(id(t), None if t.is_inference() else t._version) for t in tensors]
+        if "_inference" not in vars(self) or self._inference[0] != made_of:
+            self._inference = made_of, prepare_inference(self.module_, samples)
+        return self._inference[1]
+
+    def _network_key(self) -> bytes:
         """Return a digest of everything but the samples that features depend on."""
         key = hashlib.blake2b(digest_size=16)
-        settings = self.input_shape_, self._integer, self.background, self.cache_key, str(inference.dtype)
+        settings = self.input_shape_, self._integer, self.background, self.cache_key
         key.update(repr((type(self.module_).__qualname__, str(self.module_), settings)).encode())
         for name, tensor in self.module_.state_dict().items():
             key.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -274,6 +284,7 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def __getstate__(self) -> dict[str, Any]:
         # A copy: since Python 3.11, `object.__getstate__` may return `__dict__` itself.
         state = dict(cast("dict[str, Any]", super().__getstate__()))
+        state.pop("_inference", None)
         if "module_" in state:  # a network on an accelerator must load where there is none
             state["module_"] = copy.deepcopy(self.module_).cpu()
         return state
@@ -323,7 +334,7 @@ class _Reader:
             key.update(Path(item).read_bytes())
         else:
             key.update(b"values")
-            key.update(self._batch(np.array([row])).contiguous().numpy())
+            key.update(self._batch(np.array([row])).contiguous().numpy().tobytes())
         return key.digest()
 
 

