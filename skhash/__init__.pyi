@@ -6,6 +6,7 @@ from . import losses as losses
 from . import methods as methods
 from . import metrics as metrics
 from . import nn as nn
+from . import perceptual as perceptual
 from . import runtime as runtime
 from . import training as training
 from . import utils as utils
@@ -33,6 +34,7 @@ from .methods import LSHHasher as LSHHasher
 from .methods import OneBitDeepHasher as OneBitDeepHasher
 from .methods import OrthoHasher as OrthoHasher
 from .methods import PCAHasher as PCAHasher
+from .methods import PerceptualHasher as PerceptualHasher
 from .methods import SDCHasher as SDCHasher
 from .methods import SDHCHasher as SDHCHasher
 from .methods import SpectralHasher as SpectralHasher
@@ -64,6 +66,7 @@ __all__ = [
     "OneBitDeepHasher",
     "OrthoHasher",
     "PCAHasher",
+    "PerceptualHasher",
     "SDCHasher",
     "SDHCHasher",
     "SSDHHasher",
@@ -80,6 +83,7 @@ __all__ = [
     "methods",
     "metrics",
     "nn",
+    "perceptual",
     "runtime",
     "training",
     "utils",

@@ -14,7 +14,7 @@ from skhash.utils import all_estimators
 
 PACKAGES = [
     "bitops", "codes", "centers", "datasets", "deep", "index", "inputs", "losses", "metrics", "methods", "nn",
-    "nn.binary", "runtime", "summaries", "training", "utils",
+    "nn.binary", "perceptual", "runtime", "summaries", "training", "utils",
 ]  # fmt: skip
 MODULES = sorted(info.name for info in pkgutil.walk_packages(skhash.__path__, "skhash."))
 

@@ -30,6 +30,7 @@ def test_the_package_loads_nothing_heavy():
         "from skhash import HammingIndex",
         "from skhash import EmbeddingIndex; EmbeddingIndex().fit([[0.0, 1.0], [1.0, 1.0]]).kneighbors([[1.0, 1.0]], 1)",
         "from skhash import LSHHasher, PCAHasher, ITQHasher",
+        "from skhash import PerceptualHasher; import numpy; PerceptualHasher().transform(numpy.zeros((2, 8, 8)))",
         "import skhash.metrics; [getattr(skhash.metrics, name) for name in skhash.metrics.__all__]",
         "from skhash.datasets import retrieval_split, fetch_fashion_mnist, fetch_cifar10, fetch_cifar100",
         "from skhash.datasets import load_imagenet100, load_nuswide21, load_mscoco, load_gldv2, load_revisited",
@@ -41,7 +42,9 @@ def test_search_and_shallow_hashing_do_without_torch(statement):
     assert "torch" not in modules_after(statement)
 
 
-TORCH_FREE = ["base", "bitops", "centers", "codes", "datasets", "index", "metrics", "runtime", "summaries", "utils"]
+TORCH_FREE = [
+    "base", "bitops", "centers", "codes", "datasets", "index", "metrics", "perceptual", "runtime", "summaries", "utils",
+]  # fmt: skip
 
 
 def test_no_module_of_the_packages_without_torch_loads_it():

@@ -1,0 +1,21 @@
+from ._functions import KINDS as KINDS
+from ._functions import average_hash as average_hash
+from ._functions import block_hash as block_hash
+from ._functions import dhash as dhash
+from ._functions import perceptual_scores as perceptual_scores
+from ._functions import phash as phash
+from ._functions import whash as whash
+from ._reading import ImageItems as ImageItems
+from ._reading import read_items as read_items
+
+__all__ = [
+    "KINDS",
+    "ImageItems",
+    "average_hash",
+    "block_hash",
+    "dhash",
+    "perceptual_scores",
+    "phash",
+    "read_items",
+    "whash",
+]
