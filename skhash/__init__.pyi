@@ -1,6 +1,7 @@
 from . import centers as centers
 from . import codes as codes
 from . import datasets as datasets
+from . import duplicates as duplicates
 from . import index as index
 from . import losses as losses
 from . import methods as methods
@@ -10,6 +11,7 @@ from . import perceptual as perceptual
 from . import runtime as runtime
 from . import training as training
 from . import utils as utils
+from .duplicates import find_duplicates as find_duplicates
 from .index import EmbeddingIndex as EmbeddingIndex
 from .index import HammingIndex as HammingIndex
 from .index import HammingNeighborsTransformer as HammingNeighborsTransformer
@@ -77,6 +79,8 @@ __all__ = [
     "centers",
     "codes",
     "datasets",
+    "duplicates",
+    "find_duplicates",
     "index",
     "load_packed",
     "losses",

@@ -35,6 +35,7 @@ def test_the_package_loads_nothing_heavy():
         "from skhash.datasets import retrieval_split, fetch_fashion_mnist, fetch_cifar10, fetch_cifar100",
         "from skhash.datasets import load_imagenet100, load_nuswide21, load_mscoco, load_gldv2, load_revisited",
         "import skhash.codes, skhash.centers",
+        "from skhash import find_duplicates; import numpy; find_duplicates(numpy.zeros((3, 8, 8)))",
         "import skhash.runtime; [getattr(skhash.runtime, name) for name in skhash.runtime.__all__]",
     ],
 )
@@ -43,7 +44,8 @@ def test_search_and_shallow_hashing_do_without_torch(statement):
 
 
 TORCH_FREE = [
-    "base", "bitops", "centers", "codes", "datasets", "index", "metrics", "perceptual", "runtime", "summaries", "utils",
+    "base", "bitops", "centers", "codes", "datasets", "duplicates", "index", "metrics", "perceptual", "runtime",
+    "summaries", "utils",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from ._functions import perceptual_scores as perceptual_scores
 from ._functions import phash as phash
 from ._functions import whash as whash
 from ._reading import ImageItems as ImageItems
+from ._reading import read_image as read_image
 from ._reading import read_items as read_items
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "dhash",
     "perceptual_scores",
     "phash",
+    "read_image",
     "read_items",
     "whash",
 ]
