@@ -1,4 +1,5 @@
 from . import centers as centers
+from . import cli as cli
 from . import codes as codes
 from . import datasets as datasets
 from . import duplicates as duplicates
@@ -77,6 +78,7 @@ __all__ = [
     "SpectralHasher",
     "TBHHasher",
     "centers",
+    "cli",
     "codes",
     "datasets",
     "duplicates",

@@ -20,6 +20,16 @@ def modules_after(statement):
     return set(run.stdout.split())
 
 
+def test_the_command_loads_nothing_heavy_to_show_its_help():
+    statement = """import contextlib, io, skhash.cli
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()): skhash.cli.main(["--help"])
+"""
+    code = statement + "import sys; print(' '.join({m.partition('.')[0] for m in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "argparse" in run.stdout
+    assert not set(run.stdout.split()) & {"torch", "numba", "sklearn", "scipy", "numpy"}
+
+
 def test_the_package_loads_nothing_heavy():
     assert not modules_after("import skhash, skhash.utils") & {"torch", "numba", "sklearn", "scipy", "numpy"}
 
@@ -44,7 +54,7 @@ def test_search_and_shallow_hashing_do_without_torch(statement):
 
 
 TORCH_FREE = [
-    "base", "bitops", "centers", "codes", "datasets", "duplicates", "index", "metrics", "perceptual", "runtime",
+    "base", "bitops", "centers", "cli", "codes", "datasets", "duplicates", "index", "metrics", "perceptual", "runtime",
     "summaries", "utils",
 ]  # fmt: skip
 

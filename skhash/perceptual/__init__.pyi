@@ -1,3 +1,4 @@
+from ._files import list_pictures as list_pictures
 from ._functions import KINDS as KINDS
 from ._functions import average_hash as average_hash
 from ._functions import block_hash as block_hash
@@ -15,6 +16,7 @@ __all__ = [
     "average_hash",
     "block_hash",
     "dhash",
+    "list_pictures",
     "perceptual_scores",
     "phash",
     "read_image",
