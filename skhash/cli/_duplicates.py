@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from skhash.cli._options import add_hasher, existing_folder, show_name
+from skhash.cli._options import add_hasher, existing_folder, open_or_create, show_name
 
 if TYPE_CHECKING:
     from skhash.duplicates import Duplicates, Picture
@@ -41,6 +41,9 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         default="connected",
         help="a chain of duplicates makes a group, or all pairs must be duplicates (default: connected)",
     )
+    parser.add_argument(
+        "--index", metavar="INDEX", help="keep the codes in this folder, as `skhash index` does: the next run is fast"
+    )
     parser.add_argument("--html", metavar="FILE", help="write a page with thumbnails")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     parser.add_argument("--strict", action="store_true", help="end with an error at the first damaged picture")
@@ -56,21 +59,30 @@ def run(options: argparse.Namespace) -> None:
         The arguments.
     """
     from skhash import PerceptualHasher
-    from skhash.duplicates import find_duplicates
+    from skhash.duplicates import DuplicateFinder
 
     for folder in (options.folder, options.against):
         if folder is not None:
             existing_folder(folder)
-    found = find_duplicates(
-        options.folder,
-        PerceptualHasher(options.hasher, bits=options.bits or 64),
-        options.max_distance,
-        against=options.against,
+    finder = DuplicateFinder(
+        PerceptualHasher(options.hasher or "phash", bits=options.bits or 64),
+        max_distance=options.max_distance,
         linkage=options.linkage,
         errors="raise" if options.strict else "skip",
         n_jobs=options.jobs,
         progress=options.progress,
     )
+    if options.index is None:
+        finder.fit(options.folder)
+    else:
+        if options.strict:
+            raise ValueError("--strict does not go with --index, which keeps a list of what was skipped.")
+        index = open_or_create(options.index, options.folder, options.hasher, options.bits)
+        index.update(n_jobs=options.jobs, progress=options.progress)
+        finder.set_params(hasher=index.hasher).fit_encoded(*index.encoded())
+    if options.against is not None:
+        finder.add(options.against)
+    found = finder.duplicates(across=options.against is not None)
     if options.html is not None:
         found.to_html(options.html)
     if options.json:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from skhash.cli._picture_index import PictureIndex
 
 KINDS = ("dhash", "phash", "whash", "average", "block")
 
 
-def add_hasher(parser: argparse.ArgumentParser, default: str | None = "phash") -> None:
+def add_hasher(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that choose a perceptual hash.
 
     Parameters
     ----------
     parser : ArgumentParser
         Gets `--hasher` and `--bits`.
-    default : str or None, default="phash"
-        The kind of hash without the argument.
     """
-    parser.add_argument("--hasher", choices=KINDS, default=default, help="kind of hash (default: phash)")
-    parser.add_argument("--bits", type=positive, default=None, help="code length (default: 64)")
+    parser.add_argument("--hasher", choices=KINDS, help="kind of hash (default: phash)")
+    parser.add_argument("--bits", type=positive, help="code length (default: 64)")
 
 
 def positive(text: str) -> int:
@@ -78,3 +80,41 @@ def show_name(name: str | int) -> str:
         The name; a backslash and a number stand for each invalid byte.
     """
     return os.fsencode(str(name)).decode("utf-8", "backslashreplace")
+
+
+def open_or_create(path: str, folder: str, kind: str | None, bits: int | None) -> PictureIndex:
+    """Open the index of a folder of pictures, or create it.
+
+    Parameters
+    ----------
+    path : str
+        Folder of the index.
+    folder : str
+        Folder of the pictures.
+    kind : str or None
+        Kind of hash; None means that of the index, or "phash" for a new one.
+    bits : int or None
+        Code length; None means that of the index, or 64 for a new one.
+
+    Returns
+    -------
+    index : PictureIndex
+        The index.
+
+    Raises
+    ------
+    ValueError
+        If the index is one of another folder or hash.
+    """
+    from skhash.cli._picture_index import PictureIndex
+
+    if not os.path.exists(os.path.join(path, "settings.json")):
+        return PictureIndex.create(path, folder, kind or "phash", bits or 64)
+    index = PictureIndex.open(path)
+    if not (index.root.exists() and os.path.samefile(folder, index.root)):
+        raise ValueError(f"{path!r} is an index of {str(index.root)!r}, not of {folder!r}.")
+    for name, wanted in (("kind", kind), ("bits", bits)):
+        made = getattr(index.hasher, name)
+        if wanted not in (None, made):
+            raise ValueError(f"{path!r} was made with {made!r}, not {wanted!r}; choose another folder.")
+    return index

@@ -15,7 +15,8 @@ import numpy as np
 from joblib import effective_n_jobs
 from tqdm.auto import tqdm
 
-from skhash.duplicates import Encoded, encode_pictures, make_hasher
+from skhash.codes import unpack_codes
+from skhash.duplicates import Encoded, Picture, encode_pictures, make_hasher
 from skhash.index import HammingIndex
 from skhash.methods import PerceptualHasher
 from skhash.perceptual import ImageItems, list_pictures
@@ -31,9 +32,10 @@ class PictureIndex:
     """An index of the pictures of a folder, in a folder of its own.
 
     That folder contains `settings.json` (where the pictures are, kind of hash, code length), `codes`, a saved
-    `HammingIndex` whose ids are paths relative to the folder of pictures, and `files.jsonl`, the size and date of each
-    file when it was read, or why it could not be. Codes are committed before the lines of their files are written, and
-    a file counts as read if it has both; so an interruption at any moment loses at most the last batch.
+    `HammingIndex` whose ids are paths relative to the folder of pictures, and `files.jsonl`, a list for each file: its
+    path, bytes, date in nanoseconds since 1970, width, height, and null or why it could not be read. Codes are
+    committed before the lines of their files are written, and a file counts as read if it has both; so an interruption
+    at any moment loses at most the last batch.
 
     Parameters
     ----------
@@ -148,7 +150,7 @@ class PictureIndex:
         current = {
             name: entry
             for name, entry in known.items()
-            if found.get(name) == entry[:2] and (entry[2] is not None or name in indexed)
+            if found.get(name) == entry[:2] and (entry[-1] is not None or name in indexed)
         }
         stale = [name for name in indexed if name not in current]
         if codes is not None and stale:
@@ -158,9 +160,9 @@ class PictureIndex:
         codes = None  # a map of files that are about to grow
         counts = {
             "read": 0,
-            "unchanged": sum(entry[2] is None for entry in current.values()),
+            "unchanged": sum(entry[-1] is None for entry in current.values()),
             "removed": sum(name not in found for name in stale),
-            "skipped": sum(entry[2] is not None for entry in current.values()),
+            "skipped": sum(entry[-1] is not None for entry in current.values()),
         }
         todo = [name for name in found if name not in current]
         try:
@@ -182,7 +184,31 @@ class PictureIndex:
         skipped : list of (str, str)
             Paths, and why.
         """
-        return [(str(self.root / name), entry[2]) for name, entry in self._read_files().items() if entry[2] is not None]
+        entries = self._read_files().items()
+        return [(str(self.root / name), entry[-1]) for name, entry in entries if entry[-1] is not None]
+
+    def encoded(self) -> tuple[Encoded, ImageItems]:
+        """Return what was read, as `DuplicateFinder.fit_encoded` takes it.
+
+        Returns
+        -------
+        encoded : Encoded
+            Pictures, in the order of their paths, and codes.
+        items : ImageItems
+            The files.
+        """
+        codes, files = self.codes, self._read_files()
+        numbers = {} if codes is None else {name: number for number, name in enumerate(codes.ids_.tolist())}
+        names = sorted(name for name in numbers if name in files)
+        pictures = [
+            Picture(str(self.root / name), width, height, n_bytes, modified / 1e9)
+            for name in names
+            for n_bytes, modified, width, height, _ in [files[name]]
+        ]
+        packed = np.empty((0, 1), np.uint64) if codes is None else codes.codes_[[numbers[name] for name in names]]
+        bits = unpack_codes(packed, self.hasher.bits) if len(packed) else np.empty((0, self.hasher.bits), np.uint8)
+        items = ImageItems([picture.name for picture in pictures])
+        return Encoded(pictures, list(range(len(pictures))), bits, list(self.skipped())), items
 
     def search(self, image: Any, k: int) -> list[tuple[str, int]]:
         """Find the pictures that are most like an image.
@@ -240,16 +266,18 @@ class PictureIndex:
 
     def _commit(self, parts: list[Encoded], found: dict[str, Any]) -> tuple[int, int]:
         """Append codes and then the lines of their files."""
-        names = [str(picture.name) for part in parts for picture in part.pictures]
+        pictures = [picture for part in parts for picture in part.pictures]
         skipped = [(str(name), why) for part in parts for name, why in part.skipped]
         folder = self.path / "codes"
-        if names:
-            block = np.concatenate([part.codes for part in parts]), None, np.array(names, object)
+        if pictures:
+            ids = np.array([picture.name for picture in pictures], object)
+            block = np.concatenate([part.codes for part in parts]), None, ids
             if (folder / "header.json").exists():
                 HammingIndex.append_blocks(folder, [block])
             else:
                 HammingIndex.from_blocks(folder, [block])
-        lines = [[name, *found[name], None] for name in names] + [[name, *found[name], why] for name, why in skipped]
+        lines = [[each.name, *found[str(each.name)], each.width, each.height, None] for each in pictures]
+        lines += [[name, *found[name], None, None, why] for name, why in skipped]
         with open(self.path / "files.jsonl", "a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
@@ -257,7 +285,7 @@ class PictureIndex:
             file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
             file.flush()
             os.fsync(file.fileno())
-        return len(names), len(skipped)
+        return len(pictures), len(skipped)
 
     def _remove(self, codes: HammingIndex, names: list[str]) -> None:
         """Remove codes from the disk."""
@@ -266,19 +294,19 @@ class PictureIndex:
         else:
             codes.remove(names).save(self.path / "codes")
 
-    def _read_files(self) -> dict[str, tuple[int, int, str | None]]:
-        """Return size, date and error of the files that were read, by name; a line that was cut off is left out."""
+    def _read_files(self) -> dict[str, Any]:
+        """Return the entries of the files that were read, by name; a line that was cut off is left out."""
         path = self.path / "files.jsonl"
         entries = {}
         for line in path.read_bytes().splitlines() if path.exists() else ():
             try:
-                name, size, modified, why = json.loads(line)
+                name, *entry = json.loads(line)
             except ValueError:
                 continue
-            entries[name] = size, modified, why
+            entries[name] = tuple(entry)
         return entries
 
-    def _write_files(self, entries: dict[str, tuple[int, int, str | None]]) -> None:
+    def _write_files(self, entries: dict[str, Any]) -> None:
         with atomic_replace(self.path / "files.jsonl") as file:
             for name, entry in entries.items():
                 file.write((json.dumps([name, *entry]) + "\n").encode())

@@ -130,12 +130,29 @@ class DuplicateFinder(BaseEstimator):
             The finder.
         """
         hasher = make_hasher(self.hasher)
-        radius = _choose_radius(hasher, self.max_distance)
-        encoded, sources = self._encode(X, hasher, 0, set())
-        self.pictures_, self.skipped_, self._sources = [], [], []
-        self._is_added: list[bool] = []
-        self._hasher, self._codes = hasher, DistinctCodes(radius, self.n_jobs)
-        self._extend(encoded, sources, False)
+        _choose_radius(hasher, self.max_distance)  # raises before anything is decoded
+        known: set[str | int] = set()
+        self._begin(hasher, *self._encode(X, hasher, 0, known), known)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit_encoded(self, encoded: Encoded, items: ImageItems) -> Self:
+        """Group pictures whose codes are known, and forget those of before.
+
+        Parameters
+        ----------
+        encoded : Encoded
+            The pictures and their codes, by the hasher of this object.
+        items : ImageItems
+            Where to read the pictures again: `encoded.rows` are positions in it.
+
+        Returns
+        -------
+        self : DuplicateFinder
+            The finder.
+        """
+        known = {os.path.realpath(name) if isinstance(name, str) else name for name in name_items(items)}
+        self._begin(make_hasher(self.hasher), encoded, [(items, row) for row in encoded.rows], known)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -154,8 +171,8 @@ class DuplicateFinder(BaseEstimator):
         """
         if "pictures_" not in vars(self):
             return self.fit(X)
-        known = {picture.name for picture in self.pictures_} | {name for name, _ in self.skipped_}
-        self._extend(*self._encode(X, self._hasher, len(self.pictures_) + len(self.skipped_), known), True)
+        start = len(self.pictures_) + len(self.skipped_)
+        self._extend(*self._encode(X, self._hasher, start, self._known), is_added=True)
         return self
 
     def query(self, X: Any) -> list[list[tuple[str | int, int]]]:
@@ -227,23 +244,34 @@ class DuplicateFinder(BaseEstimator):
     def _encode(
         self, X: Any, hasher: Any, start: int, known: set[str | int]
     ) -> tuple[Encoded, list[tuple[ImageItems, int]]]:
-        """Read the pictures whose names are not known."""
+        """Read the pictures that are not known, and add them to those that are."""
         items = read_items(X)
         if items is None:
             raise ValueError("X is a matrix of numbers; expected images: a folder, paths, PIL images or arrays.")
         names = [name if isinstance(name, str) else name + start for name in name_items(items)]
-        rows, seen = [], {os.path.realpath(name) if isinstance(name, str) else name for name in known}
+        rows, new = [], set()
         for row, name in enumerate(names):
             key = os.path.realpath(name) if isinstance(name, str) else name
-            if key not in seen:
-                seen.add(key)
+            if key not in known and key not in new:
+                new.add(key)
                 rows.append(row)
         encoded = encode_pictures(
             items, names, rows, hasher, errors=self.errors, n_jobs=self.n_jobs, progress=self.progress
         )
+        known |= new
         return encoded, [(items, row) for row in encoded.rows]
 
-    def _extend(self, encoded: Encoded, sources: list[tuple[ImageItems, int]], is_added: bool) -> None:
+    def _begin(
+        self, hasher: Any, encoded: Encoded, sources: list[tuple[ImageItems, int]], known: set[str | int]
+    ) -> None:
+        """Forget the pictures of before."""
+        codes = DistinctCodes(_choose_radius(hasher, self.max_distance), self.n_jobs)
+        self.pictures_, self.skipped_, self._sources = [], [], []
+        self._is_added: list[bool] = []
+        self._hasher, self._codes, self._known = hasher, codes, known
+        self._extend(encoded, sources, is_added=False)
+
+    def _extend(self, encoded: Encoded, sources: list[tuple[ImageItems, int]], *, is_added: bool) -> None:
         self.pictures_.extend(encoded.pictures)
         self.skipped_.extend(encoded.skipped)
         self._sources.extend(sources)

@@ -71,6 +71,27 @@ def test_folder_against_folder(photos, run, tmp_path):
     assert main(["duplicates", str(other), "--max-distance", "0", "--json"]) == 0
 
 
+def test_duplicates_of_an_index_are_those_of_the_folder(photos, run, tmp_path, monkeypatch):
+    index, other = tmp_path / "index", tmp_path / "other"
+    other.mkdir()
+    Image.open(photos / "04.png").resize((90, 80)).save(other / "four.png")
+    expected = run("duplicates", photos, "--json")[1]
+    assert run("duplicates", photos, "--json", "--index", index) == (0, expected, "")
+    across = run("duplicates", photos, "--json", "--against", other)[1]
+    read = []
+    monkeypatch.setattr(_picture_index, "encode_pictures", lambda *arguments, **_: read.append(arguments[2]))
+    assert run("duplicates", photos, "--json", "--index", index) == (0, expected, "")
+    assert run("duplicates", photos, "--json", "--index", index, "--against", other)[1] == across
+    assert "four.png" in across
+    assert read == []
+    page = tmp_path / "page.html"
+    assert run("duplicates", photos, "--index", index, "--html", page)[0] == 0
+    assert page.read_text(encoding="utf-8").count("data:image") == 2
+    monkeypatch.undo()
+    assert json.loads(run("duplicates", photos, "--json", "--index", tmp_path / "d", "--hasher", "dhash")[1])["groups"]
+    assert json.loads(run("duplicates", photos, "--json", "--index", tmp_path / "d")[1])["hasher"] == "dhash"
+
+
 def test_errors_are_one_line_and_status_1(photos, run, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "none.txt").write_text("")
@@ -79,6 +100,8 @@ def test_errors_are_one_line_and_status_1(photos, run, tmp_path):
         (["duplicates", photos, "--against", tmp_path / "no"], "is not a folder"),
         (["duplicates", tmp_path / "empty"], "no image files"),
         (["duplicates", photos, "--strict"], "broken.jpg"),
+        (["duplicates", photos, "--strict", "--index", tmp_path / "index"], "--strict does not go with --index"),
+        (["duplicates", photos, "--index", photos], "not an index of pictures and not empty"),
         (["duplicates", photos, "--max-distance", -1], "max_distance"),
         (["duplicates", photos, "--html", tmp_path / "no" / "page.html"], "page.html"),
         (["index", tmp_path / "no", "--out", tmp_path / "index"], "is not a folder"),

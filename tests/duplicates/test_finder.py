@@ -12,7 +12,8 @@ from sklearn.exceptions import NotFittedError
 
 from skhash import PerceptualHasher, find_duplicates
 from skhash.base import BaseHasher
-from skhash.duplicates import DuplicateFinder
+from skhash.duplicates import DuplicateFinder, encode_pictures
+from skhash.perceptual import read_items
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -103,6 +104,22 @@ def test_adding_in_parts_is_fitting_at_once(photos):
     assert parts.duplicates().to_dict() == whole.to_dict()
     assert sorted(parts.duplicates().pairs) == sorted(whole.pairs)
     assert parts.fit(paths[:1]).duplicates().n_pictures == 1
+
+
+def test_codes_that_are_known_give_the_same_groups(photos):
+    items = read_items(photos)
+    names = list(items.items)
+    hasher = PerceptualHasher("phash")
+    encoded = encode_pictures(items, names, range(len(items)), hasher)
+    finder = DuplicateFinder(hasher).fit_encoded(encoded, items)
+    assert finder.duplicates().to_dict() == find_duplicates(photos).to_dict()
+    assert finder.add(photos).duplicates().n_pictures == 11  # nothing is read again, not even the damaged ones
+    assert len(finder.skipped_) == 2
+
+
+def test_a_missing_distance_is_found_before_anything_is_decoded(photos):
+    with pytest.raises(ValueError, match="max_distance is None"):
+        find_duplicates([photos / "no such file.png"], MeanHasher(), errors="raise")
 
 
 def test_pictures_that_are_no_files_are_numbered_on(photos):
