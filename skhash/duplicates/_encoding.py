@@ -245,4 +245,4 @@ def _describe(item: Any, name: str | int, image: Image) -> Picture:
     if not isinstance(item, (str, os.PathLike)):
         return Picture(name, *image.size)
     status = os.stat(item)
-    return Picture(name, *image.size, status.st_size, status.st_mtime)
+    return Picture(name, *image.size, status.st_size, status.st_mtime_ns / 1e9)
