@@ -256,8 +256,9 @@ def _block_scores(image: Image, bits: int) -> NDArray[np.float64]:
     height, width = pixels.shape[:2]
     # In units of 1 / (rows * columns) pixels, every area is an integer and every block has `height * width` of them.
     # Sums of integers below 2 ** 53 are exact in any order.
-    values = 3.0 * pixels if pixels.ndim == 2 else pixels.sum(axis=2, dtype=np.float64)
-    sums = grid.take(_areas(height, grid.rows) @ values @ _areas(width, grid.columns).T)
+    bands = _sum_bands(pixels.reshape(height, -1), grid.rows).reshape(grid.rows, width, -1)
+    values = bands.sum(axis=2) * (3 / bands.shape[2])
+    sums = grid.take(values @ _areas(width, grid.columns).T)
     unit = grid.rows * grid.columns
     largest = 3 * 256 * height * width
     z = np.empty(bits)
@@ -268,6 +269,21 @@ def _block_scores(image: Image, bits: int) -> NDArray[np.float64]:
             equal = np.abs(z[band]) < unit
             z[band[equal]] = unit
     return z / largest
+
+
+def _sum_bands(pixels: NDArray[Any], rows: int) -> NDArray[np.float64]:
+    """Return the product of `_areas` and the pixels: few rows are cut, the others of a band are added as integers."""
+    sums = np.empty((rows, pixels.shape[1]))
+    for band, areas in zip(sums, _areas(len(pixels), rows), strict=True):
+        within = np.flatnonzero(areas)
+        first, last = within[0], within[-1]
+        np.multiply(areas[first], pixels[first], out=band)
+        if last > first:
+            band += areas[last] * pixels[last]
+        if last > first + 1:
+            kind = np.uint32 if pixels.dtype == np.uint8 else np.float64
+            band += float(rows) * pixels[first + 1 : last].sum(axis=0, dtype=kind)
+    return sums
 
 
 def _areas(size: int, blocks: int) -> NDArray[np.float64]:
