@@ -28,7 +28,7 @@ def find_duplicates(
     Parameters
     ----------
     images : str, Path or sequence of images
-        A folder, a pattern such as "photos/**/*.jpg", a list of paths, PIL images or arrays, or anything else that
+        A folder, a pattern such as ``"photos/**/*.jpg"``, a list of paths, PIL images or arrays, or anything else that
         `PerceptualHasher` takes.
     hasher : str or estimator, default="phash"
         A kind of `PerceptualHasher`, of 64 bits: "dhash", "phash", "whash", "average" or "block"; or a hasher of

@@ -119,7 +119,7 @@ class DuplicateFinder(BaseEstimator):
         Parameters
         ----------
         X : str, Path or sequence of images
-            A folder, a pattern such as "photos/**/*.jpg", a list of paths, PIL images or arrays, or anything else that
+            A folder, a pattern such as ``"photos/**/*.jpg"``, a list of paths, PIL images or arrays, or anything else that
             `PerceptualHasher` takes.
         y : None
             Ignored.

@@ -65,7 +65,7 @@ class PerceptualHasher(BaseHasher):
 
     See Also
     --------
-    skhash.duplicates.find_duplicates : Groups of pictures whose codes are nearly equal.
+    find_duplicates : Groups of pictures whose codes are nearly equal.
     PCAHasher : Learns from the pixels of the user's own images.
 
     Notes

@@ -26,7 +26,7 @@ def list_pictures(source: str | os.PathLike[str]) -> list[str]:
     ----------
     source : str or Path
         A folder, in which files are known by their suffix and names that begin with a dot are left out; or a pattern
-        such as "photos/**/*.jpg". Links are followed, and a file that several paths lead to is listed once: by the path
+        such as ``"photos/**/*.jpg"``. Links are followed, and a file that several paths lead to is listed once: by the path
         with the fewest links and folders.
 
     Returns
