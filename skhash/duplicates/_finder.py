@@ -119,8 +119,8 @@ class DuplicateFinder(BaseEstimator):
         Parameters
         ----------
         X : str, Path or sequence of images
-            A folder, a pattern such as ``"photos/**/*.jpg"``, a list of paths, PIL images or arrays, or anything else that
-            `PerceptualHasher` takes.
+            A folder, a pattern such as ``"photos/**/*.jpg"``, a list of paths, PIL images or arrays, or anything else
+            that `PerceptualHasher` takes.
         y : None
             Ignored.
 

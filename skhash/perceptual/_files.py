@@ -26,8 +26,8 @@ def list_pictures(source: str | os.PathLike[str]) -> list[str]:
     ----------
     source : str or Path
         A folder, in which files are known by their suffix and names that begin with a dot are left out; or a pattern
-        such as ``"photos/**/*.jpg"``. Links are followed, and a file that several paths lead to is listed once: by the path
-        with the fewest links and folders.
+        such as ``"photos/**/*.jpg"``. Links are followed, and a file that several paths lead to is listed once: by a
+        path that is not a link, if there is one, and has the fewest folders.
 
     Returns
     -------
