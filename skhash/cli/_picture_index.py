@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -154,7 +153,7 @@ class PictureIndex:
         }
         stale = [name for name in indexed if name not in current]
         if codes is not None and stale:
-            self._remove(codes, stale)
+            codes.remove(stale).save(self.path / "codes")
         if known != current:
             self._write_files(current)
         codes = None  # a map of files that are about to grow
@@ -226,7 +225,7 @@ class PictureIndex:
             Paths and distances, the nearest first.
         """
         codes = self.codes
-        if codes is None:
+        if codes is None or len(codes) == 0:
             return []
         distances, names = codes.kneighbors(self.hasher.transform([image]), min(k, len(codes)))
         return [(str(self.root / name), int(d)) for name, d in zip(names[0], distances[0], strict=True)]
@@ -286,13 +285,6 @@ class PictureIndex:
             file.flush()
             os.fsync(file.fileno())
         return len(pictures), len(skipped)
-
-    def _remove(self, codes: HammingIndex, names: list[str]) -> None:
-        """Remove codes from the disk."""
-        if len(names) == len(codes):
-            shutil.rmtree(self.path / "codes")
-        else:
-            codes.remove(names).save(self.path / "codes")
 
     def _read_files(self) -> dict[str, Any]:
         """Return the entries of the files that were read, by name; a line that was cut off is left out."""

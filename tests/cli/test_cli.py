@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -223,6 +224,27 @@ def test_a_crash_at_any_step_of_a_commit_is_repaired(failing, photos, tmp_path, 
     assert index.update() == {"read": 0, "unchanged": 41, "removed": 0, "skipped": 1}
 
 
+def test_lost_codes_are_made_again(photos, run, tmp_path):
+    index = tmp_path / "index"
+    run("index", photos, "--out", index)
+    shutil.rmtree(index / "codes")
+    assert PictureIndex.open(index).search(photos / "00.png", 3) == []
+    assert run("index", photos, "--out", index)[1] == "41 read, 0 unchanged, 0 removed, 1 skipped\n"
+
+
+def test_an_index_may_lose_all_its_codes(photos, run, tmp_path):
+    index = tmp_path / "index"
+    run("index", photos, "--out", index)
+    for path in photos.rglob("*.png"):
+        path.unlink()  # the damaged file stays
+    assert run("index", photos, "--out", index)[1] == "0 read, 0 unchanged, 41 removed, 1 skipped\n"
+    Image.new("L", (9, 9)).save(tmp_path / "query.png")
+    assert run("search", tmp_path / "query.png", "--index", index) == (0, "", "")
+    assert json.loads(run("duplicates", photos, "--json", "--index", index)[1])["groups"] == []
+    Image.new("L", (9, 9)).save(photos / "new.png")
+    assert run("index", photos, "--out", index)[1] == "1 read, 0 unchanged, 0 removed, 1 skipped\n"
+
+
 def test_settings_that_differ_are_refused(photos, run, tmp_path):
     index = tmp_path / "index"
     run("index", photos, "--out", index, "--hasher", "dhash")
@@ -269,5 +291,4 @@ def test_progress_is_on_the_standard_error_stream(photos, run, tmp_path):
 def test_a_reader_that_stops_early_is_no_traceback(photos):
     code = f"{sys.executable} -m skhash duplicates {photos} --json | true"
     run = subprocess.run(["bash", "-c", f"set -o pipefail; {code}"], capture_output=True, text=True)
-    assert "Traceback" not in run.stderr
-    assert "Exception" not in run.stderr
+    assert run.stderr == ""

@@ -106,6 +106,21 @@ def test_adding_in_parts_is_fitting_at_once(photos):
     assert parts.fit(paths[:1]).duplicates().n_pictures == 1
 
 
+def test_a_path_that_comes_again_is_no_duplicate(photos, tmp_path):
+    (tmp_path / "link.png").symlink_to(photos / "0.png")
+    found = find_duplicates([photos / "0.png", photos / "0.png", tmp_path / "link.png"])
+    assert (found.n_pictures, found.groups, found.pairs) == (1, [], [])
+
+
+def test_searches_of_several_blocks(monkeypatch):
+    images = [np.repeat(np.array([[n >> bit & 1 for bit in range(5)]], np.uint8) * 255, 2, 0) for n in range(32)]
+    whole = DuplicateFinder(CodeHasher(bits=5), max_distance=1).fit(images).duplicates()
+    monkeypatch.setattr("skhash.duplicates._distinct._BLOCK", 3)
+    blocks = DuplicateFinder(CodeHasher(bits=5), max_distance=1).fit(images[:20]).add(images[20:]).duplicates()
+    assert len(whole.pairs) == 32 * 5 // 2
+    assert sorted(blocks.pairs) == sorted(whole.pairs)
+
+
 def test_codes_that_are_known_give_the_same_groups(photos):
     items = read_items(photos)
     names = list(items.items)

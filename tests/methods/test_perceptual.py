@@ -114,6 +114,18 @@ def test_floats_beyond_the_unit_interval_are_compared_as_they_are(kind):
     np.testing.assert_array_equal(hasher.transform(images * 2.0**121), codes)  # nearly the largest of single precision
 
 
+def test_where_both_ends_could_be_channels_arrays_have_them_last_and_tensors_first():
+    import torch
+
+    hasher = PerceptualHasher("average", bits=4)
+    images = np.random.default_rng(0).integers(0, 256, (5, 3, 20, 4), np.uint8)
+    as_array = [hasher.transform([image[..., :3]])[0] for image in images[..., :3]]
+    np.testing.assert_array_equal(hasher.transform(images[..., :3]), as_array)  # 3 x 20 pixels
+    as_tensor = [hasher.transform([image.transpose(1, 2, 0)])[0] for image in images]
+    np.testing.assert_array_equal(hasher.transform(torch.from_numpy(images)), as_tensor)  # 20 x 4 pixels
+    np.testing.assert_array_equal(hasher.transform(list(torch.from_numpy(images))), as_tensor)
+
+
 def test_lists_may_have_images_of_several_sizes(colors):
     hasher = PerceptualHasher()
     images = [colors[0], colors[1, :20], colors[2, ..., 0]]

@@ -39,7 +39,8 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path):
 
 
 def test_links_lead_to_a_file_once(folder, tmp_path):
-    (folder / "sub" / "loop").symlink_to(folder)
+    for number in range(3):  # 3 ** 40 paths, if each link were followed until the system refuses
+        (folder / "sub" / f"loop {number}").symlink_to(folder)
     (folder / "0 link.png").symlink_to(folder / "b.png")
     os.link(folder / "sub" / "c.webp", folder / "sub" / "deep" / "hard.webp")
     (folder / "dangling.png").symlink_to(tmp_path / "nothing.png")
@@ -49,7 +50,6 @@ def test_links_lead_to_a_file_once(folder, tmp_path):
     (folder / "elsewhere").symlink_to(outside)
     expected = ["a.JPG", "b.png", "elsewhere/f.gif", "sub/c.webp", "sub/deep/d.tiff"]
     assert names(folder, folder) == expected
-    assert names(folder / "**" / "*.*g", folder) == ["b.png"]  # its case counts; the loop adds nothing
 
 
 def test_nothing_is_an_error(tmp_path):

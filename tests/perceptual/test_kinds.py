@@ -196,8 +196,8 @@ def test_every_length_has_that_many_bits_and_no_zero(kind, bits):
 
 
 def test_grids():
-    assert [(g.rows, g.columns, g.is_full) for g in map(central_grid, (64, 128, 32, 13, 1))] == [
-        (8, 8, True), (8, 16, True), (4, 8, True), (4, 4, False), (1, 1, True)
+    assert [(g.rows, g.columns, g.is_full) for g in map(central_grid, (64, 128, 32, 13, 10, 1))] == [
+        (8, 8, True), (8, 16, True), (4, 8, True), (4, 4, False), (4, 4, False), (1, 1, True)
     ]  # fmt: skip
     assert [(g.rows, g.columns, g.is_full) for g in map(binary_grid, (64, 128, 48, 1))] == [
         (8, 8, True), (8, 16, True), (8, 8, False), (1, 1, True)
