@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
         if folder is not None:
             existing_folder(folder)
     finder = DuplicateFinder(
-        PerceptualHasher(options.hasher or "phash", bits=options.bits or 64),
+        PerceptualHasher(options.hasher or "phash", bits=options.bits or 64, draft=True),
         max_distance=options.max_distance,
         linkage=options.linkage,
         errors="raise" if options.strict else "skip",

@@ -13,8 +13,8 @@ from joblib import effective_n_jobs
 from tqdm.auto import tqdm
 
 from skhash.methods import PerceptualHasher
-from skhash.perceptual import KINDS, perceptual_scores
-from skhash.utils import check_option, map_threads
+from skhash.perceptual import DRAFT_SIDE, KINDS, may_be_reduced, perceptual_scores
+from skhash.utils import check_option, map_threads, measure_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,8 @@ def make_hasher(hasher: Any) -> Any:
     Parameters
     ----------
     hasher : str or estimator
-        A kind of `PerceptualHasher`, or a fitted hasher of images.
+        A kind of `PerceptualHasher`, which then decodes JPEG files at a smaller size (`draft`), or a fitted hasher of
+        images.
 
     Returns
     -------
@@ -101,7 +102,7 @@ def make_hasher(hasher: Any) -> Any:
     """
     if isinstance(hasher, str):
         check_option("hasher", hasher, KINDS)
-        return PerceptualHasher(hasher)
+        return PerceptualHasher(hasher, draft=True)
     if isinstance(hasher, type) or not hasattr(hasher, "transform"):
         raise TypeError(f"hasher must be one of {list(KINDS)} or a fitted hasher of images, got {hasher!r}.")
     return hasher
@@ -153,11 +154,16 @@ def encode_pictures(
     n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
     coder = _ScoreCoder(hasher) if isinstance(hasher, PerceptualHasher) else _ListCoder(hasher)
     background = getattr(hasher, "background", "white")
+    at_least = DRAFT_SIDE if getattr(hasher, "draft", False) else None
 
     def read(row: int) -> tuple[Picture, Any] | Exception:
         try:
-            image = items.read(row, background)
-            return _describe(items.items[row], names[row], image), coder.prepare(image)
+            image = items.read(row, background, at_least)
+            item = items.items[row]
+            width, height = image.size
+            if at_least and may_be_reduced(item):
+                height, width = measure_image(item)
+            return _describe(item, names[row], width, height), coder.prepare(image)
         except Exception as error:  # Pillow's plugins raise anything on damaged files
             return error
 
@@ -240,9 +246,9 @@ def name_items(items: ImageItems) -> list[str | int]:
     ]
 
 
-def _describe(item: Any, name: str | int, image: Image) -> Picture:
-    """Return what is known of a decoded picture."""
+def _describe(item: Any, name: str | int, width: int, height: int) -> Picture:
+    """Return what is known of a picture."""
     if not isinstance(item, (str, os.PathLike)):
-        return Picture(name, *image.size)
+        return Picture(name, width, height)
     status = os.stat(item)
-    return Picture(name, *image.size, status.st_size, status.st_mtime_ns / 1e9)
+    return Picture(name, width, height, status.st_size, status.st_mtime_ns / 1e9)

@@ -31,8 +31,8 @@ def find_duplicates(
         A folder, a pattern such as ``"photos/**/*.jpg"``, a list of paths, PIL images or arrays, or anything else that
         `PerceptualHasher` takes.
     hasher : str or estimator, default="phash"
-        A kind of `PerceptualHasher`, of 64 bits: "dhash", "phash", "whash", "average" or "block"; or a hasher of
-        images, which must be fitted if it learns.
+        A kind of `PerceptualHasher`, of 64 bits and with `draft`: "dhash", "phash", "whash", "average" or "block"; or a
+        hasher of images, which must be fitted if it learns.
     max_distance : int, default=None
         Number of bits in which the codes of two duplicates may differ; None means the default of `DuplicateFinder`.
     against : str, Path or sequence of images, default=None

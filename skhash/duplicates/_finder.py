@@ -34,8 +34,8 @@ class DuplicateFinder(BaseEstimator):
     Parameters
     ----------
     hasher : str or estimator, default="phash"
-        A kind of `PerceptualHasher`, of 64 bits: "dhash", "phash", "whash", "average" or "block"; or a hasher of
-        images, which must be fitted if it learns.
+        A kind of `PerceptualHasher`, of 64 bits and with `draft`: "dhash", "phash", "whash", "average" or "block"; or a
+        hasher of images, which must be fitted if it learns.
     max_distance : int, default=None
         Number of bits in which the codes of two duplicates may differ. None is 4 for "dhash", 6 for "phash", 1 for
         "whash", 1 for "average" and 2 for "block", times `bits` / 64; other hashers need a number.

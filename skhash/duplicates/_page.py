@@ -87,7 +87,7 @@ def _facts(picture: Picture) -> str:
 def _thumbnail(group: Group, place: int, name: str, side: int) -> str:
     """Return an image whose pixels are in the text."""
     try:
-        image = group.read(place)
+        image = group.read(place, at_least=side)
     except Exception as error:  # the file was removed or changed since it was read
         return f"<p>{escape(type(error).__name__)}</p>"
     image.thumbnail((side, side))

@@ -45,13 +45,16 @@ class Group:
         """Paths, or positions of images that are not files."""
         return [picture.name for picture in self.pictures]
 
-    def read(self, place: int) -> Image:
+    def read(self, place: int, at_least: int | None = None) -> Image:
         """Decode a picture again.
 
         Parameters
         ----------
         place : int
             Its position in the group.
+        at_least : int, default=None
+            Length that neither side of a JPEG file gets shorter than when it is decoded at a smaller size; None decodes
+            all pixels.
 
         Returns
         -------
@@ -59,7 +62,7 @@ class Group:
             The picture.
         """
         items, row = self.sources[place]
-        return items.read(row)
+        return items.read(row, at_least=at_least)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from joblib import effective_n_jobs
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skhash.base import BaseHasher, was_given_labels
-from skhash.perceptual import KINDS, ImageItems, perceptual_scores, read_items
+from skhash.perceptual import DRAFT_SIDE, KINDS, ImageItems, perceptual_scores, read_items
 from skhash.utils import (
     StrOptions,
     are_labels,
@@ -48,6 +48,10 @@ class PerceptualHasher(BaseHasher):
         Code length.
     background : str or tuple of int, default="white"
         Color, as Pillow names it, on which transparent images are composited.
+    draft : bool, default=False
+        Whether large JPEG files are decoded at a half, a quarter or an eighth of their size, with at least 512 pixels
+        on each side. That takes a third of the time for photos of a megapixel or more, and changes 0.3 of 64 bits on
+        average.
     n_jobs : int, default=None
         Number of threads that decode and hash images. None means 1 unless in a `joblib.parallel_config` context; -1
         means all cores.
@@ -120,6 +124,7 @@ class PerceptualHasher(BaseHasher):
         **BaseHasher._parameter_constraints,
         "kind": [StrOptions(set(KINDS))],
         "background": [str, tuple, list],
+        "draft": ["boolean"],
         "n_jobs": [int, None],
     }
 
@@ -129,11 +134,13 @@ class PerceptualHasher(BaseHasher):
         *,
         bits: int = 64,
         background: str | tuple[int, int, int] = "white",
+        draft: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         self.kind = kind
         self.bits = bits
         self.background = background
+        self.draft = draft
         self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -193,9 +200,10 @@ class PerceptualHasher(BaseHasher):
 
     def _project(self, samples: ImageItems) -> Iterator[NDArray[np.float64]]:
         n_jobs = effective_n_jobs(self.n_jobs)  # pyright: ignore[reportArgumentType]  # None is documented
+        at_least = DRAFT_SIDE if self.draft else None
 
         def scores(number: int) -> NDArray[np.float64]:
-            return perceptual_scores(samples.read(number, self.background), self.kind, self.bits)
+            return perceptual_scores(samples.read(number, self.background, at_least), self.kind, self.bits)
 
         for start in range(0, len(samples), _BLOCK):
             yield np.stack(map_threads(scores, range(start, min(start + _BLOCK, len(samples))), n_jobs))

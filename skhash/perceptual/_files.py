@@ -6,7 +6,9 @@ import glob
 import os
 from typing import TYPE_CHECKING, Any
 
-from skhash.utils import open_image
+import numpy as np
+
+from skhash.utils import import_optional, open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,8 @@ SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif", ".tiff",
     ".webp", ".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".pcx",
 )  # fmt: skip
+
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 def list_pictures(source: str | os.PathLike[str]) -> list[str]:
@@ -74,7 +78,7 @@ def _walk(root: str) -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
-def open_picture(item: Any, background: Any, name: str | None) -> Image:
+def open_picture(item: Any, background: Any, name: str | None, at_least: int | None = None) -> Image:
     """Return a decoded image of mode "L" or "RGB".
 
     Parameters
@@ -85,10 +89,39 @@ def open_picture(item: Any, background: Any, name: str | None) -> Image:
         Color on which transparent images are composited.
     name : str or None
         What error messages call the image; None takes the path or the mode.
+    at_least : int, default=None
+        JPEG files are decoded at a half, a quarter or an eighth of their size if neither side gets shorter than this.
+        None decodes all pixels.
 
     Returns
     -------
     image : PIL.Image.Image
         The pixels.
     """
+    if at_least is None or not may_be_reduced(item):
+        return open_image(item, background, name=name)
+    module = import_optional("PIL.Image", extra="vision", purpose="Reading image files")
+    try:
+        with module.open(item) as image:
+            if image.format == "JPEG" and image.width * image.height <= (module.MAX_IMAGE_PIXELS or np.inf):
+                image.draft(None, (at_least, at_least))
+                return open_image(image, background, name=name)
+    except Exception:  # what is wrong with the file is said by the function that knows its name
+        pass
     return open_image(item, background, name=name)
+
+
+def may_be_reduced(item: Any) -> bool:
+    """Check whether `open_picture` may decode fewer pixels than an image has.
+
+    Parameters
+    ----------
+    item : object
+        The image.
+
+    Returns
+    -------
+    may_be_reduced : bool
+        Whether it is the path of a file that is named as JPEG files are.
+    """
+    return isinstance(item, (str, os.PathLike)) and os.fspath(item).lower().endswith(_JPEG)

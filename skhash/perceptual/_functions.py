@@ -300,5 +300,9 @@ _SCORES: dict[str, Callable[[Image, int], NDArray[np.float64]]] = {
     "block": _block_scores,
 }
 
+#: Pixels on each side that a JPEG file keeps when it is decoded at a smaller size. With 512, the code of 150 photos and
+#: renderings changed by 0.3 bits on average and 6 at most (phash); with 128, by 0.4 and 20, for a sixth less time.
+DRAFT_SIDE = 512
+
 #: Names of the kinds of perceptual hashes.
 KINDS = tuple(_SCORES)

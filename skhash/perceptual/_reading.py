@@ -50,7 +50,7 @@ class ImageItems:
     def __len__(self) -> int:
         return len(self.items)
 
-    def read(self, number: int, background: str | tuple[int, int, int] = "white") -> Image:
+    def read(self, number: int, background: str | tuple[int, int, int] = "white", at_least: int | None = None) -> Image:
         """Decode an image.
 
         Parameters
@@ -59,6 +59,9 @@ class ImageItems:
             Its position.
         background : str or tuple of int, default="white"
             Color on which transparent images are composited.
+        at_least : int, default=None
+            Length that neither side of a JPEG file gets shorter than when it is decoded at a smaller size; None decodes
+            all pixels.
 
         Returns
         -------
@@ -70,7 +73,7 @@ class ImageItems:
             return _from_row(item)
         if self.of_dataset and isinstance(item, (tuple, list)):
             item = item[0]
-        return read_image(item, background, name=f"X[{number}]", first=self.first)
+        return read_image(item, background, name=f"X[{number}]", first=self.first, at_least=at_least)
 
 
 def read_items(X: Any) -> ImageItems | None:
@@ -115,7 +118,9 @@ def read_items(X: Any) -> ImageItems | None:
     return None
 
 
-def read_image(item: Any, background: Any = "white", *, name: str = "X", first: bool = False) -> Image:
+def read_image(
+    item: Any, background: Any = "white", *, name: str = "X", first: bool = False, at_least: int | None = None
+) -> Image:
     """Decode one image of any form except a row of numbers.
 
     Parameters
@@ -128,6 +133,9 @@ def read_image(item: Any, background: Any = "white", *, name: str = "X", first: 
         What error messages call an array.
     first : bool, default=False
         Whether an array is (channels, height, width). A tensor whose two ends could be the channels is, too.
+    at_least : int, default=None
+        Length that neither side of a JPEG file gets shorter than when it is decoded at a smaller size; None decodes all
+        pixels.
 
     Returns
     -------
@@ -135,7 +143,7 @@ def read_image(item: Any, background: Any = "white", *, name: str = "X", first: 
         Image of mode "L", "RGB" or "F".
     """
     if isinstance(item, (str, os.PathLike)) or is_pil(item) or hasattr(item, "read"):
-        return open_picture(item, background, None)
+        return open_picture(item, background, None, at_least)
     is_tensor = hasattr(item, "detach")
     values = to_numpy(item, name)
     if values.ndim == 3:

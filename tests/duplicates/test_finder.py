@@ -182,6 +182,19 @@ def test_any_hasher_of_images(photos, monkeypatch):
     assert found.hasher == "MeanHasher"
 
 
+def test_sizes_are_those_of_the_files_though_fewer_pixels_are_decoded(tmp_path):
+    y, x = np.mgrid[:1200, :1600]
+    image = Image.fromarray((128 + 100 * np.sin(x / 200) * np.cos(y / 150)).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "large.jpg", exif=exif)
+    image.resize((801, 601)).save(tmp_path / "small.png")
+    found = find_duplicates(tmp_path)
+    assert found.keep == [f"{tmp_path}/large.jpg"]
+    assert [(each.width, each.height) for each in found.details[0].pictures] == [(1600, 1200), (801, 601)]
+    assert found.details[0].read(0).size == (1600, 1200)
+
+
 def test_longer_codes_have_a_proportional_distance(photos):
     assert find_duplicates(photos, PerceptualHasher("phash", bits=256)).max_distance == 24
 

@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skhash import HammingIndex, PerceptualHasher
-from skhash.perceptual import KINDS
+from skhash.perceptual import KINDS, read_items
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -214,3 +214,54 @@ def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnonsense")
     with pytest.raises(ValueError, match=r"bad\.png"):
         PerceptualHasher().transform(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Save a large photo as JPEG, turned by its EXIF data, as CMYK, as PNG, and under a wrong name."""
+    folder = tmp_path_factory.mktemp("large")
+    y, x = np.mgrid[:1200, :1700]
+    waves = [128 + 60 * np.sin(x / (90 + 40 * c) + c) * np.cos(y / (150 - 30 * c)) for c in range(3)]
+    image = Image.fromarray(np.stack(waves, axis=2).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(folder / "a.jpg", quality=95)
+    image.transpose(Image.Transpose.ROTATE_90).save(folder / "b.JPEG", quality=95, exif=exif)
+    image.convert("CMYK").save(folder / "c.jpg", quality=95)
+    image.save(folder / "d.png")
+    image.save(folder / "e.jpg", "PNG")
+    (folder / "f.jpg").write_bytes((folder / "a.jpg").read_bytes()[:9000])
+    return folder
+
+
+def test_draft_decodes_large_jpeg_files_at_a_smaller_size(large):
+    items = read_items(sorted(large.glob("[a-e].*")))
+    assert [items.read(n, at_least=512).size for n in range(5)] == [(850, 600)] * 3 + [(1700, 1200)] * 2
+    assert [items.read(n, at_least=100).size for n in range(5)] == [(213, 150)] * 3 + [(1700, 1200)] * 2
+    assert [items.read(n, at_least=1201).size for n in range(5)] == [(1700, 1200)] * 5
+    for kind in KINDS:
+        whole, draft = (PerceptualHasher(kind, draft=draft).transform(items.items) for draft in (False, True))
+        assert ((whole != draft).sum(axis=1) <= [2, 2, 2, 0, 0]).all()
+    pixels = np.asarray(items.read(0)).astype(int)
+    reduced = np.asarray(items.read(1, at_least=512)).astype(int)
+    assert np.abs(reduced - pixels.reshape(600, 2, 850, 2, 3).mean(axis=(1, 3))).max() < 12
+
+
+def test_draft_does_not_open_what_is_too_large(large, monkeypatch):
+    from PIL import Image as module
+
+    monkeypatch.setattr(module, "MAX_IMAGE_PIXELS", 2_000_000)
+    for draft in (False, True):
+        with (
+            pytest.warns(module.DecompressionBombWarning),
+            pytest.raises(ValueError, match="larger than Pillow's limit"),
+        ):
+            PerceptualHasher(draft=draft).transform([large / "a.jpg"])
+
+
+def test_a_damaged_file_is_named_with_draft_too(large):
+    for draft in (False, True):
+        with pytest.raises(ValueError, match=r"f\.jpg' is damaged: image file is truncated"):
+            PerceptualHasher(draft=draft).transform([large / "f.jpg"])
+        with pytest.raises(FileNotFoundError, match=r"none\.jpg"):
+            PerceptualHasher(draft=draft).transform([large / "none.jpg"])
