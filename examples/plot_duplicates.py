@@ -54,7 +54,7 @@ print(duplicates)
 for group in duplicates.groups:
     print([Path(name).name for name in group])
 for name, reason in duplicates.skipped:
-    print("skipped:", Path(name).name, reason.partition(":")[0])
+    print("skipped:", reason.replace(name, Path(name).name))
 
 # %%
 figure, axes = plt.subplots(len(duplicates), 3, figsize=(8, 2.4 * len(duplicates)), layout="constrained")

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from skhash.cli._options import add_hasher, existing_folder, open_or_create, show_name
+from skhash.cli._options import add_hasher, existing_folder, open_or_create, show_name, show_skipped
 
 if TYPE_CHECKING:
     from skhash.duplicates import Duplicates, Picture
@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
         return
     _print_groups(found)
     for name, reason in found.skipped:
-        print(f"skhash: skipped {show_name(name)}: {reason}", file=sys.stderr)
+        print(f"skhash: skipped {show_skipped(name, reason)}", file=sys.stderr)
 
 
 def _print_groups(found: Duplicates) -> None:

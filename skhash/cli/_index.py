@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from skhash.cli._options import add_hasher, existing_folder, open_or_create, show_name
+from skhash.cli._options import add_hasher, existing_folder, open_or_create, show_skipped
 
 
 def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -44,5 +44,5 @@ def run(options: argparse.Namespace) -> None:
     index = open_or_create(options.out, options.folder, options.hasher, options.bits)
     counts = index.update(n_jobs=options.jobs, progress=options.progress)
     for name, reason in index.skipped():
-        print(f"skhash: skipped {show_name(name)}: {reason}", file=sys.stderr)
+        print(f"skhash: skipped {show_skipped(name, reason)}", file=sys.stderr)
     print(", ".join(f"{number} {what}" for what, number in counts.items()))

@@ -82,6 +82,25 @@ def show_name(name: str | int) -> str:
     return os.fsencode(str(name)).decode("utf-8", "backslashreplace")
 
 
+def show_skipped(name: str | int, reason: str) -> str:
+    """Return why a picture was skipped, with its name, in one line.
+
+    Parameters
+    ----------
+    name : str
+        Name of the picture.
+    reason : str
+        The message of the error, which may contain the name.
+
+    Returns
+    -------
+    text : str
+        The message.
+    """
+    text = reason if repr(name) in reason else f"{name}: {reason}"
+    return " ".join(show_name(text).split())
+
+
 def open_or_create(path: str, folder: str, kind: str | None, bits: int | None) -> PictureIndex:
     """Open the index of a folder of pictures, or create it.
 

@@ -182,9 +182,16 @@ def encode_pictures(
                 else:
                     if callable(errors):
                         errors(names[row], result)
-                    skipped.append((names[row], f"{type(result).__name__}: {result}"))
+                    skipped.append((names[row], _explain(result)))
             bar.update(len(chunk))
     return Encoded(pictures, kept, coder.codes(), skipped)
+
+
+def _explain(error: Exception) -> str:
+    """Return why a picture was skipped; errors of this library begin with the name of an argument."""
+    if isinstance(error, ValueError):
+        return str(error).removeprefix("X: ")
+    return f"{type(error).__name__}: {error}"
 
 
 class _ScoreCoder:

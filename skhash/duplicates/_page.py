@@ -91,7 +91,9 @@ def _thumbnail(group: Group, place: int, name: str, side: int) -> str:
     except Exception as error:  # the file was removed or changed since it was read
         return f"<p>{escape(type(error).__name__)}</p>"
     image.thumbnail((side, side))
+    image = image.convert("RGB")
+    image.info.clear()  # comments of the file
     buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=80)
+    image.save(buffer, "JPEG", quality=80)
     text = base64.b64encode(buffer.getvalue()).decode("ascii")
     return f'<img src="data:image/jpeg;base64,{text}" alt="{name}" width="{image.width}" height="{image.height}">'

@@ -46,8 +46,7 @@ def test_duplicates_as_text(photos, run):
     assert re.fullmatch(rf"  {photos}/more/01\.png  64 x 48, \d+ kB, 0 bits", lines[1])
     assert re.fullmatch(rf"  {photos}/01 small\.png  32 x 24, \d+ kB, \d bits", lines[2])
     assert re.fullmatch(r"1 groups; 1 of 41 pictures are redundant \(0\.0 MB\), 1 were skipped", lines[3])
-    assert err.startswith(f"skhash: skipped {photos}/broken.jpg: ValueError")
-    assert err.count("\n") == 1
+    assert err == f"skhash: skipped '{photos}/broken.jpg' is not an image file that Pillow can read.\n"
 
 
 def test_duplicates_as_json_and_as_a_page(photos, run, tmp_path):
@@ -128,7 +127,7 @@ def test_index_and_search(photos, run, tmp_path):
     index = tmp_path / "index"
     status, out, err = run("index", photos, "--out", index)
     assert (status, out) == (0, "41 read, 0 unchanged, 0 removed, 1 skipped\n")
-    assert err.startswith(f"skhash: skipped {photos}/broken.jpg")
+    assert err == f"skhash: skipped '{photos}/broken.jpg' is not an image file that Pillow can read.\n"
     assert run("index", photos, "--out", index)[1] == "0 read, 41 unchanged, 0 removed, 1 skipped\n"
     query = tmp_path / "query.jpg"
     Image.open(photos / "more" / "01.png").save(query, quality=90)

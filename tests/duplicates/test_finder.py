@@ -1,5 +1,6 @@
 """find_duplicates and its class: folders, one image, more pictures, other hashers, damaged files."""
 
+import base64
 import re
 import threading
 
@@ -30,8 +31,8 @@ def test_a_folder(photos):
     assert found.redundant == [f"{photos}/0 again.jpg", f"{photos}/0 half.png", f"{photos}/1.png"]
     assert (found.n_pictures, found.hasher, found.bits, len(found)) == (11, "phash", 64, 2)
     assert [name for name, _ in found.skipped] == [f"{photos}/empty.png", f"{photos}/more/broken.jpg"]
-    assert "not an image file" in found.skipped[0][1]
-    assert "damaged" in found.skipped[1][1]
+    assert found.skipped[0][1] == f"'{photos}/empty.png' is not an image file that Pillow can read."
+    assert found.skipped[1][1].startswith(f"'{photos}/more/broken.jpg' is damaged: image file is truncated")
     assert repr(found).startswith("Duplicates(2 groups, 3 of 11 pictures redundant, 2 skipped; phash of 64 bits")
 
 
@@ -59,6 +60,13 @@ def test_errors_raise_or_are_called(photos):
         find_duplicates(photos, errors=stop)
     with pytest.raises(ValueError, match="errors"):
         find_duplicates(photos, errors="ignore")
+
+
+def test_a_file_that_is_gone_is_skipped_with_the_error_of_the_system(photos):
+    found = find_duplicates([photos / "gone.png", photos / "0.png"])
+    assert found.skipped == [
+        (f"{photos}/gone.png", f"FileNotFoundError: [Errno 2] No such file or directory: '{photos}/gone.png'")
+    ]
 
 
 def test_the_progress_bar_is_on_the_standard_error_stream(photos, capsys):
@@ -298,7 +306,8 @@ def test_the_page_needs_no_other_file_and_escapes_names(photos, tmp_path):
     name = "<b>&\"x'.png"
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        Image.open(photos / "2.png").save(tmp_path / folder / name)
+        Image.open(photos / "2.png").save(tmp_path / folder / f"{folder}.jpg", comment=b"a secret")
+        (tmp_path / folder / f"{folder}.jpg").rename(tmp_path / folder / name)
     (tmp_path / "<i>.png").write_text("damaged")
     found = find_duplicates(tmp_path)
     page = found.to_html(tmp_path / "page.html")
@@ -309,6 +318,7 @@ def test_the_page_needs_no_other_file_and_escapes_names(photos, tmp_path):
     assert "&lt;b&gt;&amp;&quot;x&#x27;.png" in page
     assert not re.search(r'(?:src|href)="(?!data:)', page)
     assert found.to_html(max_groups=0).count("data:image") == 0
+    assert b"a secret" not in b"".join(base64.b64decode(text) for text in re.findall(r"base64,([^\"]+)", page))
     assert "1 more groups are not shown" in found.to_html(max_groups=0)
     for path in (tmp_path / "a").iterdir():
         path.unlink()
