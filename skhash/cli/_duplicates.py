@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from skhash.cli._options import add_hasher, existing_folder, open_or_create, show_name, show_skipped
+from skhash.cli._options import DEFAULT_KIND, add_hasher, existing_folder, open_or_create, show_name, show_skipped
 
 if TYPE_CHECKING:
     from skhash.duplicates import Duplicates, Picture
@@ -33,7 +33,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", metavar="FOLDER", help="report only groups with pictures of both folders")
     add_hasher(parser)
     parser.add_argument(
-        "--max-distance", type=int, metavar="BITS", help="bits in which duplicates may differ (default: 6 for phash)"
+        "--max-distance", type=int, metavar="BITS", help="bits in which duplicates may differ (default: 16 of 128)"
     )
     parser.add_argument(
         "--linkage",
@@ -58,14 +58,16 @@ def run(options: argparse.Namespace) -> None:
     options : Namespace
         The arguments.
     """
-    from skhash import PerceptualHasher
-    from skhash.duplicates import DuplicateFinder
+    from skhash.duplicates import DuplicateFinder, make_hasher
 
     for folder in (options.folder, options.against):
         if folder is not None:
             existing_folder(folder)
+    hasher = make_hasher(options.hasher or DEFAULT_KIND)
+    if options.bits is not None:
+        hasher.set_params(bits=options.bits)
     finder = DuplicateFinder(
-        PerceptualHasher(options.hasher or "phash", bits=options.bits or 64, draft=True),
+        hasher,
         max_distance=options.max_distance,
         linkage=options.linkage,
         errors="raise" if options.strict else "skip",

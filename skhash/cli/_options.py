@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from skhash.cli._picture_index import PictureIndex
 
-KINDS = ("dhash", "phash", "whash", "average", "block")
+KINDS = ("dhash", "phash", "whash", "average", "block", "phash+dhash")
+DEFAULT_KIND = "phash+dhash"
 
 
 def add_hasher(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +21,8 @@ def add_hasher(parser: argparse.ArgumentParser) -> None:
     parser : ArgumentParser
         Gets `--hasher` and `--bits`.
     """
-    parser.add_argument("--hasher", choices=KINDS, help="kind of hash (default: phash)")
-    parser.add_argument("--bits", type=positive, help="code length (default: 64)")
+    parser.add_argument("--hasher", choices=KINDS, help=f"kind of hash (default: {DEFAULT_KIND})")
+    parser.add_argument("--bits", type=positive, help="code length (default: 64, or 128 for phash+dhash)")
 
 
 def positive(text: str) -> int:
@@ -111,9 +112,9 @@ def open_or_create(path: str, folder: str, kind: str | None, bits: int | None) -
     folder : str
         Folder of the pictures.
     kind : str or None
-        Kind of hash; None means that of the index, or "phash" for a new one.
+        Kind of hash; None means that of the index, or "phash+dhash" for a new one.
     bits : int or None
-        Code length; None means that of the index, or 64 for a new one.
+        Code length; None means that of the index, or the kind's own for a new one.
 
     Returns
     -------
@@ -128,7 +129,7 @@ def open_or_create(path: str, folder: str, kind: str | None, bits: int | None) -
     from skhash.cli._picture_index import PictureIndex
 
     if not os.path.exists(os.path.join(path, "settings.json")):
-        return PictureIndex.create(path, folder, kind or "phash", bits or 64)
+        return PictureIndex.create(path, folder, kind or DEFAULT_KIND, bits)
     index = PictureIndex.open(path)
     if not (index.root.exists() and os.path.samefile(folder, index.root)):
         raise ValueError(f"{path!r} is an index of {str(index.root)!r}, not of {folder!r}.")

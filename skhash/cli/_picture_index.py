@@ -50,7 +50,9 @@ class PictureIndex:
         self.path, self.root, self.hasher = path, root, hasher
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], root: str | os.PathLike[str], kind: str, bits: int) -> Self:
+    def create(
+        cls, path: str | os.PathLike[str], root: str | os.PathLike[str], kind: str, bits: int | None = None
+    ) -> Self:
         """Create an index without pictures.
 
         Parameters
@@ -61,8 +63,8 @@ class PictureIndex:
             Folder of the pictures.
         kind : str
             Kind of `PerceptualHasher`.
-        bits : int
-            Code length.
+        bits : int, default=None
+            Code length; None means 64, or 128 for "phash+dhash".
 
         Returns
         -------
@@ -74,11 +76,13 @@ class PictureIndex:
         ValueError
             If the folder contains files.
         """
-        index = cls(Path(path), Path(root).resolve(), make_hasher(kind).set_params(bits=bits))
+        index = cls(Path(path), Path(root).resolve(), make_hasher(kind))
+        if bits is not None:
+            index.hasher.set_params(bits=bits)
         index.path.mkdir(parents=True, exist_ok=True)
         if any(index.path.iterdir()):
             raise ValueError(f"{str(index.path)!r} is not an index of pictures and not empty; choose another folder.")
-        settings = {"version": _VERSION, "root": str(index.root), "kind": kind, "bits": bits}
+        settings = {"version": _VERSION, "root": str(index.root), "kind": kind, "bits": index.hasher.bits}
         with atomic_replace(index.path / "settings.json") as file:
             file.write(json.dumps(settings, indent=1).encode())
         return index

@@ -85,8 +85,8 @@ def make_hasher(hasher: Any) -> Any:
     Parameters
     ----------
     hasher : str or estimator
-        A kind of `PerceptualHasher`, which then decodes JPEG files at a smaller size (`draft`), or a fitted hasher of
-        images.
+        A kind of `PerceptualHasher`, of 64 bits or, for "phash+dhash", 128, which decodes JPEG files at a smaller size
+        (`draft`); or a fitted hasher of images.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def make_hasher(hasher: Any) -> Any:
     """
     if isinstance(hasher, str):
         check_option("hasher", hasher, KINDS)
-        return PerceptualHasher(hasher, draft=True)
+        return PerceptualHasher(hasher, bits=128 if "+" in hasher else 64, draft=True)
     if isinstance(hasher, type) or not hasattr(hasher, "transform"):
         raise TypeError(f"hasher must be one of {list(KINDS)} or a fitted hasher of images, got {hasher!r}.")
     return hasher

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def find_duplicates(
     images: Any,
-    hasher: Any = "phash",
+    hasher: Any = "phash+dhash",
     max_distance: int | None = None,
     *,
     against: Any = None,
@@ -30,9 +30,9 @@ def find_duplicates(
     images : str, Path or sequence of images
         A folder, a pattern such as ``"photos/**/*.jpg"``, a list of paths, PIL images or arrays, or anything else that
         `PerceptualHasher` takes.
-    hasher : str or estimator, default="phash"
-        A kind of `PerceptualHasher`, of 64 bits and with `draft`: "dhash", "phash", "whash", "average" or "block"; or a
-        hasher of images, which must be fitted if it learns.
+    hasher : str or estimator, default="phash+dhash"
+        A kind of `PerceptualHasher`, with `draft` and 64 bits, or 128 for "phash+dhash"; or a hasher of images, which
+        must be fitted if it learns.
     max_distance : int, default=None
         Number of bits in which the codes of two duplicates may differ; None means the default of `DuplicateFinder`.
     against : str, Path or sequence of images, default=None

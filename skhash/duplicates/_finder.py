@@ -23,9 +23,16 @@ if TYPE_CHECKING:
 
     from skhash.perceptual import ImageItems
 
-# Of 64 bits. Those with the largest F1 for copies of 200 among 3,447 drawings and photos by 15 mild transformations;
-# recall / precision of dhash .78 / .74, phash .80 / .91, whash .53 / .52, average .69 / .60, block .65 / .74.
-_RADII = {"dhash": 4, "phash": 6, "whash": 1, "average": 1, "block": 2}
+# Numbers of bits and distances. Those with nearly the largest F1 for copies of 200 of some 3,450 drawings and photos by
+# 15 mild transformations; doc/user_guide/photos.rst has recall and precision.
+_RADII = {
+    "phash+dhash": (128, 16),
+    "phash": (64, 6),
+    "dhash": (64, 4),
+    "whash": (64, 1),
+    "average": (64, 1),
+    "block": (64, 2),
+}
 
 
 class DuplicateFinder(BaseEstimator):
@@ -33,12 +40,13 @@ class DuplicateFinder(BaseEstimator):
 
     Parameters
     ----------
-    hasher : str or estimator, default="phash"
-        A kind of `PerceptualHasher`, of 64 bits and with `draft`: "dhash", "phash", "whash", "average" or "block"; or a
-        hasher of images, which must be fitted if it learns.
+    hasher : str or estimator, default="phash+dhash"
+        A kind of `PerceptualHasher`, with `draft` and 64 bits, or 128 for "phash+dhash"; or a hasher of images, which
+        must be fitted if it learns.
     max_distance : int, default=None
-        Number of bits in which the codes of two duplicates may differ. None is 4 for "dhash", 6 for "phash", 1 for
-        "whash", 1 for "average" and 2 for "block", times `bits` / 64; other hashers need a number.
+        Number of bits in which the codes of two duplicates may differ. None is 16 of 128 bits for "phash+dhash", 6 of
+        64 for "phash", 4 for "dhash", 2 for "block", 1 for "average" and "whash", and in proportion for other lengths;
+        other hashers need a number.
     linkage : {"connected", "complete"}, default="connected"
         With "connected", pictures are in one group if a chain of duplicates connects them. With "complete", every two
         pictures of a group are duplicates: the best picture that is in no group begins one, and its duplicates that are
@@ -97,7 +105,7 @@ class DuplicateFinder(BaseEstimator):
 
     def __init__(
         self,
-        hasher: Any = "phash",
+        hasher: Any = "phash+dhash",
         *,
         max_distance: int | None = None,
         linkage: str = "connected",
@@ -288,4 +296,5 @@ def _choose_radius(hasher: Any, max_distance: int | None) -> int:
             f"max_distance is None; expected a number of bits for {type(hasher).__name__}: only the kinds of "
             "PerceptualHasher have a default."
         )
-    return _RADII[hasher.kind] * hasher.bits // 64
+    bits, radius = _RADII[hasher.kind]
+    return radius * hasher.bits // bits

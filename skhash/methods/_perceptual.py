@@ -42,7 +42,7 @@ class PerceptualHasher(BaseHasher):
 
     Parameters
     ----------
-    kind : {"dhash", "phash", "whash", "average", "block"}, default="dhash"
+    kind : {"dhash", "phash", "whash", "average", "block", "phash+dhash"}, default="dhash"
         What the bits compare; see the notes.
     bits : int, default=64
         Code length.
@@ -86,6 +86,8 @@ class PerceptualHasher(BaseHasher):
       whose side is the largest power of 2 that is not above its own, and its mean is removed. [3]_
     - "block": where a block of the image in its own size is brighter than the median of the blocks in its quarter of
       the rows. The value of a pixel is the sum of its channels; equal blocks are 1 in bright quarters. [4]_
+    - "phash+dhash": the first half of the bits is "phash", the second "dhash". They fail on different pictures:
+      together they find more copies with fewer errors than either with as many bits.
 
     Ties are bit 0. "average", "phash", "dhash" and "whash" are bit for bit those of ImageHash 4.3 with `hash_size`
     8 for 64 bits, 16 for 256 and so on, of images that are opaque and have 8 bits per channel; this library composites

@@ -1,4 +1,4 @@
-"""The five kinds of perceptual hashes.
+"""The kinds of perceptual hashes.
 
 Each function of the table `_SCORES` returns the continuous codes of one image: bit `k` is 1 where value `k` is
 positive. An image is a PIL image of mode "L", "RGB" or "F" (floating-point gray values on the scale of the others).
@@ -185,7 +185,7 @@ def perceptual_scores(image: Image, kind: str, bits: int) -> NDArray[np.float64]
     ----------
     image : PIL.Image.Image
         Image of mode "L", "RGB" or "F"; gray values of mode "F" are from 0 to 255, as those of "L".
-    kind : {"dhash", "phash", "whash", "average", "block"}
+    kind : {"dhash", "phash", "whash", "average", "block", "phash+dhash"}
         The kind of hash.
     bits : int
         Code length.
@@ -232,6 +232,16 @@ def _frequency_scores(image: Image, bits: int) -> NDArray[np.float64]:
     coefficients = np.asarray(dct(dct(pixels, axis=0), axis=1), np.float64)
     low = grid.take(coefficients[: grid.rows, : grid.columns])
     return low - np.median(low)
+
+
+def _frequency_and_difference_scores(image: Image, bits: int) -> NDArray[np.float64]:
+    """Concatenate a code of frequencies and one of differences, which fail on different pictures."""
+    gray = image if image.mode in ("L", "F") else image.convert("L")
+    n_first = (bits + 1) // 2
+    parts = [_frequency_scores(gray, n_first)]
+    if bits > n_first:
+        parts.append(_difference_scores(gray, bits - n_first))
+    return np.concatenate(parts)
 
 
 def _wavelet_scores(image: Image, bits: int) -> NDArray[np.float64]:
@@ -298,6 +308,7 @@ _SCORES: dict[str, Callable[[Image, int], NDArray[np.float64]]] = {
     "whash": _wavelet_scores,
     "average": _average_scores,
     "block": _block_scores,
+    "phash+dhash": _frequency_and_difference_scores,
 }
 
 #: Pixels on each side that a JPEG file keeps when it is decoded at a smaller size. With 512, the code of 150 photos and

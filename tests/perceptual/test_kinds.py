@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from skhash import PerceptualHasher
 from skhash.codes import to_hex
 from skhash.perceptual import KINDS, average_hash, block_hash, dhash, perceptual_scores, phash, whash
 from skhash.perceptual._grid import binary_grid, central_grid, frequency_grid
@@ -10,7 +11,14 @@ from skhash.perceptual._haar import low_pass
 
 Image = pytest.importorskip("PIL.Image")
 
-FUNCTIONS = {"dhash": dhash, "phash": phash, "whash": whash, "average": average_hash, "block": block_hash}
+FUNCTIONS = {
+    "dhash": dhash,
+    "phash": phash,
+    "whash": whash,
+    "average": average_hash,
+    "block": block_hash,
+    "phash+dhash": lambda image, bits=64: PerceptualHasher("phash+dhash", bits=bits).transform([image])[0],
+}
 THEIRS = {"dhash": "dhash", "phash": "phash", "whash": "whash", "average": "average_hash"}
 
 
@@ -82,6 +90,7 @@ GOLDEN = {
     "whash": "3030389cdfe7719c",
     "average": "3030389c9fe7711c",
     "block": "7878389e8cc7719c",
+    "phash+dhash": "1982bed33f8fc03c",
 }
 
 
@@ -173,6 +182,14 @@ def block_hash_by_loops(image, side):
 def test_block_hash_by_loops(size, texture):
     image = draw(*size, texture, seed=5)
     assert block_hash(image, 16).tolist() == block_hash_by_loops(image, 4)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 7, 50, 128])
+def test_two_kinds_share_the_bits(bits):
+    image = draw(70, 90, "smooth")
+    n_first = bits - bits // 2
+    parts = [phash(image, n_first)] + ([dhash(image, bits // 2)] if bits > 1 else [])
+    np.testing.assert_array_equal(FUNCTIONS["phash+dhash"](image, bits), np.concatenate(parts))
 
 
 def test_low_pass_is_the_sum_of_blocks_without_the_mean():
