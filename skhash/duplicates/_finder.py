@@ -88,7 +88,7 @@ class DuplicateFinder(BaseEstimator):
     >>> finder.add([china]).duplicates().groups  # the larger one first
     [[2, 0]]
     >>> finder.query([flower[::3, ::3]])
-    [[(1, 0)]]
+    [[(1, 1)]]
     """
 
     _parameter_constraints: dict[str, Any] = {
