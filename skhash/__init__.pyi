@@ -1,15 +1,19 @@
 from . import centers as centers
+from . import cli as cli
 from . import codes as codes
 from . import datasets as datasets
+from . import duplicates as duplicates
 from . import features as features
 from . import index as index
 from . import losses as losses
 from . import methods as methods
 from . import metrics as metrics
 from . import nn as nn
+from . import perceptual as perceptual
 from . import runtime as runtime
 from . import training as training
 from . import utils as utils
+from .duplicates import find_duplicates as find_duplicates
 from .features import FeatureExtractor as FeatureExtractor
 from .index import EmbeddingIndex as EmbeddingIndex
 from .index import HammingIndex as HammingIndex
@@ -35,6 +39,7 @@ from .methods import LSHHasher as LSHHasher
 from .methods import OneBitDeepHasher as OneBitDeepHasher
 from .methods import OrthoHasher as OrthoHasher
 from .methods import PCAHasher as PCAHasher
+from .methods import PerceptualHasher as PerceptualHasher
 from .methods import SDCHasher as SDCHasher
 from .methods import SDHCHasher as SDHCHasher
 from .methods import SpectralHasher as SpectralHasher
@@ -67,6 +72,7 @@ __all__ = [
     "OneBitDeepHasher",
     "OrthoHasher",
     "PCAHasher",
+    "PerceptualHasher",
     "SDCHasher",
     "SDHCHasher",
     "SSDHHasher",
@@ -75,15 +81,19 @@ __all__ = [
     "SpectralHasher",
     "TBHHasher",
     "centers",
+    "cli",
     "codes",
     "datasets",
+    "duplicates",
     "features",
+    "find_duplicates",
     "index",
     "load_packed",
     "losses",
     "methods",
     "metrics",
     "nn",
+    "perceptual",
     "runtime",
     "training",
     "utils",

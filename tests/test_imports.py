@@ -20,6 +20,16 @@ def modules_after(statement):
     return set(run.stdout.split())
 
 
+def test_the_command_loads_nothing_heavy_to_show_its_help():
+    statement = """import contextlib, io, skhash.cli
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()): skhash.cli.main(["--help"])
+"""
+    code = statement + "import sys; print(' '.join({m.partition('.')[0] for m in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "argparse" in run.stdout
+    assert not set(run.stdout.split()) & {"torch", "numba", "sklearn", "scipy", "numpy"}
+
+
 def test_the_package_loads_nothing_heavy():
     assert not modules_after("import skhash, skhash.utils") & {"torch", "numba", "sklearn", "scipy", "numpy"}
 
@@ -30,10 +40,12 @@ def test_the_package_loads_nothing_heavy():
         "from skhash import HammingIndex",
         "from skhash import EmbeddingIndex; EmbeddingIndex().fit([[0.0, 1.0], [1.0, 1.0]]).kneighbors([[1.0, 1.0]], 1)",
         "from skhash import LSHHasher, PCAHasher, ITQHasher",
+        "from skhash import PerceptualHasher; import numpy; PerceptualHasher().transform(numpy.zeros((2, 8, 8)))",
         "import skhash.metrics; [getattr(skhash.metrics, name) for name in skhash.metrics.__all__]",
         "from skhash.datasets import retrieval_split, fetch_fashion_mnist, fetch_cifar10, fetch_cifar100",
         "from skhash.datasets import load_imagenet100, load_nuswide21, load_mscoco, load_gldv2, load_revisited",
         "import skhash.codes, skhash.centers",
+        "from skhash import find_duplicates; import numpy; find_duplicates(numpy.zeros((3, 8, 8)))",
         "import skhash.runtime; [getattr(skhash.runtime, name) for name in skhash.runtime.__all__]",
     ],
 )
@@ -41,7 +53,10 @@ def test_search_and_shallow_hashing_do_without_torch(statement):
     assert "torch" not in modules_after(statement)
 
 
-TORCH_FREE = ["base", "bitops", "centers", "codes", "datasets", "index", "metrics", "runtime", "summaries", "utils"]
+TORCH_FREE = [
+    "base", "bitops", "centers", "cli", "codes", "datasets", "duplicates", "index", "metrics", "perceptual", "runtime",
+    "summaries", "utils",
+]  # fmt: skip
 
 
 def test_no_module_of_the_packages_without_torch_loads_it():

@@ -16,6 +16,7 @@ from ._lsh import LSHHasher as LSHHasher
 from ._one_bit import OneBitDeepHasher as OneBitDeepHasher
 from ._ortho import OrthoHasher as OrthoHasher
 from ._pca import PCAHasher as PCAHasher
+from ._perceptual import PerceptualHasher as PerceptualHasher
 from ._sdc import SDCHasher as SDCHasher
 from ._sdhc import SDHCHasher as SDHCHasher
 from ._spectral import SpectralHasher as SpectralHasher
@@ -41,6 +42,7 @@ __all__ = [
     "OneBitDeepHasher",
     "OrthoHasher",
     "PCAHasher",
+    "PerceptualHasher",
     "SDCHasher",
     "SDHCHasher",
     "SSDHHasher",
