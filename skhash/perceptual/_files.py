@@ -103,8 +103,8 @@ def open_picture(item: Any, background: Any, name: str | None, at_least: int | N
     module = import_optional("PIL.Image", extra="vision", purpose="Reading image files")
     try:
         with module.open(item) as image:
-            if image.format == "JPEG" and image.width * image.height <= (module.MAX_IMAGE_PIXELS or np.inf):
-                image.draft(None, (at_least, at_least))
+            if image.width * image.height <= (module.MAX_IMAGE_PIXELS or np.inf):
+                image.draft(None, (at_least, at_least))  # which other formats ignore
                 return open_image(image, background, name=name)
     except Exception:  # what is wrong with the file is said by the function that knows its name
         pass

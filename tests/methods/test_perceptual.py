@@ -9,7 +9,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
-from skhash import HammingIndex, PerceptualHasher
+from skhash import HammingIndex, PerceptualHasher, find_duplicates
 from skhash.perceptual import KINDS, read_items
 
 Image = pytest.importorskip("PIL.Image")
@@ -245,6 +245,20 @@ def test_draft_decodes_large_jpeg_files_at_a_smaller_size(large):
     pixels = np.asarray(items.read(0)).astype(int)
     reduced = np.asarray(items.read(1, at_least=512)).astype(int)
     assert np.abs(reduced - pixels.reshape(600, 2, 850, 2, 3).mean(axis=(1, 3))).max() < 12
+
+
+@pytest.mark.parametrize("draft", [False, True])
+def test_draft_is_used_on_request_and_by_duplicates(draft, large, monkeypatch):
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    sizes = []
+    monkeypatch.setattr(JpegImageFile, "draft", lambda self, mode, size: sizes.append(size))
+    PerceptualHasher(draft=draft).transform([large / "a.jpg"])
+    assert sizes == [(512, 512)] * draft
+    find_duplicates([large / "a.jpg"], PerceptualHasher(draft=draft))
+    assert sizes == [(512, 512)] * (2 * draft)
+    find_duplicates([large / "a.jpg"])
+    assert sizes == [(512, 512)] * (2 * draft + 1)
 
 
 def test_draft_does_not_open_what_is_too_large(large, monkeypatch):
