@@ -76,7 +76,7 @@ def make_features(n, n_features=1_280):
 
 
 def make_losses(bits):
-    """Return the loss of the bare loop for each hasher: `loss(outputs, targets, progress)`."""
+    """Return the loss of the bare loop for each hasher: `loss(outputs, targets, epoch)`."""
     made = {
         name: torch.from_numpy(make_hash_centers(CLASSES, bits, method=method, random_state=0)).float()
         for name, method in (("ortho", "bernoulli"), ("csq", "auto"))
@@ -84,7 +84,7 @@ def make_losses(bits):
     return {
         "OrthoHasher": lambda z, y, epoch: ortho_loss(z, y, made["ortho"], margin=0.5),
         "CSQHasher": lambda z, y, epoch: csq_loss(z, y, made["csq"]),
-        "HashNetHasher": lambda z, y, epoch: hashnet_loss(torch.tanh((1 + epoch) ** 0.5 * z), y),
+        "HashNetHasher": lambda z, y, epoch: hashnet_loss(z, y, beta=(1 + epoch // 20) ** 0.5, alpha=0.1),
     }
 
 
