@@ -178,7 +178,7 @@ def dsdh_codes(
     weights = classifier.to(codes.dtype)
     fixed = (multi_hot.to(codes.dtype) @ weights.T + pull * z).T.contiguous()
     gram = (weights @ weights.T).fill_diagonal_(0)
-    bits = codes.T.contiguous().clone()
+    bits = codes.T.clone(memory_format=torch.contiguous_format)
     for _ in range(sweeps):
         for start in range(0, len(bits), _BLOCK_BITS):
             block = slice(start, start + _BLOCK_BITS)
@@ -190,7 +190,7 @@ def dsdh_codes(
                 new = sign(torch.addmv(field, changes[:i].T, within[i, :i], alpha=-1))
                 bits[start + i] = new
                 torch.sub(new, old[i], out=changes[i])
-    return bits.T.contiguous()
+    return bits.T
 
 
 class DSDHLoss(nn.Module):
