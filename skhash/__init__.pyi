@@ -4,6 +4,7 @@ from . import codes as codes
 from . import datasets as datasets
 from . import duplicates as duplicates
 from . import features as features
+from . import images as images
 from . import index as index
 from . import losses as losses
 from . import methods as methods
@@ -89,6 +90,7 @@ __all__ = [
     "duplicates",
     "features",
     "find_duplicates",
+    "images",
     "index",
     "load_packed",
     "losses",

@@ -1,7 +1,7 @@
 """Read images of any accepted form as samples.
 
 Images may be an array or tensor of shape (n, height, width), (n, height, width, channels) or (n, channels, height,
-width), a list of file paths or PIL images, or a torch Dataset. Features are vectors, (n, n_features).
+width), a folder, a list of file paths or PIL images, or a torch Dataset. Features are vectors, (n, n_features).
 """
 
 from __future__ import annotations
@@ -14,11 +14,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from joblib import effective_n_jobs
 from sklearn.utils import check_array
 
+from skhash.images import find_images
 from skhash.inputs._decoding import channels_are_last
 from skhash.inputs._samples import DatasetSamples, ImageFiles, Samples
-from skhash.utils import check_option, is_array_like, is_pil, measure_image, read_color, read_pixels, to_numpy
+from skhash.utils import (
+    check_option,
+    is_array_like,
+    is_pil,
+    map_threads,
+    measure_image,
+    read_color,
+    read_pixels,
+    to_numpy,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +37,8 @@ if TYPE_CHECKING:
     from skhash.utils import SamplesLike
 
 _SHAPES = (
-    "(n, height, width), (n, height, width, channels) or (n, channels, height, width) with 1, 3 or 4 channels, a list "
-    "of paths or PIL images, or a torch Dataset"
+    "(n, height, width), (n, height, width, channels) or (n, channels, height, width) with 1, 3 or 4 channels, a "
+    "folder, a list of paths or PIL images, or a torch Dataset"
 )
 _SIZE = (224, 224)  # of files of different sizes: what most networks for photos are made for
 
@@ -38,13 +49,18 @@ def read_images(
     size: int | tuple[int, int] | None = None,
     background: str | tuple[int, int, int] = "white",
     mode: Literal["RGB", "L"] = "RGB",
+    *,
+    cache_limit: int | None = None,
+    n_jobs: int | None = None,
 ) -> Samples | ImageFiles | DatasetSamples | None:
     """Read samples in any form except a feature matrix.
 
     Parameters
     ----------
-    X : array, tensor, list of paths or PIL images, or torch Dataset
-        Any input except a two-dimensional array. Samples that this function has returned keep their `background`.
+    X : array, tensor, folder, list of paths or PIL images, or torch Dataset
+        Any input except a two-dimensional array. A folder or a pattern such as ``"photos/**/*.jpg"`` stands for the
+        sorted paths that `skhash.images.find_images` returns. Samples that this function has returned keep their
+        `background`.
     shape : sequence of int, default=None
         Required shape of the samples, (channels, height, width). Image files are resized to it and become gray or
         color; for other images, a different shape is an error. None takes the shape from the samples.
@@ -56,6 +72,13 @@ def read_images(
     mode : {"RGB", "L"}, default="RGB"
         What files and PIL images are converted to if `shape` is None: color or gray. Gray images have three equal
         channels in "RGB".
+    cache_limit : int, default=None
+        Most bytes of decoded pixels of files and PIL images that are kept in memory, so that each is decoded once. 0
+        keeps none. None keeps none either until the samples are passed to the `fit` of a deep hasher, which takes
+        1 GiB then.
+    n_jobs : int, default=None
+        Number of threads that read files. None means 1 unless in a `joblib.parallel_config` context; -1 means all
+        cores.
 
     Returns
     -------
@@ -65,9 +88,11 @@ def read_images(
     Raises
     ------
     ValueError
-        If the samples do not have a valid shape, or a different one from `shape`, or if pixels are out of range.
+        If the samples do not have a valid shape, or a different one from `shape`, if pixels are out of range, if a
+        folder has no image files, or if `shape` is None and the header of a file cannot be read.
     TypeError
-        If `X` is a single path, an IterableDataset, a DataLoader or not array-like, or pixels are not real numbers.
+        If `X` is the path of a single file, an IterableDataset, a DataLoader or not array-like, or pixels are not real
+        numbers.
     """
     _refuse_other_types(X)
     check_option("mode", mode, ("RGB", "L"))
@@ -76,7 +101,8 @@ def read_images(
     if fitted is not None:
         mode = "L" if fitted[0] == 1 else "RGB"
     if isinstance(X, ImageFiles):
-        samples = X if fitted is None else replace(X, sample_shape=fitted)
+        # A copy would lose the pixels that are kept.
+        samples = X if fitted in (None, X.sample_shape) else replace(X, sample_shape=fitted)
     elif isinstance(X, Samples) and X.kind == "images":
         samples = Samples(read_pixels(X.data, background))
     elif isinstance(X, DatasetSamples):
@@ -92,8 +118,8 @@ def read_images(
                 "were seen in fit."
             )
         channels = 1 if mode == "L" else 3
-        height, width = fitted[1:] if fitted else _choose_size(files, size)
-        samples = ImageFiles(files, (channels, height, width), background)
+        height, width = fitted[1:] if fitted else _choose_size(files, size, n_jobs)
+        samples = ImageFiles(files, (channels, height, width), background, cache_limit, n_jobs)
     elif getattr(X, "ndim", 2) > 2:
         samples = Samples(_read_image_array(X, background, is_tensor=hasattr(X, "detach")))
     elif isinstance(X, (list, tuple)) and X and getattr(X[0], "ndim", 0) > 1:
@@ -110,11 +136,10 @@ def read_images(
 
 
 def _refuse_other_types(X: Any) -> None:
-    """Raise TypeError for a single path, an IterableDataset or a DataLoader."""
-    if isinstance(X, (str, os.PathLike)):
+    """Raise TypeError for the path of a single file, an IterableDataset or a DataLoader."""
+    if isinstance(X, (str, os.PathLike)) and os.path.isfile(X):
         raise TypeError(
-            f"X is the single path {str(X)!r}; expected a list of paths of image files, for instance "
-            f"sorted(pathlib.Path({str(X)!r}).glob('*.jpg')) for a folder."
+            f"X is the single path {str(X)!r}; expected a folder or a list of paths, for instance [{str(X)!r}]."
         )
     if isinstance(X, torch.utils.data.DataLoader):
         raise TypeError("X is a DataLoader; expected its Dataset: pass X.dataset.")
@@ -153,11 +178,13 @@ def _stack(images: Sequence[Any]) -> NDArray[Any]:
 
 
 def _read_files(X: Any) -> list[Any] | None:
-    """Return a sequence or column of paths or PIL images as a list, or None if `X` is anything else."""
-    if hasattr(X, "to_numpy"):
-        n_dims = len(getattr(X, "shape", (0,)))
+    """Return a folder, a sequence or a column of paths or PIL images as a list, or None if `X` is anything else."""
+    if isinstance(X, (str, os.PathLike)):
+        return find_images(X)
+    if type(X).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow"):
+        n_dims = len(getattr(X, "shape", (0,)))  # a column of Arrow has none
         if n_dims == 1 or (n_dims == 2 and X.shape[1] == 1):
-            X = np.asarray(X.to_numpy())
+            X = to_numpy(X, "X")
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "OU":
         X = X[:, 0]
     if isinstance(X, np.ndarray) and X.ndim == 0:
@@ -182,12 +209,13 @@ def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     return pair
 
 
-def _choose_size(files: Sequence[Any], size: int | tuple[int, int] | None) -> tuple[int, int]:
-    """Return the height and width to which files are resized."""
+def _choose_size(files: Sequence[Any], size: int | tuple[int, int] | None, n_jobs: int | None) -> tuple[int, int]:
+    """Return the height and width to which files are resized; read the headers of all, to find damaged ones now."""
     wanted = _check_size(size)
+    n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
+    sizes = set(map_threads(measure_image, files, n_threads))
     if wanted is not None:
         return wanted
-    sizes = {measure_image(file) for file in files}
     if len(sizes) == 1:
         return sizes.pop()
     shown = ", ".join(f"{height} x {width}" for height, width in sorted(sizes)[:3])

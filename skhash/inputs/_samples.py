@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import torch
+from joblib import effective_n_jobs
 
 from skhash.inputs._decoding import channels_are_last, is_integer, scale_pixels
-from skhash.utils import is_pil, open_image, read_pixels, to_numpy
+from skhash.utils import is_pil, map_threads, open_image, read_pixels, to_numpy
 
 if TYPE_CHECKING:
     from typing import Self
@@ -91,11 +93,18 @@ class ImageFiles:
         (channels, height, width) to which every image is converted: 1 channel is gray, 3 are red, green and blue.
     background : str or tuple of int, default="white"
         Color on which transparent images are composited.
+    cache_limit : int, default=None
+        Most bytes of decoded pixels that are kept in memory. The images that are decoded first are kept; the others are
+        decoded each time. None or 0 keeps none.
+    n_jobs : int, default=None
+        Number of threads that decode. None means 1 unless in a `joblib.parallel_config` context; -1 means all cores.
     """
 
     items: Sequence[Any]
     sample_shape: tuple[int, int, int]
     background: str | tuple[int, int, int] = "white"
+    cache_limit: int | None = None
+    n_jobs: int | None = None
     kind: ClassVar[Kind] = "images"
     integer: ClassVar[bool] = True
 
@@ -104,7 +113,30 @@ class ImageFiles:
 
     def batch(self, rows: Rows, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Return some samples as a tensor; see `Samples.batch`."""
-        return scale_pixels(torch.from_numpy(np.stack([self._read(self.items[int(row)]) for row in rows])), dtype)
+        numbers = [int(row) for row in rows]
+        kept = self._kept
+        missing = [row for row in dict.fromkeys(numbers) if row not in kept]
+        n_threads = min(effective_n_jobs(self.n_jobs), len(missing) or 1)  # pyright: ignore[reportArgumentType]
+        read = dict(zip(missing, map_threads(lambda row: self._read(self.items[row]), missing, n_threads), strict=True))
+        for row, pixels in read.items():
+            if len(kept) >= self._n_kept:
+                break
+            kept[row] = pixels
+        images = [read[row] if row in read else kept[row] for row in numbers]
+        return scale_pixels(torch.from_numpy(np.stack(images)), dtype)
+
+    @cached_property
+    def _kept(self) -> dict[int, NDArray[np.uint8]]:
+        """Decoded pixels by row."""
+        return {}
+
+    @property
+    def _n_kept(self) -> int:
+        """Number of images whose pixels may be kept."""
+        return (self.cache_limit or 0) // math.prod(self.sample_shape)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_kept"}
 
     def _read(self, item: Any) -> NDArray[np.uint8]:
         channels, height, width = self.sample_shape

@@ -16,5 +16,7 @@ if TYPE_CHECKING:
 
 # Arrays, tensors, data frames and nested lists all satisfy ArrayLike: each has `__array__` or is a sequence.
 CodesLike: TypeAlias = "ArrayLike | Sequence[bitarray]"
-SamplesLike: TypeAlias = "ArrayLike | Sequence[str | os.PathLike[str]] | Sequence[Image] | Dataset[Any]"
+SamplesLike: TypeAlias = (
+    "ArrayLike | os.PathLike[str] | Sequence[str | os.PathLike[str]] | Sequence[Image] | Dataset[Any]"
+)
 RandomStateLike: TypeAlias = "int | np.random.RandomState | None"
