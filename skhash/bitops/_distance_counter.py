@@ -11,7 +11,7 @@ from numba.core import cgutils
 
 from skhash.bitops._bit_slices import SLICE, add_up, make_choices, make_table, n_triples, new_slices, vector_at
 from skhash.bitops._compile import intrinsic, kernel
-from skhash.bitops._lanes import LANES, VECTOR, WORD, add_differing, call_intrinsic, lanes_type, load, splat
+from skhash.bitops._lanes import LANES, VECTOR, WORD, add_differing, call_intrinsic, load, splat, store_short
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,20 +138,6 @@ def _check_words(words: NDArray[Any], name: str, n_words: int | None = None) -> 
             f"{name} must be uint64 of shape ({'n' if n_words is None else 'n_queries'}, {n_words or 'n_words'}), "
             f"got {words.dtype} of shape {words.shape}."
         )
-
-
-@intrinsic
-def _store_short(typingctx, values, position, lanes):
-    """Store lanes, all below 2**16, to a contiguous array of uint16."""
-
-    def codegen(context, builder, signature, args):
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        short = ir.VectorType(ir.IntType(16), LANES)
-        target = builder.bitcast(builder.gep(data, [args[1]]), short.as_pointer())
-        builder.store(builder.trunc(args[2], short), target, align=2)
-        return context.get_dummy_value()
-
-    return types.none(values, types.intp, lanes_type), codegen
 
 
 @intrinsic
@@ -374,14 +360,14 @@ def _measure(codes, first, query, other, distances):
                 add_differing(h, m, others),
             )
             at += _CHUNK
-        _store_short(distances, item, a)
-        _store_short(distances, item + LANES, b)
-        _store_short(distances, item + 2 * LANES, c)
-        _store_short(distances, item + 3 * LANES, d)
-        _store_short(distances, SLICE + item, e)
-        _store_short(distances, SLICE + item + LANES, f)
-        _store_short(distances, SLICE + item + 2 * LANES, g)
-        _store_short(distances, SLICE + item + 3 * LANES, h)
+        store_short(distances, item, a)
+        store_short(distances, item + LANES, b)
+        store_short(distances, item + 2 * LANES, c)
+        store_short(distances, item + 3 * LANES, d)
+        store_short(distances, SLICE + item, e)
+        store_short(distances, SLICE + item + LANES, f)
+        store_short(distances, SLICE + item + 2 * LANES, g)
+        store_short(distances, SLICE + item + 3 * LANES, h)
 
 
 @kernel
