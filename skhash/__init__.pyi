@@ -25,6 +25,7 @@ from .index import warm_up as warm_up
 from .methods import BiHalfHasher as BiHalfHasher
 from .methods import CEHasher as CEHasher
 from .methods import CIBHasher as CIBHasher
+from .methods import CopyHasher as CopyHasher
 from .methods import CSQHasher as CSQHasher
 from .methods import DBDHHasher as DBDHHasher
 from .methods import DCHHasher as DCHHasher
@@ -55,6 +56,7 @@ __all__ = [
     "CEHasher",
     "CIBHasher",
     "CSQHasher",
+    "CopyHasher",
     "DBDHHasher",
     "DCHHasher",
     "DPNHasher",

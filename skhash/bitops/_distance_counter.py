@@ -11,17 +11,18 @@ from numba.core import cgutils
 
 from skhash.bitops._bit_slices import SLICE, add_up, make_choices, make_table, n_triples, new_slices, vector_at
 from skhash.bitops._compile import intrinsic, kernel
-from skhash.bitops._lanes import LANES, VECTOR, WORD, call_intrinsic, popcount
+from skhash.bitops._lanes import LANES, VECTOR, WORD, add_differing, call_intrinsic, load, splat, store_short
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["DistanceCounter"]
 
-_MAX_WORDS = 4  # beyond that the generated code gets long, and codes are compared one by one
-_FEW = 4  # queries that codes are compared with one by one
-_STRETCH = 1024  # codes that are compared one by one with all queries in turn
-_TILE = 4  # blocks of the table that share a pass of the queries
+_MAX_WORDS = 2  # beyond that to compute and to count each distance is faster
+_FEW = 4  # queries that are not worth a table
+_CHUNK = 4 * LANES  # codes whose words are side by side
+_TILE = 4  # blocks of 512 codes that share a pass of the queries
+_TILE_MEASURED = 8  # of them where each distance is computed
 _GROUP = 64  # queries that share a tile
 _LOW = 4  # binary digits of the distance whose counts are held in registers at the same time
 
@@ -34,12 +35,13 @@ class DistanceCounter:
     codes : ndarray of uint64 of shape (n, n_words)
         Packed codes.
     n_queries : int, default=None
-        Number of queries to come: for a few the layout is not worth its time, and the codes are compared one by one.
+        Number of queries to come: for a few the table of short codes is not worth its time.
 
     Notes
     -----
-    Codes of up to 256 bits take 3.5 times their own memory. The binary digits of all distances are computed and
-    counted 512 codes at a time: on processors with wide vectors in about the time of a search for the ten nearest.
+    Codes of up to 128 bits take 3.5 times their own memory. The binary digits of all distances are computed and
+    counted 512 codes at a time: on processors with wide vectors in about the time of a search for the ten nearest. The
+    distances of longer codes are computed, for two queries at a time, and counted one by one.
 
     Examples
     --------
@@ -57,7 +59,7 @@ class DistanceCounter:
         _check_words(codes, "codes")
         self.n_codes, self.n_words = codes.shape
         self._sliced = self.n_words <= _MAX_WORDS and (n_queries is None or n_queries > _FEW)
-        self._codes = make_table(codes) if self._sliced else np.ascontiguousarray(codes.T)
+        self._codes = make_table(codes) if self._sliced else _in_chunks(codes)
 
     def count(
         self,
@@ -97,7 +99,10 @@ class DistanceCounter:
             scratch = np.empty((_GROUP, counts.shape[1]), np.int64), new_slices(_TILE, n_digits), new_slices(_TILE)
             _count_slices(self._codes, choices, starts, stops, counts, *scratch, (0,) * self.n_words)
         else:
-            _count_singly(self._codes, queries, starts, stops, counts)
+            distances = np.empty(2 * SLICE, np.uint16)
+            tallies = np.empty(8 * counts.shape[1], np.uint32)
+            scratch = distances, distances.view(np.uint64), tallies
+            _count_measured(self._codes, queries, starts, stops, counts, *scratch)
         return counts
 
     def _check_ranges(self, starts: NDArray[Any], stops: NDArray[Any], n_queries: int) -> None:
@@ -113,6 +118,17 @@ class DistanceCounter:
                     f"starts and stops must be rows of the codes, from 0 to {self.n_codes}, "
                     f"got {ends.min()} to {ends.max()}."
                 )
+
+
+def _in_chunks(codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Copy codes word by word within chunks, padded to whole slices and flat, aligned to cache lines."""
+    n, n_words = codes.shape
+    chunks = new_slices(-(-n // SLICE), SLICE // _CHUNK, n_words, _CHUNK // LANES).reshape(-1, n_words, _CHUNK)
+    n_whole = n // _CHUNK
+    chunks[:n_whole] = codes[: n_whole * _CHUNK].reshape(n_whole, _CHUNK, n_words).swapaxes(1, 2)
+    if n > n_whole * _CHUNK:
+        chunks[n_whole, :, : n - n_whole * _CHUNK] = codes[n_whole * _CHUNK :].T
+    return chunks.reshape(-1)
 
 
 def _check_words(words: NDArray[Any], name: str, n_words: int | None = None) -> None:
@@ -142,21 +158,11 @@ def _tally(typingctx, counts, first, digits, n_blocks, masks, width):
         )
 
         def tally_group(group, nodes):
-            with cgutils.for_range(builder, args[3]) as loop:
+            def count(node, items):
+                total = builder.add(builder.load(node), call_intrinsic(builder, f"llvm.ctpop.v{LANES}i64", items))
+                builder.store(total, node)
 
-                def digit(i):
-                    position = builder.add(builder.mul(loop.index, WORD(LANES * n_digits)), WORD(LANES * i))
-                    return builder.load(vector_at(builder, digits, position), align=64)
-
-                def count(node, items):
-                    total = builder.add(builder.load(node), call_intrinsic(builder, f"llvm.ctpop.v{LANES}i64", items))
-                    builder.store(total, node)
-
-                mask = vector_at(builder, masks, builder.mul(loop.index, WORD(LANES)))
-                items = builder.load(mask, align=64)
-                for i in reversed(range(_LOW, n_digits)):
-                    set_ = digit(i)
-                    items = builder.and_(items, set_ if group >> (i - _LOW) & 1 else builder.not_(set_))
+            def grow(items, digit):
                 count(nodes[0], items)
                 branches = [items]
                 for i in reversed(range(_LOW if len(nodes) > 1 else 0)):
@@ -166,6 +172,24 @@ def _tally(typingctx, counts, first, digits, n_blocks, masks, width):
                         count(node, branch)
                     zeros = [builder.and_(branch, builder.not_(set_)) for branch in branches]
                     branches = [branch for pair in zip(zeros, ones, strict=True) for branch in pair]
+
+            with cgutils.for_range(builder, args[3]) as loop:
+
+                def digit(i):
+                    position = builder.add(builder.mul(loop.index, WORD(LANES * n_digits)), WORD(LANES * i))
+                    return builder.load(vector_at(builder, digits, position), align=64)
+
+                mask = vector_at(builder, masks, builder.mul(loop.index, WORD(LANES)))
+                items = builder.load(mask, align=64)
+                for i in reversed(range(_LOW, n_digits)):
+                    set_ = digit(i)
+                    items = builder.and_(items, set_ if group >> (i - _LOW) & 1 else builder.not_(set_))
+                if len(width) == 1:
+                    grow(items, digit)
+                else:  # many groups have no item: those of distances far from half of the bits
+                    present = call_intrinsic(builder, f"llvm.vector.reduce.or.v{LANES}i64", items, result=WORD)
+                    with builder.if_then(builder.icmp_unsigned("!=", present, WORD(0))):
+                        grow(items, digit)
 
         for group in range(n_bits // 2**_LOW + 1):
             n_nodes = 1 if group == n_bits // 2**_LOW else 2**_LOW  # the last holds the largest distance only
@@ -274,22 +298,103 @@ def _count_slices(table, choices, starts, stops, counts, nodes, digits, masks, w
 
 
 @kernel
-def _count_singly(columns, queries, starts, stops, counts):
-    """Count codes by distance, one at a time; `columns` has shape (n_words, n)."""
-    # The codes of a stretch stay in the cache for all queries, and loops over items run along memory.
-    n_words, n = columns.shape
-    distance = np.empty(_STRETCH, np.int32)
-    for begin in range(0, n, _STRETCH):
-        for q in range(len(queries)):
-            first, last = max(begin, starts[q]), min(begin + _STRETCH, stops[q])
-            if first >= last:
-                continue
-            some = distance[: last - first]
-            some[:] = 0
-            for w in range(n_words):
-                bits, column = queries[q, w], columns[w, first:last]
-                for i in range(len(some)):
-                    some[i] += popcount(bits ^ column[i])  # pyright: ignore[reportCallIssue]
-            mine = counts[q]
-            for i in range(len(some)):
-                mine[np.uint64(some[i])] += 1
+def _count_measured(codes, queries, starts, stops, counts, distances, quartets, tallies):
+    """Count codes by distance from the distances of 512 at a time.
+
+    `codes` is `_in_chunks`, flat. The last three are scratch, for two queries: distances, the same four to a word, and
+    four counts of each distance.
+    """
+    (n_queries, n_words), n_distances = queries.shape, counts.shape[1]
+    begin = 0
+    while begin < n_queries:
+        start, stop = starts[begin], stops[begin]
+        end = begin + 1
+        while end < min(n_queries, begin + _GROUP) and starts[end] == start and stops[end] == stop:
+            end += 1
+        last = -(-stop // SLICE) if stop > start else 0
+        for tile in range(start // SLICE, last, _TILE_MEASURED):
+            for a in range(begin, end, 2):
+                b = min(a + 1, end - 1)
+                tallies[:] = 0
+                for block in range(tile, min(tile + _TILE_MEASURED, last)):
+                    _measure(codes, SLICE * n_words * block, queries[a], queries[b], distances)
+                    low, high = max(start - SLICE * block, 0), min(stop - SLICE * block, SLICE)
+                    for i in range(1 + b - a):
+                        _tally_measured(distances, quartets, SLICE * i, low, high, tallies, 4 * n_distances * i)
+                for i in range(4 * (1 + b - a)):
+                    mine, some = counts[a + i // 4], tallies[n_distances * i : n_distances * (i + 1)]
+                    for d in range(len(mine)):
+                        mine[d] += some[d]
+        begin = end
+
+
+@kernel
+def _measure(codes, first, query, other, distances):
+    """Compute the distances of `SLICE` codes to two queries, which share the loads of the codes.
+
+    `codes` is `_in_chunks`, flat, from position `first` on.
+    """
+    zero = splat(np.uint64(0))
+    for item in range(0, SLICE, _CHUNK):
+        a, b, c, d = zero, zero, zero, zero
+        e, f, g, h = zero, zero, zero, zero
+        at = first + item * len(query)
+        for w in range(len(query)):
+            bits, others = splat(query[w]), splat(other[w])
+            i, j, k, m = (
+                load(codes, at),
+                load(codes, at + LANES),
+                load(codes, at + 2 * LANES),
+                load(codes, at + 3 * LANES),
+            )
+            a, b, c, d = (
+                add_differing(a, i, bits),
+                add_differing(b, j, bits),
+                add_differing(c, k, bits),
+                add_differing(d, m, bits),
+            )
+            e, f, g, h = (
+                add_differing(e, i, others),
+                add_differing(f, j, others),
+                add_differing(g, k, others),
+                add_differing(h, m, others),
+            )
+            at += _CHUNK
+        store_short(distances, item, a)
+        store_short(distances, item + LANES, b)
+        store_short(distances, item + 2 * LANES, c)
+        store_short(distances, item + 3 * LANES, d)
+        store_short(distances, SLICE + item, e)
+        store_short(distances, SLICE + item + LANES, f)
+        store_short(distances, SLICE + item + 2 * LANES, g)
+        store_short(distances, SLICE + item + 3 * LANES, h)
+
+
+@kernel
+def _tally_measured(distances, quartets, first, low, high, tallies, position):
+    """Count the distances from `first + low` on and before `first + high` in four tallies, from `position` on.
+
+    `quartets` has four distances to a word. Consecutive ones, often equal, are counted apart: a processor waits before
+    it reads what it has just written.
+    """
+    per_tally = len(tallies) // 8
+    mask, one = np.uint64(2**16 - 1), np.uint32(1)
+    begin, end = -(-low // 4), high // 4
+    if end < begin:
+        begin = end = high // 4 + 1  # within one word
+    a, b, c, d = (
+        np.uint64(position),
+        np.uint64(position + per_tally),
+        np.uint64(position + 2 * per_tally),
+        np.uint64(position + 3 * per_tally),
+    )
+    for i in range(low, min(4 * begin, high)):
+        tallies[a + np.uint64(distances[first + i])] += one
+    for i in range(first // 4 + begin, first // 4 + end):
+        word = quartets[i]
+        tallies[a + (word & mask)] += one
+        tallies[b + ((word >> np.uint64(16)) & mask)] += one
+        tallies[c + ((word >> np.uint64(32)) & mask)] += one
+        tallies[d + (word >> np.uint64(48))] += one
+    for i in range(4 * end, high):
+        tallies[a + np.uint64(distances[first + i])] += one

@@ -33,6 +33,7 @@ __all__ = [
     "splat",
     "splat_vector",
     "store",
+    "store_short",
     "trailing_zeros",
     "unzip",
     "view",
@@ -151,6 +152,20 @@ def store(typingctx, words, start, lanes):
         return context.get_dummy_value()
 
     return types.none(words, types.intp, lanes_type), codegen
+
+
+@intrinsic
+def store_short(typingctx, values, position, lanes):
+    """Store lanes, all below 2**16, to a contiguous array of uint16."""
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        short = ir.VectorType(ir.IntType(16), LANES)
+        target = builder.bitcast(builder.gep(data, [args[1]]), short.as_pointer())
+        builder.store(builder.trunc(args[2], short), target, align=2)
+        return context.get_dummy_value()
+
+    return types.none(values, types.intp, lanes_type), codegen
 
 
 @intrinsic

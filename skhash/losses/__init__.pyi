@@ -6,6 +6,9 @@ from ._cib import cib_loss as cib_loss
 from ._classification import imbalanced_binary_cross_entropy as imbalanced_binary_cross_entropy
 from ._classification import soft_cross_entropy as soft_cross_entropy
 from ._classification import to_multi_hot as to_multi_hot
+from ._copy import CopyLoss as CopyLoss
+from ._copy import copy_loss as copy_loss
+from ._copy import koleo_loss as koleo_loss
 from ._csq import CSQLoss as CSQLoss
 from ._csq import csq_loss as csq_loss
 from ._dbdh import DBDHLoss as DBDHLoss
@@ -73,6 +76,7 @@ __all__ = [
     "CIBLoss",
     "CSQLoss",
     "ClassEmbeddings",
+    "CopyLoss",
     "DBDHLoss",
     "DCHLoss",
     "DPNLoss",
@@ -101,6 +105,7 @@ __all__ = [
     "cib_loss",
     "class_aggregation_loss",
     "code_adjacency",
+    "copy_loss",
     "cosine_quantization_loss",
     "csq_loss",
     "dbdh_loss",
@@ -121,6 +126,7 @@ __all__ = [
     "hashnet_loss",
     "imbalanced_binary_cross_entropy",
     "jmlh_loss",
+    "koleo_loss",
     "margin_logits",
     "nt_xent_loss",
     "ortho_loss",

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from skhash.losses._pairing import RowsLike
 
 
+# Bits that are updated one by one between two matrix products.
+_BLOCK_BITS = 16
+
+
 def dsdh_loss(
     z: Tensor,
     targets: Tensor,
@@ -169,14 +173,24 @@ def dsdh_codes(
     tensor([[-1.,  1.],
             [ 1., -1.]])
     """
-    codes = codes.clone()
-    residual = multi_hot.to(codes.dtype) - codes @ classifier  # (n, n_classes)
+    # (Y - sum of the other b_j w_j) w_k = Y w_k - sum of b_j (w_j w_k): a Gram matrix replaces sums over classes, and
+    # one product the sums over bits outside of a block. Bits are rows, so that each is contiguous.
+    weights = classifier.to(codes.dtype)
+    fixed = (multi_hot.to(codes.dtype) @ weights.T + pull * z).T.contiguous()
+    gram = (weights @ weights.T).fill_diagonal_(0)
+    bits = codes.T.clone(memory_format=torch.contiguous_format)
     for _ in range(sweeps):
-        for k, weights in enumerate(classifier):
-            residual += codes[:, k, None] * weights  # now without the contribution of bit k
-            codes[:, k] = sign(residual @ weights + pull * z[:, k])
-            residual -= codes[:, k, None] * weights
-    return codes
+        for start in range(0, len(bits), _BLOCK_BITS):
+            block = slice(start, start + _BLOCK_BITS)
+            within, old = gram[block, block], bits[block].clone()
+            fields = torch.addmm(fixed[block], gram[block], bits, alpha=-1)
+            changes = torch.empty_like(old)
+            for i, field in enumerate(fields):
+                # The earlier bits of the block have changed since the product.
+                new = sign(torch.addmv(field, changes[:i].T, within[i, :i], alpha=-1))
+                bits[start + i] = new
+                torch.sub(new, old[i], out=changes[i])
+    return bits.T
 
 
 class DSDHLoss(nn.Module):
@@ -301,7 +315,10 @@ class DSDHLoss(nn.Module):
         ridge = self.ridge_weight / self.classification_weight
         pull = self.quantization_weight / self.classification_weight
         for _ in range(rounds):
+            previous = codes
             codes = dsdh_codes(codes, z, multi_hot, dsdh_classifier(codes, multi_hot, ridge), pull=pull)
+            if torch.equal(codes, previous):
+                break  # the next classifier, and with it the next codes, would be the same
         self.classifier.copy_(dsdh_classifier(codes, multi_hot, ridge))
         return codes
 

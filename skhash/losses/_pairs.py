@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def share_label(targets: Tensor, others: Tensor | None = None) -> Tensor:
@@ -139,5 +140,34 @@ def pair_likelihood_loss(
     >>> pair_likelihood_loss(torch.zeros(2, 2), torch.eye(2) > 0)
     tensor(0.6931)
     """
+    if class_weight is None:
+        return _MeanLikelihood.apply(logits, similar, mask)
     # softplus is log(1 + exp(x)) without the overflow of exp for confident pairs.
     return pair_mean(F.softplus(logits) - similar * logits, similar, class_weight=class_weight, mask=mask)
+
+
+class _MeanLikelihood(torch.autograd.Function):
+    """The plain mean, with its gradient by the way: with a memory of pairs, every further pass over them is dear."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, similar: Tensor, mask: Tensor | None) -> Tensor:
+        if mask is not None and mask.all():
+            mask = None
+        flip = similar.to(logits.dtype).mul_(-2).add_(1)
+        flipped = logits * flip  # log(1 + exp(x)) - x is log(1 + exp(-x))
+        values = F.softplus(flipped)
+        slopes = flipped.sigmoid_().mul_(flip)
+        n_pairs: int | Tensor = logits.numel()
+        if mask is not None:
+            values, slopes = values.mul_(mask), slopes.mul_(mask)
+            n_pairs = mask.expand_as(logits).sum()
+        n_pairs = max(n_pairs, 1) if isinstance(n_pairs, int) else n_pairs.clamp(min=1)
+        ctx.save_for_backward(slopes)
+        ctx.n_pairs = n_pairs
+        return values.sum() / n_pairs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (slopes,) = ctx.saved_tensors
+        return slopes * (gradient / ctx.n_pairs), None, None

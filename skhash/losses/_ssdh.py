@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _BIN_WIDTH = 0.01
 _N_BINS = 200  # cosine distances are in [0, 2]; those of non-negative features are in [0, 1]
-_BLOCK_DISTANCES = 2**22  # in memory at once: 16 MB in float32, 32 MB in float64
+_BLOCK_DISTANCES = 2**20  # at once, so that the passes over them read from a cache
+_KEPT_DISTANCES = 2**24  # between the two passes, 64 MB in float32; more are computed twice
 
 
 def ssdh_thresholds(
@@ -77,25 +78,28 @@ def ssdh_thresholds(
     # Each distance of a pair is 2 entries of the matrix, and the diagonal has one per sample.
     times, zeros = (2, len(features)) if self_pairs else (1, 0)
     counts = torch.zeros(_N_BINS, dtype=torch.int64)
+    n_pairs = len(features) * (len(features) - 1) // 2
+    kept: list[Tensor] = []
     for distances in _pair_distances(features):
         counts += torch.histc(distances, _N_BINS, min=0, max=_N_BINS * _BIN_WIDTH).to(counts)
+        if n_pairs <= _KEPT_DISTANCES:
+            kept.append(distances)
     counts *= times
     counts[0] += zeros
     mode = counts.argmax().item() * _BIN_WIDTH
 
     # The zeros of the diagonal are all on the left. Each half and its mirror image have mean m, so that the variance of
     # both together is the mean square of the distances from m.
-    left_sum, n_left, right_sum, n_right = zeros * mode**2, zeros, 0.0, 0
-    for distances in _pair_distances(features):
-        left = distances <= mode
-        squares = (distances.double() - mode).square_()  # double, as there may be billions of terms
-        left_squares = squares[left]
-        left_sum += times * left_squares.sum().item()
-        n_left += times * len(left_squares)
-        right_sum += times * squares[~left].sum().item()
-        n_right += times * (len(squares) - len(left_squares))
-    left_deviation = (left_sum / max(n_left, 1)) ** 0.5
-    right_deviation = (right_sum / max(n_right, 1)) ** 0.5
+    left_sum, n_left, right_sum = 0.0, 0, 0.0
+    for distances in kept or _pair_distances(features):
+        n_left += int(distances.le(mode).sum())
+        shifted = distances.double().sub_(mode)  # double, as there may be billions of terms
+        right = shifted.clamp(min=0)
+        right_sum += float(torch.dot(right, right))
+        left = shifted.clamp_(max=0)
+        left_sum += float(torch.dot(left, left))
+    left_deviation = ((times * left_sum + zeros * mode**2) / max(times * n_left + zeros, 1)) ** 0.5
+    right_deviation = (right_sum / max(n_pairs - n_left, 1)) ** 0.5
     return mode - alpha * left_deviation, mode + beta * right_deviation
 
 
@@ -105,10 +109,12 @@ def _pair_distances(features: Tensor) -> Iterator[Tensor]:
     start = 0
     while start < len(features) - 1:
         others = features[start:]
-        rows = others[: max(_BLOCK_DISTANCES // len(others), 1)]
-        # Row i of the block is also row i of `others`: its pairs with later rows are above the diagonal.
-        above = torch.ones(len(rows), len(others), dtype=torch.bool, device=features.device).triu_(1)
-        yield (1 - rows @ others.T)[above].clamp_(0, 2)
+        n_rows = max(_BLOCK_DISTANCES // len(others), 1)
+        rows, later = others[:n_rows], others[n_rows:]
+        i, j = torch.triu_indices(len(rows), len(rows), 1, device=features.device)
+        for products in ((rows @ rows.T)[i, j], (rows @ later.T).flatten()):
+            if len(products):
+                yield products.neg_().add_(1).clamp_(0, 2)
         start += len(rows)
 
 

@@ -1,6 +1,7 @@
 from ._bihalf import BiHalfHasher as BiHalfHasher
 from ._ce import CEHasher as CEHasher
 from ._cib import CIBHasher as CIBHasher
+from ._copy import CopyHasher as CopyHasher
 from ._csq import CSQHasher as CSQHasher
 from ._dbdh import DBDHHasher as DBDHHasher
 from ._dch import DCHHasher as DCHHasher
@@ -28,6 +29,7 @@ __all__ = [
     "CEHasher",
     "CIBHasher",
     "CSQHasher",
+    "CopyHasher",
     "DBDHHasher",
     "DCHHasher",
     "DPNHasher",

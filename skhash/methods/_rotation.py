@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLOCK_ROWS = 4096
+_BLOCK_ROWS = 1024  # their projections stay in a cache from one pass over them to the next
 
 
 def learn_rotation(
@@ -33,30 +33,35 @@ def learn_rotation(
     errors : list of float
         Objective divided by the number of samples, before and after every round.
     """
-    bits, cross, error = _quantize(V, rotation)
-    errors = [error]
+    sums, total = V.sum(axis=0), float(np.vdot(V, V))
+    bits = np.zeros((len(V), rotation.shape[1]), bool)
+    cross, _ = _quantize(V, rotation, sums, bits)
+    errors = [_error(len(V), total, cross, rotation)]
     for _ in range(max_iter):
         left, _, right = np.linalg.svd(cross, full_matrices=False)
         rotation = left @ right  # the R for which V R is nearest to B: Procrustes
-        previous = bits
-        bits, cross, error = _quantize(V, rotation)
-        errors.append(error)
-        if np.array_equal(bits, previous):
+        cross, changed = _quantize(V, rotation, sums, bits)
+        errors.append(_error(len(V), total, cross, rotation))
+        if not changed:
             break
     return rotation, errors
 
 
 def _quantize(
-    V: NDArray[np.float64], rotation: NDArray[np.float64]
-) -> tuple[NDArray[np.bool_], NDArray[np.float64], float]:
-    """Compute B (as bool), V' B and the error for one R, without a copy of V."""
-    bits = np.empty((len(V), rotation.shape[1]), bool)
-    cross = np.zeros(rotation.shape)
-    error = 0.0
+    V: NDArray[np.float64], rotation: NDArray[np.float64], sums: NDArray[np.float64], bits: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], bool]:
+    """Write B of one R to `bits`, without a copy of V; return V' B and whether a bit has changed."""
+    positive = np.zeros(rotation.shape)
+    changed = False
     for start in range(0, len(V), _BLOCK_ROWS):
         some = slice(start, start + _BLOCK_ROWS)
-        projected = V[some] @ rotation
-        bits[some] = projected >= 0
-        cross += V[some].T @ np.where(bits[some], 1.0, -1.0)
-        error += float(np.sum((np.abs(projected) - 1) ** 2))
-    return bits, cross, error / len(V)
+        new = V[some] @ rotation >= 0
+        changed = changed or not np.array_equal(new, bits[some])
+        bits[some] = new
+        positive += V[some].T @ new.astype(np.float64)
+    return 2 * positive - sums[:, None], changed  # of signs, from those of zeros and ones
+
+
+def _error(n_samples: int, total: float, cross: NDArray[np.float64], rotation: NDArray[np.float64]) -> float:
+    """Compute the mean of the squared distance of B to V R: as R has orthonormal rows, V R has the norm of V."""
+    return (total - 2 * float(np.vdot(cross, rotation))) / n_samples + rotation.shape[1]

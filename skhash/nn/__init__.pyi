@@ -18,6 +18,7 @@ from ._init import build as build
 from ._init import initialize as initialize
 from ._layer_cost import LayerCost as LayerCost
 from ._layer_cost import count_layers as count_layers
+from ._layout_cnn import LayoutCNN as LayoutCNN
 from ._measured_time import MeasuredTime as MeasuredTime
 from ._network import HashNetwork as HashNetwork
 from ._network import Standardize as Standardize
@@ -42,6 +43,7 @@ __all__ = [
     "HiddenHead",
     "Inference",
     "LayerCost",
+    "LayoutCNN",
     "MLP",
     "MeasuredTime",
     "NetworkCost",

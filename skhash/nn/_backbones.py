@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skhash.nn._init import build
+from skhash.nn._layout_cnn import LayoutCNN
 from skhash.nn._pretrained import PRETRAINED, is_pretrained_name, load_pretrained
 from skhash.nn.binary import BINARY_BACKBONES
 from skhash.utils import check_option
@@ -85,6 +86,7 @@ def _dense(in_features: int, out_features: int) -> tuple[nn.Module, nn.Module, n
 BACKBONES: dict[str, bool] = {
     "mlp": False,
     "small_cnn": True,
+    "layout_cnn": True,
     **{name: backbone.takes_images for name, backbone in BINARY_BACKBONES.items()},
 }
 
@@ -101,8 +103,8 @@ def make_backbone(
 
     Parameters
     ----------
-    backbone : {"auto", "mlp", "small_cnn"}, a name in `BINARY_BACKBONES` or of `load_pretrained`, nn.Module, callable \
-            or None
+    backbone : {"auto", "mlp", "small_cnn", "layout_cnn"}, a name in `BINARY_BACKBONES` or of `load_pretrained`, \
+            nn.Module, callable or None
         "auto": `SmallCNN` for images, the identity for features. A module is used as it is (copy it first); a callable
         without arguments, such as a class, makes one. None: the identity, for features only.
     input_shape : tuple of int
@@ -151,7 +153,9 @@ def make_backbone(
         if backbone in BINARY_BACKBONES:
             module = build(BINARY_BACKBONES[backbone], input_shape, integer_pixels, generator=generator)
         else:
-            module = build({"mlp": MLP, "small_cnn": SmallCNN}[backbone], input_shape[0], generator=generator)
+            factory = {"mlp": MLP, "small_cnn": SmallCNN, "layout_cnn": LayoutCNN}[backbone]
+            sizes = input_shape if backbone == "layout_cnn" else input_shape[:1]
+            module = build(factory, *sizes, generator=generator)
         return module, cast(int, module.out_features)
     module = backbone if isinstance(backbone, nn.Module) else backbone()
     return module, _probe(module, input_shape, name)

@@ -58,9 +58,10 @@ class Standardize(nn.Module):
         """
         rounded = samples.float()
         others = tuple(i for i in range(samples.ndim) if i != 1)
-        mean = rounded.mean(dim=others, dtype=torch.float64)
+        mean = _double_mean(rounded, others)
         self.mean.copy_(mean.reshape(self.mean.shape))
-        std = (rounded - self.mean).square_().mean(dim=others, dtype=torch.float64).sqrt_()
+        std = (rounded - self.mean).square_()
+        std = _double_mean(std, others).sqrt_()
         # Squares of very small or large values leave the range of single precision.
         extreme = (~((std > _SMALLEST) & (std < 1 / _SMALLEST))).nonzero().ravel()
         if len(extreme):
@@ -73,7 +74,9 @@ class Standardize(nn.Module):
         varies = std > noise
         self.std.copy_(torch.where(varies, std, 1.0).reshape(self.std.shape))
         self.mean_low = None
-        if samples.ndim == 2 and samples.dtype == torch.float64:
+        # With a factor of 2 for the rounding of these statistics: most data have no feature that is far from zero.
+        near = (std > 2 * noise) & (2 * mean.abs() < _FAR * std)
+        if samples.ndim == 2 and samples.dtype == torch.float64 and not near.all():
             varies = varies | self._fit_far_from_zero(samples, rounded, noise)
         if self.common_scale and varies.any():
             own = torch.where(varies, self.std.flatten().double(), 0.0)
@@ -111,6 +114,14 @@ class Standardize(nn.Module):
         if low is None:
             return (x - self.mean).mul_(1 / self.std)
         return (x - self.mean - low).to(self.std.dtype).mul_(1 / self.std)
+
+
+def _double_mean(samples: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Compute a mean over samples, and other dimensions, in double precision; torch's converts value by value."""
+    total = torch.zeros((), dtype=torch.float64, device=samples.device)
+    for block in samples.split(64):
+        total = total + block.double().sum(dim=dims)
+    return total / (samples.numel() // samples.shape[1])
 
 
 class HashNetwork(nn.Module):

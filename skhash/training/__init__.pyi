@@ -24,6 +24,7 @@ from ._recipes import adapt_to_features as adapt_to_features
 from ._recipes import dropout_for as dropout_for
 from ._recipes import epochs_for as epochs_for
 from .views._color_jitter import ColorJitter as ColorJitter
+from .views._copy_views import CopyViews as CopyViews
 from .views._feature_views import FeatureViews as FeatureViews
 from .views._gaussian_blur import GaussianBlur as GaussianBlur
 from .views._image_views import ImageViews as ImageViews
@@ -38,6 +39,7 @@ __all__ = [
     "Batch",
     "CallbackSupport",
     "ColorJitter",
+    "CopyViews",
     "EarlyStopping",
     "FeatureViews",
     "FitTask",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +24,8 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
     "sgd": lambda groups, **options: torch.optim.SGD(groups, momentum=0.9, nesterov=True, **options),
 }
+# All with a fused step: one kernel updates all parameters, where the others pass over them once for each operation.
+_FUSED = ("adam", "adamw", "sgd")
 SCHEDULES = ("step", "one_cycle", "constant")
 
 
@@ -72,7 +75,28 @@ def make_optimizer(
     if weight_decay and (layers := binary_layers(network)):
         latent = {id(layer.weight) for layer in layers}
         groups = [part for group in groups for part in _split_decay(group, latent)]
-    return OPTIMIZERS[name](groups, weight_decay=weight_decay)
+    fused = _can_fuse(name, network, [parameter for group in groups for parameter in group["params"]])
+    return OPTIMIZERS[name](groups, weight_decay=weight_decay, **({"fused": True} if fused else {}))
+
+
+def _can_fuse(name: str, network: nn.Module, parameters: Sequence[nn.Parameter]) -> bool:
+    """Return whether torch can step all these parameters by one kernel."""
+    if name not in _FUSED or any(getattr(module, "sparse", False) for module in network.modules()):
+        return False  # fused steps refuse sparse gradients
+    kinds = {(parameter.device, parameter.dtype) for parameter in parameters}
+    return all(_has_fused_step(name, device, dtype) for device, dtype in kinds)
+
+
+@functools.cache
+def _has_fused_step(name: str, device: torch.device, dtype: torch.dtype) -> bool:
+    """Return whether torch has a fused step on a device, which only a trial tells: it differs by version."""
+    parameter = nn.Parameter(torch.zeros(1, device=device, dtype=dtype))
+    parameter.grad = torch.ones_like(parameter)
+    try:
+        OPTIMIZERS[name]([parameter], lr=1.0, fused=True).step()
+    except (RuntimeError, TypeError, ValueError, NotImplementedError):
+        return False
+    return True
 
 
 def _split_parameters(

@@ -74,6 +74,43 @@ def test_a_sweep_sets_every_bit_to_the_better_value_in_turn(problem):
     assert torch.equal(dsdh_codes(codes, z, multi_hot, classifier, pull=0.5), expected)
 
 
+@pytest.mark.parametrize(("bits", "sweeps", "dtype"), [(40, 1, torch.float64), (33, 3, torch.float64), (64, 2, None)])
+def test_sweeps_equal_a_loop_over_bits_with_a_residual(bits, sweeps, dtype):
+    # More bits than a block has, and single precision. The start of zeros is that of a first solution.
+    rng = np.random.default_rng(bits)
+    z = torch.tensor(rng.normal(size=(200, bits)), dtype=dtype or torch.float32)
+    multi_hot = torch.tensor(rng.integers(0, 2, (200, 7)))
+    classifier = torch.tensor(rng.normal(size=(bits, 7))).to(z.dtype) / 7
+    for start in (torch.zeros_like(z), sign(torch.tensor(rng.normal(size=z.shape)).to(z.dtype))):
+        kept, expected = start.clone(), start.double().clone()
+        for _ in range(sweeps):
+            for k in range(bits):
+                others = torch.cat([expected[:, :k], expected[:, k + 1 :]], dim=1)
+                weights = torch.cat([classifier[:k], classifier[k + 1 :]]).double()
+                residual = multi_hot - others @ weights
+                expected[:, k] = sign(residual @ classifier[k].double() + 0.5 * z[:, k].double())
+        codes = dsdh_codes(start, z, multi_hot, classifier, pull=0.5, sweeps=sweeps)
+        assert codes.dtype == z.dtype
+        assert torch.equal(codes.double(), expected)
+        assert torch.equal(start, kept)
+
+
+def test_solving_ends_when_the_codes_no_longer_change(monkeypatch):
+    calls = []
+
+    def count(*args, **options):
+        calls.append(1)
+        return dsdh_codes(*args, **options)
+
+    monkeypatch.setattr("skhash.losses._dsdh.dsdh_codes", count)
+    z, targets = torch.tensor([[0.9, -1.2], [-1.1, 1.0]]), torch.tensor([0, 1])
+    losses = [DSDHLoss(2, 2, "batch", rounds=rounds) for rounds in (2, 1000)]
+    values = [loss(z, targets) for loss in losses]
+    assert len(calls) < 10
+    assert torch.equal(*values)
+    assert torch.equal(losses[0].classifier, losses[1].classifier)
+
+
 def test_sweeps_never_raise_the_objective_and_end_near_the_best_code(problem):
     codes, z, multi_hot = problem
     classifier = dsdh_classifier(codes, multi_hot, 1.0)

@@ -90,3 +90,26 @@ def test_confident_pairs_do_not_overflow():
     similar = torch.tensor([[True, False]])
     assert pair_likelihood_loss(torch.tensor([[2000.0, -2000.0]]), similar).item() == 0
     assert pair_likelihood_loss(torch.tensor([[-2000.0, 2000.0]]), similar).item() == 2000
+
+
+@pytest.mark.parametrize("mask", [None, [True] * 5, [True, False, True, True, False], [False] * 5, "pairs"])
+def test_loss_and_gradient_of_the_plain_mean_equal_a_loop_over_pairs(mask):
+    rng = np.random.default_rng(0)
+    logits, similar = rng.normal(size=(3, 5)) * 9, rng.random((3, 5)) < 0.4
+    mask = rng.random((3, 5)) < 0.5 if mask == "pairs" else mask
+    counted = np.broadcast_to(True if mask is None else np.array(mask), (3, 5))
+    loss, gradient = 0.0, np.zeros((3, 5))
+    for i, j in zip(*np.nonzero(counted), strict=True):
+        loss += (math.log1p(math.exp(logits[i, j])) - similar[i, j] * logits[i, j]) / counted.sum()
+        gradient[i, j] = (1 / (1 + math.exp(-logits[i, j])) - similar[i, j]) / counted.sum()
+    x = torch.tensor(logits, requires_grad=True)
+    value = pair_likelihood_loss(x, torch.tensor(similar), mask=None if mask is None else torch.tensor(mask))
+    (3 * value).backward()
+    assert value.item() == pytest.approx(loss, abs=1e-8)
+    np.testing.assert_allclose(x.grad.numpy(), 3 * gradient, atol=1e-8)
+
+
+def test_confident_pairs_keep_their_digits_in_single_precision():
+    # softplus(x) - x of a similar pair is exp(-x), which a difference in single precision does not hold.
+    loss = pair_likelihood_loss(torch.full((4, 4), 18.0), torch.ones(4, 4, dtype=torch.bool))
+    assert loss.item() == pytest.approx(math.exp(-18), rel=1e-4)

@@ -77,6 +77,24 @@ def test_blocks_are_put_together(monkeypatch, block):
     expected = ssdh_thresholds(x)
     monkeypatch.setattr(_ssdh, "_BLOCK_DISTANCES", block)
     assert ssdh_thresholds(x) == pytest.approx(expected, abs=1e-12)
+    monkeypatch.setattr(_ssdh, "_KEPT_DISTANCES", 0)
+    assert ssdh_thresholds(x) == pytest.approx(expected, abs=1e-12)
+
+
+def test_distances_of_a_moderate_number_of_pairs_are_computed_once(monkeypatch):
+    passes = []
+
+    def count(x):
+        passes.append(len(x))
+        return pair_distances(x)
+
+    pair_distances = _ssdh._pair_distances
+    monkeypatch.setattr(_ssdh, "_pair_distances", count)
+    monkeypatch.setattr(_ssdh, "_KEPT_DISTANCES", 30 * 29 // 2)
+    ssdh_thresholds(features(30))
+    assert passes == [30]
+    ssdh_thresholds(features(31))
+    assert passes == [30, 31, 31]
 
 
 def test_memory_does_not_grow_with_the_pairs(monkeypatch):

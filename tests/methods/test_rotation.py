@@ -25,6 +25,20 @@ def test_each_round_is_a_procrustes_solution(seed, monkeypatch):
     np.testing.assert_allclose(learnt @ learnt.T, np.eye(6), atol=1e-12)
 
 
+def test_a_change_in_any_block_goes_on(monkeypatch):
+    # The blocks differ, so that the codes of one may stay while those of another change.
+    rng = np.random.RandomState(0)
+    V, start = rng.normal(size=(90, 4)) * np.repeat([9.0, 0.1, 1.0], 30)[:, None], random_rotation(4, rng)
+    whole = learn_rotation(V, start, 100)
+    monkeypatch.setattr(_rotation, "_BLOCK_ROWS", 30)
+    blocks = learn_rotation(V, start, 100)
+    assert 3 < len(blocks[1]) == len(whole[1]) < 101
+    np.testing.assert_allclose(blocks[0], whole[0], atol=1e-10)
+    codes = V @ blocks[0] >= 0
+    rotation, _ = orthogonal_procrustes(V, np.where(codes, 1.0, -1.0))
+    assert np.array_equal(V @ rotation >= 0, codes)  # a fixed point
+
+
 def test_it_ends_when_codes_no_longer_change():
     V = np.array([[2.0, 2.0], [-2.0, -2.0], [1.0, -1.0], [-1.0, 1.0]])  # V' B has full rank, so R is unique
     rotation, errors = learn_rotation(V, np.eye(2), 50)

@@ -291,3 +291,24 @@ def test_squares_beyond_single_precision_do_not_hide_the_spread(scale, dtype):
     np.testing.assert_allclose(
         Standardize((3,)).fit(X)(X).numpy(), Standardize((3,)).fit(X / scale)(X / scale).numpy(), atol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"), [(0.0, 1.0), (1800.0, 1.0), (2300.0, 1.0), (1e7, 0.1), (3.0, 0.0), (1e-9, 1e-12)]
+)
+def test_statistics_in_double_precision_are_only_skipped_where_they_change_nothing(mean, std, monkeypatch):
+    x = torch.tensor(mean + std * np.random.default_rng(0).normal(size=(300, 2)))
+    calls = []
+    original = Standardize._fit_far_from_zero
+
+    def count(self, *args):
+        calls.append(1)
+        return original(self, *args)
+
+    monkeypatch.setattr(Standardize, "_fit_far_from_zero", count)
+    fitted = Standardize((2,)).fit(x)
+    assert len(calls) == (abs(mean) > 2**11 * std)
+    if not calls:
+        assert not original(Standardize((2,)), x, x.float(), 300**0.5 * 2**-23 * x.float().mean(dim=0).abs()).any()
+        np.testing.assert_allclose(fitted.mean.numpy(), x.numpy().mean(axis=0), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(fitted.std.numpy(), x.numpy().std(axis=0), rtol=1e-3)

@@ -20,6 +20,7 @@ from skhash.training import (
     run_epochs,
     steps_per_epoch,
 )
+from skhash.training._optim import OPTIMIZERS, _has_fused_step
 
 
 class Squares(nn.Module):
@@ -144,6 +145,37 @@ def test_parameter_groups():
     assert len(frozen) == 1
     assert frozen[0]["weight_decay"] == 0.3
     assert len(frozen[0]["params"]) == 1
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+def test_fused_steps_are_those_of_the_plain_optimizer(name):
+    network, plain = make_network(backbone=nn.Linear(3, 3)), make_network(backbone=nn.Linear(3, 3))
+    plain.load_state_dict(network.state_dict())
+    options = {"lr": 0.1, "weight_decay": 0.2}
+    fused = make_optimizer(name, network, learning_rate=0.1, weight_decay=0.2)
+    assert fused.defaults.get("fused", False) == (name != "rmsprop")
+    for optimizer, trained in ((fused, network), (OPTIMIZERS[name](plain.parameters(), **options), plain)):
+        for _ in range(5):
+            optimizer.zero_grad()
+            trained(torch.tensor(X, dtype=torch.float32)).square().mean().backward()
+            optimizer.step()
+    for one, other in zip(network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_steps_are_not_fused_where_torch_cannot(monkeypatch):
+    def refuse(groups, *, fused=False, **options):
+        if fused:
+            raise RuntimeError("`fused=True` requires all the params to be on a supported device")
+        return torch.optim.Adam(groups, **options)
+
+    _has_fused_step.cache_clear()
+    monkeypatch.setitem(OPTIMIZERS, "adam", refuse)
+    assert not make_optimizer("adam", make_network(), learning_rate=0.1).defaults["fused"]
+    _has_fused_step.cache_clear()
+    sparse = make_network(backbone=nn.Sequential(nn.Linear(3, 3), nn.Embedding(3, 3, sparse=True)))
+    assert "fused" not in make_optimizer("rmsprop", sparse, learning_rate=0.1).defaults
+    assert not make_optimizer("sgd", sparse, learning_rate=0.1).defaults["fused"]
 
 
 def rates(name, epochs, steps):

@@ -122,8 +122,10 @@ def precision_recall_by_rank(
     n_queries = len(retrieval.queries)
     counted = np.ones(n_queries) if zero_hit == "zero" else _any_within(retrieval, R, ties).astype(float)
 
+    totals_of = retrieval.totals()
+
     def spread(rows: NDArray[np.int64], *known: Any) -> NDArray[np.float64]:
-        n_relevant = known[-1] if order is None else known[1].sum(axis=1)
+        n_relevant = totals_of[rows]
         steps = np.zeros((2, retrieval.n_ranked + 1))
         for weights, into in zip((counted[rows], counted[rows] / np.maximum(n_relevant, 1)), steps, strict=True):
             if order is None:
@@ -134,7 +136,7 @@ def precision_recall_by_rank(
                 spread_tied_hits(counts, relevant, order, weights, into)
         return steps
 
-    batches = retrieval.ranks(spread) if order is None else retrieval.groups(spread)
+    batches = retrieval.ranks(spread, R) if order is None else retrieval.groups(spread)
     steps = sum((result for _, result in batches), np.zeros((2, retrieval.n_ranked + 1)))[:, :R]
     # Single ranks are marked one by one; a group of ties only where its run of equal shares begins and ends.
     found = steps if order is None else steps.cumsum(axis=1)

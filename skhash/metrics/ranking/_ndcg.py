@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -16,8 +16,14 @@ from skhash.metrics._score import Score
 from skhash.metrics.ranking._nearest import nearest_rows, worth_searching
 from skhash.metrics.ranking._protocols import TIE_WORDS
 from skhash.metrics.ranking._ranks import measure, shift_to_starts
-from skhash.metrics.ranking._relevance import distinct_rows, number_alike, read_both_labels
-from skhash.metrics.ranking._retrieval import RETRIEVAL_CONSTRAINTS, check_same_sides, own_rows, read_both_codes
+from skhash.metrics.ranking._relevance import distinct_rows, read_both_labels, read_relevance
+from skhash.metrics.ranking._retrieval import (
+    RETRIEVAL_CONSTRAINTS,
+    Retrieval,
+    check_same_sides,
+    own_rows,
+    read_both_codes,
+)
 from skhash.utils import Interval, StrOptions, validate_params
 
 if TYPE_CHECKING:
@@ -111,32 +117,52 @@ def ndcg(
     if exclude_self:
         check_same_sides(queries, database, np.array_equal(query.decode(), items.decode()))
     own = own_rows(len(queries), exclude_self)
-    if query.multilabel:
-        n_grades = len(query.classes) + 1
-        labels = pack_codes(query.codes), pack_codes(items.codes)
-    else:
-        n_grades = 2
-        labels = (side[:, None].astype(np.uint64) for side in number_alike(query, items))
-    query_words, item_words = labels
-    grades = np.arange(n_grades, dtype=float)
-    gains = 2.0**grades - 1 if gain == "exponential" else grades
     depth = len(database) if R is None else min(R, len(database))
     discounts = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, depth + 2)))])
-    table = query.multilabel, gains, discounts
-    sides = queries, database, bits, own, depth, n_jobs
-    if ties == "stable" and worth_searching(depth, len(database)):
-        parts = [_sum_found(query_words[batch], item_words, rows, *table) for batch, rows in nearest_rows(*sides)]
-        reached = np.concatenate(parts)
-        sets, group = np.unique(query_words, axis=0, return_inverse=True)
-        ideal = _sum_ideal(sets, *distinct_rows(item_words), exclude_self, *table)[group.reshape(-1)]
-    else:
-        reached, ideal = _rank_all(*sides, query_words, item_words, table, expected=ties == "expected")
+    if query.multilabel:
+        query_words, item_words = pack_codes(query.codes), pack_codes(items.codes)
+        grades = np.arange(len(query.classes) + 1, dtype=float)
+        table = 2.0**grades - 1 if gain == "exponential" else grades, discounts
+        sides = queries, database, bits, own, depth, n_jobs
+        if ties == "stable" and worth_searching(depth, len(database)):
+            parts = [_sum_found(query_words[batch], item_words, rows, *table) for batch, rows in nearest_rows(*sides)]
+            reached = np.concatenate(parts)
+            sets, group = np.unique(query_words, axis=0, return_inverse=True)
+            ideal = _sum_ideal(sets, *distinct_rows(item_words), exclude_self, *table)[group.reshape(-1)]
+        else:
+            reached, ideal = _rank_all(*sides, query_words, item_words, table, expected=ties == "expected")
+    else:  # both gains are 0 or 1
+        relevance = read_relevance(query_labels, database_labels, len(queries), len(database))
+        retrieval = Retrieval(queries, database, bits, relevance, own, n_jobs)
+        reached = _sum_relevant(retrieval, discounts, expected=ties == "expected")
+        ideal = discounts[np.minimum(retrieval.totals(), depth)]
     values = np.divide(reached, ideal, out=np.zeros(len(ideal)), where=ideal > 0)
     definition = (
         f"NDCG@{'all' if R is None else R}: {gain} gain of the number of shared labels, queries without relevant items "
         f"count 0, {TIE_WORDS[ties]}"
     )
     return Score(values.mean(), definition, values)
+
+
+def _sum_relevant(retrieval: Retrieval, discounts: NDArray[np.float64], *, expected: bool) -> NDArray[np.float64]:
+    """Sum the discounts of the relevant items among the first ones of each ranking."""
+    depth = len(discounts) - 1
+    # There may be ranks beyond the last that counts, and places without a rank, which belong to no query.
+    step = np.append(np.diff(discounts, prepend=0.0), 0.0)
+
+    def sum_ranks(rows: NDArray[np.int64], ranks: Any, starts: Any, lengths: Any) -> tuple[NDArray[np.float64]]:
+        sums = np.concatenate([[0.0], np.cumsum(step[np.clip(ranks, 0, depth + 1)])])
+        return (sums[starts + lengths] - sums[starts],)
+
+    def sum_groups(rows: NDArray[np.int64], counts: Any, relevant: Any) -> tuple[NDArray[np.float64]]:
+        # Each rank of a group of equal distances has the mean gain of its items.
+        ends = np.minimum(counts.cumsum(axis=1), depth)
+        spans = np.diff(discounts[ends], axis=1, prepend=0.0)
+        shares = np.divide(relevant, counts, out=np.zeros(counts.shape), where=counts > 0)
+        return ((shares * spans).sum(axis=1),)
+
+    batches = retrieval.groups(sum_groups) if expected else retrieval.ranks(sum_ranks, depth)
+    return retrieval.per_query(batches)[0]
 
 
 def _rank_all(
@@ -148,19 +174,16 @@ def _rank_all(
     n_jobs: int | None,
     query_words: NDArray[np.uint64],
     item_words: NDArray[np.uint64],
-    table: tuple[bool, NDArray[np.float64], NDArray[np.float64]],
+    table: tuple[NDArray[np.float64], NDArray[np.float64]],
     *,
     expected: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum the discounted gains of each ranking and of the best possible one, in threads, from all distances."""
-    multilabel, *gains = table
     columns = np.ascontiguousarray(database.T), np.ascontiguousarray(item_words.T)
     n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
     size = min(_BATCH, -(-len(queries) // n_threads))
     parts = Parallel(n_jobs=n_jobs, require="sharedmem")(
-        delayed(_gain_sums)(
-            *(queries[rows], query_words[rows], own[rows], *columns, multilabel, bits, *gains, depth, expected)
-        )
+        delayed(_gain_sums)(*(queries[rows], query_words[rows], own[rows], *columns, bits, *table, depth, expected))
         for rows in gen_batches(len(queries), size)
     )
     reached, ideal = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -168,19 +191,19 @@ def _rank_all(
 
 
 @kernel
-def _sum_found(query_labels, item_labels, rows, multilabel, gains, discounts):
+def _sum_found(query_labels, item_labels, rows, gains, discounts):
     """Sum the discounted gains of the first items of each ranking, `rows` of shape (n_queries, R)."""
     reached = np.zeros(len(rows))
     for q in range(len(rows)):
         for rank in range(rows.shape[1]):
-            grade = _grade_of(query_labels[q], item_labels[rows[q, rank]], multilabel)
+            grade = _grade_of(query_labels[q], item_labels[rows[q, rank]])
             if grade:
                 reached[q] += gains[grade] * (discounts[rank + 1] - discounts[rank])
     return reached
 
 
 @kernel
-def _sum_ideal(label_sets, sets, sizes, exclude_self, multilabel, gains, discounts):
+def _sum_ideal(label_sets, sets, sizes, exclude_self, gains, discounts):
     """Sum the discounted gains of the best possible ranking for some queries' labels.
 
     `sets` and `sizes` are the distinct labels of the items and how many items have them.
@@ -189,9 +212,9 @@ def _sum_ideal(label_sets, sets, sizes, exclude_self, multilabel, gains, discoun
     for q in range(len(label_sets)):
         n_of_grade[:] = 0
         for i in range(len(sets)):
-            n_of_grade[_grade_of(label_sets[q], sets[i], multilabel)] += sizes[i]
+            n_of_grade[_grade_of(label_sets[q], sets[i])] += sizes[i]
         if exclude_self:
-            n_of_grade[_grade_of(label_sets[q], label_sets[q], multilabel)] -= 1
+            n_of_grade[_grade_of(label_sets[q], label_sets[q])] -= 1
         ideal[q] = _best(n_of_grade, gains, discounts)
     return ideal
 
@@ -208,32 +231,26 @@ def _best(n_of_grade, gains, discounts):
 
 
 @kernel
-def _grade_of(label, other, multilabel):
+def _grade_of(label, other):
     """Count the labels that two rows have in common."""
     grade = np.int64(0)
     for word in range(len(label)):
-        if multilabel:
-            grade += np.int64(popcount(label[word] & other[word]))  # pyright: ignore[reportCallIssue]
-        else:
-            grade += np.int64(label[word] == other[word])
+        grade += np.int64(popcount(label[word] & other[word]))  # pyright: ignore[reportCallIssue]
     return grade
 
 
 @kernel
-def _grade(label, labels, multilabel, grades):
+def _grade(label, labels, grades):
     """Count the labels that each item has in common with a query."""
     grades[:] = 0
     for word in range(len(label)):
         column = labels[word]
         for item in range(len(grades)):
-            if multilabel:
-                grades[item] += popcount(label[word] & column[item])  # pyright: ignore[reportCallIssue]
-            else:
-                grades[item] += label[word] == column[item]
+            grades[item] += popcount(label[word] & column[item])  # pyright: ignore[reportCallIssue]
 
 
 @kernel
-def _gain_sums(queries, query_labels, own, database, labels, multilabel, bits, gains, discounts, R, expected):
+def _gain_sums(queries, query_labels, own, database, labels, bits, gains, discounts, R, expected):
     """Sum the discounted gains of the first R items of each ranking, and of the best possible one, without row `own`.
 
     `discounts[r]` is the sum of the discounts of the first r ranks.
@@ -245,7 +262,7 @@ def _gain_sums(queries, query_labels, own, database, labels, multilabel, bits, g
     starts, sums, n_of_grade = np.empty(bits + 2, np.int64), np.empty(bits + 2), np.empty(len(gains), np.int64)
     for q in range(n_queries):
         measure(queries[q], database, distance)
-        _grade(query_labels[q], labels, multilabel, grades)
+        _grade(query_labels[q], labels, grades)
         if own[q] >= 0:
             distance[own[q]], grades[own[q]] = bits + 1, 0  # after all other items, without any gain
         starts[:], sums[:], n_of_grade[:] = 0, 0.0, 0
