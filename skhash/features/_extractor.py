@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -226,12 +227,17 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         reader = _Reader(samples, inference.dtype, cache, network_key)
         waiting: deque[_Block] = deque()
         with ThreadPoolExecutor(n_threads) if n_threads > 1 else nullcontext() as threads:
-            for part in parts:
-                waiting.append(reader.start(part, threads))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().finish(inference, cache)
-            while waiting:
-                yield waiting.popleft().finish(inference, cache)
+            try:
+                for part in parts:
+                    waiting.append(reader.start(part, threads))
+                    if len(waiting) > _AHEAD:
+                        yield waiting.popleft().finish(inference, reader)
+                while waiting:
+                    yield waiting.popleft().finish(inference, reader)
+            except BaseException:  # nobody waits for what has not been read
+                if threads is not None:
+                    threads.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _current_inference(self, samples: Samples) -> Inference:
         """Return the network as it computes features; prepare it again if its tensors have changed."""
@@ -294,16 +300,29 @@ class _Reader:
 
     def __init__(self, samples: Samples, dtype: torch.dtype, cache: FeatureCache | None, network_key: bytes) -> None:
         self._samples, self._dtype, self._cache, self._network_key = samples, dtype, cache, network_key
+        self._stores = True
 
     def start(self, rows: NDArray[np.int64], threads: ThreadPoolExecutor | None) -> _Block:
         """Begin to read a block, in threads if there are some."""
-        keys = [self._key(row) for row in rows] if threads is None else list(threads.map(self._key, rows))
+        # Without a cache, keys are empty, and threads would give them only after all that they have to read.
+        hashing = None if self._cache is None else threads
+        keys = [self._key(row) for row in rows] if hashing is None else list(hashing.map(self._key, rows))
         found = {} if self._cache is None else self._cache.load(keys)
         missing = [place for place, key in enumerate(keys) if key not in found]
         if threads is None:
             return _Block(rows, keys, found, missing, lambda: self._batch(rows[missing]))
         futures = [threads.submit(self._batch, rows[place : place + 1]) for place in missing]
         return _Block(rows, keys, found, missing, lambda: torch.cat([future.result() for future in futures]))
+
+    def keep(self, keys: list[bytes], vectors: NDArray[np.floating]) -> None:
+        """Store features, until that fails: they are worth more than the cache."""
+        if self._cache is None or not self._stores:
+            return
+        try:
+            self._cache.store(keys, vectors)
+        except OSError as error:
+            self._stores = False
+            warnings.warn(f"From here on, features are not kept. {error}", UserWarning, stacklevel=2)
 
     def _batch(self, rows: NDArray[np.int64]) -> Tensor:
         return self._samples.batch(rows, self._dtype)
@@ -337,9 +356,7 @@ class _Block:
     ) -> None:
         self._rows, self._keys, self._found, self._missing, self._read = rows, keys, found, missing, read
 
-    def finish(
-        self, inference: Inference, cache: FeatureCache | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    def finish(self, inference: Inference, reader: _Reader) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
         """Compute what the cache does not have, store it, and return rows and features."""
         computed: dict[int, NDArray[np.floating]] = {}
         if self._missing:
@@ -347,7 +364,6 @@ class _Block:
             # NumPy has no bfloat16; half precision and integers are not features that all estimators take.
             vectors = (outputs if outputs.dtype in (torch.float32, torch.float64) else outputs.float()).numpy()
             computed = dict(zip(self._missing, vectors, strict=True))
-            if cache is not None:
-                cache.store([self._keys[place] for place in self._missing], vectors)
+            reader.keep([self._keys[place] for place in self._missing], vectors)
         places = range(len(self._rows))
         return self._rows, np.stack([computed[i] if i in computed else self._found[self._keys[i]] for i in places])

@@ -2,8 +2,10 @@
 
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -14,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from skhash import FeatureExtractor, ITQHasher, OrthoHasher
+from skhash.features import _extractor
 
 
 @pytest.fixture(scope="module")
@@ -281,3 +284,40 @@ def test_a_method_of_a_module_is_in_evaluation_mode_and_has_its_weights(images, 
     with torch.no_grad():
         module[2].weight += 1
     assert (extractor.fit_transform(images) != features).any()
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_full_disk_does_not_lose_features(n_jobs, images, tmp_path, monkeypatch):
+    connect, calls = sqlite3.connect, []
+
+    def nearly_full(*arguments, **options):
+        connection = connect(*arguments, **options)
+        connection.execute("PRAGMA max_page_count = 5")
+        calls.append(connection)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", nearly_full)
+    X = np.concatenate([images, 255 - images, images // 2, images // 3])
+    extractor = FeatureExtractor(nn.Flatten(), cache=tmp_path, n_jobs=n_jobs).fit(X)
+    with pytest.warns(UserWarning, match="features are not kept. .*disk is full") as caught:
+        features = extractor.transform(X)
+    assert len(caught) == 1
+    np.testing.assert_array_equal(features, FeatureExtractor(nn.Flatten()).fit_transform(X))
+    assert len(calls) == 1 + 5 + 1  # tables, a look per block, one attempt to store
+
+
+def test_an_error_waits_for_no_other_image(files, tmp_path, monkeypatch):
+    read, rows_read = _extractor._Reader._batch, []
+
+    def slowly(self, rows):
+        rows_read.append(rows)
+        time.sleep(0.01)
+        return read(self, rows)
+
+    monkeypatch.setattr(_extractor._Reader, "_batch", slowly)
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(files[0].read_bytes()[:100])
+    extractor = FeatureExtractor(network(), n_jobs=2).fit(files[:1])
+    with pytest.raises(ValueError, match="bad"):
+        extractor.transform([bad, *files, *files, *files])
+    assert len(rows_read) < 100
