@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from skhash.cli._options import DEFAULT_KIND, add_hasher, existing_folder, open_or_create, show_name, show_skipped
+from skhash.cli._options import DEFAULT_KIND, add_hasher, existing_folder, open_or_create, show_skipped
 
 if TYPE_CHECKING:
     from skhash.duplicates import Duplicates, Picture
@@ -97,6 +97,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _print_groups(found: Duplicates) -> None:
+    from skhash.duplicates import show_name
+
     for number, group in enumerate(found.details, 1):
         print(f"group {number}: keep the first ({group.reason})")
         for picture, distance in zip(group.pictures, group.distances, strict=True):

@@ -6,6 +6,7 @@ Exit status: 0 if the command is done, 1 after an error, 2 for wrong arguments, 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import warnings
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _make_parser().parse_args(arguments)
     if options.progress is None:
         options.progress = sys.stderr.isatty()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")  # names that the encoding of the terminal does not have
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning

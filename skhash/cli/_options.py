@@ -67,22 +67,6 @@ def existing_folder(path: str) -> str:
     return path
 
 
-def show_name(name: str | int) -> str:
-    """Return a name that prints everywhere, even if it is a path that is not valid text.
-
-    Parameters
-    ----------
-    name : str or int
-        The name.
-
-    Returns
-    -------
-    text : str
-        The name; a backslash and a number stand for each invalid byte.
-    """
-    return os.fsencode(str(name)).decode("utf-8", "backslashreplace")
-
-
 def show_skipped(name: str | int, reason: str) -> str:
     """Return why a picture was skipped, with its name, in one line.
 
@@ -98,8 +82,10 @@ def show_skipped(name: str | int, reason: str) -> str:
     text : str
         The message.
     """
+    from skhash.duplicates import show_name
+
     text = reason if repr(name) in reason else f"{name}: {reason}"
-    return " ".join(show_name(text).split())
+    return show_name(" ".join(text.split()))
 
 
 def open_or_create(path: str, folder: str, kind: str | None, bits: int | None) -> PictureIndex:

@@ -14,6 +14,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from tqdm.auto import tqdm
 
+from skhash.cli._alone import LEFT, alone_in
 from skhash.codes import unpack_codes
 from skhash.duplicates import Encoded, Picture, encode_pictures, make_hasher
 from skhash.index import HammingIndex
@@ -80,11 +81,14 @@ class PictureIndex:
         if bits is not None:
             index.hasher.set_params(bits=bits)
         index.path.mkdir(parents=True, exist_ok=True)
-        if any(index.path.iterdir()):
-            raise ValueError(f"{str(index.path)!r} is not an index of pictures and not empty; choose another folder.")
-        settings = {"version": _VERSION, "root": str(index.root), "kind": kind, "bits": index.hasher.bits}
-        with atomic_replace(index.path / "settings.json") as file:
-            file.write(json.dumps(settings, indent=1).encode())
+        with alone_in(index.path):
+            if any(not LEFT.fullmatch(entry.name) for entry in index.path.iterdir()):
+                raise ValueError(
+                    f"{str(index.path)!r} is not an index of pictures and not empty; choose another folder."
+                )
+            settings = {"version": _VERSION, "root": str(index.root), "kind": kind, "bits": index.hasher.bits}
+            with atomic_replace(index.path / "settings.json") as file:
+                file.write(json.dumps(settings, indent=1).encode())
         return index
 
     @classmethod
@@ -147,7 +151,13 @@ class PictureIndex:
         ------
         KeyboardInterrupt
             If the user interrupts. What was read until then is in the index; the message says how many pictures.
+        OSError
+            If another process updates the index.
         """
+        with alone_in(self.path):
+            return self._update(n_jobs, progress, batch, seconds)
+
+    def _update(self, n_jobs: int | None, progress: bool, batch: int, seconds: float) -> dict[str, int]:
         found, known, codes = self._list(), self._read_files(), self.codes
         indexed = set() if codes is None else set(codes.ids_.tolist())
         current = {
@@ -238,7 +248,10 @@ class PictureIndex:
         """Return size and date of every picture, by its path relative to the folder."""
         found = {}
         for path in list_pictures(self.root):
-            status = os.stat(path)
+            try:
+                status = os.stat(path)
+            except FileNotFoundError:  # removed since the folder was listed
+                continue
             found[os.path.relpath(path, self.root)] = status.st_size, status.st_mtime_ns
         return found
 

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from skhash.cli._options import positive, show_name
+from skhash.cli._options import positive
 
 
 def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> None:
         The arguments.
     """
     from skhash.cli._picture_index import PictureIndex
+    from skhash.duplicates import show_name
 
     matches = PictureIndex.open(options.index).search(options.image, options.k)
     if options.json:

@@ -4,6 +4,7 @@ from ._encoding import encode_pictures as encode_pictures
 from ._encoding import make_hasher as make_hasher
 from ._find import find_duplicates as find_duplicates
 from ._finder import DuplicateFinder as DuplicateFinder
+from ._names import show_name as show_name
 from ._result import Duplicates as Duplicates
 from ._result import Group as Group
 
@@ -16,4 +17,5 @@ __all__ = [
     "encode_pictures",
     "find_duplicates",
     "make_hasher",
+    "show_name",
 ]

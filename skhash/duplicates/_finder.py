@@ -179,7 +179,8 @@ class DuplicateFinder(BaseEstimator):
         """
         if "pictures_" not in vars(self):
             return self.fit(X)
-        start = len(self.pictures_) + len(self.skipped_)
+        # A path that came twice is known once, so there may be fewer names than positions.
+        start = max(len(self._known), *(name + 1 for name in self._known if isinstance(name, int)), 0)
         self._extend(*self._encode(X, self._hasher, start, self._known), is_added=True)
         return self
 

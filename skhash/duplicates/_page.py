@@ -7,6 +7,8 @@ import io
 from html import escape
 from typing import TYPE_CHECKING
 
+from skhash.duplicates._names import show_name
+
 if TYPE_CHECKING:
     from skhash.duplicates._encoding import Picture
     from skhash.duplicates._result import Duplicates, Group
@@ -59,7 +61,9 @@ def make_page(duplicates: Duplicates, max_groups: int | None, thumbnail: int) ->
         lines.append(f"<p>{len(duplicates) - len(shown)} more groups are not shown.</p>")
     if duplicates.skipped:
         lines.append(f"<h2>{len(duplicates.skipped)} pictures could not be read</h2><ul>")
-        lines.extend(f"<li>{escape(str(name))}: {escape(reason)}</li>" for name, reason in duplicates.skipped)
+        lines.extend(
+            f"<li>{escape(show_name(name))}: {escape(show_name(reason))}</li>" for name, reason in duplicates.skipped
+        )
         lines.append("</ul>")
     return "\n".join([*lines, "</body></html>", ""])
 
@@ -70,7 +74,7 @@ def _figures(group: Group, thumbnail: int) -> list[str]:
     for place, (picture, distance) in enumerate(zip(group.pictures, group.distances, strict=True)):
         keep = place == 0
         verdict = f"keep: {group.reason}" if keep else f"{distance} bits differ"
-        name = escape(str(picture.name))
+        name = escape(show_name(picture.name))
         figures.append(
             f"<figure{' class=keep' if keep else ''}>{_thumbnail(group, place, name, thumbnail)}<figcaption>{name}<br>"
             f'<b>{escape(verdict)}</b><br><span class="fact">{_facts(picture)}</span></figcaption></figure>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -11,8 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    import os
-
     from numpy.typing import NDArray
 
 __all__ = ["FeatureCache"]
@@ -49,7 +48,10 @@ class FeatureCache:
 
     def __init__(self, folder: str | os.PathLike[str], limit: int = 2**33) -> None:
         self.path, self.limit = Path(folder) / _NAME, limit
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"cache={os.fspath(folder)!r} is not a folder and cannot be made one: {error}.") from error
         with self._connected() as connection:
             for statement in _TABLES:
                 connection.execute(statement)

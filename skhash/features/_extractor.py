@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +22,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from skhash.features._backbone import BackboneFunction, count_features, make_backbone
 from skhash.features._cache import FeatureCache
+from skhash.features._digest import digest_network
 from skhash.inputs import ImageFiles, Samples, read_images
-from skhash.nn import Inference, load_pretrained, prepare_inference
+from skhash.nn import Inference, prepare_inference
 from skhash.training import resolve_device
 from skhash.utils import Interval, fit_context, unwrap, unwrap_features
 
@@ -51,8 +54,9 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     backbone : str, nn.Module or callable, default="efficientnet_lite0"
         The network: "efficientnet_lite0" (1,280 features; needs the extra "efficientnet"), "torchvision:NAME",
         "timm:NAME", or the path of a TorchScript or ONNX file, see `skhash.nn.load_pretrained`. Or a module, which is
-        copied; a class of modules; or a function of a batch. These get a tensor of images (n, channels, height, width)
-        with integer pixels divided by 255, or of features (n, n_features), and return an array or tensor (n, d).
+        copied; a class of modules; a method of a module; or a function of a batch. These get a tensor of images
+        (n, channels, height, width) with integer pixels divided by 255, or of features (n, n_features), and return one
+        array or tensor (n, d).
     image_size : int or tuple of (int, int), default=None
         Height and width to which files and PIL images are resized. None takes their own size if it is the same for all,
         otherwise 224 x 224 with a warning.
@@ -62,7 +66,7 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Where the network runs; "auto" takes an accelerator if there is one.
     cache : str or Path, default=None
         Folder in which features are kept. They are found by the content of the image (of a file, its bytes, wherever it
-        lies) and of the network, its weights included. None keeps none.
+        lies) and of the network: its classes and their code, attributes, and weights. None keeps none.
     cache_limit : int, default=2**33
         Most bytes of features in the folder, 8 GiB by default; the oldest ones are removed.
     cache_key : str, default=None
@@ -175,15 +179,15 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             The same object.
         """
         samples = self._read(X, reset=True)
-        module = _make_module(self.backbone)
-        if self.cache is not None and isinstance(module, _Function) and self.cache_key is None:
+        module = make_backbone(self.backbone)
+        if self.cache is not None and isinstance(module, BackboneFunction) and self.cache_key is None:
             raise ValueError(
                 "cache needs a cache_key if backbone is a function, whose content is unknown: pass a name for it."
             )
         module = module.to(resolve_device(self.device))
         shape = tuple(samples.sample_shape)
         vars(self).pop("_inference", None)  # of an earlier fit
-        self._n_features_out = _count_features(module, samples)
+        self._n_features_out = count_features(module, samples)
         self.module_, self.input_shape_, self._integer = module, shape, samples.integer
         return self
 
@@ -223,12 +227,17 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         reader = _Reader(samples, inference.dtype, cache, network_key)
         waiting: deque[_Block] = deque()
         with ThreadPoolExecutor(n_threads) if n_threads > 1 else nullcontext() as threads:
-            for part in parts:
-                waiting.append(reader.start(part, threads))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().finish(inference, cache)
-            while waiting:
-                yield waiting.popleft().finish(inference, cache)
+            try:
+                for part in parts:
+                    waiting.append(reader.start(part, threads))
+                    if len(waiting) > _AHEAD:
+                        yield waiting.popleft().finish(inference, reader)
+                while waiting:
+                    yield waiting.popleft().finish(inference, reader)
+            except BaseException:  # nobody waits for what has not been read
+                if threads is not None:
+                    threads.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _current_inference(self, samples: Samples) -> Inference:
         """Return the network as it computes features; prepare it again if its tensors have changed."""
@@ -242,12 +251,8 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """Return a digest of everything but the samples that features depend on."""
         key = hashlib.blake2b(digest_size=16)
         settings = self.input_shape_, self._integer, self.background, self.cache_key
-        key.update(repr((type(self.module_).__qualname__, str(self.module_), settings)).encode())
-        for name, tensor in self.module_.state_dict().items():
-            key.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            key.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-        key.update(getattr(self.module_, "content", b""))  # of an ONNX file
-        key.update(b"" if not isinstance(self.module_, torch.jit.ScriptModule) else str(self.module_.code).encode())
+        key.update(repr(settings).encode())
+        key.update(digest_network(self.module_, named=self.cache_key is not None))
         return key.digest()
 
     def _read(self, X: Any, *, reset: bool) -> Samples:
@@ -290,34 +295,34 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return state
 
 
-class _Function(nn.Module):
-    """A function of the user as a module."""
-
-    def __init__(self, function: Callable[[Tensor], Any]) -> None:
-        super().__init__()
-        self.function = function
-        self.place = nn.Parameter(torch.empty(0), requires_grad=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = self.function(x)
-        return out if isinstance(out, Tensor) else torch.as_tensor(np.asarray(out))
-
-
 class _Reader:
     """Reads blocks of samples, or their features where the cache has them."""
 
     def __init__(self, samples: Samples, dtype: torch.dtype, cache: FeatureCache | None, network_key: bytes) -> None:
         self._samples, self._dtype, self._cache, self._network_key = samples, dtype, cache, network_key
+        self._stores = True
 
     def start(self, rows: NDArray[np.int64], threads: ThreadPoolExecutor | None) -> _Block:
         """Begin to read a block, in threads if there are some."""
-        keys = [self._key(row) for row in rows] if threads is None else list(threads.map(self._key, rows))
+        # Without a cache, keys are empty, and threads would give them only after all that they have to read.
+        hashing = None if self._cache is None else threads
+        keys = [self._key(row) for row in rows] if hashing is None else list(hashing.map(self._key, rows))
         found = {} if self._cache is None else self._cache.load(keys)
         missing = [place for place, key in enumerate(keys) if key not in found]
         if threads is None:
             return _Block(rows, keys, found, missing, lambda: self._batch(rows[missing]))
         futures = [threads.submit(self._batch, rows[place : place + 1]) for place in missing]
         return _Block(rows, keys, found, missing, lambda: torch.cat([future.result() for future in futures]))
+
+    def keep(self, keys: list[bytes], vectors: NDArray[np.floating]) -> None:
+        """Store features, until that fails: they are worth more than the cache."""
+        if self._cache is None or not self._stores:
+            return
+        try:
+            self._cache.store(keys, vectors)
+        except OSError as error:
+            self._stores = False
+            warnings.warn(f"From here on, features are not kept. {error}", UserWarning, stacklevel=2)
 
     def _batch(self, rows: NDArray[np.int64]) -> Tensor:
         return self._samples.batch(rows, self._dtype)
@@ -351,44 +356,14 @@ class _Block:
     ) -> None:
         self._rows, self._keys, self._found, self._missing, self._read = rows, keys, found, missing, read
 
-    def finish(
-        self, inference: Inference, cache: FeatureCache | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    def finish(self, inference: Inference, reader: _Reader) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
         """Compute what the cache does not have, store it, and return rows and features."""
         computed: dict[int, NDArray[np.floating]] = {}
         if self._missing:
-            vectors = inference.run(self._read()).cpu().numpy()
+            outputs = inference.run(self._read()).cpu()
+            # NumPy has no bfloat16; half precision and integers are not features that all estimators take.
+            vectors = (outputs if outputs.dtype in (torch.float32, torch.float64) else outputs.float()).numpy()
             computed = dict(zip(self._missing, vectors, strict=True))
-            if cache is not None:
-                cache.store([self._keys[place] for place in self._missing], vectors)
+            reader.keep([self._keys[place] for place in self._missing], vectors)
         places = range(len(self._rows))
         return self._rows, np.stack([computed[i] if i in computed else self._found[self._keys[i]] for i in places])
-
-
-def _make_module(backbone: str | nn.Module | Callable[..., Any]) -> nn.Module:
-    """Return the network of a parameter `backbone`, in evaluation mode."""
-    if isinstance(backbone, str):
-        module = load_pretrained(backbone)
-    elif isinstance(backbone, nn.Module):
-        module = copy.deepcopy(backbone)
-    elif isinstance(backbone, type) and issubclass(backbone, nn.Module):
-        module = backbone()
-    else:
-        module = _Function(backbone)
-    if next(module.parameters(), None) is None:
-        module = nn.Sequential(module)
-        module.register_parameter("place", nn.Parameter(torch.empty(0), requires_grad=False))  # says where it is
-    return module.eval()
-
-
-def _count_features(module: nn.Module, samples: Samples) -> int:
-    """Run the network on the first sample, and return the number of its features."""
-    inference = prepare_inference(module, samples)
-    inputs = samples.batch(range(1), inference.dtype)
-    try:
-        out = inference.run(inputs)
-    except Exception as error:
-        raise ValueError(f"backbone does not take inputs of shape {tuple(samples.sample_shape)}: {error}") from error
-    if out.ndim != 2:
-        raise ValueError(f"backbone must return one vector per sample, of shape (n, d), got {tuple(out.shape)}.")
-    return out.shape[1]

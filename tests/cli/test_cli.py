@@ -278,7 +278,65 @@ def test_names_that_are_not_valid_text(photos, tmp_path):
 
     Image.open(os.fsencode(photos) + b"/\xff\n.png").save(tmp_path / "copy.png")
     assert command("index", photos, "--out", tmp_path / "index").startswith(b"41 read")
-    assert rb"\xff" in command("search", tmp_path / "copy.png", "--index", tmp_path / "index", "-k", 1)
+    lines = command("search", tmp_path / "copy.png", "--index", tmp_path / "index", "-k", 1).splitlines()
+    assert lines == [b"0\t" + os.fsencode(photos) + rb"/\xff\n.png"]
+    os.rename(photos / "broken.jpg", os.fsencode(photos) + b"/\xfe.jpg")
+    page = tmp_path / "page.html"
+    contents = json.loads(command("duplicates", photos, "--json", "--max-distance", 128, "--html", page))
+    assert os.fsdecode(os.fsencode(photos) + b"/\xff\n.png") in [
+        picture["name"] for group in contents["groups"] for picture in group["pictures"]
+    ]
+    assert r"/\xff\n.png" in page.read_text(encoding="utf-8")
+    assert r"/\xfe.jpg: " in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_names_command_no_terminal_and_print_in_any_encoding(encoding, photos):
+    for name in ("\x1b[31mred.png", "\u65e5\u672c.png"):
+        shutil.copy(photos / "00.png", photos / name)
+    out = subprocess.run(
+        [sys.executable, "-m", "skhash", "duplicates", photos],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        check=True,
+    ).stdout
+    assert rb"\x1b[31mred.png" in out
+    assert b"\x1b" not in out
+    assert (rb"\u65e5\u672c.png" if encoding == "ascii" else "\u65e5\u672c.png".encode()) in out
+
+
+def test_two_processes_do_not_update_one_index(photos, run, tmp_path, monkeypatch):
+    pytest.importorskip("fcntl")
+    index, at_once = tmp_path / "index", []
+    encode = _picture_index.encode_pictures
+
+    def meanwhile(*arguments, **options):
+        code = [sys.executable, "-m", "skhash", "index", photos, "--out", index]
+        at_once.append(subprocess.run(code, capture_output=True, text=True, check=False))
+        return encode(*arguments, **options)
+
+    monkeypatch.setattr(_picture_index, "encode_pictures", meanwhile)
+    assert run("index", photos, "--out", index, "--jobs", 3)[1] == "41 read, 0 unchanged, 0 removed, 1 skipped\n"
+    assert (at_once[0].returncode, at_once[0].stdout) == (1, "")
+    assert "is being updated by another process" in at_once[0].stderr
+    assert run("index", photos, "--out", index)[1] == "0 read, 41 unchanged, 0 removed, 1 skipped\n"
+
+
+def test_what_a_killed_process_left_is_removed(photos, run, tmp_path):
+    pytest.importorskip("fcntl")
+    index = tmp_path / "index"
+    index.mkdir()
+    (index / "settings.json.0123456789abcdef.tmp").write_bytes(b"{")
+    assert run("index", photos, "--out", index)[0] == 0
+    (index / "files.jsonl.0123456789abcdef.tmp").write_bytes(b"")
+    assert run("index", photos, "--out", index)[0] == 0
+    assert sorted(path.name for path in index.iterdir()) == ["codes", "files.jsonl", "settings.json"]
+
+
+def test_a_file_that_goes_while_the_folder_is_listed_is_left_out(photos, run, tmp_path, monkeypatch):
+    pictures = _picture_index.list_pictures
+    monkeypatch.setattr(_picture_index, "list_pictures", lambda root: [*pictures(root), f"{root}/gone.png"])
+    assert run("index", photos, "--out", tmp_path / "index")[1] == "41 read, 0 unchanged, 0 removed, 1 skipped\n"
 
 
 def test_progress_is_on_the_standard_error_stream(photos, run, tmp_path):

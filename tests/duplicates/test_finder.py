@@ -152,6 +152,14 @@ def test_pictures_that_are_no_files_are_numbered_on(photos):
     assert [picture.n_bytes for picture in finder.pictures_] == [None] * 3
 
 
+def test_numbers_are_not_given_twice(photos):
+    """A path that comes twice takes one place, but the images after it keep their positions."""
+    path = photos / "5.png"
+    black, white = (Image.new("L", (4, 4), value) for value in (0, 255))
+    finder = DuplicateFinder().fit([path, path, black]).add([white]).add([white])
+    assert [picture.name for picture in finder.pictures_] == [str(path), 2, 3, 4]
+
+
 class MeanHasher(BaseHasher):
     """Eight bits of the mean brightness, as a unary number. It keeps the sizes of the lists that it got."""
 

@@ -52,3 +52,10 @@ def test_processes_write_side_by_side(tmp_path):
         assert process.exitcode == 0
     found = FeatureCache(tmp_path).load([n.to_bytes(2, "big") for n in range(70)])
     assert [found[n.to_bytes(2, "big")][0] for n in range(70)] == list(range(70))
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "folder"):
+        with pytest.raises(ValueError, match="is not a folder and cannot be made one"):
+            FeatureCache(folder)
