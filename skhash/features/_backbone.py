@@ -1,4 +1,4 @@
-"""What a parameter `backbone` means, and how many features it has."""
+"""The network that a parameter `backbone` names, and the number of its features."""
 
 from __future__ import annotations
 
