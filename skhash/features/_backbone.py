@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skhash.nn import load_pretrained, prepare_inference
+from skhash.nn import load_pretrained
 
 if TYPE_CHECKING:
     from skhash.inputs import Samples
+    from skhash.nn import Inference
 
 __all__ = ["BackboneFunction", "count_features", "make_backbone"]
 
@@ -60,9 +61,8 @@ def make_backbone(backbone: str | nn.Module | Callable[..., Any]) -> nn.Module:
     return module.eval()
 
 
-def count_features(module: nn.Module, samples: Samples) -> int:
+def count_features(inference: Inference, samples: Samples) -> int:
     """Run the network on the first sample, and return the number of its features."""
-    inference = prepare_inference(module, samples)
     inputs = samples.batch(range(1), inference.dtype)
     try:
         out = inference.run_freely(inputs)

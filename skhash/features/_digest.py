@@ -68,7 +68,9 @@ def _describe(layer: nn.Module, named: bool) -> Iterator[bytes]:
                 if isinstance(value, (FunctionType, *_PLAIN)) and name not in ("__doc__", "__firstlineno__"):
                     yield from (name.encode(), _digest(value, name, named))
     yield layer.extra_repr().encode()
-    for name, value in sorted(vars(layer).items()):
+    # What is not pickled, such as an open session, is made from the rest.
+    state: Any = layer.__getstate__()
+    for name, value in sorted(state.items()):
         if name not in _OWN:
             yield from (name.encode(), _digest(value, name, named))
     for name in _HOOKS:

@@ -186,9 +186,10 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             )
         module = module.to(resolve_device(self.device))
         shape = tuple(samples.sample_shape)
-        vars(self).pop("_inference", None)  # of an earlier fit
-        self._n_features_out = count_features(module, samples)
+        inference = prepare_inference(module, samples)
+        self._n_features_out = count_features(inference, samples)
         self.module_, self.input_shape_, self._integer = module, shape, samples.integer
+        self._inference = _changes_of(module), inference
         return self
 
     def transform(self, X: SamplesLike) -> NDArray[np.floating]:
@@ -241,8 +242,7 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _current_inference(self, samples: Samples) -> Inference:
         """Return the network as it computes features; prepare it again if its tensors have changed."""
-        tensors = [*self.module_.parameters(), *self.module_.buffers()]
-        made_of = [(id(t), None if t.is_inference() else t._version) for t in tensors]
+        made_of = _changes_of(self.module_)
         if "_inference" not in vars(self) or self._inference[0] != made_of:
             self._inference = made_of, prepare_inference(self.module_, samples)
         return self._inference[1]
@@ -293,6 +293,12 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         if "module_" in state:  # a network on an accelerator must load where there is none
             state["module_"] = copy.deepcopy(self.module_).cpu()
         return state
+
+
+def _changes_of(module: nn.Module) -> list[tuple[int, int | None]]:
+    """Return the tensors of a network and how often each has changed."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return [(id(tensor), None if tensor.is_inference() else tensor._version) for tensor in tensors]
 
 
 class _Reader:

@@ -292,7 +292,7 @@ def test_a_frozen_backbone_stays_as_it_is_with_its_statistics(digits):
         ({"bits": 0}, "'bits' parameter of OrthoHasher must be an int in the range"),
         ({"margin_type": "sin"}, "'margin_type' parameter of OrthoHasher must be a str among"),
         ({"batch_size": 1}, "'batch_size' parameter"),
-        ({"backbone": "resnet"}, "'backbone' parameter"),
+        ({"backbone": "resnet"}, "backbone must be one of .*got 'resnet'"),
         ({"backbone": "small_cnn"}, r"backbone='small_cnn' takes images, got inputs of shape \(4,\)"),
         ({"device": "abacus"}, "device='abacus'"),
         ({"learning_rate": 1e30, "optimizer": "sgd"}, "The weights became infinite or NaN in epoch"),

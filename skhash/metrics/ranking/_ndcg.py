@@ -147,12 +147,15 @@ def ndcg(
 def _sum_relevant(retrieval: Retrieval, discounts: NDArray[np.float64], *, expected: bool) -> NDArray[np.float64]:
     """Sum the discounts of the relevant items among the first ones of each ranking."""
     depth = len(discounts) - 1
-    # There may be ranks beyond the last that counts, and places without a rank, which belong to no query.
+    # Ranks beyond the last that counts gain nothing.
     step = np.append(np.diff(discounts, prepend=0.0), 0.0)
 
     def sum_ranks(rows: NDArray[np.int64], ranks: Any, starts: Any, lengths: Any) -> tuple[NDArray[np.float64]]:
-        sums = np.concatenate([[0.0], np.cumsum(step[np.clip(ranks, 0, depth + 1)])])
-        return (sums[starts + lengths] - sums[starts],)
+        # One query's ranks are added in their order, whatever the batch.
+        query = np.repeat(np.arange(len(rows)), lengths)
+        places = np.arange(len(query)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+        gained = step[np.minimum(ranks[places], depth + 1)]
+        return (np.bincount(query, gained, minlength=len(rows)),)
 
     def sum_groups(rows: NDArray[np.int64], counts: Any, relevant: Any) -> tuple[NDArray[np.float64]]:
         # Each rank of a group of equal distances has the mean gain of its items.

@@ -123,6 +123,10 @@ def test_a_client_gets_paths_and_each_other_part_once(saved):
     assert len(pickle.dumps(submitted[0])) < 500
 
 
+# Of a slow disk, and of another test process with a cluster of its own.
+@pytest.mark.filterwarnings(
+    r"ignore:\s*Creating scratch directories:UserWarning", r"ignore:\s*Port \d+ is already in use:UserWarning"
+)
 def test_dask(saved):
     distributed = pytest.importorskip("distributed")
     paths, index = saved

@@ -13,7 +13,7 @@ def test_the_names():
         "bireal18", "reactnet18", "xnor_resnet18", "xnor_resnet50", "irnet18", "recu34",
         "binary_mlp",
     ]  # fmt: skip
-    assert set(BACKBONES) == {"mlp", "small_cnn", *BINARY_BACKBONES}
+    assert set(BACKBONES) == {"mlp", "small_cnn", "layout_cnn", *BINARY_BACKBONES}
 
 
 @pytest.mark.parametrize("name", BINARY_BACKBONES)
