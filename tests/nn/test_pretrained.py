@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -172,6 +173,7 @@ def test_onnx_files(images, tmp_path, monkeypatch, batch):
             return [x.mean((2, 3))]
 
     fake = ModuleType("onnxruntime")
+    fake.__spec__ = ModuleSpec("onnxruntime", None)  # torch looks for it
     fake.InferenceSession = Session
     monkeypatch.setitem(sys.modules, "onnxruntime", fake)
     path = tmp_path / "net.onnx"
