@@ -155,7 +155,7 @@ def _sum_relevant(retrieval: Retrieval, discounts: NDArray[np.float64], *, expec
         query = np.repeat(np.arange(len(rows)), lengths)
         places = np.arange(len(query)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
         gained = step[np.minimum(ranks[places], depth + 1)]
-        return (np.bincount(query, gained, minlength=len(rows)),)
+        return (np.bincount(query, weights=gained, minlength=len(rows)).astype(np.float64, copy=False),)
 
     def sum_groups(rows: NDArray[np.int64], counts: Any, relevant: Any) -> tuple[NDArray[np.float64]]:
         # Each rank of a group of equal distances has the mean gain of its items.
