@@ -128,3 +128,15 @@ def test_definitions(make_sides):
 def test_errors(make_sides, function, options, message):
     with pytest.raises(ValueError, match=message):
         function(*make_sides(), **options)
+
+
+@pytest.mark.parametrize("exclude_self", [False, True])
+def test_the_first_ranks_of_many_are_those_of_all(exclude_self):
+    """A search finds them, and the totals of recall come from labels."""
+    rng = np.random.default_rng(0)
+    codes, labels = rng.integers(0, 2, (2000, 16)), rng.integers(0, 5, 2000)
+    sides = (codes, codes, labels, labels) if exclude_self else (codes[:30], codes, labels[:30], labels)
+    first = precision_recall_by_rank(*sides, R=10, exclude_self=exclude_self)
+    every = precision_recall_by_rank(*sides, exclude_self=exclude_self)
+    np.testing.assert_allclose(first.precision, every.precision[:10], rtol=1e-12)
+    np.testing.assert_allclose(first.recall, every.recall[:10], rtol=1e-12)
