@@ -35,11 +35,14 @@ def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> Samples:
     if not reset and len(hasher.input_shape_) == 1 and is_plain(X, hasher):
         return Samples(X)
     shape = None if reset else hasher.input_shape_
-    background = hasher.background if reset else hasher._made_with["background"]
-    images = read_images(X, shape, size=hasher.image_size, background=background)
+    kept = vars(hasher) if reset else hasher._made_with
+    background, draft = kept["background"], kept["draft"]
+    images = read_images(X, shape, size=hasher.image_size, background=background, draft=draft)
     own = getattr(images, "background", background)
     if own != background and read_color(own) != read_color(background):
         raise ValueError(f"X has background={own!r}, but the hasher has background={background!r}.")
+    if getattr(images, "draft", draft) != draft:
+        raise ValueError(f"X has draft={not draft}, but the hasher has draft={draft}.")
     if images is None:
         return Samples(_read_features(hasher, X, reset=reset))
     if reset:

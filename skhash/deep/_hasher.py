@@ -99,6 +99,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         backbone: str | nn.Module | Callable[[], nn.Module] | None = "auto",
         image_size: int | tuple[int, int] | None = None,
         background: str | tuple[int, int, int] = "white",
+        draft: bool = False,
         recipe: str | Recipe = "skhash",
         max_epochs: int | None = None,
         batch_size: int | None = None,
@@ -124,6 +125,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         self.backbone = backbone
         self.image_size = image_size
         self.background = background
+        self.draft = draft
         self.recipe = recipe
         self.max_epochs = max_epochs
         self.batch_size = batch_size

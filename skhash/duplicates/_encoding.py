@@ -13,7 +13,7 @@ from joblib import effective_n_jobs
 from tqdm.auto import tqdm
 
 from skhash.methods import PerceptualHasher
-from skhash.perceptual import DRAFT_SIDE, KINDS, may_be_reduced, perceptual_scores
+from skhash.perceptual import DRAFT_SIDE, KINDS, draft_side, may_be_reduced, perceptual_scores
 from skhash.utils import check_option, map_threads, measure_image
 
 if TYPE_CHECKING:
@@ -108,6 +108,16 @@ def make_hasher(hasher: Any) -> Any:
     return hasher
 
 
+def _choose_reading(hasher: Any) -> tuple[Any, int | None]:
+    """Return background and length for `ImageItems.read`, so that codes are those of `transform`."""
+    while hasattr(hasher, "steps"):  # the first step of a pipeline reads the pictures
+        hasher = hasher.steps[0][1]
+    background = getattr(hasher, "background", "white")
+    if not getattr(hasher, "draft", False):
+        return background, None
+    return background, DRAFT_SIDE if isinstance(hasher, PerceptualHasher) else draft_side(hasher.input_shape_[1:])
+
+
 def encode_pictures(
     items: ImageItems,
     names: Sequence[str | int],
@@ -153,8 +163,7 @@ def encode_pictures(
         check_option("errors", errors, ("raise", "skip"))
     n_threads = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
     coder = _ScoreCoder(hasher) if isinstance(hasher, PerceptualHasher) else _ListCoder(hasher)
-    background = getattr(hasher, "background", "white")
-    at_least = DRAFT_SIDE if getattr(hasher, "draft", False) else None
+    background, at_least = _choose_reading(hasher)
 
     def read(row: int) -> tuple[Picture, Any] | Exception:
         try:

@@ -13,6 +13,7 @@ import torch
 from joblib import effective_n_jobs
 
 from skhash.inputs._decoding import channels_are_last, is_integer, scale_pixels
+from skhash.perceptual import draft_side, open_picture
 from skhash.utils import is_pil, map_threads, open_image, read_pixels, to_numpy
 
 if TYPE_CHECKING:
@@ -98,6 +99,9 @@ class ImageFiles:
         decoded each time. None or 0 keeps none.
     n_jobs : int, default=None
         Number of threads that decode. None means 1 unless in a `joblib.parallel_config` context; -1 means all cores.
+    draft : bool, default=False
+        Whether JPEG files are decoded at a half, a quarter or an eighth of their size where that leaves at least twice
+        the height and width of `sample_shape`.
     """
 
     items: Sequence[Any]
@@ -105,6 +109,7 @@ class ImageFiles:
     background: str | tuple[int, int, int] = "white"
     cache_limit: int | None = None
     n_jobs: int | None = None
+    draft: bool = False
     kind: ClassVar[Kind] = "images"
     integer: ClassVar[bool] = True
 
@@ -140,7 +145,8 @@ class ImageFiles:
 
     def _read(self, item: Any) -> NDArray[np.uint8]:
         channels, height, width = self.sample_shape
-        image = open_image(item, self.background).convert("L" if channels == 1 else "RGB")
+        at_least = draft_side((height, width)) if self.draft else None
+        image = open_picture(item, self.background, None, at_least).convert("L" if channels == 1 else "RGB")
         if image.size != (width, height):
             image = image.resize((width, height))
         return np.array(image).reshape(height, width, channels).transpose(2, 0, 1)

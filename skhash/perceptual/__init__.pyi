@@ -1,5 +1,7 @@
+from ._files import draft_side as draft_side
 from ._files import list_pictures as list_pictures
 from ._files import may_be_reduced as may_be_reduced
+from ._files import open_picture as open_picture
 from ._functions import DRAFT_SIDE as DRAFT_SIDE
 from ._functions import KINDS as KINDS
 from ._functions import average_hash as average_hash
@@ -19,8 +21,10 @@ __all__ = [
     "average_hash",
     "block_hash",
     "dhash",
+    "draft_side",
     "list_pictures",
     "may_be_reduced",
+    "open_picture",
     "perceptual_scores",
     "phash",
     "read_image",

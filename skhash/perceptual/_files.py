@@ -11,7 +11,7 @@ import numpy as np
 from skhash.utils import import_optional, open_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from PIL.Image import Image
 
@@ -109,6 +109,22 @@ def open_picture(item: Any, background: Any, name: str | None, at_least: int | N
     except Exception:  # what is wrong with the file is said by the function that knows its name
         pass
     return open_image(item, background, name=name)
+
+
+def draft_side(size: Sequence[int]) -> int:
+    """Return the length that sides of a JPEG file must keep where the image is resized afterwards.
+
+    Parameters
+    ----------
+    size : sequence of int
+        Height and width to which it is resized.
+
+    Returns
+    -------
+    at_least : int
+        Twice the longer one, as in Pillow's `thumbnail`, so that resizing has enough pixels to average.
+    """
+    return 2 * max(size)
 
 
 def may_be_reduced(item: Any) -> bool:

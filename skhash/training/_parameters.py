@@ -21,6 +21,7 @@ TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "backbone": [str, callable, None],
     "image_size": [Interval(Integral, 1, None, closed="left"), tuple, None],
     "background": [str, tuple],
+    "draft": ["boolean"],
     "recipe": [str, Recipe],
     "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
     "batch_size": [Interval(Integral, 2, None, closed="left"), None],
@@ -61,6 +62,9 @@ class TrainingParameters(TypedDict, total=False):
         the training images if it is the same for all; otherwise 224 x 224 with a warning.
     background : str or tuple of int, default="white"
         Color on which images with alpha are composited: a name that Pillow knows, or red, green and blue.
+    draft : bool, default=False
+        Whether JPEG files are decoded at a half, a quarter or an eighth of their size where that leaves at least twice
+        the size to which they are resized. Photos are read several times faster, with slightly different pixels.
     recipe : str or skhash.training.Recipe, default="skhash"
         Values of the parameters below that are None. "skhash" is the library's own recipe, "paper" is that of the
         method's authors (for their backbones, on images); others are in `skhash.training.RECIPES`.
@@ -119,6 +123,7 @@ class TrainingParameters(TypedDict, total=False):
     backbone: str | nn.Module | Callable[[], nn.Module] | None
     image_size: int | tuple[int, int] | None
     background: str | tuple[int, int, int]
+    draft: bool
     recipe: str | Recipe
     max_epochs: int | None
     batch_size: int | None

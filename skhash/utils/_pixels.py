@@ -146,7 +146,9 @@ def read_pixels(images: NDArray[Any], background: Color = "white", *, name: str 
         images = images * np.uint8(255)
     elif images.dtype.kind == "u" and images.dtype.itemsize == 2:
         _warn_if_narrow(name, high)
-        images = (images >> 8).astype(np.uint8)
+        wide, images = images, np.empty(images.shape, np.uint8)
+        for source, target in zip(wide, images, strict=True):  # one at a time: `wide` may be a memory map
+            np.right_shift(source, 8, out=target, casting="unsafe")
     elif low < 0 or high > 255:
         raise ValueError(
             f"{name} has integer pixels from {low} to {high}; expected 0 to 255, or 0 to 65535 of type uint16, "

@@ -5,9 +5,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
+from sklearn.pipeline import make_pipeline
 
-from skhash import OrthoHasher
+from skhash import LSHHasher, OrthoHasher
+from skhash.duplicates._encoding import encode_pictures
+from skhash.features import FeatureExtractor
 from skhash.inputs import ImageFiles, SampleSubset, read_images
+from skhash.perceptual import read_items
 
 image_module = pytest.importorskip("PIL.Image")
 
@@ -117,3 +122,52 @@ def test_columns_of_arrow(folder):
     paths = [str(path) for path in sorted(folder.iterdir())]
     for column in (pyarrow.array(paths), pyarrow.chunked_array([paths[:5], paths[5:]]), pyarrow.table({"a": paths})):
         assert (read_images(column, size=8).batch(range(12)) == read_images(paths, size=8).batch(range(12))).all()
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Save photos of 480 x 640 pixels as JPEG files, and one of them as PNG."""
+    y, x = np.mgrid[:480, :640]
+    for number in range(6):
+        waves = [128 + 90 * np.sin(x / (9 + number) + c) * np.cos(y / (15 - 3 * c)) for c in range(3)]
+        image = image_module.fromarray(np.stack(waves, axis=2).astype(np.uint8))
+        image.save(tmp_path / f"{number}.jpg", quality=95)
+    image.save(tmp_path / "6.png")
+    return sorted(map(str, tmp_path.iterdir()))
+
+
+@pytest.mark.parametrize(("size", "decoded"), [(60, (120, 160)), ((40, 118), (240, 320)), (300, (480, 640))])
+def test_draft_leaves_twice_the_size(photos, size, decoded, monkeypatch):
+    from PIL.Image import Image
+
+    sizes = []
+    resize = Image.resize
+    monkeypatch.setattr(Image, "resize", lambda self, *args, **options: sizes.append(self.size) or resize(self, *args))
+    whole, draft = (read_images(photos, size=size, draft=draft).batch(range(7)).numpy() for draft in (False, True))
+    assert {size[::-1] for size in sizes[7:13]} == {decoded}
+    assert sizes[13] == (640, 480)  # a PNG file has no smaller form
+    np.testing.assert_array_equal(whole[6], draft[6])
+    assert (whole[:6] == draft[:6]).all() == (decoded == (480, 640))
+    assert np.abs(whole - draft).mean() < 3 / 255
+
+
+def test_a_hasher_decodes_as_it_did_in_fit(photos):
+    options = {"bits": 16, "image_size": 32, "max_epochs": 1, "random_state": 0}
+    hasher = OrthoHasher(draft=True, **options).fit(photos, np.arange(7) % 2)
+    z = hasher.decision_function(photos)
+    assert (OrthoHasher(**options).fit(photos, np.arange(7) % 2).decision_function(photos) != z).any()
+    np.testing.assert_array_equal(hasher.decision_function(read_images(photos, size=32, draft=True)), z)
+    with pytest.raises(ValueError, match="X has draft=False, but the hasher has draft=True"):
+        hasher.transform(read_images(photos, size=32))
+    np.testing.assert_array_equal(hasher.set_params(draft=False).decision_function(photos), z)
+
+
+def test_duplicates_decode_as_the_hasher_does(photos):
+    options = {"bits": 16, "image_size": 32, "max_epochs": 1, "random_state": 0}
+    alone = OrthoHasher(draft=True, **options).fit(photos, np.arange(7) % 2)
+    flat = torch.nn.Flatten()
+    piped = make_pipeline(FeatureExtractor(flat, image_size=32, draft=True), LSHHasher(64, random_state=0)).fit(photos)
+    for hasher in (alone, piped):
+        encoded = encode_pictures(read_items(photos), photos, range(7), hasher, errors="raise")
+        np.testing.assert_array_equal(encoded.codes, hasher.transform(photos))
+        assert [(picture.width, picture.height) for picture in encoded.pictures] == [(640, 480)] * 7

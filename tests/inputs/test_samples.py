@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -403,3 +405,18 @@ def test_lists_of_different_arrays_are_refused():
             read_images([pixels, other])
     with pytest.raises(ValueError, match=r"X\[1\] is a masked array"):
         read_images([pixels, np.ma.masked_less(pixels, 9)])
+
+
+@pytest.mark.parametrize("dtype", ["<u2", ">u2"])
+def test_a_memory_map_of_16_bits_is_converted_without_a_second_copy(tmp_path, dtype):
+    wide = np.lib.format.open_memmap(tmp_path / "wide.npy", "w+", dtype, (40, 64, 64, 3))
+    wide[:] = np.random.default_rng(0).integers(0, 2**16, wide.shape)
+    wide.flush()
+    mapped = np.load(tmp_path / "wide.npy", mmap_mode="r")
+    tracemalloc.start()
+    samples = read_images(mapped)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(samples.data, (np.array(mapped, np.uint16) // 256).transpose(0, 3, 1, 2))
+    assert samples.data.dtype == np.uint8
+    assert peak < 1.5 * samples.data.nbytes
