@@ -23,17 +23,18 @@ torch nor numba.
 
 from __future__ import annotations
 
+import sys
 from numbers import Integral, Number
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard, cast, overload
 
 import numpy as np
-from bitarray import bitarray
 
 from skhash.utils import to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bitarray import bitarray
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
@@ -207,7 +208,7 @@ def as_packed(
     if bits is not None:
         _check_bits(bits)
     _check_bitorder(bitorder)
-    if isinstance(codes, bitarray) or _is_bitarray_list(codes):
+    if is_bitarray(codes) or _is_bitarray_list(codes):
         codes = from_bitarray(cast("Sequence[bitarray]", codes))  # raises for a single bitarray
     array = _as_array(codes)
     width: int = array.shape[1]
@@ -251,6 +252,8 @@ def to_bitarray(codes: CodesLike, bits: int | None = None, *, bitorder: BitOrder
     >>> to_bitarray([[1, 0, 1]])
     [bitarray('101')]
     """
+    from bitarray import bitarray
+
     packed, bits = as_packed(codes, bits, bitorder=bitorder)
     out = []
     for row in _words_to_bytes(packed, bits):  # frombytes appends whole bytes; the slice drops the padding bits
@@ -288,7 +291,7 @@ def from_bitarray(bitarrays: Sequence[bitarray]) -> NDArray[np.uint8]:
     array([[1, 0, 1],
            [0, 0, 1]], dtype=uint8)
     """
-    if isinstance(bitarrays, bitarray) or not _is_bitarray_list(bitarrays):
+    if is_bitarray(bitarrays) or not _is_bitarray_list(bitarrays):
         raise TypeError(f"bitarrays must be a non-empty list of bitarray, got {type(bitarrays).__name__}.")
     lengths = sorted({len(code) for code in bitarrays})
     if len(lengths) > 1:
@@ -445,8 +448,14 @@ def _check_bitorder(bitorder: object) -> None:
         raise ValueError(f"bitorder must be 'little' or 'big', got {bitorder!r}.")
 
 
+def is_bitarray(code: object) -> TypeGuard[bitarray]:
+    """Check whether an object is a `bitarray`, without importing its module: where nobody has, nothing is one."""
+    module = sys.modules.get("bitarray")
+    return module is not None and isinstance(code, module.bitarray)
+
+
 def _is_bitarray_list(codes: object) -> TypeGuard[Sequence[bitarray]]:
-    return isinstance(codes, (list, tuple)) and len(codes) > 0 and all(isinstance(code, bitarray) for code in codes)
+    return isinstance(codes, (list, tuple)) and len(codes) > 0 and all(is_bitarray(code) for code in codes)
 
 
 def _as_array(codes: Any) -> NDArray[Any]:

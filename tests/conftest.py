@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import hypothesis
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 # The first call of a kernel compiles it, and a busy machine is slow: time says nothing about an example.
 hypothesis.settings.register_profile("skhash", deadline=None)
@@ -43,6 +42,8 @@ def golden():
 @pytest.fixture(scope="session")
 def digits():
     """scikit-learn's digits as features (n, 64) and images (n, 8, 8), with labels, read-only."""
+    from sklearn.datasets import load_digits
+
     bunch = load_digits()
     X, images, y = bunch.data, bunch.images.astype(np.uint8), bunch.target
     for array in (X, images, y):

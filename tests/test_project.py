@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.metadata
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,15 @@ def test_spelling_is_american(path):
     lines = enumerate(path.read_text().splitlines(), 1)
     found = [f"{relative(path)}:{number}: {word[0]}" for number, line in lines for word in BRITISH.finditer(line)]
     assert found == []
+
+
+@pytest.mark.parametrize("name", ["runtime", "index"])
+def test_environments_without_torch_have_the_lower_bounds_of_the_distribution(name):
+    def read(lines):
+        return {re.split(r"[>=]", line)[0]: line for line in lines}
+
+    declared = read(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
+    listed = (ROOT / "constraints" / f"{name}.txt").read_text().splitlines()
+    ours = read(line for line in listed if line and not line.startswith(("#", "-r")) and "# of" not in line)
+    assert ours.items() <= declared.items()
+    assert len(ours) >= 3

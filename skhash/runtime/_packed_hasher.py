@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from numbers import Integral
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 
 from skhash.codes import binarize, pack_codes, to_hex, unpack_codes
 from skhash.runtime._file import probe, read, write
@@ -19,6 +18,7 @@ from skhash.runtime.network._convolutions import RealConv
 from skhash.runtime.network._elementwise import Affine, Clip, RPReLU, Sign
 from skhash.runtime.network._network import Network
 from skhash.runtime.network._pools import GlobalAvgPool
+from skhash.utils import count_threads, map_threads
 
 if TYPE_CHECKING:
     import os
@@ -270,14 +270,13 @@ class PackedHasher:
         X = read_samples(X, self.input_shape)
         out = self._new_codes(network, len(X))
         size = _BLOCK_IMAGES if network.takes_images else _BLOCK_ROWS
-        n_jobs = 1 if len(X) <= size else min(effective_n_jobs(cast("int", self.n_jobs)), -(-len(X) // size))
+        n_jobs = 1 if len(X) <= size else min(count_threads(self.n_jobs), -(-len(X) // size))
         if n_jobs == 1:
             self._run_block(X, out, network)
         else:
             size = max(size, -(-len(X) // (4 * n_jobs)))
             parts = [slice(start, start + size) for start in range(0, len(X), size)]
-            run = delayed(self._run_block)
-            Parallel(n_jobs=n_jobs, require="sharedmem")(run(X[part], out[part], network) for part in parts)
+            map_threads(lambda part: self._run_block(X[part], out[part], network), parts, n_jobs)
         return out
 
     def _run_single(self, X: NDArray[Any], network: Network) -> NDArray[Any]:

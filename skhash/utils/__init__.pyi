@@ -27,6 +27,7 @@ from ._rotation import random_orthonormal_rows as random_orthonormal_rows
 from ._rotation import random_rotation as random_rotation
 from ._signature import inherit_parameters as inherit_parameters
 from ._threads import ProcessLock as ProcessLock
+from ._threads import count_threads as count_threads
 from ._threads import map_threads as map_threads
 from ._to_numpy import to_numpy as to_numpy
 from ._to_numpy import unwrap as unwrap
@@ -59,6 +60,7 @@ __all__ = [
     "check_option",
     "check_unchanged",
     "check_values",
+    "count_threads",
     "fit_context",
     "import_optional",
     "inherit_parameters",

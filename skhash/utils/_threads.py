@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,6 +37,30 @@ def map_threads(function: Callable[[Item], Result], items: Iterable[Item], n_job
         return [function(item) for item in items]
     with ThreadPoolExecutor(n_jobs) as threads:
         return list(threads.map(function, items))
+
+
+def count_threads(n_jobs: int | None) -> int:
+    """Return the number of threads that `n_jobs` means, as `joblib.effective_n_jobs`, which need not be installed.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        Number of threads. None means 1 unless in a `joblib.parallel_config` context; -1 means all cores.
+
+    Returns
+    -------
+    n_threads : int
+        At least 1.
+    """
+    if n_jobs is None and "joblib" not in sys.modules:  # then nobody is in such a context
+        return 1
+    try:
+        from joblib import effective_n_jobs
+    except ModuleNotFoundError:
+        if n_jobs is None or n_jobs > 0:
+            return n_jobs or 1
+        return max((os.cpu_count() or 1) + 1 + n_jobs, 1)
+    return effective_n_jobs(cast("int", n_jobs))
 
 
 class ProcessLock:

@@ -8,7 +8,6 @@ import zlib
 
 import numpy as np
 import pytest
-from safetensors import safe_open
 
 from skhash import load_packed
 from skhash.runtime import Affine, BinaryConv, Network, PackedHasher, Sign, _file
@@ -49,7 +48,7 @@ def test_size(seed, make_network, tmp_path):
 
 
 def test_any_reader_of_safetensors_can_open_it(path, hasher):
-    with safe_open(path, framework="numpy") as file:
+    with pytest.importorskip("safetensors").safe_open(path, framework="numpy") as file:
         assert sorted(file.keys()) == ["binary", "int8", "real"]
         assert file.metadata()["format"] == "skhash packed network"
         assert file.get_tensor("int8").size == hasher.network.count_parameters()["int8"]
@@ -61,11 +60,11 @@ def test_it_loads_where_torch_is_missing(path, hasher, make_input, tmp_path):
     code = (
         "import sys; sys.modules['torch'] = None; import numpy as np; from skhash import load_packed; "
         f"print(load_packed({str(path)!r}).transform(np.load({str(tmp_path / 'x.npy')!r})).tolist()); "
-        "print('numba' in sys.modules, 'sklearn' in sys.modules)"
+        "print(*(name in sys.modules for name in ('numba', 'sklearn', 'scipy', 'joblib', 'bitarray')))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
     assert json.loads(out[0]) == hasher.transform(X).tolist()
-    assert out[1] == "False False"
+    assert set(out[1].split()) == {"False"}
 
 
 @pytest.mark.parametrize("place", [0.0, 0.001, 0.02, 0.3, 0.5, 0.7, 0.9, 0.999])
@@ -170,7 +169,7 @@ def test_missing_folder(hasher, tmp_path):
 
 
 def test_files_of_other_kinds(tmp_path):
-    from safetensors.numpy import save_file
+    save_file = pytest.importorskip("safetensors.numpy").save_file
 
     save_file({"x": np.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="damaged or not a packed network"):

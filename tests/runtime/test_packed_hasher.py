@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from skhash import HammingIndex
 from skhash.codes import pack_codes, unpack_codes
 from skhash.runtime import (
     Affine,
@@ -48,7 +47,17 @@ def test_codes_in_all_forms(kind, request):
     np.testing.assert_array_equal(hasher.codes(X), pack_codes(codes))
     np.testing.assert_array_equal(hasher.decision_function(X) >= 0, bits)
     assert hasher.bits == network.bits
-    assert HammingIndex(bits=hasher.bits).fit(hasher.codes(X)).kneighbors(hasher.codes(X[:3]), 1)[0].max() == 0
+
+
+def test_an_index_takes_the_packed_codes(features):
+    pytest.importorskip("sklearn")  # the runtime itself needs neither index nor scikit-learn
+    from skhash import HammingIndex
+
+    hasher = PackedHasher(features[0])
+    codes = hasher.codes(features[1])
+    distances, ids = HammingIndex(bits=hasher.bits).fit(codes).kneighbors(codes[:3], 1)
+    assert distances.max() == 0
+    np.testing.assert_array_equal(codes[ids[:, 0]], codes[:3])
 
 
 @pytest.mark.parametrize("kind", ["images", "features"])

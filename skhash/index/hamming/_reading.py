@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from bitarray import bitarray
 from sklearn.utils.validation import validate_data
 
 from skhash.bitops import pack_plain
-from skhash.codes import as_packed, binarize, explain_form, explain_width, from_bitarray
+from skhash.codes import as_packed, binarize, explain_form, explain_width, from_bitarray, is_bitarray
 from skhash.utils import to_numpy, unwrap
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def read_codes(estimator: Any, X: CodesLike, *, reset: bool) -> NDArray[np.uint6
     if words is not None:
         return words
     array: Any = X
-    if isinstance(X, bitarray) or (isinstance(X, (list, tuple)) and X and isinstance(X[0], bitarray)):
+    if is_bitarray(X) or (isinstance(X, (list, tuple)) and X and is_bitarray(X[0])):
         array = from_bitarray(array)
     elif isinstance(X, (list, tuple)):
         array = to_numpy(X, "X")
@@ -103,7 +102,7 @@ def read_continuous(estimator: Any, X: Any, purpose: str = "") -> NDArray[np.flo
             is_finite = np.isfinite(z.sum())
         if len(z) and z.shape[1] == estimator.bits_ and is_finite:
             return z - (estimator.binarize or 0.0)
-    lists_of_bits = isinstance(X, bitarray) or (isinstance(X, (list, tuple)) and X and isinstance(X[0], bitarray))
+    lists_of_bits = is_bitarray(X) or (isinstance(X, (list, tuple)) and X and is_bitarray(X[0]))
     if lists_of_bits:
         raise ValueError(f"X must be continuous codes (floats){purpose}, got bitarrays.{_CONTINUOUS}")
     array = unwrap(X, "X")

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhash.runtime import Affine, BinaryConv, Int8Conv, Lookup, Network, PackedHasher, RealConv, Sign
 from skhash.runtime.codegen._targets import list_targets
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
 
 TARGETS = [target.name for target in list_targets()]
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhash.runtime import Add, Affine, BinaryConv, Clip, MaxPool, Network, PackedHasher, RPReLU, Sign, interpret
 from skhash.runtime.compile._fusion import CALLER, FusedOps, find_threshold, fuse, threshold_row
 from skhash.runtime.network._rounding import NEVER, fused_multiply_add
+
+torch = pytest.importorskip("torch")
 
 
 def batch_norm(rng, channels):

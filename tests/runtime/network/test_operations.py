@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from skhash.runtime import (
     Add,
@@ -25,6 +24,8 @@ from skhash.runtime import (
     interpret,
 )
 from skhash.runtime.network._network import OPERATIONS
+
+torch = pytest.importorskip("torch")
 
 PIXELS, REAL, SIGN, INTEGER = (
     Map("pixels", 6, 5, 3),
