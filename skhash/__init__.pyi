@@ -19,8 +19,10 @@ from .features import FeatureExtractor as FeatureExtractor
 from .index import EmbeddingIndex as EmbeddingIndex
 from .index import HammingIndex as HammingIndex
 from .index import HammingNeighborsTransformer as HammingNeighborsTransformer
+from .index import SearchPipeline as SearchPipeline
 from .index import ShardedEmbeddingIndex as ShardedEmbeddingIndex
 from .index import ShardedHammingIndex as ShardedHammingIndex
+from .index import make_search_pipeline as make_search_pipeline
 from .index import warm_up as warm_up
 from .methods import BiHalfHasher as BiHalfHasher
 from .methods import CEHasher as CEHasher
@@ -79,6 +81,7 @@ __all__ = [
     "SDCHasher",
     "SDHCHasher",
     "SSDHHasher",
+    "SearchPipeline",
     "ShardedEmbeddingIndex",
     "ShardedHammingIndex",
     "SpectralHasher",
@@ -94,6 +97,7 @@ __all__ = [
     "index",
     "load_packed",
     "losses",
+    "make_search_pipeline",
     "methods",
     "metrics",
     "nn",

@@ -26,13 +26,13 @@ __all__ = ["BaseHasher"]
 
 
 def was_given_labels(hasher: Any) -> bool:
-    """Return True before `fit` (so that `predict` raises NotFittedError) and after a `fit` with labels.
+    """Return True before `fit` (so that `predict` and `score` raise NotFittedError) and after a `fit` with labels.
 
-    After a `fit` without labels, raise AttributeError, from which `available_if` makes the message of `predict`.
+    After a `fit` without labels, raise AttributeError, from which `available_if` makes the messages of both.
     """
     if getattr(hasher, "label_index_", True) is None:
         raise AttributeError(
-            f"{type(hasher).__name__} was fitted without class labels, so it cannot predict; use fit(X, y)."
+            f"{type(hasher).__name__} was fitted without class labels, so it cannot predict or score; use fit(X, y)."
         )
     return True
 
@@ -121,6 +121,29 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self._check_fitted()
         assert self.label_index_ is not None  # else `available_if` has hidden this method
         return self.label_index_.predict(self._encode(self._validate_to_encode(X)))
+
+    @available_if(was_given_labels)
+    def score(self, X: SamplesLike, y: ArrayLike, **options: Any) -> float:
+        """Compute the mean average precision of ranking the training samples for each given sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Queries: features, or any other input of the kind that was passed to `fit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Their labels.
+        **options
+            Keyword arguments of `skhash.metrics.mean_average_precision`, such as `R=1000`.
+
+        Returns
+        -------
+        score : float
+            From 0 to 1; without options mAP@all with the defaults of `mean_average_precision`. Training samples find
+            themselves. `skhash.metrics.make_map_scorer` ranks the given samples instead.
+        """
+        self._check_fitted()
+        assert self.label_index_ is not None  # else `available_if` has hidden this method
+        return self.label_index_.score(self._encode(self._validate_to_encode(X)), y, **options)
 
     def _check_fitted(self) -> None:
         """Raise NotFittedError before `fit`; scikit-learn's check alone would take as long as encoding one sample."""

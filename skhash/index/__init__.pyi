@@ -1,4 +1,6 @@
 from ._neighbors_transformer import HammingNeighborsTransformer as HammingNeighborsTransformer
+from ._pipeline import SearchPipeline as SearchPipeline
+from ._pipeline import make_search_pipeline as make_search_pipeline
 from ._sharded import ShardedHammingIndex as ShardedHammingIndex
 from ._warm_up import warm_up as warm_up
 from .embedding._embedding_index import EmbeddingIndex as EmbeddingIndex
@@ -12,8 +14,10 @@ __all__ = [
     "EmbeddingPlan",
     "HammingIndex",
     "HammingNeighborsTransformer",
+    "SearchPipeline",
     "SearchPlan",
     "ShardedEmbeddingIndex",
     "ShardedHammingIndex",
+    "make_search_pipeline",
     "warm_up",
 ]

@@ -7,10 +7,11 @@ from importlib import import_module
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
 
 def all_estimators() -> list[tuple[str, type[Any]]]:
-    """Return every public estimator of skhash.
+    """Return every public estimator of skhash, except for pipelines, which are made of estimators.
 
     Returns
     -------
@@ -25,7 +26,8 @@ def all_estimators() -> list[tuple[str, type[Any]]]:
     """
     package = import_module("skhash")
     found = [(name, getattr(package, name)) for name in package.__all__]
-    return sorted((name, thing) for name, thing in found if inspect.isclass(thing) and issubclass(thing, BaseEstimator))
+    estimators = [(name, thing) for name, thing in found if inspect.isclass(thing) and issubclass(thing, BaseEstimator)]
+    return sorted((name, thing) for name, thing in estimators if not issubclass(thing, Pipeline))
 
 
 def all_hashers() -> list[tuple[str, type[Any]]]:
