@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from skhash.utils import Labels
 
+_SHORT = 253  # greatest difference of labels in one byte, with the number of classes
 _FEW = 4  # classes whose items are found by as many passes over all items, rather than by sorting these
 
 
@@ -69,7 +70,7 @@ class ClassRelevance:
     def lists(self, groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """List the relevant items of some groups, ascending, as `offsets` of shape (len(groups) + 1,) and `rows`."""
         if not self._looks_up:
-            return _join([np.flatnonzero(self.items == group) for group in groups])
+            return _join([_rows_of(self.items, group) for group in groups])
         return _join([self.order[self._ends[g - 1] if g else 0 : self._ends[g]] for g in groups])
 
     def totals(self) -> NDArray[np.int64]:
@@ -182,10 +183,32 @@ def read_relevance(
     query_labels: ArrayLike | None, database_labels: ArrayLike | None, n_queries: int, n_items: int
 ) -> ClassRelevance | SharedLabelRelevance:
     """Read the labels of both sides and build the relevance that follows from them."""
+    if classes := _number_short(query_labels, database_labels, n_queries, n_items):
+        return ClassRelevance(*classes)
     query, database = read_both_labels(query_labels, database_labels, n_queries, n_items)
     if query.multilabel:
         return SharedLabelRelevance(pack_codes(query.codes), pack_codes(database.codes))
     return ClassRelevance(*number_alike(query, database))
+
+
+def _number_short(
+    query_labels: ArrayLike | None, database_labels: ArrayLike | None, n_queries: int, n_items: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+    """Number integer labels of a short range without looking for the distinct ones, or return None for other labels.
+
+    For a few queries it takes longer to find the distinct labels of the database than to rank it.
+    """
+    sides = [(query_labels, n_queries), (database_labels, n_items)]
+    for labels, n_rows in sides:
+        if type(labels) is not np.ndarray or labels.dtype.kind not in "iu" or labels.shape != (n_rows,):
+            return None
+    query, items = (labels for labels, _ in sides if isinstance(labels, np.ndarray))
+    least = min(int(query.min()), int(items.min()))
+    if max(int(query.max()), int(items.max())) - least > _SHORT:
+        return None
+    # Differences modulo 256 are those of the integers, because these are at most `_SHORT`.
+    offset = np.uint8(least % 256)
+    return query.astype(np.uint8) - offset, items.astype(np.uint8) - offset
 
 
 def number_alike(query: Labels, database: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -288,6 +311,17 @@ def _count_sharing(sets, sizes, label_sets):
             if shared:
                 totals[q] += sizes[i]
     return totals
+
+
+@kernel
+def _rows_of(items, value):
+    """Find the rows of `items` that are equal to `value`."""
+    # Without a branch, which would be mispredicted at nearly every row that is found.
+    rows, n_found = np.empty(len(items) + 1, np.int64), np.uint64(0)
+    for row in range(len(items)):
+        rows[n_found] = row
+        n_found += np.uint64(items[row] == value)
+    return rows[:n_found]
 
 
 @kernel

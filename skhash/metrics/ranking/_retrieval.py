@@ -279,7 +279,7 @@ class Retrieval:
         order = np.argsort(self.relevance.group, kind="stable")  # queries of one group share work
         n_jobs = effective_n_jobs(self.n_jobs)  # pyright: ignore[reportArgumentType]  None is valid
         size = max(1, min(capacity // n_jobs, -(-len(order) // n_jobs), most or len(order)))
-        parts = (order[part] for part in gen_batches(len(order), size))
+        parts = (order[first : first + size] for first in range(0, len(order), size))
         if n_jobs == 1:  # without joblib, whose start takes longer than to rank a query
             return map(function, parts)
         results = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")(

@@ -129,3 +129,24 @@ def test_packed_labels_share_bits_of_any_word():
 def test_errors(query, items, message):
     with pytest.raises(ValueError, match=message):
         read_both_labels(query, items, 3, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int64, np.uint64])
+@pytest.mark.parametrize("span", [1, 100, 253, 254, 300])
+def test_integers_of_a_short_range_are_compared_as_labels(dtype, span):
+    limits = np.iinfo(dtype)
+    if span > int(limits.max) - int(limits.min):
+        return
+    rng = np.random.default_rng(span)
+    for least in {int(limits.min), int(limits.max) - span, 0 if span <= limits.max else int(limits.min)}:
+        offsets = np.concatenate([rng.integers(0, span + 1, 400), [0, span]])
+        labels = np.array([least + int(offset) for offset in offsets], dtype)
+        queries, items = labels[:7], labels[7:]
+        relevance = read_relevance(queries, items, len(queries), len(items))
+        equal = queries[:, None] == items
+        rows = np.tile(np.arange(len(items)), (len(queries), 1))
+        assert np.array_equal(relevance.of_rows(slice(None), rows), equal)
+        assert np.array_equal(relevance.totals(), equal.sum(axis=1))
+        offsets, listed = relevance.lists(relevance.group)
+        for q in range(len(queries)):
+            assert np.array_equal(listed[offsets[q] : offsets[q + 1]], np.flatnonzero(equal[q]))
