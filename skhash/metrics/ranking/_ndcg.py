@@ -16,7 +16,7 @@ from skhash.metrics._score import Score
 from skhash.metrics.ranking._nearest import nearest_rows, worth_searching
 from skhash.metrics.ranking._protocols import TIE_WORDS
 from skhash.metrics.ranking._ranks import measure, shift_to_starts
-from skhash.metrics.ranking._relevance import distinct_rows, read_both_labels, read_relevance
+from skhash.metrics.ranking._relevance import ClassRelevance, distinct_rows, read_both_labels, read_relevance
 from skhash.metrics.ranking._retrieval import (
     RETRIEVAL_CONSTRAINTS,
     Retrieval,
@@ -150,6 +150,15 @@ def _sum_relevant(retrieval: Retrieval, discounts: NDArray[np.float64], *, expec
     # Ranks beyond the last that counts gain nothing.
     step = np.append(np.diff(discounts, prepend=0.0), 0.0)
 
+    relevance = retrieval.relevance
+    if not expected and isinstance(relevance, ClassRelevance) and worth_searching(depth, len(retrieval.database)):
+        found = nearest_rows(
+            *(retrieval.queries, retrieval.database, retrieval.bits, retrieval.own, depth, retrieval.n_jobs)
+        )
+        return np.concatenate(
+            [_sum_equal(relevance.group[batch], relevance.items, rows, step) for batch, rows in found]
+        )
+
     def sum_ranks(rows: NDArray[np.int64], ranks: Any, starts: Any, lengths: Any) -> tuple[NDArray[np.float64]]:
         # One query's ranks are added in their order, whatever the batch.
         query = np.repeat(np.arange(len(rows)), lengths)
@@ -202,6 +211,17 @@ def _sum_found(query_labels, item_labels, rows, gains, discounts):
             grade = _grade_of(query_labels[q], item_labels[rows[q, rank]])
             if grade:
                 reached[q] += gains[grade] * (discounts[rank + 1] - discounts[rank])
+    return reached
+
+
+@kernel
+def _sum_equal(query_classes, item_classes, rows, step):
+    """Sum the discounts of the ranks of items of the query's class, `rows` of shape (n_queries, R)."""
+    reached = np.zeros(len(rows))
+    for q in range(len(rows)):
+        for rank in range(rows.shape[1]):
+            if item_classes[rows[q, rank]] == query_classes[q]:
+                reached[q] += step[rank + 1]
     return reached
 
 
