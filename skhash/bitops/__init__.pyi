@@ -1,3 +1,9 @@
+from ._bit_slices import SLICE as SLICE
+from ._bit_slices import add_up as add_up
+from ._bit_slices import make_choices as make_choices
+from ._bit_slices import make_table as make_table
+from ._bit_slices import n_triples as n_triples
+from ._bit_slices import new_slices as new_slices
 from ._block_code import BLOCK as BLOCK
 from ._block_code import BlockCode as BlockCode
 from ._block_code import block_code as block_code
@@ -41,6 +47,7 @@ from ._score_code import append_scored as append_scored
 from ._score_code import score_code as score_code
 from ._score_code import score_distances as score_distances
 from ._signs import SignProjection as SignProjection
+from ._slice_values import tabulate_slices as tabulate_slices
 
 __all__ = [
     "BLOCK",
@@ -51,8 +58,10 @@ __all__ = [
     "LANES",
     "N_CONSTANTS",
     "RecordForm",
+    "SLICE",
     "SignProjection",
     "add_differing",
+    "add_up",
     "append_hits",
     "append_members",
     "append_scored",
@@ -69,10 +78,14 @@ __all__ = [
     "kernel",
     "lanes_type",
     "load",
+    "make_choices",
+    "make_table",
     "mask_bits",
     "measure_code",
     "measure_rows",
     "member_code",
+    "n_triples",
+    "new_slices",
     "pack_plain",
     "pattern_length",
     "popcount",
@@ -83,6 +96,7 @@ __all__ = [
     "smaller",
     "splat",
     "store",
+    "tabulate_slices",
     "tabulate_values",
     "trailing_zeros",
     "view",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from numbers import Integral
+from threading import local
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -21,6 +22,7 @@ from skhash.codes import as_packed
 from skhash.metrics.ranking._nearest import nearest_rows, worth_searching
 from skhash.metrics.ranking._ranks import count_listed, rank_relevant
 from skhash.metrics.ranking._relevance import ClassRelevance, ListedRelevance, read_relevance
+from skhash.metrics.ranking._sliced_ranks import SlicedDatabase
 from skhash.utils import local_random_state, read_only, working_memory
 
 if TYPE_CHECKING:
@@ -172,7 +174,7 @@ class Retrieval:
         reduce : callable
             `reduce(rows, ranks, starts, lengths)` is called for each batch of queries with their rows and the ranks of
             their relevant items, all or only those up to `R`. Ranks count from 1 and ascend; query q has `lengths[q]`
-            of them, from `starts[q]` on.
+            of them, from `starts[q]` on. The next batch overwrites them.
         R : int, default=None
             Greatest rank that is needed; None means all. Where it is small, only the nearest items are searched for.
 
@@ -184,16 +186,27 @@ class Retrieval:
         relevance = self.relevance
         if R is not None and worth_searching(R, len(self.database)) and not isinstance(relevance, ListedRelevance):
             return self._first_ranks(reduce, R, relevance)
-        # Word by word, so that loops over items run along memory.
-        columns = read_only(np.ascontiguousarray(self.database.T))
         rank_type = np.int32 if len(self.database) < 2**31 else np.int64
+        sliced, columns = None, self.database.T
+        n, n_words = self.database.shape
+        if len(self.queries) > _FEW and SlicedDatabase.fits(n, n_words, working_memory()):
+            sliced = SlicedDatabase(self.database)
+        else:  # word by word, so that loops over items run along memory
+            columns = read_only(np.ascontiguousarray(columns))
+
+        kept = local()  # memory of each thread's ranks: to get it anew for each batch takes as long as to fill it
 
         def rank(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Any]:
             groups, local = np.unique(self.relevance.group[rows], return_inverse=True)
             offsets, listed = self.relevance.lists(groups)
             lengths = np.diff(offsets)[local]
             starts, totals = lengths.cumsum() - lengths, np.empty(len(rows), np.int64)
-            ranks = np.empty(lengths.sum(), rank_type)
+            ranks = getattr(kept, "ranks", np.empty(0, rank_type))[: lengths.sum()]
+            if len(ranks) < lengths.sum():
+                ranks = kept.ranks = np.empty(lengths.sum(), rank_type)
+            if sliced is not None:
+                sliced.rank(self.queries[rows], local, offsets, listed, self.own[rows], starts, ranks, totals)
+                return rows, reduce(rows, ranks, starts, totals)
             distance = np.empty(-(-len(self.database) // 64) * 64, np.min_scalar_type(self.bits + 1))
             rank_relevant(
                 *(self.queries[rows], columns, local, offsets, listed, self.own[rows], self.bits),

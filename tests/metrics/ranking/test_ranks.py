@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhash.codes import pack_codes
+from skhash.metrics import mean_average_precision
 from skhash.metrics.ranking._ranks import (
     _STRETCH,
     count_listed,
@@ -15,6 +16,7 @@ from skhash.metrics.ranking._ranks import (
     shift_to_starts,
     sum_precisions,
 )
+from skhash.metrics.ranking._sliced_ranks import SlicedDatabase
 
 
 def draw_codes(n, bits, kinds, rng):
@@ -137,3 +139,59 @@ def test_sum_precisions(lengths, R, seed):
         precisions = [(i + 1) / rank for i, rank in enumerate(mine.tolist()) if rank <= R]
         assert n_hits == len(precisions)
         assert total == pytest.approx(sum(precisions), rel=1e-13)
+
+
+def rank_in_slices(database, queries, group, offsets, rows, own, rank_type):
+    """Call `SlicedDatabase.rank` and split its result by query."""
+    lengths = np.diff(offsets)[group]
+    starts, totals = lengths.cumsum() - lengths, np.full(len(queries), -1)
+    ranks = np.full(lengths.sum(), -1, rank_type)
+    database.rank(queries, group, offsets, rows, own, starts, ranks, totals)
+    return [ranks[start : start + total].tolist() for start, total in zip(starts, totals, strict=True)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.one_of(st.integers(1, 200), st.sampled_from([511, 512, 513, 1024, 2100, 5000])),
+    st.sampled_from([1, 7, 63, 64, 65, 127, 128]),
+    st.integers(1, 19),
+    st.sampled_from([np.int32, np.int64]),
+    st.integers(0, 2**32 - 1),
+)
+def test_ranks_in_slices_against_sorting(n, bits, n_queries, rank_type, seed):
+    rng = np.random.default_rng(seed)
+    codes = draw_codes(n + n_queries, bits, int(rng.integers(1, 40)), rng)
+    database, sliced = codes[:n], SlicedDatabase(codes[:n])
+    for _ in range(2):  # what is kept from one call to the next must not show
+        offsets, rows = draw_lists(n, 3, rng)
+        own = rng.integers(-1, n, n_queries)
+        own = own if rng.random() < 0.5 else np.full(n_queries, -1)
+        queries = np.where(own[:, None] >= 0, database[own], codes[n:])
+        group = rng.integers(0, 3, n_queries)
+        group = np.sort(group) if rng.random() < 0.5 else group
+        found = rank_in_slices(sliced, queries, group, offsets, rows, own, rank_type)
+        assert found == rank_by_sorting(queries, database, group, offsets, rows, own)
+
+
+def test_codes_are_sliced_where_they_are_short_and_memory_suffices():
+    assert SlicedDatabase.fits(1_000, 2, 80_000)
+    assert not SlicedDatabase.fits(1_000, 2, 79_999)
+    assert not SlicedDatabase.fits(1_000, 3, 10**9)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+@pytest.mark.parametrize("exclude_self", [True, False])
+def test_scores_are_equal_bit_by_bit_with_slices_and_without(monkeypatch, n_jobs, exclude_self):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 1500)
+    codes = (rng.integers(0, 2, (5, 64))[labels] ^ (rng.random((1500, 64)) < 0.2)).astype(np.uint8)
+    n_queries = 1500 if exclude_self else 700
+    sides = codes[:n_queries], codes, labels[:n_queries], labels
+    calls = []
+    original = SlicedDatabase.rank
+    monkeypatch.setattr(SlicedDatabase, "rank", lambda *args: calls.append(0) or original(*args))
+    sliced = mean_average_precision(*sides, exclude_self=exclude_self, n_jobs=n_jobs)
+    assert len(calls) > 2
+    monkeypatch.setattr(SlicedDatabase, "fits", staticmethod(lambda *_: False))
+    plain = mean_average_precision(*sides, exclude_self=exclude_self, n_jobs=n_jobs)
+    np.testing.assert_array_equal(sliced.per_query, plain.per_query)
