@@ -159,12 +159,8 @@ def _sum_relevant(retrieval: Retrieval, discounts: NDArray[np.float64], *, expec
             [_sum_equal(relevance.group[batch], relevance.items, rows, step) for batch, rows in found]
         )
 
-    def sum_ranks(rows: NDArray[np.int64], ranks: Any, starts: Any, lengths: Any) -> tuple[NDArray[np.float64]]:
-        # One query's ranks are added in their order, whatever the batch.
-        query = np.repeat(np.arange(len(rows)), lengths)
-        places = np.arange(len(query)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-        gained = step[np.minimum(ranks[places], depth + 1)]
-        return (np.bincount(query, weights=gained, minlength=len(rows)).astype(np.float64, copy=False),)
+    def sum_ranks(_: NDArray[np.int64], ranks: Any, starts: Any, lengths: Any) -> tuple[NDArray[np.float64]]:
+        return (_sum_ranks(ranks, starts, lengths, step),)
 
     def sum_groups(rows: NDArray[np.int64], counts: Any, relevant: Any) -> tuple[NDArray[np.float64]]:
         # Each rank of a group of equal distances has the mean gain of its items.
@@ -211,6 +207,19 @@ def _sum_found(query_labels, item_labels, rows, gains, discounts):
             grade = _grade_of(query_labels[q], item_labels[rows[q, rank]])
             if grade:
                 reached[q] += gains[grade] * (discounts[rank + 1] - discounts[rank])
+    return reached
+
+
+@kernel
+def _sum_ranks(ranks, starts, lengths, step):
+    """Sum the discounts of each query's ranks, up to the last that counts."""
+    # One query's ranks are added in their order, whatever the batch.
+    reached = np.zeros(len(lengths))
+    for q in range(len(lengths)):
+        for rank in ranks[starts[q] : starts[q] + lengths[q]]:
+            if rank >= len(step) - 1:  # they ascend
+                break
+            reached[q] += step[rank]
     return reached
 
 
