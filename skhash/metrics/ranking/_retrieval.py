@@ -189,7 +189,7 @@ class Retrieval:
         rank_type = np.int32 if len(self.database) < 2**31 else np.int64
         sliced, columns = None, self.database.T
         n, n_words = self.database.shape
-        if len(self.queries) > _FEW and SlicedDatabase.fits(n, n_words, working_memory()):
+        if SlicedDatabase.pays(n, n_words, relevance.group, working_memory()):
             sliced = SlicedDatabase(self.database)
         else:  # word by word, so that loops over items run along memory
             columns = read_only(np.ascontiguousarray(columns))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MAX_WORDS = 2  # the distances of longer codes are computed faster one by one
+_LEAST, _MOST = 2**14, 2**19  # codes in the database
+_PER_GROUP = 10  # queries
 _SHARED = 8  # queries that share a pass of the table
 _TILE = 4  # blocks that are read from memory once for these
 _TABLE_PER_CODE = 5  # memory in multiples of that of the codes
@@ -57,9 +59,15 @@ class SlicedDatabase:
         self._n_values = -(-(64 * n_words + 1) // 8) * 8
 
     @staticmethod
-    def fits(n: int, n_words: int, memory: int) -> bool:
-        """Check whether `n` codes are short enough and their table needs at most `memory` bytes."""
-        return n_words <= _MAX_WORDS and _TABLE_PER_CODE * 8 * n_words * n <= memory
+    def pays(n: int, n_words: int, group: NDArray[Any], memory: int) -> bool:
+        """Check whether this is faster for `n` codes and queries of some groups, and needs at most `memory` bytes.
+
+        To put the relevant items of a group in the order of blocks must pay for several queries, and small databases
+        are not worth the work per query. In large ones, items of a block are far from each other in memory.
+        """
+        if not (n_words <= _MAX_WORDS and _LEAST <= n <= _MOST and _TABLE_PER_CODE * 8 * n_words * n <= memory):
+            return False
+        return len(group) >= _PER_GROUP * len(np.unique(group))
 
     def rank(
         self,

@@ -173,10 +173,20 @@ def test_ranks_in_slices_against_sorting(n, bits, n_queries, rank_type, seed):
         assert found == rank_by_sorting(queries, database, group, offsets, rows, own)
 
 
-def test_codes_are_sliced_where_they_are_short_and_memory_suffices():
-    assert SlicedDatabase.fits(1_000, 2, 80_000)
-    assert not SlicedDatabase.fits(1_000, 2, 79_999)
-    assert not SlicedDatabase.fits(1_000, 3, 10**9)
+@pytest.mark.parametrize(
+    ("n", "n_words", "n_queries", "memory", "pays"),
+    [
+        (2**14, 2, 50, 80 * 2**14, True),
+        (2**14, 2, 50, 80 * 2**14 - 1, False),
+        (2**14 - 1, 1, 50, 2**40, False),
+        (2**19, 1, 50, 2**40, True),
+        (2**19 + 1, 1, 50, 2**40, False),
+        (2**15, 3, 50, 2**40, False),
+        (2**15, 1, 49, 2**40, False),
+    ],
+)
+def test_when_slices_pay(n, n_words, n_queries, memory, pays):
+    assert SlicedDatabase.pays(n, n_words, np.arange(n_queries) % 5, memory) is pays
 
 
 @pytest.mark.parametrize("n_jobs", [1, 3])
@@ -188,10 +198,11 @@ def test_scores_are_equal_bit_by_bit_with_slices_and_without(monkeypatch, n_jobs
     n_queries = 1500 if exclude_self else 700
     sides = codes[:n_queries], codes, labels[:n_queries], labels
     calls = []
+    monkeypatch.setattr(SlicedDatabase, "pays", staticmethod(lambda *_: True))
     original = SlicedDatabase.rank
     monkeypatch.setattr(SlicedDatabase, "rank", lambda *args: calls.append(0) or original(*args))
     sliced = mean_average_precision(*sides, exclude_self=exclude_self, n_jobs=n_jobs)
     assert len(calls) > 2
-    monkeypatch.setattr(SlicedDatabase, "fits", staticmethod(lambda *_: False))
+    monkeypatch.setattr(SlicedDatabase, "pays", staticmethod(lambda *_: False))
     plain = mean_average_precision(*sides, exclude_self=exclude_self, n_jobs=n_jobs)
     np.testing.assert_array_equal(sliced.per_query, plain.per_query)
