@@ -34,12 +34,34 @@ _TERNARY = binding.get_host_cpu_features().get("avx512f", False)
 
 
 def n_triples(n_words: int) -> int:
-    """Return the number of triples for all bits of `n_words` words."""
+    """Return the number of triples for all bits of a code.
+
+    Parameters
+    ----------
+    n_words : int
+        Number of words per code.
+
+    Returns
+    -------
+    n_triples : int
+        A third of the bits, rounded up.
+    """
     return -(-64 * n_words // 3)
 
 
 def new_slices(*shape: int) -> NDArray[np.uint64]:
-    """Return zeros of shape (*shape, LANES), aligned to cache lines: no vector crosses two."""
+    """Return zeros that are aligned to cache lines: no vector crosses two.
+
+    Parameters
+    ----------
+    *shape : int
+        Shape of the array of slices.
+
+    Returns
+    -------
+    slices : ndarray of uint64 of shape (*shape, LANES)
+        Zeros.
+    """
     size = int(np.prod(shape)) * LANES
     words = np.zeros(size + LANES, np.uint64)
     first = -(words.ctypes.data // 8) % LANES

@@ -35,6 +35,18 @@ else:
 
         Signature and constraints are read once, not at every call. Other values are left to scikit-learn, which says
         what is wrong.
+
+        Parameters
+        ----------
+        parameter_constraints : dict
+            The constraints, by name of the parameter.
+        prefer_skip_nested_validation : bool
+            Whether functions and estimators that are called inside skip their own checks.
+
+        Returns
+        -------
+        decorator : callable
+            Takes the function and returns the one that checks.
         """
         decorate = _validate_params(parameter_constraints, prefer_skip_nested_validation=prefer_skip_nested_validation)
 
