@@ -1,6 +1,5 @@
 """NDCG against the definition, over all orders of ties, and against scikit-learn's."""
 
-import math
 from math import log2
 
 import numpy as np
@@ -125,16 +124,16 @@ def test_errors(changes, message):
 
 
 @pytest.mark.parametrize("exclude_self", [False, True])
-@pytest.mark.parametrize("R", [1, 7, 20, 21, None])
+@pytest.mark.parametrize("R", [1, 5, 8, 9, None])
 def test_class_labels_with_and_without_a_search(exclude_self, R):
     """Up to a sixteenth of the database is searched for, more is ranked in full."""
     rng = np.random.default_rng(3)
-    codes, labels = rng.integers(0, 2, (330, 12)), rng.integers(0, 4, 330)
-    n_queries = 330 if exclude_self else 40
+    codes, labels = rng.integers(0, 2, (130, 12)), rng.integers(0, 4, 130)
+    n_queries = 130 if exclude_self else 40
     score = ndcg(codes[:n_queries], codes, labels[:n_queries], labels, R=R, exclude_self=exclude_self)
     for q in range(n_queries):
         order = sorted((int((codes[q] != code).sum()), row) for row, code in enumerate(codes))
         relevant = [labels[row] == labels[q] for _, row in order if not (exclude_self and row == q)]
-        discounts = [1 / math.log2(rank + 2) for rank in range(len(relevant))][:R]
+        discounts = [1 / log2(rank + 2) for rank in range(len(relevant))][:R]
         gained = sum(discount for discount, found in zip(discounts, relevant, strict=False) if found)
         assert score.per_query[q] == pytest.approx(gained / sum(discounts[: sum(relevant)]), abs=1e-12)
