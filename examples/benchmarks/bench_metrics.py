@@ -16,15 +16,16 @@ shapes
     One query; 10 to 1,000 classes; 64 to 1,024 bits.
 growth
     Time and peak memory against the number of codes, each from a process of its own: the peak of its resident memory
-    (`VmHWM`, Linux only) beyond what it had with codes and labels in memory and kernels compiled.
+    (`VmHWM`, Linux only) beyond what it had with codes and labels in memory and kernels compiled (needs glibc).
 
-A scan is `HammingIndex(algorithm="brute").kneighbors(queries, k)`: a search for the `k` nearest codes. Two minutes::
+A scan is `HammingIndex(algorithm="brute").kneighbors(queries, k)`: a search for the `k` nearest codes. Half a minute::
 
     python examples/benchmarks/bench_metrics.py
     python examples/benchmarks/bench_metrics.py --only growth --growth 10000 100000
 """
 
 import argparse
+import ctypes
 import json
 import subprocess
 import sys
@@ -291,6 +292,7 @@ def grow(name, n):
     """Compute one metric in this process and print time and peak memory."""
     sides = make_sides(200, n)
     GROWTH[name](*make_sides(200, 2_000))  # compiles
+    ctypes.CDLL(None).malloc_trim(0)  # memory that was freed before must not hide what is needed now
     with open("/proc/self/clear_refs", "w") as refs:
         refs.write("5")  # the peak from here on
     before, start = read_memory("VmRSS"), time.thread_time()
