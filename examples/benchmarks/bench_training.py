@@ -12,8 +12,8 @@ fit
 epochs
     Seconds an epoch of each deep hasher, and what `fit` takes besides.
 PCA
-    `PCAHasher` against `PCA(svd_solver="covariance_eigh")` of scikit-learn, which computes in the precision of the data
-    (here single), `PCAHasher` in double.
+    `PCAHasher` against `PCA(svd_solver="covariance_eigh")` of scikit-learn. Both multiply in single precision here;
+    `PCAHasher` subtracts a mean first and adds up blocks in double.
 ITQ
     `ITQHasher` against `faiss.ITQTransform`, if faiss is installed.
 growth

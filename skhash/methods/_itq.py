@@ -13,7 +13,7 @@ import numpy as np
 from skhash.methods._pca import PrincipalHasher
 from skhash.methods._rotation import learn_rotation
 from skhash.methods._streamed import Summary, project
-from skhash.summaries import RunningCovariance, Sample
+from skhash.summaries import PrincipalCovariance, Sample
 from skhash.utils import Interval, local_random_state, random_rotation
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class ITQHasher(PrincipalHasher):
         random_state = local_random_state(self.random_state)
         rotation = random_rotation(self.bits, random_state)
         sample = Sample.empty(self.max_samples, random_state)
-        return Summary(RunningCovariance.empty(n_features), sample, drawn=rotation)
+        return Summary(PrincipalCovariance.empty(n_features, self.bits), sample, drawn=rotation)
 
     def _learn(self, summary: Summary) -> None:
         mean, axes = summary.moments.mean, self._principal_axes(summary)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skhash.methods._streamed import LinearHasher, Summary
-from skhash.summaries import RunningCovariance
+from skhash.summaries import PrincipalCovariance
 from skhash.utils import random_orthonormal_rows
 
 if TYPE_CHECKING:
@@ -68,10 +68,15 @@ class PCAHasher(PrincipalHasher):
 
     Notes
     -----
-    The components are those of the covariance matrix, which is summed block by block in double precision: in addition
-    to the data, `fit` needs memory for a few matrices of shape (n_features, n_features), or (n_samples, n_features) if
-    there are fewer samples. One of them is kept for `partial_fit`; it is pickled with the hasher only if `partial_fit`
-    was called.
+    The components are those of the covariance matrix, which is summed block by block: in addition to the data, `fit`
+    needs memory for a few matrices of shape (n_features, n_features), or (n_samples, n_features) if there are fewer
+    samples. Two of them, and less than a block of samples, are kept for `partial_fit`; they are pickled with the hasher
+    only if `partial_fit` was called.
+
+    Sums are in double precision, with one exception. Where there are thousands of samples of 256 to 2,048 features, of
+    a type that single precision holds, the samples of a block, less the mean so far, are multiplied in single precision
+    if the first block says that the variance along the last axis is at least a thousandth of the largest. Few bits of a
+    million differ.
 
     Where there are fewer principal axes than bits, the axes are rotated: the next bits, as many as there are axes, are
     signs of the projections after a rotation, those that follow after another one. The rotations are random, but the
@@ -102,7 +107,7 @@ class PCAHasher(PrincipalHasher):
         self.bits = bits
 
     def _start(self, n_features: int) -> Summary:
-        return Summary(RunningCovariance.empty(n_features))
+        return Summary(PrincipalCovariance.empty(n_features, self.bits))
 
     def _learn(self, summary: Summary) -> None:
         axes = self._principal_axes(summary)

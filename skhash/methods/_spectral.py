@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skhash.methods._streamed import StreamedHasher, Summary, project
-from skhash.summaries import RunningCovariance, Sample
+from skhash.summaries import PrincipalCovariance, Sample
 from skhash.utils import Interval, local_random_state
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class SpectralHasher(StreamedHasher):
 
     def _start(self, n_features: int) -> Summary:
         sample = Sample.empty(self.max_samples, local_random_state(self.random_state))
-        return Summary(RunningCovariance.empty(n_features), sample)
+        return Summary(PrincipalCovariance.empty(n_features, self.bits), sample)
 
     def _learn(self, summary: Summary) -> None:
         self.mean_ = summary.moments.mean

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 
 from skhash.base import BaseHasher
 from skhash.bitops import SignProjection
-from skhash.summaries import RunningCovariance, RunningMean, Sample, double_blocks
+from skhash.summaries import PrincipalCovariance, RunningMean, Sample, double_blocks
 from skhash.utils import (
     are_labels,
     check_unchanged,
@@ -39,7 +39,7 @@ class Summary:
 
     Parameters
     ----------
-    moments : RunningMean or RunningCovariance
+    moments : RunningMean or PrincipalCovariance
         Moments of all samples.
     sample : Sample, default=None
         A uniform sample of them.
@@ -47,14 +47,14 @@ class Summary:
         Random numbers that the method drew before the first sample.
     """
 
-    moments: RunningMean | RunningCovariance
+    moments: RunningMean | PrincipalCovariance
     sample: Sample | None = None
     drawn: NDArray[Any] | None = None
 
     @property
-    def covariance(self) -> RunningCovariance:
+    def covariance(self) -> PrincipalCovariance:
         """The moments, of a method that needs a covariance."""
-        assert isinstance(self.moments, RunningCovariance)
+        assert isinstance(self.moments, PrincipalCovariance)
         return self.moments
 
     @property

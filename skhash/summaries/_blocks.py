@@ -28,6 +28,11 @@ def double_blocks(X: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
     block : ndarray of float64 of shape (n_rows, n_features)
         The next rows.
     """
-    rows = min(max(_VALUES // X.shape[1], _MIN_ROWS), _MAX_ROWS)
+    rows = rows_per_block(X.shape[1])
     for start in range(0, len(X), rows):
         yield X[start : start + rows].astype(np.float64)
+
+
+def rows_per_block(n_features: int) -> int:
+    """Return the number of rows of the blocks of a matrix."""
+    return min(max(_VALUES // n_features, _MIN_ROWS), _MAX_ROWS)

@@ -1,8 +1,4 @@
-"""Mean and covariance of samples that come in chunks, exact up to rounding for any number of samples.
-
-Blocks are merged as in Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample
-variances", 1979: each is centered on its own mean, so that a large mean does not cost digits of the covariance.
-"""
+"""Mean and covariance of samples that come in chunks, exact up to rounding for any number of samples."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from skhash.summaries._blocks import double_blocks
+from skhash.summaries._sums import Sums, center
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,19 +81,12 @@ class RunningCovariance:
             rows = np.concatenate([self._kept_rows(), X], dtype=np.float64)
             return RunningCovariance(len(rows), rows.mean(axis=0), rows=rows)
         if self.scatter is None:
-            n_samples, mean, scatter = 0, np.zeros(n_features), np.zeros((n_features, n_features))
-            blocks = chain(double_blocks(self._kept_rows()), double_blocks(X))
+            sums, blocks = Sums.empty(n_features), chain(double_blocks(self._kept_rows()), double_blocks(X))
         else:
-            n_samples, mean, scatter, blocks = self.n_samples, self.mean, self.scatter.copy(), double_blocks(X)
+            sums, blocks = Sums(self.n_samples, self.mean, self.scatter.copy()), double_blocks(X)
         for block in blocks:
-            block_mean = _center(block)
-            scatter += block.T @ block
-            shift = block_mean - mean
-            share = len(block) / (n_samples + len(block))
-            scatter += np.outer(n_samples * share * shift, shift)
-            mean = mean + share * shift
-            n_samples += len(block)
-        return RunningCovariance(n_samples, mean, scatter=scatter)
+            sums.add(block)
+        return RunningCovariance(sums.n_samples, sums.mean, scatter=sums.scatter)
 
     def _kept_rows(self) -> NDArray[np.float64]:
         assert self.rows is not None  # without `scatter`
@@ -121,7 +111,7 @@ class RunningCovariance:
         matrix, centered = self.scatter, None
         if matrix is None:
             centered = self._kept_rows().copy()
-            _center(centered)
+            center(centered)
             matrix = centered @ centered.T
         size = len(matrix)
         found = min(n_axes, size)
@@ -135,12 +125,3 @@ class RunningCovariance:
         axes[:found] = vectors.T * (variances > max(of_sums, of_the_mean))[:, None]
         largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
         return np.where(largest < 0, -axes, axes)
-
-
-def _center(block: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Subtract the mean in place and return it; twice, because the first mean has the rounding error of a long sum."""
-    mean = block.mean(axis=0)
-    block -= mean
-    rest = block.mean(axis=0)
-    block -= rest
-    return mean + rest
