@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from skhash.losses._likelihood import likelihood_of_products
 from skhash.losses._pairing import Pairing
-from skhash.losses._pairs import pair_likelihood_loss, share_label
 from skhash.nn import sign_ste
 from skhash.utils import check_option
 
@@ -89,8 +89,8 @@ def dbdh_loss(
     check_option("relax", relax, tuple(_RELAX))
     check_option("balance_axis", balance_axis, ("sample", "bit"))
     codes = _RELAX[relax](z)
-    codes2 = codes if z2 is None else _RELAX[relax](z2)
-    likelihood = pair_likelihood_loss(0.5 * codes @ codes2.T, share_label(targets, targets2), mask=mask)
+    codes2 = None if z2 is None else _RELAX[relax](z2)
+    likelihood = likelihood_of_products(codes, targets, codes2, targets2, mask)
     balance = codes.mean(dim=1 if balance_axis == "sample" else 0).abs().pow(p).mean()
     return likelihood + balance_weight * balance
 

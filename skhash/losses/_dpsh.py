@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from skhash.losses._pairs import pair_likelihood_loss, share_label
+from skhash.losses._likelihood import likelihood_of_products
 
 
 def dpsh_loss(
@@ -53,5 +53,4 @@ def dpsh_loss(
     >>> dpsh_loss(torch.zeros(3, 16), torch.tensor([0, 0, 1]))
     tensor(0.6931)
     """
-    z2 = z if z2 is None else z2
-    return pair_likelihood_loss(0.5 * z @ z2.T, share_label(targets, targets2), mask=mask)
+    return likelihood_of_products(z, targets, z2, targets2, mask)

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 
 def share_label(targets: Tensor, others: Tensor | None = None) -> Tensor:
@@ -39,14 +38,19 @@ def share_label(targets: Tensor, others: Tensor | None = None) -> Tensor:
             [ True,  True, False]])
     """
     others = targets if others is None else others
+    check_same_form(targets, others)
+    if targets.ndim == 1:
+        return targets[:, None] == others
+    return targets.float() @ others.float().T > 0
+
+
+def check_same_form(targets: Tensor, others: Tensor) -> None:
+    """Raise ValueError if one argument has class indices and the other multi-hot labels."""
     if targets.ndim != others.ndim:
         raise ValueError(
             f"others must be labels of the same form as targets, got {others.ndim} and {targets.ndim} dimensions "
             "(class indices have 1, multi-hot labels have 2)."
         )
-    if targets.ndim == 1:
-        return targets[:, None] == others
-    return targets.float() @ others.float().T > 0
 
 
 def pair_mean(
@@ -162,12 +166,15 @@ class _MeanLikelihood(torch.autograd.Function):
             values, slopes = values.mul_(mask), slopes.mul_(mask)
             n_pairs = mask.expand_as(logits).sum()
         n_pairs = max(n_pairs, 1) if isinstance(n_pairs, int) else n_pairs.clamp(min=1)
-        ctx.save_for_backward(slopes)
-        ctx.n_pairs = n_pairs
+        ctx.save_for_backward(logits, similar, mask)
+        ctx.slopes, ctx.n_pairs = slopes, n_pairs
         return values.sum() / n_pairs
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (slopes,) = ctx.saved_tensors
+        slopes = ctx.slopes
+        if torch.is_grad_enabled():  # for a second derivative
+            logits, similar, mask = ctx.saved_tensors
+            slopes = logits.sigmoid() - similar.to(logits.dtype)
+            slopes = slopes if mask is None else slopes * mask
         return slopes * (gradient / ctx.n_pairs), None, None
