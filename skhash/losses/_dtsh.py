@@ -5,13 +5,12 @@ Wang, Shi, Kitani, "Deep supervised hashing with triplet labels", ACCV 2016.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from skhash.losses._likelihood import sum_of_rests
 from skhash.losses._pairs import share_label
 from skhash.nn import sign
 
@@ -72,32 +71,89 @@ def dtsh_loss(
         if margin != "bits/2":
             raise ValueError(f"margin must be a number or 'bits/2', got {margin!r}.")
         margin = z.shape[1] / 2
-    logits = scale * z @ z.T
-    similar = share_label(targets)
-    anchors, losses = 0, []
-    # Anchors with the same positives, such as those of a class, are computed at once; not all of them, because all
-    # triplets of a batch would need memory for the cube of its size.
-    for rows in _rows_of_groups(targets, similar):
-        positives, negatives = similar[rows[0]].nonzero()[:, 0], (~similar[rows[0]]).nonzero()[:, 0]
-        n_pairs = (len(positives) - (not self_positives)) * len(negatives)
-        if n_pairs <= 0:
-            continue
-        anchors += len(rows)
-        for part in rows.split(max(1, _MAX_TRIPLETS // (len(positives) * len(negatives)))):
-            near, far = logits[part][:, positives], logits[part][:, negatives]
-            triplets = F.softplus(margin + far[:, None, :] - near[:, :, None])
-            if not self_positives:
-                triplets = triplets * (part[:, None] != positives)[:, :, None]
-            losses.append(triplets.sum() / n_pairs)
-    triplets = torch.stack(losses).sum() / anchors if losses else logits.sum() * 0  # 0 that still has a gradient
+    triplets = _MeanTriplets.apply(scale * z @ z.T, targets, margin, self_positives)
     return triplets + quantization_weight * (z - sign(z)).square().mean()
 
 
-def _rows_of_groups(targets: Tensor, similar: Tensor) -> Sequence[Tensor]:
-    """Return the rows of the samples that share a label with the same samples: those of each class, or label set."""
-    kinds = targets if targets.ndim == 1 else similar
-    _, group, counts = torch.unique(kinds, dim=0, return_inverse=True, return_counts=True)
-    return torch.argsort(group, stable=True).split(counts.tolist())
+class _MeanTriplets(torch.autograd.Function):
+    """The mean of the triplets, with its gradient by the way: graphs of many small groups would be slow."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, margin: float, self_positives: bool) -> Tensor:
+        order, groups, anchors = _find_groups(targets, self_positives)
+        ordered, loss = logits[order][:, order], logits.new_zeros(())
+        slopes = torch.zeros_like(ordered)
+        for rows, positives, n_pairs in groups:
+            triplets = _triplets(ordered, rows, positives, margin, self_positives)
+            total = triplets.clamp(min=0).sum()
+            total += sum_of_rests(triplets.sigmoid_())
+            loss += total / n_pairs
+            torch.sum(triplets, dim=1, out=slopes[rows])  # 0 for the positives
+            slopes[rows, positives] = triplets.sum(dim=2).neg_()
+            slopes[rows] /= n_pairs
+        ctx.save_for_backward(logits, targets)
+        ctx.slopes, ctx.anchors = torch.empty_like(slopes), max(anchors, 1)
+        ctx.slopes[order[:, None], order] = slopes
+        ctx.options = margin, self_positives
+        return loss / ctx.anchors
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        if not torch.is_grad_enabled():
+            return ctx.slopes * (gradient / ctx.anchors), None, None, None
+        # For a second derivative.
+        (logits, targets), (margin, self_positives) = ctx.saved_tensors, ctx.options
+        order, groups, _ = _find_groups(targets, self_positives)
+        ordered, places = logits[order][:, order], torch.arange(len(order), device=order.device)
+        slopes = torch.zeros_like(ordered)
+        for rows, positives, n_pairs in groups:
+            triplets = _triplets(ordered, rows, positives, margin, self_positives).sigmoid() / n_pairs
+            slopes = slopes.index_put((places[rows],), triplets.sum(dim=1))
+            slopes = slopes.index_put((places[rows][:, None], places[positives]), -triplets.sum(dim=2))
+        slopes = torch.zeros_like(slopes).index_put((order[:, None], order), slopes)
+        return slopes * (gradient / ctx.anchors), None, None, None
+
+
+def _find_groups(targets: Tensor, self_positives: bool) -> tuple[Tensor, list[tuple[slice, slice | Tensor, int]], int]:
+    """Return an order of the samples, groups of anchors in this order, and the number of anchors.
+
+    Anchors with the same positives, such as those of a class, are computed at once; not all of them, because all
+    triplets of a batch would need memory for the cube of its size. A group has anchors, positives, and the number of
+    pairs of a positive and a negative of each anchor.
+    """
+    similar = None if targets.ndim == 1 else share_label(targets)
+    if similar is None:
+        ordered, order = targets.sort(stable=True)
+        counts = ordered.unique_consecutive(return_counts=True)[1]
+    else:
+        _, kinds, counts = torch.unique(similar, dim=0, return_inverse=True, return_counts=True)
+        order = kinds.argsort(stable=True)
+        similar = similar[order][:, order]
+    groups, anchors, start = [], 0, 0
+    for count in counts.tolist():
+        stop = start + count
+        positives, n_positives = slice(start, stop), count
+        if similar is not None:
+            positives = similar[start].nonzero()[:, 0]
+            n_positives = len(positives)
+        n_pairs = (n_positives - (not self_positives)) * (len(targets) - n_positives)
+        if n_pairs > 0:
+            anchors += count
+            step = max(1, _MAX_TRIPLETS // (n_positives * len(targets)))
+            groups += [(slice(i, min(i + step, stop)), positives, n_pairs) for i in range(start, stop, step)]
+        start = stop
+    return order, groups, anchors
+
+
+def _triplets(logits: Tensor, rows: slice, positives: slice | Tensor, margin: float, self_positives: bool) -> Tensor:
+    """Return the -T of triplets, of shape (anchors, positives, samples), minus infinity for those that do not count."""
+    far = logits[rows].clone()
+    near = far[:, positives] - margin
+    far[:, positives] = -torch.inf
+    if not self_positives:
+        places = torch.arange(len(logits), device=logits.device)
+        near = near.masked_fill(places[rows][:, None] == places[positives], torch.inf)
+    return far[:, None, :] - near[:, :, None]
 
 
 class DTSHLoss(nn.Module):

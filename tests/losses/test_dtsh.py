@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skhash.losses import DTSHLoss, dtsh_loss
+from skhash.losses import DTSHLoss, _dtsh, dtsh_loss
 
 
 def loop_loss(z, y, scale, margin, self_positives):
@@ -68,3 +68,22 @@ def test_no_triplet_gives_zero(golden, targets):
 def test_an_unknown_margin_is_refused(golden):
     with pytest.raises(ValueError, match="margin must be a number or 'bits/2', got 'half'"):
         dtsh_loss(golden.U, golden.y, margin="half")
+
+
+@pytest.mark.parametrize("self_positives", [True, False])
+@pytest.mark.parametrize("triplets_at_once", [1, 2**22])
+@pytest.mark.parametrize("multi_hot", [False, True])
+def test_derivatives_are_differences_of_values(self_positives, triplets_at_once, multi_hot, monkeypatch):
+    monkeypatch.setattr(_dtsh, "_MAX_TRIPLETS", triplets_at_once)
+    rng = np.random.default_rng(0)
+    z = torch.tensor(rng.normal(size=(7, 3)), requires_grad=True)
+    y = torch.tensor(rng.integers(0, 2, (7, 3)) if multi_hot else [1, 0, 2, 1, 0, 1, 3])
+
+    def loss(z):
+        return dtsh_loss(z, y, self_positives=self_positives, quantization_weight=0.0)
+
+    assert loss(z) > 1
+    assert torch.autograd.gradcheck(loss, z)
+    assert torch.autograd.gradgradcheck(loss, z)
+    (plain,), (of_graph,) = torch.autograd.grad(loss(z), z), torch.autograd.grad(loss(z), z, create_graph=True)
+    np.testing.assert_allclose(of_graph.detach().numpy(), plain.numpy(), atol=1e-13)
