@@ -9,9 +9,9 @@ from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
-from skhash.deep import DeepHasher
 from skhash.losses import DBDHLoss
-from skhash.training import RECIPES, Recipe, Steps, adapt_to_features
+from skhash.methods._balanced_head import PAIR_RECIPES, PairHasher
+from skhash.training import RECIPES, Recipe, Steps
 from skhash.utils import Interval, StrOptions
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from skhash.training import TrainingParameters
 
 
-class DBDHHasher(DeepHasher):
+class DBDHHasher(PairHasher):
     r"""Hashing of pairs with codes that are already discrete, or nearly discrete, in training.
 
     The inner product of two codes gives the probability that the samples share a label. It is not computed from the
@@ -68,6 +68,9 @@ class DBDHHasher(DeepHasher):
 
     Outputs outside of [-1, 1] get no gradient: without ``standardize``, features of a large scale can stop training.
 
+    In ``recipe="skhash"``, a batch normalization follows the linear layer of a new network for images. Without it, the
+    features of such a network, which are alike at first, collapse to two or three different codes.
+
     We had no access to the paper. Formula, constants and ``recipe="paper"`` are those of DeepHash-pytorch, whose
     results others quote.
 
@@ -87,7 +90,7 @@ class DBDHHasher(DeepHasher):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        **DeepHasher._parameter_constraints,
+        **PairHasher._parameter_constraints,
         "pairs": [StrOptions({"batch", "halves", "memory"})],
         "balance_weight": [Interval(Real, 0, None, closed="left")],
         "p": [Interval(Real, 1, None, closed="left")],
@@ -96,7 +99,7 @@ class DBDHHasher(DeepHasher):
     }
 
     _recipes = {
-        "skhash": adapt_to_features(learning_rate=1e-4),
+        "skhash": PAIR_RECIPES,
         "paper": replace(cast("Recipe", RECIPES["deephash-pytorch"]), batch_size=128, schedule=Steps(every=50)),
     }
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from skhash.deep import DeepHasher
 from skhash.losses import DSDHLoss
-from skhash.training import Recipe, Steps, adapt_to_features
+from skhash.methods._balanced_head import PAIR_RECIPES, PairHasher
+from skhash.training import Recipe, Steps
 from skhash.utils import Interval, StrOptions
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from skhash.training import TrainingParameters
 
 
-class DSDHHasher(DeepHasher):
+class DSDHHasher(PairHasher):
     r"""Hashing of pairs and classes at once, with binary codes as separate variables.
 
     The network is trained on pairs: the inner product of two codes gives the probability that the samples share a
@@ -71,6 +71,9 @@ class DSDHHasher(DeepHasher):
     The default weights are those of a port that also uses means; its weights for ImageNet are 5, 5 and 2. In
     ``recipe="paper"`` the learning rate falls from 0.01 to 0.000001 by the same factor in every epoch.
 
+    In ``recipe="skhash"``, a batch normalization follows the linear layer of a new network for images. Without it, the
+    features of such a network, which are alike at first, collapse to two or three different codes.
+
     References
     ----------
     .. [1] Q. Li, Z. Sun, R. He, T. Tan. "Deep supervised discrete hashing". NeurIPS 2017.
@@ -87,7 +90,7 @@ class DSDHHasher(DeepHasher):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        **DeepHasher._parameter_constraints,
+        **PairHasher._parameter_constraints,
         "pairs": [StrOptions({"memory", "batch"})],
         "classification_weight": [Interval(Real, 0, None, closed="neither")],
         "ridge_weight": [Interval(Real, 0, None, closed="neither")],
@@ -96,7 +99,7 @@ class DSDHHasher(DeepHasher):
     }
 
     _recipes = {
-        "skhash": adapt_to_features(learning_rate=1e-4),
+        "skhash": PAIR_RECIPES,
         "paper": Recipe(
             max_epochs=150,
             optimizer="sgd",

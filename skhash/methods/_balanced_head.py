@@ -1,0 +1,33 @@
+"""The head of pair methods for images that a new network learns from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from torch import nn
+
+from skhash.deep import DeepHasher
+from skhash.training import RECIPES, Recipe, adapt_to_features
+
+if TYPE_CHECKING:
+    from skhash.deep import TrainingContext
+    from skhash.nn import HashNetwork
+
+# For features, for images, and for images if the network is a new `SmallCNN`.
+PAIR_RECIPES = (*adapt_to_features(learning_rate=1e-4), cast("tuple[Recipe, ...]", RECIPES["skhash"])[-1])
+
+
+class PairHasher(DeepHasher):
+    """Base class of hashers by the plain likelihood of pairs, with batch normalization where they collapse without.
+
+    The features of a new network of images are positive and alike, so all codes are. Most pairs are dissimilar: the
+    likelihood first drives what is common to all codes to zero, and with a linear layer all else with it. Two or three
+    different codes are left, and nothing leads away from there. Features that were standardized have nothing in common.
+
+    Warning: this class should not be used directly. Use derived classes instead.
+    """
+
+    def _prepare(self, network: HashNetwork, context: TrainingContext) -> None:
+        if self.recipe == "skhash" and context.samples.kind == "images" and self._uses_library_backbone():
+            weights = next(network.head.parameters())
+            network.head.balance = nn.BatchNorm1d(self.bits, device=weights.device, dtype=weights.dtype)
