@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from skhash.base import BaseHasher
+from skhash.base import BaseHasher, gather
 from skhash.bitops import SignProjection
-from skhash.summaries import PrincipalCovariance, RunningMean, Sample, double_blocks
+from skhash.summaries import PrincipalCovariance, RunningMean, Sample, SparseRows, double_blocks
 from skhash.utils import (
     are_labels,
     check_unchanged,
@@ -118,7 +119,8 @@ class StreamedHasher(BaseHasher):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training features. They are read block by block: a memory-mapped array may be larger than memory.
+            Training features. They are read block by block: a memory-mapped array may be larger than memory, and a
+            sparse matrix never becomes dense as a whole.
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
             Class labels or a multi-hot matrix: ignored in training, kept with the training codes for `predict`.
 
@@ -177,7 +179,8 @@ class StreamedHasher(BaseHasher):
             raise ValueError(
                 f"{type(self).__name__} needs at least {self._min_samples} training samples, got n_samples={n_samples}."
             )
-        summary = summary.extended(features)
+        for block in features.blocks() if isinstance(features, SparseRows) else [features]:
+            summary = summary.extended(block)
         self._learn(summary)
         self.n_samples_seen_ = summary.moments.n_samples
         self._summary, self._made_with = summary, self._lasting_parameters()
@@ -221,7 +224,13 @@ class StreamedHasher(BaseHasher):
                 f"{tuple(X.shape)}: flatten the images, or train a deep hasher on them."
             )
         # Any numeric type: blocks are converted one by one.
-        return cast("NDArray[Any]", validate_data(self, X, reset=reset))
+        X = validate_data(self, X, accept_sparse="csr", reset=reset)
+        return cast("NDArray[Any]", SparseRows(X) if issparse(X) else X)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
 
 class LinearHasher(StreamedHasher):
@@ -237,6 +246,9 @@ class LinearHasher(StreamedHasher):
             yield z
 
     def _encode(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
+        if isinstance(samples, SparseRows):
+            blocks = (self._encode(block) for block in samples.blocks())
+            return gather(blocks, len(samples))
         signs = vars(self).get("_signs")
         if signs is None or signs.components is not self.components_ or signs.mean is not self.mean_:
             signs = self._signs = SignProjection(self.mean_, self.components_)
