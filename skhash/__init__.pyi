@@ -6,6 +6,7 @@ from . import duplicates as duplicates
 from . import features as features
 from . import images as images
 from . import index as index
+from . import io as io
 from . import losses as losses
 from . import methods as methods
 from . import metrics as metrics
@@ -24,6 +25,8 @@ from .index import ShardedEmbeddingIndex as ShardedEmbeddingIndex
 from .index import ShardedHammingIndex as ShardedHammingIndex
 from .index import make_search_pipeline as make_search_pipeline
 from .index import warm_up as warm_up
+from .io import load as load
+from .io import save as save
 from .methods import BiHalfHasher as BiHalfHasher
 from .methods import CEHasher as CEHasher
 from .methods import CIBHasher as CIBHasher
@@ -95,6 +98,8 @@ __all__ = [
     "find_duplicates",
     "images",
     "index",
+    "io",
+    "load",
     "load_packed",
     "losses",
     "make_search_pipeline",
@@ -103,6 +108,7 @@ __all__ = [
     "nn",
     "perceptual",
     "runtime",
+    "save",
     "training",
     "utils",
     "warm_up",

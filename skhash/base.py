@@ -14,6 +14,7 @@ from skhash.codes import binarize
 from skhash.utils import Interval, are_labels, available_if
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator
     from typing import Self
 
@@ -144,6 +145,19 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self._check_fitted()
         assert self.label_index_ is not None  # else `available_if` has hidden this method
         return self.label_index_.score(self._encode(self._validate_to_encode(X)), y, **options)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the hasher to a file, without pickle.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, by convention with the suffix ".skh". An existing file stays as it is until the new one is
+            complete. `skhash.load` reads it, see `skhash.save`.
+        """
+        from skhash.io import save  # it knows all estimators
+
+        save(self, path)
 
     def _check_fitted(self) -> None:
         """Raise NotFittedError before `fit`; scikit-learn's check alone would take as long as encoding one sample."""
