@@ -13,6 +13,7 @@ from skhash.codes import unpack_codes
 from skhash.index import EmbeddingIndex, HammingIndex, ShardedEmbeddingIndex, ShardedHammingIndex
 from skhash.io._checks import check_fitted, check_keys
 from skhash.io._tables import find_estimator, find_object, fitted_names
+from skhash.metrics import Score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -175,6 +176,15 @@ class Decoder:
             raise ValueError(f"{node['class']!r} with {sorted(node['fields'])} is not an object of this release")
         return cls(**{name: self.value(each) for name, each in node["fields"].items()})
 
+    def _score(self, node: Node) -> Any:
+        check_keys(node, "value", "definition", "per_query")
+        value, definition, per_query = (self.value(node[key]) for key in ("value", "definition", "per_query"))
+        if type(value) is not float or type(definition) is not str:
+            raise ValueError(f"a score of {value!r} and {definition!r} is no number with its definition")
+        if per_query is not None and not isinstance(per_query, np.ndarray):
+            raise ValueError("the parts of a score are not an array")
+        return Score(value, definition, per_query)
+
     def _named(self, node: Node) -> Any:
         check_keys(node, "name")
         return self.trust.find(node["name"], "import")
@@ -238,6 +248,7 @@ _MAKERS: dict[str, Callable[[Decoder, Any], Any]] = {
     "path": Decoder._path,
     "random state": Decoder._random_state,
     "scalar": Decoder._scalar,
+    "score": Decoder._score,
     "sharded": Decoder._sharded,
     "slice": Decoder._slice,
     "texts": Decoder._texts,

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from skhash.io._tables import INDEXES, SHARDED, estimator_name, fitted_names, is_object
 from skhash.io._trust import describe_name
+from skhash.metrics import Score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,6 +87,9 @@ class Encoder:
     def _describe(self, value: Any, where: str) -> dict[str, Any]:
         if isinstance(value, np.ndarray):
             return self.array(value, where)
+        if type(value) is Score:
+            parts = {"definition": value.definition, "per_query": self.value(value.per_query, where)}
+            return {"type": "score", "value": float(value), **parts}
         if isinstance(value, np.random.RandomState):
             _, keys, *rest = value.get_state(legacy=True)
             return {"type": "random state", "items": [self.value(each, where) for each in (keys, *rest)]}
