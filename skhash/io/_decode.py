@@ -200,7 +200,8 @@ class Decoder:
             raise ValueError(f"{node['class']} has no parameter or attribute {unknown[0]!r} in this release")
         estimator = cls(**{name: self.value(each) for name, each in node["parameters"].items()})
         state = {name: self.value(each) for name, each in node["state"].items()}
-        estimator._validate_params()
+        if hasattr(estimator, "_parameter_constraints"):
+            estimator._validate_params()
         if node["class"].startswith("skhash."):
             check_fitted(estimator, state)
         vars(estimator).update(state)

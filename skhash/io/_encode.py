@@ -125,7 +125,7 @@ class Encoder:
         """Add a tensor. Axes are stored from the slowest to the fastest, so that the layout in memory comes back."""
         order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
         moved = array.transpose(order)
-        if order == list(range(array.ndim)) or not moved.flags.c_contiguous:
+        if array.flags.c_contiguous or not moved.flags.c_contiguous:  # a view with gaps is copied, as by pickle
             order, moved = [], array
         name = str(len(self.tensors))
         self.tensors[name] = np.ascontiguousarray(moved, moved.dtype.newbyteorder("=")).reshape(moved.shape)
@@ -139,10 +139,11 @@ class Encoder:
 
     def _estimator(self, estimator: Any, where: str) -> dict[str, Any]:
         own = type(estimator).__name__
-        name = None if own in SHARDED else estimator_name(estimator)
         if own in SHARDED:
             return self._sharded(estimator, where)
-        if name is None:
+        name = estimator_name(estimator)
+        functions = [getattr(estimator, part, None) for part in ("func", "inverse_func")]
+        if name is None or functions != [None, None]:
             raise TypeError(
                 f"Cannot save {where}: {type(estimator).__module__}.{own} is not an estimator of skhash or one of the "
                 "scikit-learn classes that the format has (see the user guide, Saving). Save the others yourself, for "

@@ -65,8 +65,10 @@ FITTED = {
 SHARED = {"n_features_in_", "feature_names_in_", "_sklearn_output_config"}
 SKLEARN: dict[str, tuple[str, set[str]]] = {
     "Binarizer": ("sklearn.preprocessing", set()),
-    "FeatureUnion": ("sklearn.pipeline", set()),
-    "GaussianRandomProjection": ("sklearn.random_projection", {"components_", "inverse_components_", "n_components_"}),
+    "FeatureUnion": ("sklearn.pipeline", {"_transformers_feature_names_out"}),
+    # Without a function: what a `FeatureUnion` makes of "passthrough".
+    "FunctionTransformer": ("sklearn.preprocessing", set()),
+    "GaussianRandomProjection": ("sklearn.random_projection", {"components_", "inverse_components_", "n_components_", "_n_features_out"}),
     "IncrementalPCA": (
         "sklearn.decomposition",
         {"components_", "explained_variance_", "explained_variance_ratio_", "singular_values_", "mean_", "var_",

@@ -241,7 +241,7 @@ def test_shared_and_transposed_tensors(tmp_path):
 
 
 def test_saving_and_loading_draw_no_global_random_numbers(saved, tmp_path):
-    folder, fitted = saved
+    _, fitted = saved
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     fitted["OrthoHasher-images"].save(tmp_path / "x")
     skhash.load(tmp_path / "x")
