@@ -172,6 +172,8 @@ class Encoder:
         """Describe a fitted attribute; an index among them is part of the file."""
         if type(value).__name__ == "HammingIndex" and key in ("index_", "label_index_"):
             return self._inline(value, where)
+        if key == "_transformers_feature_names_out":  # of a `FeatureUnion`: arrays, or indexes of pandas
+            value = [np.asarray(names, object) for names in value]
         return self.value(value, where)
 
     def _note_pretrained(self, estimator: Any, parameters: dict[str, Any]) -> None:

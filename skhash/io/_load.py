@@ -135,12 +135,12 @@ def _make(path: Path, raw: bytes, trust: Trust, open_index: Callable[[Any, str],
     try:
         if set(state) != {"library", "estimator"}:
             raise ValueError(f"its description has the keys {sorted(state)}")
+        if state["estimator"]["type"] not in ("estimator", "sharded"):
+            raise ValueError(f"it describes a {state['estimator']['type']!r}, expected an estimator")
         trust.check(path, find_names(state["estimator"]))
         decoder = Decoder(tensors, trust, open_index)
         estimator = decoder.value(state["estimator"])
         decoder.check_complete()
-        if state["estimator"]["type"] not in ("estimator", "sharded"):
-            raise ValueError(f"it describes a {state['estimator']['type']!r}, expected an estimator")
         _warn_of_version(path, state["library"], json.dumps(state["estimator"]))
     except FileNotFoundError:
         raise

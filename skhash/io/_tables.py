@@ -68,7 +68,10 @@ SKLEARN: dict[str, tuple[str, set[str]]] = {
     "FeatureUnion": ("sklearn.pipeline", {"_transformers_feature_names_out"}),
     # Without a function: what a `FeatureUnion` makes of "passthrough".
     "FunctionTransformer": ("sklearn.preprocessing", set()),
-    "GaussianRandomProjection": ("sklearn.random_projection", {"components_", "inverse_components_", "n_components_", "_n_features_out"}),
+    "GaussianRandomProjection": (
+        "sklearn.random_projection",
+        {"components_", "inverse_components_", "n_components_", "_n_features_out"},
+    ),
     "IncrementalPCA": (
         "sklearn.decomposition",
         {"components_", "explained_variance_", "explained_variance_ratio_", "singular_values_", "mean_", "var_",

@@ -29,6 +29,7 @@ from sklearn.preprocessing import (
 from sklearn.random_projection import GaussianRandomProjection
 
 import skhash
+import skhash.io._save
 from skhash import (
     EmbeddingIndex,
     HammingIndex,
@@ -246,8 +247,6 @@ def test_a_save_that_fails_changes_nothing(tmp_path, monkeypatch, failing):
             patch.setattr(*((HammingIndex, "save") if failing == "save" else (skhash.io._save, "write")), fail)
             with pytest.raises(OSError, match="no space"):
                 skhash.save(pipeline, path)
-
-    import skhash.io._save  # noqa: F401  for `monkeypatch`
 
     save()
     assert not path.exists()
