@@ -473,3 +473,135 @@ def test_the_index_example_is_a_real_folder(tmp_path):
             entry["name"] = entry["name"].partition("-")[0]
     assert new == old
     assert set(re.findall(r"^``(\w+)``", PAGE.read_text(), flags=re.M)) >= {*old, "crc32", "library", "name", "size"}
+
+
+class EstimatorFile:
+    """A saved estimator, as the page describes it: values become plain objects, arrays numpy's."""
+
+    FORMS = {
+        "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
+        "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
+    }  # fmt: skip
+
+    def __init__(self, raw):
+        (size,) = struct.unpack("<Q", raw[:8])
+        header, data = json.loads(raw[8 : 8 + size]), raw[8 + size :]
+        metadata = header.pop("__metadata__")
+        assert set(metadata) == {"format", "version", "state", "crc32"}
+        assert (metadata["format"], metadata["version"]) == ("skhash estimator", "1")
+        crc, self.tensors = zlib.crc32(metadata["state"].encode()), {}
+        for name in sorted(header, key=int):
+            entry = header[name]
+            piece = data[slice(*entry["data_offsets"])]
+            sides = ", ".join(map(str, entry["shape"]))
+            crc = zlib.crc32(piece, zlib.crc32(f"{name} {entry['dtype']} [{sides}]".encode(), crc))
+            self.tensors[name] = np.frombuffer(piece, self.FORMS[entry["dtype"]]).reshape(entry["shape"])
+        assert metadata["crc32"] == f"{crc:08x}"
+        self.numbers = {}
+        state = json.loads(metadata["state"])
+        assert set(state) == {"library", "estimator"}
+        self.estimator = self.value(state["estimator"])
+
+    def value(self, node):
+        if isinstance(node, list):
+            return [self.value(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        if node["type"] == "same":
+            return self.numbers[node["number"]]
+        made = self.make(node["type"], node)
+        if "number" in node:
+            assert node["number"] not in self.numbers
+            self.numbers[node["number"]] = made
+        return made
+
+    def make(self, kind, node):
+        if kind in ("array", "tensor"):
+            array = self.tensors.pop(node["tensor"])  # each is used once
+            return np.moveaxis(array, range(array.ndim), node["axes"]) if "axes" in node else array
+        if kind in ("texts", "objects"):
+            return np.array(node["items"], object).reshape(node["shape"])
+        if kind == "tuple":
+            return tuple(self.value(node["items"]))
+        if kind == "dict":
+            return dict(self.value(pair) for pair in node["items"])
+        if kind in ("scalar", "score"):
+            return node["value"]
+        made = {"type": kind, "class": node.get("class")}
+        inner = {key: each for key, each in node.items() if key not in ("type", "class", "number")}
+        for key, each in inner.items():
+            plain = isinstance(each, dict) and "type" not in each
+            made[key] = {name: self.value(part) for name, part in each.items()} if plain else self.value(each)
+        return made
+
+
+def test_a_reader_of_another_kind_computes_the_codes_of_a_linear_hasher(tmp_path):
+    from skhash import PCAHasher, SpectralHasher
+
+    X = np.random.default_rng(0).normal(size=(30, 7))
+    hasher = PCAHasher(5).partial_fit(X, [*"abc"] * 10)
+    hasher.save(tmp_path / "x")
+    found = EstimatorFile((tmp_path / "x").read_bytes())
+    assert not found.tensors
+    assert found.estimator["class"] == "skhash.PCAHasher"
+    assert found.estimator["parameters"] == hasher.get_params()
+    state = found.estimator["state"]
+    codes = ((X - state["mean_"]) @ state["components_"].T >= 0).astype(np.uint8)
+    np.testing.assert_array_equal(codes, hasher.transform(X))
+    assert state["classes_"].tolist() == ["a", "b", "c"]
+    index = state["label_index_"]
+    np.testing.assert_array_equal(bits_of_words(index["codes"], index["bits"]), codes)
+    assert index["labels"].tolist() == [*"abc"] * 10
+    transposed = SpectralHasher(5).fit(X)
+    transposed.components_ = np.asfortranarray(transposed.components_)
+    transposed.save(tmp_path / "y")
+    read = EstimatorFile((tmp_path / "y").read_bytes()).estimator["state"]["components_"]
+    np.testing.assert_array_equal(read, transposed.components_)
+
+
+def test_a_reader_of_another_kind_computes_the_codes_of_a_deep_hasher(tmp_path):
+    from skhash import OrthoHasher
+
+    X, y = np.random.default_rng(0).normal(size=(40, 6)), np.arange(40) % 3
+    hasher = OrthoHasher(8, max_epochs=2, random_state=0).fit(X, y)
+    hasher.save(tmp_path / "x")
+    found = EstimatorFile((tmp_path / "x").read_bytes())
+    assert not found.tensors
+    parts = found.estimator["state"]["module_"]["children"]
+    assert [part["class"] for part in parts.values()] == [
+        "skhash.Standardize", "torch.Identity", "skhash.HashHead", "skhash.OrthoLoss",
+    ]  # fmt: skip
+    scale = parts["preprocess"]["buffers"]
+    head = parts["head"]["children"]
+    z = (X - scale["mean"]) / scale["std"] @ head["linear"]["parameters"]["weight"].T.astype(float)
+    norm = {**head["balance"]["parameters"], **head["balance"]["buffers"]}
+    if norm:
+        z = (z - norm["running_mean"]) / np.sqrt(norm["running_var"] + head["balance"]["settings"]["eps"])
+        z = z * norm["weight"] + norm["bias"]
+    np.testing.assert_array_equal((z >= 0).astype(np.uint8), hasher.transform(X))
+
+
+def test_a_reader_of_another_kind_finds_the_index_of_a_pipeline(tmp_path):
+    from sklearn.pipeline import make_pipeline
+
+    import skhash
+
+    X = np.random.default_rng(0).normal(size=(30, 7))
+    pipeline = make_pipeline(skhash.PCAHasher(5), skhash.HammingIndex()).fit(X)
+    skhash.save(pipeline, tmp_path / "x")
+    found = EstimatorFile((tmp_path / "x" / "estimator.skh").read_bytes())
+    (_, hasher), (_, index) = found.estimator["parameters"]["steps"]
+    assert (hasher["class"], index["class"], index["type"]) == ("skhash.PCAHasher", "HammingIndex", "folder")
+    assert re.fullmatch("index-[0-9a-f]{16}", index["folder"])
+    codes = IndexFolder(tmp_path / "x" / index["folder"]).bits
+    np.testing.assert_array_equal(codes, pipeline[0].transform(X))
+
+
+def test_the_page_names_every_type_of_values():
+    from skhash.io._decode import _MAKERS
+    from skhash.io._module_decoding import MAKERS
+
+    section = PAGE.read_text().partition("Saved estimator\n---")[2].partition("Folder\n~~~")[0]
+    rows = re.findall(r"^   \* - (``.*``)$", section, re.MULTILINE)
+    named = {name for row in rows for name in re.findall("``([a-z ]+)``", row)}
+    assert named == {*_MAKERS, *MAKERS, "same"}

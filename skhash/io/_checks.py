@@ -54,7 +54,7 @@ def _is_kind(value: Any, kind: str) -> bool:
     if kind in ("bool", "dict", "float", "list", "str"):
         return type(value).__name__ == kind
     if kind == "count":
-        return type(value) is not bool and isinstance(value, Integral) and 0 <= value < 2**62
+        return type(value) is not bool and isinstance(value, Integral) and 0 <= int(value) < 2**62
     if kind == "shape":
         sides = isinstance(value, tuple) and 1 <= len(value) <= _MOST_AXES
         return sides and all(type(side) is int and 1 <= side < 2**31 for side in value)

@@ -142,7 +142,8 @@ def find_estimator(name: Any) -> type[Any] | None:
     if package == "sklearn" and own in SKLEARN:
         return getattr(import_module(SKLEARN[own][0]), own)
     library = import_module("skhash")
-    found = getattr(library, own) if package == "skhash" and own in library.__all__ else None
+    is_class = package == "skhash" and own in library.__all__ and own[0].isupper()  # others are functions and packages
+    found = getattr(library, own) if is_class else None
     return found if isinstance(found, type) and issubclass(found, BaseEstimator) else None
 
 

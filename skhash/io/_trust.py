@@ -10,7 +10,7 @@ __all__ = ["Trust", "describe_name", "find_names"]
 
 
 class Trust:
-    """What the caller of `load` gives or allows.
+    """Things and names that the caller of `load` allows.
 
     Parameters
     ----------
