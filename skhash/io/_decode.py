@@ -12,7 +12,7 @@ import numpy as np
 from skhash.codes import unpack_codes
 from skhash.index import EmbeddingIndex, HammingIndex, ShardedEmbeddingIndex, ShardedHammingIndex
 from skhash.io._checks import check_fitted, check_keys
-from skhash.io._tables import find_estimator, find_object, fitted_names
+from skhash.io._tables import find_estimator, find_object, fitted_names, is_local
 from skhash.metrics import Score
 
 if TYPE_CHECKING:
@@ -231,8 +231,10 @@ class Decoder:
         check_keys(node, "class", "parameters", "parts")
         if not set(node["parameters"]) <= {"n_neighbors", "radius", "executor"}:
             raise ValueError(f"{node['class']!r} has no parameters {sorted(node['parameters'])}")
-        parts = [self.value(part) for part in node["parts"]]
-        return _SHARDED[node["class"]](parts, **{key: self.value(each) for key, each in node["parameters"].items()})
+        parameters = {key: self.value(each) for key, each in node["parameters"].items()}
+        if not is_local(parameters.get("executor")):
+            raise ValueError(f"executor must be None, a number or 'joblib', got {parameters['executor']!r}")
+        return _SHARDED[node["class"]]([self.value(part) for part in node["parts"]], **parameters)
 
 
 _PLAIN = (bool, int, float, str)

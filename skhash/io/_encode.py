@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skhash.io._tables import INDEXES, SHARDED, estimator_name, fitted_names, is_object
+from skhash.io._tables import INDEXES, SHARDED, estimator_name, fitted_names, is_local, is_object
 from skhash.io._trust import describe_name
 from skhash.metrics import Score
 
@@ -192,8 +192,10 @@ class Encoder:
         return {"type": "folder", "class": type(index).__name__, "folder": name, "parameters": parameters}
 
     def _sharded(self, index: Any, where: str) -> dict[str, Any]:
-        if index.executor is not None and type(index.executor) not in (int, str):
-            raise TypeError(f"Cannot save {where}: the executor must be None, a number or a name.")
+        if not is_local(index.executor):
+            raise TypeError(
+                f"Cannot save {where}: executor must be None, a number or 'joblib', got {index.executor!r}."
+            )
         names = ("n_neighbors", "radius", "executor")
         parameters = {name: getattr(index, name) for name in names if hasattr(index, name)}
         parts = [self.index(part, where) for part in index._indexes]

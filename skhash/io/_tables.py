@@ -20,6 +20,7 @@ __all__ = [
     "find_estimator",
     "find_object",
     "fitted_names",
+    "is_local",
     "is_object",
 ]
 
@@ -157,6 +158,11 @@ def is_object(value: Any) -> bool:
     """Return whether a value is one of the dataclasses of the library."""
     cls = type(value)
     return cls.__module__.startswith("skhash.") and cls.__name__ in OBJECTS and find_object(cls.__name__) is cls
+
+
+def is_local(executor: Any) -> bool:
+    """Return whether an executor of a sharded index needs no cluster, which no file should start."""
+    return executor is None or executor == "joblib" or type(executor) is int
 
 
 def fitted_names(name: str) -> Container[str]:

@@ -41,6 +41,7 @@ from skhash import (
     ShardedEmbeddingIndex,
     ShardedHammingIndex,
 )
+from skhash.io import _container
 from skhash.io._tables import SKLEARN, estimator_name
 from skhash.runtime import BinaryConv, Network, PackedHasher, Sign
 
@@ -192,6 +193,15 @@ def test_sharded_indexes(tmp_path):
     for old, new in zip(index.kneighbors(X > 0), loaded.kneighbors(X > 0), strict=True):
         np.testing.assert_array_equal(old, new)
     np.testing.assert_array_equal(loaded.predict(X > 0), index.predict(X > 0))
+    index.executor = "dask"
+    with pytest.raises(TypeError, match="executor must be None, a number or 'joblib', got 'dask'"):
+        skhash.save(index, tmp_path / "other")
+    state, tensors = _container.parse(tmp_path / "hamming", (tmp_path / "hamming" / "estimator.skh").read_bytes())
+    state["estimator"]["parameters"]["executor"] = "dask"
+    with open(tmp_path / "hamming" / "estimator.skh", "wb") as file:
+        _container.write(file, state, tensors)
+    with pytest.raises(ValueError, match="executor must be None, a number or 'joblib', got 'dask'"):
+        skhash.load(tmp_path / "hamming")
     vectors = ShardedEmbeddingIndex(
         [EmbeddingIndex(random_state=0).fit(X[:30]), EmbeddingIndex(random_state=0).fit(X[30:])]
     )
