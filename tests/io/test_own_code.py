@@ -23,7 +23,7 @@ class Net(nn.Module):
         self.width, self.scale = width, lambda x: 2 * x  # what no file could hold
         self.layer = nn.Linear(6, width)
         self.norm = nn.BatchNorm1d(width)
-        self.layer.bias.requires_grad_(False)
+        self.layer.bias.requires_grad_(False)  # what the file changes
 
     def forward(self, x):
         return self.norm(self.scale(self.layer(x)))
@@ -82,6 +82,9 @@ def test_layers_of_torch_need_no_consent(tmp_path):
 )
 def test_own_backbones(tmp_path, backbone, kinds, importable):
     hasher = hasher_with(backbone).fit(X, y)
+    if isinstance(backbone, nn.Module):
+        hasher.module_.backbone.layer.bias.requires_grad_(True)
+        hasher.module_.backbone.norm.weight.requires_grad_(False)
     path = saved(tmp_path, hasher)
     name = f"own_nets:{'make_layers' if backbone is make_layers else 'Net'}"
     with pytest.raises(ValueError, match=rf"needs code that is not part of skhash: \['{name}'\]. Nothing was loaded"):
@@ -95,7 +98,8 @@ def test_own_backbones(tmp_path, backbone, kinds, importable):
         if not isinstance(backbone, nn.Module):
             assert loaded.backbone is backbone
         else:
-            assert not loaded.module_.backbone.layer.bias.requires_grad
+            learns = {key: each.requires_grad for key, each in loaded.module_.backbone.named_parameters()}
+            assert learns == {"layer.weight": True, "layer.bias": True, "norm.weight": False, "norm.bias": True}
             assert loaded.module_.backbone.training is False
 
 
