@@ -269,3 +269,11 @@ def test_an_older_file_lacks_a_parameter(tmp_path):
     with open(path, "wb") as out:
         _container.write(out, state, tensors)
     assert skhash.load(path).bits == 64
+
+
+@pytest.mark.parametrize("name", ["Hidden", "save"])
+def test_only_public_names_of_classes_are_looked_up(file, monkeypatch, name):
+    monkeypatch.setattr(skhash, name, PCAHasher, raising=False)
+    path, state, tensors = file
+    state["estimator"]["class"] = f"skhash.{name}"
+    refused(path, state, tensors, f"'skhash.{name}' is not an estimator")
