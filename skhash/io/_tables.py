@@ -110,6 +110,7 @@ OBJECTS = {
     "FeatureViews": "skhash.training",
     "GaussianBlur": "skhash.training",
     "ImageViews": "skhash.training",
+    "PrincipalCovariance": "skhash.summaries",
     "RandomCropFlip": "skhash.training",
     "RandomFlip": "skhash.training",
     "RandomGrayscale": "skhash.training",

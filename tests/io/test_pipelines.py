@@ -40,6 +40,7 @@ from skhash import (
     PCAHasher,
     ShardedEmbeddingIndex,
     ShardedHammingIndex,
+    make_search_pipeline,
 )
 from skhash.io import _container
 from skhash.io._tables import SKLEARN, estimator_name
@@ -155,6 +156,15 @@ def test_pipelines_that_end_in_an_index(tmp_path, index, mmap):
     code = f"import skhash, numpy; print(*skhash.load({str(tmp_path / 'x')!r}).predict(numpy.ones((2, 12))))"
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.split() == pipeline.predict(np.ones((2, 12))).tolist()
+
+
+def test_search_pipelines(tmp_path):
+    pipeline = make_search_pipeline(StandardScaler(), PCAHasher(8), HammingIndex()).fit(X, y)
+    skhash.save(pipeline, tmp_path / "x")
+    loaded = skhash.load(tmp_path / "x")
+    assert type(loaded) is type(pipeline)
+    for old, new in zip(pipeline.kneighbors(X, 3), loaded.kneighbors(X, 3), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 @pytest.mark.parametrize("index", INDEXES, ids=lambda each: type(each).__name__)

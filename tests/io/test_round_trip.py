@@ -159,6 +159,7 @@ def test_partial_fit_goes_on(tmp_path, cls):
     hasher = cls(bits=8).partial_fit(X[:30])
     hasher.save(tmp_path / "x")
     loaded = skhash.load(tmp_path / "x")
+    assert_same(hasher._summary, loaded._summary, "summary")
     for each in (hasher, loaded):
         each.partial_fit(X[30:])
     np.testing.assert_array_equal(loaded.decision_function(X), hasher.decision_function(X))
