@@ -57,6 +57,8 @@ def count_threads(n_jobs: int | None) -> int:
     try:
         from joblib import effective_n_jobs
     except ModuleNotFoundError:
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 has no meaning; use None, a positive number, or -1 for all cores.") from None
         if n_jobs is None or n_jobs > 0:
             return n_jobs or 1
         return max((os.cpu_count() or 1) + 1 + n_jobs, 1)

@@ -26,3 +26,11 @@ def test_without_joblib():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     cores = os.cpu_count()
     assert run.stdout.strip() == str([1, 1, 3, cores, max(cores - 1, 1), 1])
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_zero_is_refused(is_installed, monkeypatch):
+    if not is_installed:
+        monkeypatch.setitem(sys.modules, "joblib", None)
+    with pytest.raises(ValueError, match="n_jobs == 0"):
+        count_threads(0)
