@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skhash.training._batches import ShuffledBatches
+from skhash.training._memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from torch.optim.lr_scheduler import LRScheduler
@@ -177,10 +178,12 @@ class TrainingLoop:
         ValueError
             If the loss is no longer finite, or a trained parameter is not after the last step.
         """
+        keep_freed_memory()
         self.network.train()
         batches = ShuffledBatches(self.batch_size) if self.batches is None else self.batches
         drawn = batches.draw(len(samples), targets, epoch, self.generator)
-        losses = [self._step(samples, targets, rows, epoch) for rows in drawn]
+        dtype = getattr(self.network, "input_dtype", torch.float32)
+        losses = [self._step(samples.batch(rows, dtype), targets, rows, epoch) for rows in drawn]
         loss = torch.stack(losses).mean().item()
         trouble = None if math.isfinite(loss) else f"The loss became {loss}"
         # The last step may diverge after the last loss was computed.
@@ -197,8 +200,8 @@ class TrainingLoop:
     def _trained(self) -> list[Tensor]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
-    def _step(self, samples: Samples, targets: Tensor | None, rows: Tensor, epoch: int) -> Tensor:
-        inputs = samples.batch(rows, getattr(self.network, "input_dtype", torch.float32)).to(self.device)
+    def _step(self, inputs: Tensor, targets: Tensor | None, rows: Tensor, epoch: int) -> Tensor:
+        inputs = inputs.to(self.device)
         batch_targets = None if targets is None else targets[rows.to(self.device)]
         learning_rate = self.optimizer.param_groups[0]["lr"]
         batch = Batch(inputs, batch_targets, rows.numpy(), epoch, self.generator, learning_rate, self.views)
