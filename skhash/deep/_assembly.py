@@ -7,13 +7,14 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch import nn
 
-from skhash.nn import HashNetwork, Standardize, build, make_backbone
-from skhash.nn.binary import clip_latent_weights_
+from skhash.nn import HashNetwork, Standardize, build, make_backbone, takes_any_size
 from skhash.training import (
+    LatentClip,
     Recipe,
     TrainingLoop,
     binary_layers,
@@ -23,6 +24,7 @@ from skhash.training import (
     make_optimizer,
     make_schedule,
     resolve_device,
+    resolve_precision,
 )
 from skhash.utils import check_option
 
@@ -64,7 +66,7 @@ def make_network(hasher: DeepHasher, context: TrainingContext) -> HashNetwork:
     criterion = hasher._make_criterion(context)
     shape, generator = context.sample_shape, context.generator
     backbone = hasher._choose_backbone(shape)
-    backbone = copy.deepcopy(backbone) if isinstance(backbone, torch.nn.Module) else backbone
+    backbone = copy.deepcopy(backbone) if isinstance(backbone, nn.Module) else backbone
     backbone, in_features = make_backbone(backbone, shape, generator, integer_pixels=context.samples.integer)
     new = hasher._uses_library_backbone() and any(True for _ in backbone.parameters())
     if new and context.recipe.backbone_lr_ratio == 0 and hasher.backbone_lr_ratio is None:
@@ -89,12 +91,36 @@ def _make_preprocess(hasher: DeepHasher, context: TrainingContext) -> Standardiz
     return Standardize(shape, common_scale=common_scale).fit(context.samples.batch(rows, dtype))
 
 
+def choose_precision(
+    backbone: nn.Module, precision: Literal["auto", "float32", "bfloat16"], device: torch.device
+) -> torch.dtype | None:
+    """Resolve a `precision` parameter for a backbone, see `resolve_precision`.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        The backbone; "auto" is never "bfloat16" for one of the user's.
+    precision : {"auto", "float32", "bfloat16"}
+        The parameter.
+    device : torch.device
+        Device to train on.
+
+    Returns
+    -------
+    dtype : torch.dtype or None
+        What `HashNetwork.autocast_dtype` is set to.
+    """
+    return resolve_precision(precision, device, automatic=takes_any_size(backbone))
+
+
 def make_loop(hasher: DeepHasher, network: HashNetwork, context: TrainingContext) -> TrainingLoop:
     """Build the training loop of a network: optimizer, schedule, batches, views."""
     recipe = context.recipe
     network.frozen = recipe.backbone_lr_ratio == 0
     assert not isinstance(recipe.dropout, str)  # "auto" is resolved
     network.dropout = recipe.dropout
+    device = next(network.parameters()).device
+    network.autocast_dtype = None if network.frozen else choose_precision(network.backbone, hasher.precision, device)
     optimizer = make_optimizer(
         recipe.optimizer,
         network,
@@ -110,10 +136,10 @@ def make_loop(hasher: DeepHasher, network: HashNetwork, context: TrainingContext
         optimizer=optimizer,
         schedule=make_schedule(recipe.schedule, optimizer, epochs=context.max_epochs, steps_per_epoch=steps),
         batch_size=recipe.batch_size,
-        device=next(network.parameters()).device,
+        device=device,
         generator=context.generator,
         max_grad_norm=hasher.max_grad_norm,
         views=context.views,
         batches=batches,
-        after_step=clip_latent_weights_ if binary_layers(network) else None,
+        after_step=LatentClip(network) if binary_layers(network) else None,
     )

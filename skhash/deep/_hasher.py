@@ -117,6 +117,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         n_iter_no_change: int = 10,
         warm_start: bool = False,
         device: str | torch.device = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
         inference: Literal["auto", "torch"] = "auto",
         random_state: RandomStateLike = None,
         verbose: int = 0,
@@ -143,6 +144,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.device = device
+        self.precision: Literal["auto", "float32", "bfloat16"] = precision
         self.inference = inference
         self.random_state = random_state
         self.verbose = verbose

@@ -272,13 +272,8 @@ class OneBitDeepHasher(CenterHasher):
         epochs = self._value("warm_up_epochs")
         if self.warm_up_epochs is None:
             epochs = min(epochs, context.max_epochs)
-        classifier = train_classifier(
-            self.warm_up,
-            context,
-            epochs=epochs,
-            device=resolve_device(self.device),
-            paper=self._is_paper(),
-        )
+        how = {"device": resolve_device(self.device), "paper": self._is_paper(), "precision": self.precision}
+        classifier = train_classifier(self.warm_up, context, epochs=epochs, **how)
         fixed, semantic = _start_centers(self, context, cast("ClassEmbeddings", classifier.head).embeddings)
         return OneBitLoss(
             classifier,
@@ -371,7 +366,8 @@ def _staged_loss(
     network: HashNetwork, batch: Batch, *, binarization: int, transition: int, aggregates: bool, grouped: bool
 ) -> torch.Tensor:
     """Compute the loss; weights are binary from epoch `binarization` on, the second stage begins at `transition`."""
-    binarize_weights_(network.backbone, batch.epoch >= binarization)
+    if binarization:  # otherwise they always are
+        binarize_weights_(network.backbone, batch.epoch >= binarization)
     inputs = batch.view("weak")
     z = network(inputs, batch.generator)
     own: dict[str, Any] = {"inputs": inputs, "aggregates": batch.epoch >= transition and aggregates}

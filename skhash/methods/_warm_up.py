@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import nn
 
+from skhash.deep import choose_precision
 from skhash.losses import ClassEmbeddings, soft_cross_entropy, to_multi_hot
 from skhash.nn import HashNetwork, Standardize, build, make_backbone
 from skhash.training import ShuffledBatches, TrainingLoop, make_optimizer, make_schedule
@@ -45,6 +46,7 @@ def train_classifier(
     epochs: int,
     device: torch.device,
     paper: bool,
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
 ) -> HashNetwork:
     """Build and train the classifier.
 
@@ -60,6 +62,8 @@ def train_classifier(
         Device to train on.
     paper : bool
         Whether to train with the settings of the authors.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        As in `DeepHasher`; the classifier keeps it, so that it also teaches in it.
 
     Returns
     -------
@@ -73,6 +77,7 @@ def train_classifier(
         start_at_class_means(classifier, context.samples, targets)
     options = _PAPER if paper else _OWN
     views, generator = context.views, context.generator
+    classifier.autocast_dtype = choose_precision(classifier.backbone, precision, device)
     warm_up(classifier, context.samples, targets, epochs=epochs, views=views, generator=generator, **options)
     return classifier.cpu()
 

@@ -2,6 +2,7 @@ from ._backbones import BACKBONES as BACKBONES
 from ._backbones import MLP as MLP
 from ._backbones import SmallCNN as SmallCNN
 from ._backbones import make_backbone as make_backbone
+from ._backbones import takes_any_size as takes_any_size
 from ._bihalf import BiHalf as BiHalf
 from ._dropout import dropout as dropout
 from ._efficiency import EfficiencyReport as EfficiencyReport
@@ -68,4 +69,5 @@ __all__ = [
     "reverse_gradient",
     "sign",
     "sign_ste",
+    "takes_any_size",
 ]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from skhash.nn._init import build
 from skhash.nn._layout_cnn import LayoutCNN
 from skhash.nn._pretrained import PRETRAINED, is_pretrained_name, load_pretrained
-from skhash.nn.binary import BINARY_BACKBONES
+from skhash.nn.binary import BINARY_BACKBONES, BinaryResNet
 from skhash.utils import check_option
 
 
@@ -159,6 +159,22 @@ def make_backbone(
         return module, cast(int, module.out_features)
     module = backbone if isinstance(backbone, nn.Module) else backbone()
     return module, _probe(module, input_shape, name)
+
+
+def takes_any_size(backbone: nn.Module) -> bool:
+    """Return whether a backbone is one of the library's that average over the positions of images of any size.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        Any backbone.
+
+    Returns
+    -------
+    takes : bool
+        True for `SmallCNN` and for the binary residual networks.
+    """
+    return isinstance(backbone, SmallCNN | BinaryResNet)
 
 
 def _probe(module: nn.Module, input_shape: tuple[int, ...], name: str) -> int:

@@ -150,6 +150,8 @@ class HashNetwork(nn.Module):
     backbone: nn.Module
     head: nn.Module
     criterion: nn.Module
+    # What the backbone multiplies in while it trains, see `run_backbone`; here, because older pickles lack it.
+    autocast_dtype: torch.dtype | None = None
 
     def __init__(
         self,
@@ -201,7 +203,17 @@ class HashNetwork(nn.Module):
                 inputs = inputs.to(next(self.parameters()).dtype)
             if x.ndim == 2 and not isinstance(self.backbone, nn.Identity):
                 inputs = self._drop(inputs, generator)
+            return self.run_backbone(inputs)
+
+    def run_backbone(self, inputs: Tensor) -> Tensor:
+        """Compute the features of preprocessed inputs, in training in `autocast_dtype` unless it is None.
+
+        Weights, their gradients and the features stay in single precision, and so does everything in evaluation.
+        """
+        if self.autocast_dtype is None or not self.training:
             return self.backbone(inputs)
+        with torch.autocast(inputs.device.type, self.autocast_dtype):
+            return self.backbone(inputs).float()
 
     def hash(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Compute continuous codes of feature vectors."""

@@ -1,6 +1,7 @@
 from ._batches import GroupedBatches as GroupedBatches
 from ._batches import ShuffledBatches as ShuffledBatches
 from ._batches import steps_per_epoch as steps_per_epoch
+from ._binary import LatentClip as LatentClip
 from ._binary import binary_layers as binary_layers
 from ._binary import reestimate_batch_norm as reestimate_batch_norm
 from ._callbacks import CallbackSupport as CallbackSupport
@@ -17,6 +18,8 @@ from ._parameters import TRAINING_CONSTRAINTS as TRAINING_CONSTRAINTS
 from ._parameters import TrainingParameters as TrainingParameters
 from ._parameters import check_recipe as check_recipe
 from ._parameters import document_parameters as document_parameters
+from ._precision import has_bfloat16 as has_bfloat16
+from ._precision import resolve_precision as resolve_precision
 from ._recipes import RECIPES as RECIPES
 from ._recipes import Recipe as Recipe
 from ._recipes import Steps as Steps
@@ -46,6 +49,7 @@ __all__ = [
     "GaussianBlur",
     "GroupedBatches",
     "ImageViews",
+    "LatentClip",
     "RECIPES",
     "RandomCropFlip",
     "RandomFlip",
@@ -64,10 +68,12 @@ __all__ = [
     "document_parameters",
     "dropout_for",
     "epochs_for",
+    "has_bfloat16",
     "make_optimizer",
     "make_schedule",
     "reestimate_batch_norm",
     "resolve_device",
+    "resolve_precision",
     "resolve_views",
     "run_epochs",
     "steps_per_epoch",

@@ -33,6 +33,26 @@ def binary_layers(module: nn.Module) -> list[BinaryConv2d | BinaryLinear]:
     return [layer for layer in module.modules() if isinstance(layer, (BinaryConv2d, BinaryLinear))]
 
 
+class LatentClip:
+    """`clip_latent_weights_` of one network, whose layers are looked for once instead of in each step.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._layers = [layer for layer in binary_layers(network) if layer.rule.clips_latent]
+
+    @torch.no_grad()
+    def __call__(self, network: nn.Module) -> None:
+        """Clip latent weights to [-1, 1] in those of the layers that train with binary weights."""
+        for layer in self._layers:
+            if layer.binarize_weights:
+                layer.weight.clamp_(-1, 1)
+
+
 @torch.no_grad()
 def reestimate_batch_norm(
     module: _Module, samples: Samples, *, generator: torch.Generator, batch_size: int = 256

@@ -39,6 +39,7 @@ TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
     "warm_start": ["boolean"],
     "device": [str, torch.device],
+    "precision": [StrOptions({"auto", "float32", "bfloat16"})],
     "inference": [StrOptions({"auto", "torch"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
@@ -111,6 +112,10 @@ class TrainingParameters(TypedDict, total=False):
         Whether `fit` continues from the weights of the previous `fit`.
     device : str or torch.device, default="auto"
         Device to compute on; "auto" uses an accelerator if there is one.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Precision of the backbone's products in training. Weights, head and loss are in single precision, and all of the
+        network is when it computes codes. "auto" is "bfloat16" for images if the backbone is "small_cnn" or a binary
+        network and the CPU has instructions for it (AVX-512 BF16, AMX or Arm's BF16), and else "float32".
     inference : {"auto", "torch"}, default="auto"
         How to compute codes after training. "auto": on packed words if the network has binary layers, can be exported
         as a whole (`to_packed`) and is on a CPU; otherwise, and with "torch", by torch.
@@ -141,6 +146,7 @@ class TrainingParameters(TypedDict, total=False):
     n_iter_no_change: int
     warm_start: bool
     device: str | torch.device
+    precision: Literal["auto", "float32", "bfloat16"]
     inference: Literal["auto", "torch"]
     random_state: RandomStateLike
     verbose: int

@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -5,8 +7,8 @@ from torch import nn
 
 from skhash.inputs import Samples
 from skhash.nn import HashHead, HashNetwork, build
-from skhash.nn.binary import binary_mlp
-from skhash.training import binary_layers, make_optimizer, make_schedule, reestimate_batch_norm
+from skhash.nn.binary import BinaryLinear, binarize_weights_, binary_mlp, clip_latent_weights_
+from skhash.training import LatentClip, binary_layers, make_optimizer, make_schedule, reestimate_batch_norm
 
 X = np.random.default_rng(0).normal(2, 3, size=(64, 5))
 
@@ -29,6 +31,25 @@ def test_statistics_are_those_of_all_samples():
     assert network[1].momentum == 0.3
     assert not network.training
     assert not network[1].training
+
+
+def test_a_clip_does_to_its_network_what_the_function_does():
+    generator = torch.Generator().manual_seed(0)
+    network = nn.Sequential(
+        *(build(BinaryLinear, 8, 8, weight_rule=rule, generator=generator) for rule in ("bnn", "bireal", "irnet")),
+        nn.Linear(8, 8),
+    )
+    clip = LatentClip(network)
+    for real in (False, True):  # the second time, the layer in the middle trains with real weights
+        for parameter in network.parameters():
+            parameter.data.normal_(std=2, generator=generator)
+        binarize_weights_(network[1], not real)
+        expected = clip_latent_weights_(copy.deepcopy(network))
+        assert not torch.equal(expected[0].weight, network[0].weight)
+        clip(network)
+        assert (network[1].weight.abs().max() > 1) == real
+        for parameter, other in zip(network.parameters(), expected.parameters(), strict=True):
+            torch.testing.assert_close(parameter, other, rtol=0, atol=0)
 
 
 def test_decay_spares_signs_thresholds_slopes_and_norms():

@@ -176,7 +176,8 @@ class _RPReLU(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, shift_in: Tensor, slope: Tensor, shift_out: Tensor) -> Tensor:
         z = x + shift_in
         ctx.save_for_backward(z, slope)
-        return torch.prelu(z, slope.flatten()).add_(shift_out)
+        with torch.autocast(x.device.type, enabled=False):  # autocast counts PReLU among the products
+            return torch.prelu(z, slope.flatten()).add_(shift_out)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -125,7 +125,8 @@ class BinaryConv2d(_BinaryLayer):
             x = F.pad(x, (padding,) * 4, value=PAD_VALUES[self.pad_mode])
             padding = 0
         if self.training:
-            return F.conv2d(x, self._training_weight(), stride=self.stride, padding=padding)
+            # Autocast returns bfloat16, which is too coarse for sums on whose signs everything after depends.
+            return F.conv2d(x, self._training_weight(), stride=self.stride, padding=padding).to(x.dtype)
         signs, scale = self.rule.parts(self.weight)
         # Scales after the sum: a sum of scaled signs would depend on the order of summation.
         return F.conv2d(x, signs, stride=self.stride, padding=padding) * scale.view(-1, 1, 1)

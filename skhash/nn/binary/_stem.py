@@ -82,7 +82,7 @@ class Int8Stem(nn.Module):
         """Convolve images (n, in_channels, height, width) with pixels in [0, 1]."""
         integers = (pixels * _PIXELS).round_().sub_(_MIDDLE)
         sums = F.conv2d(integers, self.integer_weights(), stride=self.stride, padding=self.padding)
-        return sums * _UNIT
+        return sums.to(integers.dtype) * _UNIT
 
     def extra_repr(self) -> str:
         """Show the geometry in the module's repr."""
