@@ -1,6 +1,7 @@
 from ._assembly import choose_precision as choose_precision
+from ._assembly import choose_size as choose_size
 from ._context import TrainingContext as TrainingContext
 from ._hasher import DeepHasher as DeepHasher
 from ._training import train as train
 
-__all__ = ["DeepHasher", "TrainingContext", "choose_precision", "train"]
+__all__ = ["DeepHasher", "TrainingContext", "choose_precision", "choose_size", "train"]

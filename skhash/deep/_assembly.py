@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +16,7 @@ from skhash.nn import HashNetwork, Standardize, build, make_backbone, takes_any_
 from skhash.training import (
     LatentClip,
     Recipe,
+    Resizing,
     TrainingLoop,
     binary_layers,
     check_recipe,
@@ -113,6 +114,33 @@ def choose_precision(
     return resolve_precision(precision, device, automatic=takes_any_size(backbone))
 
 
+def choose_size(backbone: nn.Module, context: TrainingContext, epochs: int) -> Callable[[int], tuple[int, int]] | None:
+    """Return the size of the training images by epoch.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        The backbone.
+    context : TrainingContext
+        Its recipe has the plan, its samples have the full size.
+    epochs : int
+        Number of planned epochs.
+
+    Returns
+    -------
+    size : callable or None
+        `size(epoch)` is (height, width); None if all epochs have full images, as for features and for backbones that
+        take images of one size only.
+    """
+    resizing = context.recipe.resizing
+    if not isinstance(resizing, Resizing):
+        resizing = Resizing(resizing)
+    if len(context.sample_shape) != 3 or resizing.initial == 1 or not takes_any_size(backbone):
+        return None
+    _, height, width = context.sample_shape
+    return lambda epoch: resizing.size(epoch, epochs, (height, width))
+
+
 def make_loop(hasher: DeepHasher, network: HashNetwork, context: TrainingContext) -> TrainingLoop:
     """Build the training loop of a network: optimizer, schedule, batches, views."""
     recipe = context.recipe
@@ -141,5 +169,6 @@ def make_loop(hasher: DeepHasher, network: HashNetwork, context: TrainingContext
         max_grad_norm=hasher.max_grad_norm,
         views=context.views,
         batches=batches,
+        size=choose_size(network.backbone, context, context.max_epochs),
         after_step=LatentClip(network) if binary_layers(network) else None,
     )

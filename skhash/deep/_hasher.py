@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from skhash.deep._context import TrainingContext
     from skhash.inputs import Samples
     from skhash.nn import HashNetwork
-    from skhash.training import Batch, Recipe, Steps, TrainingLoop
+    from skhash.training import Batch, Recipe, Resizing, Steps, TrainingLoop
     from skhash.utils import Labels, RandomStateLike, SamplesLike
 
 __all__ = ["DeepHasher"]
@@ -110,6 +110,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         weight_decay: float | None = None,
         standardize: bool | None = None,
         dropout: float | Literal["auto"] | None = None,
+        resizing: float | Resizing | None = None,
         max_grad_norm: float | None = None,
         views: Literal["auto"] | Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | None = "auto",
         early_stopping: bool = False,
@@ -137,6 +138,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         self.weight_decay = weight_decay
         self.standardize = standardize
         self.dropout = dropout
+        self.resizing = resizing
         self.max_grad_norm = max_grad_norm
         self.views = views
         self.early_stopping = early_stopping

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Parameters that may change between two calls that train one network. All others determine the network.
 TRAINING_PARAMETERS = frozenset({
     "recipe", "max_epochs", "batch_size", "optimizer", "learning_rate", "backbone_lr_ratio", "schedule", "weight_decay",
-    "dropout", "max_grad_norm", "views", "early_stopping", "validation_fraction", "n_iter_no_change",
+    "dropout", "resizing", "max_grad_norm", "views", "early_stopping", "validation_fraction", "n_iter_no_change",
     "warm_start", "device", "precision", "inference", "random_state", "verbose",
 })  # fmt: skip
 

@@ -120,7 +120,7 @@ def train_epoch(hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, classes
     with restore_on_error(hasher, _SET_EARLY), training_generator(hasher, random_state, old_generator) as generator:
         samples, labels = read_training_data(hasher, X, y, classes=classes, resume=resume)
         context = _make_context(hasher, samples, labels, random_state, generator)
-        context = replace(context, recipe=replace(context.recipe, schedule="constant"))
+        context = replace(context, recipe=replace(context.recipe, schedule="constant", resizing=1.0))
         if loop is not None:
             network_to_continue(hasher, labels)
             network = loop.network

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import torch
 from torch import nn
 
-from skhash.deep import choose_precision
+from skhash.deep import choose_precision, choose_size
 from skhash.losses import ClassEmbeddings, soft_cross_entropy, to_multi_hot
 from skhash.nn import HashNetwork, Standardize, build, make_backbone
 from skhash.training import ShuffledBatches, TrainingLoop, make_optimizer, make_schedule
@@ -78,7 +78,8 @@ def train_classifier(
     options = _PAPER if paper else _OWN
     views, generator = context.views, context.generator
     classifier.autocast_dtype = choose_precision(classifier.backbone, precision, device)
-    warm_up(classifier, context.samples, targets, epochs=epochs, views=views, generator=generator, **options)
+    size = choose_size(classifier.backbone, context, epochs)
+    warm_up(classifier, context.samples, targets, epochs=epochs, views=views, generator=generator, size=size, **options)
     return classifier.cpu()
 
 
@@ -158,6 +159,7 @@ def warm_up(
     weight_decay: float,
     views: tuple[Any, Any],
     generator: torch.Generator,
+    size: Callable[[int], tuple[int, int]] | None = None,
     beta1: float = 0.9,
     max_grad_norm: float | None = None,
 ) -> None:
@@ -183,6 +185,8 @@ def warm_up(
         Weak and strong random views; training uses the strong ones.
     generator : torch.Generator
         Shuffles the samples and draws views.
+    size : callable, default=None
+        Height and width of the images of an epoch, see `TrainingLoop`.
     beta1 : float, default=0.9
         Adam's decay rate of the mean gradient; a one-cycle schedule sets its own.
     max_grad_norm : float, default=None
@@ -204,6 +208,7 @@ def warm_up(
         max_grad_norm=max_grad_norm,
         views=views,
         batches=batches,
+        size=size,
     )
     for epoch in range(epochs):
         loop.run_epoch(samples, targets, epoch)

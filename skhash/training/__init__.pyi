@@ -26,6 +26,7 @@ from ._recipes import Steps as Steps
 from ._recipes import adapt_to_features as adapt_to_features
 from ._recipes import dropout_for as dropout_for
 from ._recipes import epochs_for as epochs_for
+from ._resizing import Resizing as Resizing
 from .views._color_jitter import ColorJitter as ColorJitter
 from .views._copy_views import CopyViews as CopyViews
 from .views._feature_views import FeatureViews as FeatureViews
@@ -56,6 +57,7 @@ __all__ = [
     "RandomGrayscale",
     "RandomResizedCrop",
     "Recipe",
+    "Resizing",
     "SampleViews",
     "ShuffledBatches",
     "Steps",

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from skhash.training._batches import ShuffledBatches
 from skhash.training._memory import keep_freed_memory
+from skhash.training._resizing import resize
 
 if TYPE_CHECKING:
     from torch.optim.lr_scheduler import LRScheduler
@@ -45,6 +46,8 @@ class Batch:
         Learning rate of the head in this step.
     views : tuple of (callable or None, callable or None), default=(None, None)
         Weak and strong views, see `resolve_views`.
+    size : tuple of (int, int), default=None
+        Height and width to which views of images are scaled; None leaves them as they are.
     """
 
     inputs: Tensor
@@ -54,6 +57,7 @@ class Batch:
     generator: torch.Generator
     learning_rate: float
     views: tuple[Views | None, Views | None] = (None, None)
+    size: tuple[int, int] | None = None
 
     def view(self, strength: Literal["strong", "weak"] = "strong") -> Tensor:
         """Draw a random view (augmentation) of the inputs.
@@ -66,7 +70,7 @@ class Batch:
         Returns
         -------
         inputs : Tensor
-            A new view at every call, of the inputs' dtype; the inputs themselves if there are no views.
+            A new view at every call, of the inputs' dtype; without views the inputs themselves. Scaled to `size`.
 
         Raises
         ------
@@ -77,7 +81,7 @@ class Batch:
         """
         draw = self.views[strength == "strong"]
         if draw is None:
-            return self.inputs
+            return resize(self.inputs, self.size)
         view = draw(self.inputs, self.generator)
         if not isinstance(view, Tensor) or not view.is_floating_point():
             got = view.dtype if isinstance(view, Tensor) else type(view).__name__
@@ -87,7 +91,7 @@ class Batch:
                 f"views: {draw!r} must keep the number of samples and of their channels or features, got a view of "
                 f"shape {tuple(view.shape)} of a batch of shape {tuple(self.inputs.shape)}."
             )
-        return view.to(self.inputs)
+        return resize(view.to(self.inputs), self.size)
 
     def extra_arguments(self, criterion: nn.Module) -> dict[str, Any]:
         """Return the arguments that a criterion accepts in addition to codes and targets.
@@ -137,6 +141,8 @@ class TrainingLoop:
         Weak and strong views of a batch.
     batches : ShuffledBatches, default=None
         Draws the rows of every batch; None draws every row once in an epoch.
+    size : callable, default=None
+        `size(epoch)` returns height and width of the images of an epoch; None leaves them as they are.
     before_step : callable, default=None
         `before_step(network)` is called before every step, when the gradients are known.
     after_step : callable, default=None
@@ -153,6 +159,7 @@ class TrainingLoop:
     max_grad_norm: float | None = None
     views: tuple[Views | None, Views | None] = (None, None)
     batches: ShuffledBatches | None = None
+    size: Callable[[int], tuple[int, int]] | None = None
     before_step: Callable[[Any], object] | None = None
     after_step: Callable[[Any], object] | None = None
 
@@ -183,7 +190,8 @@ class TrainingLoop:
         batches = ShuffledBatches(self.batch_size) if self.batches is None else self.batches
         drawn = batches.draw(len(samples), targets, epoch, self.generator)
         dtype = getattr(self.network, "input_dtype", torch.float32)
-        losses = [self._step(samples.batch(rows, dtype), targets, rows, epoch) for rows in drawn]
+        size = None if self.size is None else self.size(epoch)
+        losses = [self._step(samples.batch(rows, dtype), targets, rows, epoch, size) for rows in drawn]
         loss = torch.stack(losses).mean().item()
         trouble = None if math.isfinite(loss) else f"The loss became {loss}"
         # The last step may diverge after the last loss was computed.
@@ -200,11 +208,13 @@ class TrainingLoop:
     def _trained(self) -> list[Tensor]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
-    def _step(self, inputs: Tensor, targets: Tensor | None, rows: Tensor, epoch: int) -> Tensor:
+    def _step(
+        self, inputs: Tensor, targets: Tensor | None, rows: Tensor, epoch: int, size: tuple[int, int] | None
+    ) -> Tensor:
         inputs = inputs.to(self.device)
         batch_targets = None if targets is None else targets[rows.to(self.device)]
         learning_rate = self.optimizer.param_groups[0]["lr"]
-        batch = Batch(inputs, batch_targets, rows.numpy(), epoch, self.generator, learning_rate, self.views)
+        batch = Batch(inputs, batch_targets, rows.numpy(), epoch, self.generator, learning_rate, self.views, size)
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.network, batch)
         loss.backward()

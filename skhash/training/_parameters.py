@@ -13,6 +13,7 @@ from torch import nn
 
 from skhash.training._optim import OPTIMIZERS, SCHEDULES
 from skhash.training._recipes import Recipe, Steps
+from skhash.training._resizing import Resizing
 from skhash.utils import Interval, RandomStateLike, StrOptions, check_values
 
 __all__ = ["TRAINING_CONSTRAINTS", "TrainingParameters", "check_recipe", "document_parameters"]
@@ -32,6 +33,7 @@ TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "weight_decay": [Interval(Real, 0, None, closed="left"), None],
     "standardize": ["boolean", None],
     "dropout": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"}), None],
+    "resizing": [Interval(Real, 0, 1, closed="right"), Resizing, None],
     "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
     "views": [StrOptions({"auto"}), callable, tuple, None],
     "early_stopping": ["boolean"],
@@ -93,6 +95,10 @@ class TrainingParameters(TypedDict, total=False):
         Share of the values that is dropped in training before the head and, for features, before a backbone. "auto" is
         one half of 1,250 features or more, proportionally less of fewer (`skhash.training.dropout_for`), and 0 for
         images.
+    resizing : float or skhash.training.Resizing, default=None
+        Size of the training images over time: a share of the full side, from which it grows to the full one in three
+        quarters of the epochs, or another plan. 1 trains on full images throughout. It applies to `fit` and to
+        backbones that take images of any size.
     max_grad_norm : float, default=None
         Longer gradients are scaled down to this norm; None does not scale them.
     views : "auto", callable, tuple of two callables or None, default="auto"
@@ -139,6 +145,7 @@ class TrainingParameters(TypedDict, total=False):
     weight_decay: float | None
     standardize: bool | None
     dropout: float | Literal["auto"] | None
+    resizing: float | Resizing | None
     max_grad_norm: float | None
     views: Literal["auto"] | Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | None
     early_stopping: bool

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from typing import Any, Literal
 
+from skhash.training._resizing import Resizing
+
 __all__ = ["RECIPES", "Recipe", "Steps", "adapt_to_features", "dropout_for", "epochs_for"]
 
 
@@ -71,6 +73,8 @@ class Recipe:
         Whether features get mean 0 and variance 1. (Images that go to one of the library's backbones always do.)
     dropout : float or "auto", default=0.0
         Share of the values before the head that is dropped in training; "auto" is for features, see `dropout_for`.
+    resizing : Resizing or float, default=1.0
+        Size of the training images over time; a number is the initial share of the full side.
 
     Examples
     --------
@@ -88,6 +92,7 @@ class Recipe:
     weight_decay: float = 5e-4
     standardize: bool = False
     dropout: float | Literal["auto"] = 0.0
+    resizing: Resizing | float = 1.0
 
     def override(self, estimator: object) -> Recipe:
         """Return the recipe with those parameters of an estimator that are not None.
