@@ -36,4 +36,4 @@ def image_views(sample_shape: tuple[int, ...], *, paper: bool) -> ImageViews | R
         return ImageViews(**_PAPER_VIEWS, blur_kernel=side // 10 | 1)  # 25 of the authors' 256 pixels
     # Stronger views make up for few images, but need more epochs than the default. A mirrored digit is another digit,
     # but a mirrored object in color is not another object.
-    return RandomCropFlip(max(side // 8, 1), flip=sample_shape[0] > 1)
+    return RandomCropFlip(max(side // 8, 1), flip=0.5 if sample_shape[0] > 1 else 0.0)

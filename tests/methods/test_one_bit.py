@@ -15,7 +15,7 @@ from skhash.methods import _one_bit
 from skhash.metrics import TrainingHistoryDisplay
 from skhash.nn import efficiency_report
 from skhash.nn.binary import BinaryConv2d, Int8Stem
-from skhash.training import GroupedBatches, ImageViews, Recipe, ShuffledBatches
+from skhash.training import GroupedBatches, ImageViews, RandomCropFlip, Recipe, ShuffledBatches
 
 
 def small(**options):
@@ -178,6 +178,11 @@ def test_the_paper_recipe(images, digits):
     assert isinstance(
         hasher._make_batches(SimpleNamespace(recipe=recipe, max_epochs=recipe.max_epochs)), GroupedBatches
     )
+
+
+def test_half_of_the_color_images_and_no_gray_ones_are_mirrored():
+    for shape, views in (((1, 28, 28), RandomCropFlip(3, 0.0)), ((3, 32, 32), RandomCropFlip(4, 0.5))):
+        assert OneBitDeepHasher()._choose_views(Samples(np.zeros((2, *shape), np.uint8)))[1] == views
 
 
 def test_gradients_of_the_centers_are_limited_in_the_paper_recipe(digits):
