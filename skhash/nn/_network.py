@@ -212,7 +212,8 @@ class HashNetwork(nn.Module):
         """
         if self.autocast_dtype is None or not self.training:
             return self.backbone(inputs)
-        with torch.autocast(inputs.device.type, self.autocast_dtype):
+        # Without the cache of weights, which outlives a step within an autocast context of the caller.
+        with torch.autocast(inputs.device.type, self.autocast_dtype, cache_enabled=False):
             return self.backbone(inputs).float()
 
     def hash(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:

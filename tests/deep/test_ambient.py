@@ -30,6 +30,7 @@ AMBIENT = {
 HASHERS = {
     "features": lambda: OrthoHasher(bits=16, max_epochs=2, random_state=0),
     "images": lambda: OrthoHasher(bits=16, max_epochs=1, backbone="small_cnn", random_state=0),
+    "bfloat16": lambda: OrthoHasher(bits=16, max_epochs=1, batch_size=20, precision="bfloat16", random_state=0),
     "lower_bound": lambda: LowerBoundHasher(HashNetHasher(bits=16, max_epochs=2, random_state=0)),
     "one_bit": lambda: OneBitDeepHasher(bits=16, max_epochs=2, warm_up_epochs=1, random_state=0),
 }
@@ -37,7 +38,7 @@ HASHERS = {
 
 @pytest.mark.parametrize("kind", HASHERS)
 def test_fit_in_an_ambient_context_trains_the_same_model(kind, digits):
-    X = digits.images[:100] if kind == "images" else digits.X[:200]
+    X = digits.images[:100] if kind in ("images", "bfloat16") else digits.X[:200]
     y = digits.y[: len(X)]
     expected = HASHERS[kind]().fit(X, y).decision_function(X)
     for name, ambient in AMBIENT.items():
