@@ -17,7 +17,7 @@ from skhash.centers import CENTER_METHODS, make_hash_centers
 from skhash.losses import CENTER_SAMPLING, ClassEmbeddings, OneBitLoss, SemanticCenters
 from skhash.methods._centers import CenterHasher, warn_of_equal_centers
 from skhash.methods._code_diagnostics import CodeDiagnostics
-from skhash.methods._one_bit_defaults import DEFAULTS, binary_backbone, image_views
+from skhash.methods._one_bit_defaults import binary_backbone, default_value, image_views
 from skhash.methods._warm_up import MAX_GRAD_NORM, train_classifier
 from skhash.nn import HashHead, efficiency_report
 from skhash.nn.binary import binarize_weights_
@@ -73,7 +73,7 @@ class OneBitDeepHasher(CenterHasher):
     multilabel : {"normalized", "raw"}, default="normalized"
         Weight of several labels of a sample in the hash-center loss, see `skhash.losses.hash_center_loss`.
     classifier_weight : float, default=None
-        Weight of the classifier's own loss, :math:`\lambda_1`. None is 1e-4.
+        Weight of the classifier's own loss, :math:`\lambda_1`. None is 1e-4, and 0 in the recipe "fast".
     aggregation_weight : float, default=None
         Weight of the aggregation loss, :math:`\lambda_2`; 0 means no second stage. None is 0.03, and 1e-3 in the
         recipe "paper".
@@ -89,11 +89,11 @@ class OneBitDeepHasher(CenterHasher):
         classifies the features themselves, with the class means as initial embeddings. A pretrained backbone is trained
         further. Other values as in the parameter `backbone`.
     warm_up_epochs : int, default=None
-        Epochs of the warm-up. None is 30, and 100 in the recipe "paper", but at most ``max_epochs``.
+        Epochs of the warm-up. None is 30, 4 in the recipe "fast" and 100 in "paper", but at most ``max_epochs``.
     distillation_weight : float, default=None
         Share of the labels in the hash-center loss, from 0 to 1, that the classifier's probabilities replace in the
-        first `fit` or call of `partial_fit`. None is 1, and 0 in the recipe "paper". Continued training uses labels,
-        because its samples and classes may be new to the classifier.
+        first `fit` or call of `partial_fit`. None is 1, and 0 in the recipes "fast" and "paper". Continued training
+        uses labels, because its samples and classes may be new to the classifier.
     two_step : float, default=0.0
         Share of the epochs of each `fit`, in [0, 1), in which the binary network first trains with real weights and
         binary activations, as ReActNet was trained.
@@ -128,6 +128,10 @@ class OneBitDeepHasher(CenterHasher):
     After each epoch of `fit`, a row of `history_` has the "stage", 1 or 2, and mean Hamming distances for a part of the
     training samples: "center_distance" of codes to the centers of their classes, "class_distance" of codes of one class
     to each other, and "center_movement" of centers to those of the previous epoch.
+
+    ``recipe="fast"``, for images, was chosen on Fashion-MNIST: 25 epochs of larger batches, smaller shifts, 4 epochs of
+    warm-up, and neither distillation nor the classifier's own loss, so that the classifier does not run in training.
+    mAP there: .826 in 97 s, against .820 in 238 s with distillation and 20 epochs of warm-up (64 bits, three seeds).
 
     ``recipe="paper"`` follows the authors' code, with 700 epochs after 100 epochs of warm-up, but with the networks
     here; their classifier is a pretrained ResNet-50, which `warm_up` takes. Centers of an untrained network are nearly
@@ -190,6 +194,7 @@ class OneBitDeepHasher(CenterHasher):
                    standardize=True, dropout="auto"),
             Recipe(max_epochs=30, batch_size=64, learning_rate=1e-2, schedule="one_cycle", weight_decay=0.0),
         ),
+        "fast": Recipe(max_epochs=25, learning_rate=1.5e-2, schedule="one_cycle", weight_decay=0.0),
         "paper": Recipe(max_epochs=700, batch_size=64, schedule="one_cycle", weight_decay=1e-5),
     }  # fmt: skip
 
@@ -256,7 +261,7 @@ class OneBitDeepHasher(CenterHasher):
     def _value(self, name: str) -> Any:
         """Return a parameter, or the value of the recipe if it is None."""
         given = getattr(self, name)
-        return DEFAULTS[name][self._is_paper()] if given is None else given
+        return default_value(name, self.recipe) if given is None else given
 
     def _network_parameters(self) -> dict[str, Any]:
         return {**super()._network_parameters(), "recipe": "paper" if self._is_paper() else "skhash"}
@@ -327,7 +332,7 @@ class OneBitDeepHasher(CenterHasher):
     def _choose_views(self, samples: Samples) -> tuple[Any, Any]:
         shape = tuple(samples.sample_shape)
         automatic = isinstance(self.views, str) and self.views == "auto" and len(shape) == 3
-        views = image_views(shape, paper=self._is_paper()) if automatic else cast("Any", self.views)
+        views = image_views(shape, self.recipe) if automatic else cast("Any", self.views)
         return resolve_views(views, shape, wanted=True)
 
     def _draws_by_generator(self) -> bool:

@@ -13,7 +13,7 @@ from skhash.centers import make_hash_centers
 from skhash.inputs import Samples
 from skhash.methods import _one_bit
 from skhash.metrics import TrainingHistoryDisplay
-from skhash.nn import efficiency_report
+from skhash.nn import HashNetwork, efficiency_report
 from skhash.nn.binary import BinaryConv2d, Int8Stem
 from skhash.training import GroupedBatches, ImageViews, RandomCropFlip, Recipe, ShuffledBatches
 
@@ -183,6 +183,26 @@ def test_the_paper_recipe(images, digits):
 def test_half_of_the_color_images_and_no_gray_ones_are_mirrored():
     for shape, views in (((1, 28, 28), RandomCropFlip(3, 0.0)), ((3, 32, 32), RandomCropFlip(4, 0.5))):
         assert OneBitDeepHasher()._choose_views(Samples(np.zeros((2, *shape), np.uint8)))[1] == views
+
+
+def test_the_fast_recipe(images, digits, monkeypatch):
+    hasher = OneBitDeepHasher(32, recipe="fast", max_epochs=6, random_state=0)
+    recipe = hasher._choose_recipe(Samples(images[:, None]), None)
+    assert (recipe.batch_size, recipe.learning_rate, recipe.schedule) == (128, 1.5e-2, "one_cycle")
+    assert OneBitDeepHasher(recipe="fast")._choose_recipe(Samples(images[:, None]), None).max_epochs == 25
+    for shape, views in (((1, 28, 28), RandomCropFlip(2, 0)), ((3, 32, 32), RandomCropFlip(2, 0.5))):
+        assert hasher._choose_views(Samples(np.zeros((2, *shape), np.uint8)))[1] == views
+    # The classifier runs in the warm-up, but not in the steps of the binary network.
+    runs, original = [], HashNetwork.features
+    monkeypatch.setattr(
+        HashNetwork, "features", lambda self, *args: (runs.append(self.backbone), original(self, *args))[1]
+    )
+    hasher.fit(images[:600], digits.y[:600])
+    classifier = hasher.module_.criterion.classifier.backbone
+    assert sum(backbone is classifier for backbone in runs) == 4 * 10  # epochs times batches of 64
+    assert (hasher.predict(images[1000:1300]) == digits.y[1000:1300]).mean() > 0.6
+    given = OneBitDeepHasher(recipe="fast", distillation_weight=0.5)
+    assert (given._value("distillation_weight"), given._value("classifier_weight")) == (0.5, 0.0)
 
 
 def test_gradients_of_the_centers_are_limited_in_the_paper_recipe(digits):
