@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -176,7 +177,9 @@ class _RPReLU(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, shift_in: Tensor, slope: Tensor, shift_out: Tensor) -> Tensor:
         z = x + shift_in
         ctx.save_for_backward(z, slope)
-        with torch.autocast(x.device.type, enabled=False):  # autocast counts PReLU among the products
+        # Autocast counts PReLU among the products. It does not know the device "meta".
+        casts = torch.amp.is_autocast_available(x.device.type)
+        with torch.autocast(x.device.type, enabled=False) if casts else nullcontext():
             return torch.prelu(z, slope.flatten()).add_(shift_out)
 
     @staticmethod

@@ -111,3 +111,12 @@ def test_a_sample_of_zeros_has_positive_signs_and_a_gradient_in_training():
     assert out.tolist() == [[1.0] * 3] * 2
     out.sum().backward()
     assert not x.grad.isnan().any()
+
+
+def test_rprelu_is_in_single_precision_under_autocast_and_runs_without_a_device():
+    layer, x = RPReLU(4), torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        z = layer(x)
+    assert z.dtype == torch.float32
+    assert torch.equal(z, layer(x))
+    assert layer.to("meta")(x.to("meta")).shape == x.shape
