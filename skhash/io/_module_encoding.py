@@ -17,6 +17,7 @@ __all__ = ["INTERNALS", "describe", "settings_of"]
 
 # What every module has: parameters, buffers, children, hooks and so on.
 INTERNALS = frozenset(vars(nn.Module()))
+_OF_A_TRAINING = frozenset({"autocast_dtype"})  # the next one sets them by the machine on which it runs
 
 
 def describe(encoder: Encoder, value: Any, where: str) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def _describe_module(encoder: Encoder, module: nn.Module, where: str) -> dict[st
     state = dict(module.__getstate__())  # pyright: ignore[reportArgumentType]  # a dict of all attributes
     if any(value for key, value in state.items() if key.endswith(("_hooks", "_hooks_with_kwargs", "_pre_hooks"))):
         raise TypeError(f"Cannot save {where}: a layer of the class {type(module).__name__} has hooks.")
-    attributes = {key: value for key, value in state.items() if key not in INTERNALS}
+    attributes = {key: value for key, value in state.items() if key not in INTERNALS | _OF_A_TRAINING}
     node: dict[str, Any] = {"type": "module", "class": name, "training": module.training}
     if name.startswith("torch."):
         node["settings"] = {key: encoder.value(value, where) for key, value in settings_of(module).items()}

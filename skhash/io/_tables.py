@@ -116,6 +116,7 @@ OBJECTS = {
     "RandomGrayscale": "skhash.training",
     "RandomResizedCrop": "skhash.training",
     "Recipe": "skhash.training",
+    "Resizing": "skhash.training",
     "RunningCovariance": "skhash.summaries",
     "RunningMean": "skhash.summaries",
     "Sample": "skhash.summaries",

@@ -157,7 +157,7 @@ def test_the_fast_recipe_of_images_is_for_the_new_small_network(digits):
 @pytest.mark.parametrize(
     ("method", "part"),
     [(CEHasher, 2), (CSQHasher, 2), (DCHHasher, 2), (DTSHHasher, 2), (GreedyHasher, 2), (JMLHHasher, 2),
-     (OrthoHasher, 2), (DBDHHasher, 1), (DPNHasher, 1), (DSDHHasher, 1), (HashNetHasher, 1), (SDHCHasher, 1)],
+     (OrthoHasher, 2), (DBDHHasher, 2), (DSDHHasher, 2), (DPNHasher, 1), (HashNetHasher, 1), (SDHCHasher, 1)],
 )  # fmt: skip
 def test_methods_that_lost_by_the_fast_recipe_keep_the_slow_one(digits, method, part):
     expected = replace(RECIPES["skhash"][part], max_epochs=1, standardize=True)
