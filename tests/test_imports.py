@@ -41,6 +41,7 @@ def test_the_package_loads_nothing_heavy():
         "from skhash import EmbeddingIndex; EmbeddingIndex().fit([[0.0, 1.0], [1.0, 1.0]]).kneighbors([[1.0, 1.0]], 1)",
         "from skhash import LSHHasher, PCAHasher, ITQHasher",
         "from skhash import PerceptualHasher; import numpy; PerceptualHasher().transform(numpy.zeros((2, 8, 8)))",
+        "from skhash import PerceptualHasher; import numpy; PerceptualHasher('copynet').transform(numpy.eye(9)[None])",
         "import skhash.metrics; [getattr(skhash.metrics, name) for name in skhash.metrics.__all__]",
         "from skhash.datasets import retrieval_split, fetch_fashion_mnist, fetch_cifar10, fetch_cifar100",
         "from skhash.datasets import load_imagenet100, load_nuswide21, load_mscoco, load_gldv2, load_revisited",

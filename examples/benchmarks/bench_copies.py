@@ -35,7 +35,7 @@ from skhash.metrics import mean_average_precision
 
 STRENGTHS = 3
 PRECISION = 0.99
-KINDS = ("dhash", "phash", "whash", "average", "block", "phash+dhash")
+KINDS = ("dhash", "phash", "whash", "average", "block", "phash+dhash", "copynet")
 PIXELS = 64  # of the side to which CopyHasher resizes
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from skhash.cli._picture_index import PictureIndex
 
-KINDS = ("dhash", "phash", "whash", "average", "block", "phash+dhash")
+KINDS = ("dhash", "phash", "whash", "average", "block", "phash+dhash", "copynet")
 DEFAULT_KIND = "phash+dhash"
 
 

@@ -32,6 +32,7 @@ _RADII = {
     "whash": (64, 1),
     "average": (64, 1),
     "block": (64, 2),
+    "copynet": (64, 7),
 }
 
 

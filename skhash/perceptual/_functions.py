@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skhash.perceptual._copy_network import BITS, SIDE, copy_scores
 from skhash.perceptual._grid import binary_grid, central_grid, frequency_grid
 from skhash.perceptual._haar import low_pass
 from skhash.perceptual._reading import read_image
@@ -185,7 +186,7 @@ def perceptual_scores(image: Image, kind: str, bits: int) -> NDArray[np.float64]
     ----------
     image : PIL.Image.Image
         Image of mode "L", "RGB" or "F"; gray values of mode "F" are from 0 to 255, as those of "L".
-    kind : {"dhash", "phash", "whash", "average", "block", "phash+dhash"}
+    kind : {"dhash", "phash", "whash", "average", "block", "phash+dhash", "copynet"}
         The kind of hash.
     bits : int
         Code length.
@@ -205,11 +206,11 @@ def _code(image: Any, kind: str, bits: int, background: Any) -> NDArray[np.uint8
     return (perceptual_scores(read_image(image, background, name="image"), kind, int(bits)) >= 0).view(np.uint8)
 
 
-def _reduce(image: Image, width: int, height: int) -> NDArray[np.float64]:
+def _reduce(image: Image, width: int, height: int, resampling: str = "LANCZOS") -> NDArray[np.float64]:
     """Return the gray values of the image in another size."""
-    resampling = import_optional("PIL.Image", extra="vision", purpose="Perceptual hashing").Resampling
+    filters = import_optional("PIL.Image", extra="vision", purpose="Perceptual hashing").Resampling
     gray = image if image.mode in ("L", "F") else image.convert("L")
-    return np.asarray(gray.resize((width, height), resampling.LANCZOS)).astype(np.float64)
+    return np.asarray(gray.resize((width, height), filters[resampling])).astype(np.float64)
 
 
 def _difference_scores(image: Image, bits: int) -> NDArray[np.float64]:
@@ -242,6 +243,17 @@ def _frequency_and_difference_scores(image: Image, bits: int) -> NDArray[np.floa
     if bits > n_first:
         parts.append(_difference_scores(gray, bits - n_first))
     return np.concatenate(parts)
+
+
+def _network_scores(image: Image, bits: int) -> NDArray[np.float64]:
+    if bits > BITS:
+        raise ValueError(f'bits must be at most {BITS} for kind="copynet", got {bits}.')
+    is_small = min(image.size) < SIDE
+    pixels = _reduce(image, SIDE, SIDE, "LANCZOS" if is_small else "BILINEAR")
+    if image.mode == "F":  # of any range
+        low, high = pixels.min(), pixels.max()
+        pixels = np.rint((pixels - low) * (255 / (high - low))) if high > low else np.zeros_like(pixels)
+    return copy_scores(pixels)[:bits]
 
 
 def _wavelet_scores(image: Image, bits: int) -> NDArray[np.float64]:
@@ -309,6 +321,7 @@ _SCORES: dict[str, Callable[[Image, int], NDArray[np.float64]]] = {
     "average": _average_scores,
     "block": _block_scores,
     "phash+dhash": _frequency_and_difference_scores,
+    "copynet": _network_scores,
 }
 
 #: Pixels on each side that a JPEG file keeps when it is decoded at a smaller size. With 512, the code of 150 photos and
