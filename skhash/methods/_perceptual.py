@@ -12,7 +12,7 @@ from joblib import effective_n_jobs
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skhash.base import BaseHasher, was_given_labels
-from skhash.perceptual import DRAFT_SIDE, KINDS, ImageItems, perceptual_scores, read_items
+from skhash.perceptual import DRAFT_SIDE, KINDS, ImageItems, check_bits, perceptual_scores, read_items
 from skhash.utils import (
     StrOptions,
     are_labels,
@@ -192,6 +192,10 @@ class PerceptualHasher(BaseHasher):
         """
         check_is_fitted(self, "label_index_")
         return super().predict(X)
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        check_bits(self.kind, self.bits)
 
     def _check_fitted(self) -> None:
         """Check the parameters, because there may have been no `fit`."""

@@ -6,6 +6,7 @@ from ._functions import DRAFT_SIDE as DRAFT_SIDE
 from ._functions import KINDS as KINDS
 from ._functions import average_hash as average_hash
 from ._functions import block_hash as block_hash
+from ._functions import check_bits as check_bits
 from ._functions import dhash as dhash
 from ._functions import perceptual_scores as perceptual_scores
 from ._functions import phash as phash
@@ -20,6 +21,7 @@ __all__ = [
     "ImageItems",
     "average_hash",
     "block_hash",
+    "check_bits",
     "dhash",
     "draft_side",
     "list_pictures",

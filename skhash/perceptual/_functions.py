@@ -179,6 +179,25 @@ def block_hash(
     return _code(image, "block", bits, background)
 
 
+def check_bits(kind: str, bits: int) -> None:
+    """Check that a kind has codes of a length.
+
+    Parameters
+    ----------
+    kind : {"dhash", "phash", "whash", "average", "block", "phash+dhash", "copynet"}
+        The kind of hash.
+    bits : int
+        Code length.
+
+    Raises
+    ------
+    ValueError
+        If the code is longer than those of "copynet".
+    """
+    if kind == "copynet" and bits > BITS:
+        raise ValueError(f'bits must be at most {BITS} for kind="copynet", got {bits}.')
+
+
 def perceptual_scores(image: Image, kind: str, bits: int) -> NDArray[np.float64]:
     """Compute the continuous code of one decoded image.
 
@@ -246,8 +265,7 @@ def _frequency_and_difference_scores(image: Image, bits: int) -> NDArray[np.floa
 
 
 def _network_scores(image: Image, bits: int) -> NDArray[np.float64]:
-    if bits > BITS:
-        raise ValueError(f'bits must be at most {BITS} for kind="copynet", got {bits}.')
+    check_bits("copynet", bits)
     is_small = min(image.size) < SIDE
     pixels = _reduce(image, SIDE, SIDE, "LANCZOS" if is_small else "BILINEAR")
     if image.mode == "F":  # of any range

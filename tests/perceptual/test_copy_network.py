@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
 
-from skhash import PerceptualHasher
+from skhash import PerceptualHasher, find_duplicates
 from skhash.perceptual import perceptual_scores
 from skhash.perceptual._copy_network import _ORDER, LEVELS, SIDE, TOP, WEIGHTS, copy_scores, load_weights
 
@@ -133,8 +133,13 @@ def test_pictures_are_reduced_to_gray_values():
 
 
 def test_longer_codes_than_it_has_are_refused():
-    with pytest.raises(ValueError, match=r'bits must be at most 64 for kind="copynet", got 65'):
-        PerceptualHasher("copynet", bits=65).transform(np.zeros((2, 8, 8), np.uint8))
+    images = np.zeros((2, 8, 8), np.uint8)
+    hasher = PerceptualHasher("copynet", bits=65)
+    for call in (hasher.fit, hasher.transform, partial(find_duplicates, hasher=hasher, max_distance=3)):
+        with pytest.raises(ValueError, match=r'bits must be at most 64 for kind="copynet", got 65'):
+            call(images)
+    with pytest.raises(ValueError, match=r'bits must be at most 64 for kind="copynet", got 100'):
+        perceptual_scores(Image.fromarray(images[0]), "copynet", 100)
 
 
 def test_pictures_of_one_color_have_a_code():
