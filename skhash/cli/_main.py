@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"skhash: error: {' '.join(str(error).split())}", file=sys.stderr)
+        text = str(error).removeprefix("X: ")  # errors of the library begin with the name of its argument
+        print(f"skhash: error: {' '.join(text.split())}", file=sys.stderr)
         return 1
     return 0
 

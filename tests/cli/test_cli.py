@@ -96,6 +96,8 @@ def test_duplicates_of_an_index_are_those_of_the_folder(photos, run, tmp_path, m
 def test_errors_are_one_line_and_status_1(photos, run, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "none.txt").write_text("")
+    made = tmp_path / "made"
+    run("index", photos, "--out", made)
     for arguments, message in [
         (["duplicates", tmp_path / "no"], "is not a folder"),
         (["duplicates", photos, "--against", tmp_path / "no"], "is not a folder"),
@@ -108,10 +110,13 @@ def test_errors_are_one_line_and_status_1(photos, run, tmp_path):
         (["index", tmp_path / "no", "--out", tmp_path / "index"], "is not a folder"),
         (["index", photos, "--out", photos], "not an index of pictures and not empty"),
         (["search", photos / "00.png", "--index", photos], "is not an index of pictures"),
+        (["search", photos / "broken.jpg", "--index", made], "skhash: error: '"),  # no name of an argument in Python
+        (["search", photos, "--index", made], "is a folder; expected an image file"),
     ]:
         status, out, err = run(*arguments)
         assert (status, out, err.count("\n")) == (1, "", 1), arguments
         assert err.startswith("skhash: error: ")
+        assert "error: X" not in err
         assert message in err
 
 
