@@ -139,13 +139,17 @@ class SearchPipeline(Pipeline):
         return X if X is None or len(self.steps) == 1 else self[:-1].transform(X)
 
 
-def make_search_pipeline(*steps: Any, memory: Any = None, verbose: bool = False) -> SearchPipeline:
+def make_search_pipeline(
+    *steps: Any, transform_input: list[str] | None = None, memory: Any = None, verbose: bool = False
+) -> SearchPipeline:
     """Make a `SearchPipeline` whose steps are named by their types, as `sklearn.pipeline.make_pipeline` does.
 
     Parameters
     ----------
     *steps : estimators
         The estimators, of which the last one is an index.
+    transform_input : list of str, default=None
+        Names of metadata that are transformed by the steps before the one that takes them.
     memory : str or joblib.Memory, default=None
         Where fitted steps are cached.
     verbose : bool, default=False
@@ -162,4 +166,5 @@ def make_search_pipeline(*steps: Any, memory: Any = None, verbose: bool = False)
     >>> make_search_pipeline(LSHHasher(), HammingIndex()).fit([[0.0, 1], [1, 0]]).kneighbors([[0.1, 0.9]], 1)[1]
     array([[0]])
     """
-    return SearchPipeline(make_pipeline(*steps).steps, memory=memory, verbose=verbose)
+    named = make_pipeline(*steps).steps
+    return SearchPipeline(named, transform_input=transform_input, memory=memory, verbose=verbose)

@@ -56,6 +56,12 @@ def test_it_is_a_pipeline(search, digits):
     assert grid.best_estimator_.kneighbors(digits.X[:2], 3)[1].shape == (2, 3)
 
 
+def test_the_maker_takes_all_parameters():
+    options = {"transform_input": ["X_val"], "memory": "folder", "verbose": True}
+    made = make_search_pipeline(LSHHasher(), HammingIndex(), **options)
+    assert {name: getattr(made, name) for name in set(made.get_params(deep=False)) - {"steps"}} == options
+
+
 def test_an_index_of_vectors_and_an_index_alone_work_too(digits):
     vectors = make_search_pipeline(StandardScaler(), EmbeddingIndex()).fit(digits.X)
     scaled = vectors[0].transform(digits.X[:20])
