@@ -152,10 +152,10 @@ class Encoder:
         if own in INDEXES and hasattr(estimator, "n_samples_fit_"):
             return self.index(estimator, where)
         parameters = estimator.get_params(deep=False)
-        self._note_pretrained(estimator, parameters)
-        described = {key: self._parameter(key, each, where) for key, each in parameters.items()}
         get_state = estimator.__getstate__() if name.startswith("skhash.") else vars(estimator)
         state = {k: v for k, v in get_state.items() if k not in parameters and k not in _DROPPED}
+        self._note_pretrained(parameters.get("backbone"), state.get("module_"))
+        described = {key: self._parameter(key, each, where) for key, each in parameters.items()}
         unknown = sorted(key for key in state if key not in fitted_names(name))
         if unknown:
             raise TypeError(f"Cannot save {where}: {own} has the attribute {unknown[0]!r}, which is not in the format.")
@@ -176,8 +176,8 @@ class Encoder:
             value = [np.asarray(names, object) for names in value]
         return self.value(value, where)
 
-    def _note_pretrained(self, estimator: Any, parameters: dict[str, Any]) -> None:
-        backbone, module = parameters.get("backbone"), getattr(estimator, "module_", None)
+    def _note_pretrained(self, backbone: Any, module: Any) -> None:
+        """Remember that a module, which may be a copy of that of the estimator, is a trained network by name."""
         if isinstance(backbone, str) and module is not None:
             from skhash.nn import is_pretrained_name
 

@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 import skhash
-from skhash import FeatureExtractor, ITQHasher, LowerBoundHasher, OrthoHasher
+from skhash import FeatureExtractor, ITQHasher, LowerBoundHasher, LSHHasher, OrthoHasher
 from skhash.nn import PretrainedBackbone
 from skhash.training import ImageViews, SampleViews
 
@@ -174,6 +174,19 @@ def test_trained_networks_by_name(tmp_path):
         skhash.load(path)
     loaded = skhash.load(path, trusted=[script])
     np.testing.assert_array_equal(loaded.decision_function(IMAGES), hasher.decision_function(IMAGES))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_features_of_trained_networks_by_name(tmp_path):
+    """Their state has a copy of the network."""
+    script = str(tmp_path / "net.pt")
+    torch.jit.save(torch.jit.trace(nn.Sequential(nn.Flatten(), nn.Linear(64, 5)), torch.zeros(1, 1, 8, 8)), script)
+    extractor = FeatureExtractor(script).fit(IMAGES)
+    skhash.save(make_pipeline(extractor, LSHHasher(8)), tmp_path / "x")
+    with pytest.raises(ValueError, match=r"needs code that is not part of skhash: \['.*net.pt'\]"):
+        skhash.load(tmp_path / "x")
+    loaded = skhash.load(tmp_path / "x", trusted=[script])
+    np.testing.assert_array_equal(loaded[0].transform(IMAGES), extractor.transform(IMAGES))
 
 
 def test_hooks_are_refused(tmp_path):
