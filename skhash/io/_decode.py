@@ -12,7 +12,8 @@ import numpy as np
 from skhash.codes import unpack_codes
 from skhash.index import EmbeddingIndex, HammingIndex, ShardedEmbeddingIndex, ShardedHammingIndex
 from skhash.io._checks import check_fitted, check_keys
-from skhash.io._tables import find_estimator, find_object, fitted_names, is_local
+from skhash.io._tables import UNSAVED, find_estimator, find_object, fitted_names, is_local
+from skhash.io._trust import backbone_names
 from skhash.metrics import Score
 
 if TYPE_CHECKING:
@@ -198,7 +199,12 @@ class Decoder:
         unknown += sorted(name for name in node["state"] if name not in fitted_names(node["class"]))
         if unknown:
             raise ValueError(f"{node['class']} has no parameter or attribute {unknown[0]!r} in this release")
-        estimator = cls(**{name: self.value(each) for name, each in node["parameters"].items()})
+        parameters = {name: self.value(each) for name, each in node["parameters"].items()}
+        given = [name for name in UNSAVED if parameters.get(name) is not None]
+        if given:
+            raise ValueError(f"{node['class']} has a value of {given[0]!r}, which no file may set")
+        self.trust.check("it", backbone_names(parameters.get("backbone")))
+        estimator = cls(**parameters)
         state = {name: self.value(each) for name, each in node["state"].items()}
         if hasattr(estimator, "_parameter_constraints"):
             estimator._validate_params()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skhash.io._tables import INDEXES, SHARDED, estimator_name, fitted_names, is_local, is_object
+from skhash.io._tables import INDEXES, SHARDED, UNSAVED, estimator_name, fitted_names, is_local, is_object
 from skhash.io._trust import describe_name
 from skhash.metrics import Score
 
@@ -155,6 +155,7 @@ class Encoder:
         get_state = estimator.__getstate__() if name.startswith("skhash.") else vars(estimator)
         state = {k: v for k, v in get_state.items() if k not in parameters and k not in _DROPPED}
         self._note_pretrained(parameters.get("backbone"), state.get("module_"))
+        parameters.update({key: None for key in UNSAVED if key in parameters})
         described = {key: self._parameter(key, each, where) for key, each in parameters.items()}
         unknown = sorted(key for key in state if key not in fitted_names(name))
         if unknown:

@@ -57,7 +57,8 @@ def load(
     Returns
     -------
     estimator : object
-        What was saved, with the same parameters and fitted attributes, on the CPU. Callbacks are not saved.
+        What was saved, with the same parameters and fitted attributes, on the CPU. Callbacks and the
+        `memory` of a pipeline are not saved.
 
     Raises
     ------

@@ -16,6 +16,7 @@ __all__ = [
     "INDEXES",
     "SHARDED",
     "SKLEARN",
+    "UNSAVED",
     "estimator_name",
     "find_estimator",
     "find_object",
@@ -124,6 +125,9 @@ OBJECTS = {
     "Steps": "skhash.training",
     "Summary": "skhash.methods._streamed",
 }
+
+# Parameters that files have as null: joblib's cache of fitted steps, a folder whose files are pickles.
+UNSAVED = ("memory",)
 
 INDEXES = ("HammingIndex", "EmbeddingIndex")
 SHARDED = ("ShardedHammingIndex", "ShardedEmbeddingIndex")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
+from types import NoneType
 from typing import Any
 
-__all__ = ["Trust", "describe_name", "find_names"]
+__all__ = ["Trust", "backbone_names", "describe_name", "find_names"]
 
 
 class Trust:
@@ -21,8 +22,10 @@ class Trust:
     """
 
     def __init__(self, allow: Mapping[str, Callable[..., Any]] | None, trusted: Iterable[str]) -> None:
-        if isinstance(trusted, str):
-            raise TypeError(f"trusted must be a list of names, got the text {trusted!r}.")
+        if isinstance(trusted, str) or not isinstance(trusted, Iterable):
+            raise TypeError(f"trusted must be a list of names, got {trusted!r}.")
+        if not isinstance(allow, (Mapping, NoneType)):
+            raise TypeError(f"allow must be a dict of names and what they stand for, got {allow!r}.")
         self._allow, self._trusted = dict(allow or {}), frozenset(trusted)
 
     def check(self, path: Any, names: Mapping[str, str]) -> None:
@@ -74,10 +77,21 @@ def find_names(node: Any) -> dict[str, str]:
         if isinstance(each, dict):
             if each.get("type") in ("named", "own module"):
                 names[str(each.get("name"))] = str(each.get("source", "import"))
+            elif each.get("type") == "estimator" and isinstance(each.get("parameters"), dict):
+                names.update(backbone_names(each["parameters"].get("backbone")))
             waiting.extend(each.values())
         elif isinstance(each, list):
             waiting.extend(each)
     return names
+
+
+def backbone_names(backbone: Any) -> dict[str, str]:
+    """Return the name of a trained network that `fit` would load: perhaps a file, which may be a program."""
+    if not isinstance(backbone, str):
+        return {}
+    from skhash.nn import is_pretrained_name
+
+    return {str(backbone): "pretrained"} if is_pretrained_name(backbone) else {}
 
 
 def describe_name(thing: Any, where: str) -> str:

@@ -189,6 +189,25 @@ def test_features_of_trained_networks_by_name(tmp_path):
     np.testing.assert_array_equal(loaded[0].transform(IMAGES), extractor.transform(IMAGES))
 
 
+@pytest.mark.parametrize("backbone", ["net.pt", np.str_("net.pt"), "torchvision:resnet18"])
+@pytest.mark.parametrize("cls", [FeatureExtractor, OrthoHasher])
+def test_trained_networks_that_fit_would_load(tmp_path, cls, backbone):
+    """A parameter alone is enough to run a program, or to download weights, in the next `fit`."""
+    path = saved(tmp_path, make_pipeline(cls(backbone=backbone)))
+    with pytest.raises(ValueError, match=f"needs code that is not part of skhash: .'{backbone}'"):
+        skhash.load(path)
+    assert skhash.load(path, trusted=[str(backbone)])[0].backbone == backbone
+
+
+def test_what_is_trusted_is_a_list_and_what_is_allowed_a_dict(tmp_path):
+    path = saved(tmp_path, OrthoHasher())
+    for trusted in ("net.pt", True, None):
+        with pytest.raises(TypeError, match="trusted must be a list of names, got"):
+            skhash.load(path, trusted=trusted)
+    with pytest.raises(TypeError, match="allow must be a dict of names and what they stand for, got"):
+        skhash.load(path, allow=["net.pt"])
+
+
 def test_hooks_are_refused(tmp_path):
     hasher = hasher_with(nn.Sequential(nn.Linear(6, 5))).fit(X, y)
     hasher.module_.backbone[0].register_forward_hook(lambda *_: None)

@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
+from joblib import Memory
 from sklearn.base import BaseEstimator, clone
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.exceptions import InconsistentVersionWarning
@@ -38,6 +39,7 @@ from skhash import (
     LSHHasher,
     OrthoHasher,
     PCAHasher,
+    SearchPipeline,
     ShardedEmbeddingIndex,
     ShardedHammingIndex,
     make_search_pipeline,
@@ -165,6 +167,20 @@ def test_search_pipelines(tmp_path):
     assert type(loaded) is type(pipeline)
     for old, new in zip(pipeline.kneighbors(X, 3), loaded.kneighbors(X, 3), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("cls", [Pipeline, SearchPipeline])
+def test_no_file_says_where_pickles_are_cached(tmp_path, cls):
+    """`memory` is a folder from which joblib loads pickles in the next `fit`."""
+    for memory in (str(tmp_path / "cache"), Memory(tmp_path / "cache")):
+        skhash.save(cls([("hasher", LSHHasher(4)), ("index", HammingIndex())], memory=memory), tmp_path / "x")
+        assert skhash.load(tmp_path / "x").memory is None
+    state, tensors = _container.parse(tmp_path / "x", (tmp_path / "x").read_bytes())
+    state["estimator"]["parameters"]["memory"] = "cache"
+    with open(tmp_path / "x", "wb") as file:
+        _container.write(file, state, tensors)
+    with pytest.raises(ValueError, match="Pipeline has a value of 'memory', which no file may set"):
+        skhash.load(tmp_path / "x")
 
 
 @pytest.mark.parametrize("index", INDEXES, ids=lambda each: type(each).__name__)
