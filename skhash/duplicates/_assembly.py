@@ -74,7 +74,7 @@ def make_group(pictures: list[Picture], sources: list[tuple[ImageItems, int]], d
 
 
 def list_pairs(
-    codes: DistinctCodes, names: list[str | int], is_added: list[bool], across: bool
+    codes: DistinctCodes, names: list[str | int], sides: list[int], across: bool
 ) -> Callable[[], Iterator[tuple[str | int, str | int, int]]]:
     """Return a function that yields every two duplicates with their distance: there may be very many.
 
@@ -84,10 +84,10 @@ def list_pairs(
         The codes of the pictures.
     names : list of str or int
         Names of the pictures.
-    is_added : list of bool
-        Which pictures came later.
+    sides : list of int
+        Where pictures came from.
     across : bool
-        Whether only pairs count of which one picture came later.
+        Whether only pairs count whose pictures came from different sides.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def list_pairs(
 
     def pairs() -> Iterator[tuple[str | int, str | int, int]]:
         for a, b, distance in near():
-            if not across or is_added[a] != is_added[b]:
+            if not across or sides[a] != sides[b]:
                 yield names[min(a, b)], names[max(a, b)], distance
 
     return pairs

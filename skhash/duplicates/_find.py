@@ -36,7 +36,8 @@ def find_duplicates(
     max_distance : int, default=None
         Number of bits in which the codes of two duplicates may differ; None means the default of `DuplicateFinder`.
     against : str, Path or sequence of images, default=None
-        Other images, such as another folder. Only groups that have pictures of both are found then.
+        Other images, such as another folder. Only groups that have pictures of both are found then,
+        also if one folder contains the other.
     linkage : {"connected", "complete"}, default="connected"
         Whether a chain of duplicates makes a group, or all pairs must be duplicates; see `DuplicateFinder`.
     errors : {"raise", "skip"} or callable, default="skip"

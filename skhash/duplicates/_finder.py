@@ -35,6 +35,8 @@ _RADII = {
     "copynet": (64, 7),
 }
 
+_FITTED, _ADDED = 1, 2  # where a picture came from; the sum is both
+
 
 class DuplicateFinder(BaseEstimator):
     """Find pictures that are nearly equal.
@@ -141,7 +143,8 @@ class DuplicateFinder(BaseEstimator):
         hasher = make_hasher(self.hasher)
         _choose_radius(hasher, self.max_distance)  # raises before anything is decoded
         known: set[str | int] = set()
-        self._begin(hasher, *self._encode(X, hasher, 0, known), known)
+        encoded, sources, _ = self._encode(X, hasher, 0, known)
+        self._begin(hasher, encoded, sources, known)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -182,7 +185,13 @@ class DuplicateFinder(BaseEstimator):
             return self.fit(X)
         # A path that came twice is known once, so there may be fewer names than positions.
         start = max(len(self._known), *(name + 1 for name in self._known if isinstance(name, int)), 0)
-        self._extend(*self._encode(X, self._hasher, start, self._known), is_added=True)
+        earlier = len(self.pictures_)
+        encoded, sources, again = self._encode(X, self._hasher, start, self._known)
+        self._extend(encoded, sources, _ADDED)
+        if again:  # a picture that both `fit` and `add` got is in a group across with those of either
+            for row, picture in enumerate(self.pictures_[:earlier]):
+                if isinstance(picture.name, str) and os.path.realpath(picture.name) in again:
+                    self._sides[row] |= _ADDED
         return self
 
     def query(self, X: Any) -> list[list[tuple[str | int, int]]]:
@@ -200,9 +209,7 @@ class DuplicateFinder(BaseEstimator):
             where the rank is the order in which pictures are kept. An image that is among them finds itself.
         """
         self._check_fitted()
-        items = read_items(X)
-        if items is None:
-            raise ValueError("X is a matrix of numbers; expected images.")
+        items = _read_images(X)
         names = name_items(items)
         found = encode_pictures(items, names, range(len(items)), self._hasher, errors="raise", n_jobs=self.n_jobs)
         if len(self._codes) == 0:
@@ -222,7 +229,8 @@ class DuplicateFinder(BaseEstimator):
         Parameters
         ----------
         across : bool, default=False
-            Whether only groups and pairs count that have a picture of `fit` and one of a later `add`.
+            Whether only groups and pairs count that have a picture of `fit` and one of a later `add`. If both got a
+            picture, it counts as either; two such pictures are not compared.
 
         Returns
         -------
@@ -234,7 +242,7 @@ class DuplicateFinder(BaseEstimator):
         groups = [
             make_group([self.pictures_[row] for row in rows], [self._sources[row] for row in rows], distances)
             for rows, distances in group_rows(self._codes, ranks, self.linkage)
-            if not across or len({self._is_added[row] for row in rows}) == 2
+            if not across or len({self._sides[row] for row in rows}) > 1
         ]
         hasher = self._hasher
         return Duplicates(
@@ -244,7 +252,7 @@ class DuplicateFinder(BaseEstimator):
             self._codes.radius,
             self._codes.index.bits_ if len(self._codes) else getattr(hasher, "bits", 0),
             hasher.kind if isinstance(hasher, PerceptualHasher) else type(hasher).__name__,
-            list_pairs(self._codes, [picture.name for picture in self.pictures_], list(self._is_added), across),
+            list_pairs(self._codes, [picture.name for picture in self.pictures_], list(self._sides), across),
         )
 
     def _check_fitted(self) -> None:
@@ -253,23 +261,23 @@ class DuplicateFinder(BaseEstimator):
 
     def _encode(
         self, X: Any, hasher: Any, start: int, known: set[str | int]
-    ) -> tuple[Encoded, list[tuple[ImageItems, int]]]:
-        """Read the pictures that are not known, and add them to those that are."""
-        items = read_items(X)
-        if items is None:
-            raise ValueError("X is a matrix of numbers; expected images: a folder, paths, PIL images or arrays.")
+    ) -> tuple[Encoded, list[tuple[ImageItems, int]], set[str | int]]:
+        """Read the pictures that are not known, and add them to those that are; return also which were known."""
+        items = _read_images(X)
         names = [name if isinstance(name, str) else name + start for name in name_items(items)]
-        rows, new = [], set()
+        rows, new, again = [], set(), set()
         for row, name in enumerate(names):
             key = os.path.realpath(name) if isinstance(name, str) else name
-            if key not in known and key not in new:
+            if key in known:
+                again.add(key)
+            elif key not in new:
                 new.add(key)
                 rows.append(row)
         encoded = encode_pictures(
             items, names, rows, hasher, errors=self.errors, n_jobs=self.n_jobs, progress=self.progress
         )
         known |= new
-        return encoded, [(items, row) for row in encoded.rows]
+        return encoded, [(items, row) for row in encoded.rows], again
 
     def _begin(
         self, hasher: Any, encoded: Encoded, sources: list[tuple[ImageItems, int]], known: set[str | int]
@@ -277,16 +285,25 @@ class DuplicateFinder(BaseEstimator):
         """Forget the pictures of before."""
         codes = DistinctCodes(_choose_radius(hasher, self.max_distance), self.n_jobs)
         self.pictures_, self.skipped_, self._sources = [], [], []
-        self._is_added: list[bool] = []
+        self._sides: list[int] = []
         self._hasher, self._codes, self._known = hasher, codes, known
-        self._extend(encoded, sources, is_added=False)
+        self._extend(encoded, sources, _FITTED)
 
-    def _extend(self, encoded: Encoded, sources: list[tuple[ImageItems, int]], *, is_added: bool) -> None:
+    def _extend(self, encoded: Encoded, sources: list[tuple[ImageItems, int]], side: int) -> None:
         self.pictures_.extend(encoded.pictures)
         self.skipped_.extend(encoded.skipped)
         self._sources.extend(sources)
-        self._is_added.extend([is_added] * len(sources))
+        self._sides.extend([side] * len(sources))
         self._codes.extend(encoded.codes)
+
+
+def _read_images(X: Any) -> ImageItems:
+    """Recognize images in any form."""
+    items = read_items(X)
+    if items is None:
+        what = "empty" if hasattr(X, "__len__") and len(X) == 0 else "a matrix of numbers"
+        raise ValueError(f"X is {what}; expected images: a folder, paths, PIL images or arrays.")
+    return items
 
 
 def _choose_radius(hasher: Any, max_distance: int | None) -> int:

@@ -92,6 +92,30 @@ def test_folder_against_folder(photos, tmp_path):
     assert len(find_duplicates(photos, against=photos)) == 0  # a file is no duplicate of itself
 
 
+def test_a_folder_against_one_inside_of_it(photos, tmp_path):
+    """A picture that both have is found with a copy that one of them has."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    for path in (tmp_path / "3.png", inside / "2.png", inside / "2 again.png"):
+        Image.open(photos / f"{path.stem[0]}.png").save(path)
+    Image.open(photos / "3.png").resize((100, 70)).save(inside / "3 small.png")
+    expected = [[f"{tmp_path}/3.png", f"{inside}/3 small.png"]]
+    for images, against in ((tmp_path, inside), (inside, tmp_path)):
+        found = find_duplicates(images, against=against)
+        assert found.groups == expected
+        assert [set(pair[:2]) for pair in found.pairs] == [set(expected[0])]
+    finder = DuplicateFinder().fit(tmp_path).add(inside).add(inside)
+    assert finder.duplicates(across=True).groups == expected
+
+
+def test_no_images(photos):
+    for call in (find_duplicates, DuplicateFinder().fit(photos).query, DuplicateFinder().fit(photos).add):
+        with pytest.raises(ValueError, match="X is empty; expected images"):
+            call([])
+        with pytest.raises(ValueError, match="X is a matrix of numbers; expected images"):
+            call([[1.0, 2.0]])
+
+
 def test_one_image_against_many(photos):
     finder = DuplicateFinder().fit(photos)
     matches = finder.query([Image.open(photos / "0.png").resize((200, 150)), np.zeros((9, 9), np.uint8)])
