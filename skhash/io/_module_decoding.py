@@ -107,6 +107,8 @@ def _make_own(decoder: Decoder, node: Node) -> nn.Module:
     check_keys(node, "source", "name", "training", "tensors", "frozen")
     name = node["name"]
     factory = decoder.trust.find(name, node["source"])
+    if isinstance(factory, nn.Module):
+        raise ValueError(f"{name} is given as a module: pass a function that makes it, such as lambda: module")
     try:
         module = factory()
     except Exception as error:

@@ -208,6 +208,12 @@ def test_what_is_trusted_is_a_list_and_what_is_allowed_a_dict(tmp_path):
         skhash.load(path, allow=["net.pt"])
 
 
+def test_a_module_in_place_of_a_function_that_makes_it(tmp_path):
+    path = saved(tmp_path, hasher_with(Net()).fit(X, y))
+    with pytest.raises(ValueError, match="own_nets:Net is given as a module: pass a function"):
+        skhash.load(path, allow={"own_nets:Net": Net()})
+
+
 def test_hooks_are_refused(tmp_path):
     hasher = hasher_with(nn.Sequential(nn.Linear(6, 5))).fit(X, y)
     hasher.module_.backbone[0].register_forward_hook(lambda *_: None)
