@@ -123,6 +123,12 @@ def test_spelling_is_american(path):
     assert found == []
 
 
+def test_extras_are_in_the_page_on_installation():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    page = (ROOT / "doc" / "install.rst").read_text()
+    assert [name for name in extras if f"``{name}``" not in page] == []
+
+
 @pytest.mark.parametrize("name", ["runtime", "index"])
 def test_environments_without_torch_have_the_lower_bounds_of_the_distribution(name):
     def read(lines):
