@@ -450,8 +450,9 @@ def _check_bitorder(bitorder: object) -> None:
 
 def is_bitarray(code: object) -> TypeGuard[bitarray]:
     """Check whether an object is a `bitarray`, without importing its module: where nobody has, nothing is one."""
-    module = sys.modules.get("bitarray")
-    return module is not None and isinstance(code, module.bitarray)
+    # Another thread may be importing it: then its class is not there yet.
+    cls = getattr(sys.modules.get("bitarray"), "bitarray", None)
+    return cls is not None and isinstance(code, cls)
 
 
 def _is_bitarray_list(codes: object) -> TypeGuard[Sequence[bitarray]]:

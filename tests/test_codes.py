@@ -1,4 +1,6 @@
 import re
+import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -219,6 +221,11 @@ def test_no_codes_stay_no_codes():
     assert packed.shape == (0, 2)
     assert bits == 70
     assert unpack_codes(packed, 70).shape == (0, 70)
+
+
+def test_a_module_that_is_being_imported_has_no_class_yet(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitarray", ModuleType("bitarray"))
+    assert as_packed([[0, 1, 1]])[1] == 3
 
 
 def test_hex_and_bitarray_know_bit_zero():
