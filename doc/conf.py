@@ -57,7 +57,7 @@ OTHER_LIBRARIES = (
     r"(numpy|np|scipy|sklearn|torch|nn|F|torchvision|matplotlib|pandas|polars|joblib|PIL|bitarray|distributed|numba"
     r"|llvmlite|concurrent|os|pathlib|collections|typing|contextlib|warnings|functools)\..*"
 )
-SHORT_NAMES = r"BatchNorm[12]d|MaxPool2d|ReLU|GridSearchCV|RadiusNeighborsTransformer"
+SHORT_NAMES = r"BatchNorm[12]d|MaxPool2d|ReLU|GridSearchCV|FeatureUnion|RadiusNeighborsTransformer"
 nitpick_ignore_regex = [("py:.*", OTHER_LIBRARIES), ("py:.*", SHORT_NAMES)]
 
 sphinx_gallery_conf = {

@@ -59,7 +59,7 @@ def new_slices(*shape: int) -> NDArray[np.uint64]:
 
     Returns
     -------
-    slices : ndarray of uint64 of shape (*shape, LANES)
+    slices : ndarray of uint64 of shape `(*shape, LANES)`
         Zeros.
     """
     size = int(np.prod(shape)) * LANES

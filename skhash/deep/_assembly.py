@@ -109,7 +109,7 @@ def choose_precision(
     Returns
     -------
     dtype : torch.dtype or None
-        What `HashNetwork.autocast_dtype` is set to.
+        What the attribute `autocast_dtype` of a `HashNetwork` is set to.
     """
     return resolve_precision(precision, device, automatic=takes_any_size(backbone))
 

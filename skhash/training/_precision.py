@@ -28,7 +28,7 @@ def resolve_precision(
     Returns
     -------
     dtype : torch.dtype or None
-        What `HashNetwork.autocast_dtype` is set to.
+        What the attribute `autocast_dtype` of a `HashNetwork` is set to.
 
     Raises
     ------
