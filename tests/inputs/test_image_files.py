@@ -162,12 +162,29 @@ def test_a_hasher_decodes_as_it_did_in_fit(photos):
     np.testing.assert_array_equal(hasher.set_params(draft=False).decision_function(photos), z)
 
 
-def test_duplicates_decode_as_the_hasher_does(photos):
+def test_duplicates_decode_as_the_hasher_does(photos, monkeypatch):
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    sizes, reduce = [], JpegImageFile.draft
+    monkeypatch.setattr(JpegImageFile, "draft", lambda self, mode, size: sizes.append(size) or reduce(self, mode, size))
     options = {"bits": 16, "image_size": 32, "max_epochs": 1, "random_state": 0}
     alone = OrthoHasher(draft=True, **options).fit(photos, np.arange(7) % 2)
     flat = torch.nn.Flatten()
     piped = make_pipeline(FeatureExtractor(flat, image_size=32, draft=True), LSHHasher(64, random_state=0)).fit(photos)
     for hasher in (alone, piped):
+        sizes.clear()
         encoded = encode_pictures(read_items(photos), photos, range(7), hasher, errors="raise")
+        assert sizes == [(64, 64)] * 6
         np.testing.assert_array_equal(encoded.codes, hasher.transform(photos))
         assert [(picture.width, picture.height) for picture in encoded.pictures] == [(640, 480)] * 7
+
+
+def test_features_in_the_cache_belong_to_a_way_of_decoding(photos, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+
+    def compute(draft, cache):
+        return FeatureExtractor(torch.nn.Flatten(), image_size=32, draft=draft, cache=cache).fit_transform(photos)
+
+    whole, draft = compute(False, cache), compute(True, cache)
+    np.testing.assert_array_equal(draft, compute(True, None))
+    assert (whole != draft).any()
