@@ -76,5 +76,8 @@ def warm_up(bits: int = 64, *, algorithm: Literal["auto", "brute", "mih"] = "aut
     if metrics:
         for ties in ("stable", "expected"):
             index.score(words[:8], rows[:8], ties=ties)
+        # Many codes, and queries of few classes, take ways of their own.
+        many = HammingIndex(bits=bits, algorithm="brute", n_jobs=1).fit(words[np.arange(2**14) % 128], np.zeros(2**14))
+        many.score(words[:16], np.zeros(16))
         tags = np.eye(16, dtype=np.uint8)[rows % 16]
         HammingIndex(bits=bits, algorithm="brute", n_jobs=1).fit(words, tags).score(words[:8], tags[:8])

@@ -63,6 +63,9 @@ with tempfile.TemporaryDirectory() as folder:
             searched.kneighbors(V[:50], k)
             searched.kneighbors(V[:1], k, where=np.arange(len(searched)) % 2 == 0)
     del searched
+many = np.concatenate([X] * 6)
+for labels in (many[:, 0], many[:, 0].astype(str), np.arange(len(many)) % 300):
+    skhash.HammingIndex().fit(many, labels).score(many[:60], labels[:60])
 print([(function.__name__, signature) for function, signature in compiled() - before])
 """
 

@@ -70,7 +70,7 @@ class ClassRelevance:
     def lists(self, groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """List the relevant items of some groups, ascending, as `offsets` of shape (len(groups) + 1,) and `rows`."""
         if not self._looks_up:
-            return _join([_rows_of(self.items, group) for group in groups])
+            return _join([_find_true(self.items == group) for group in groups])
         return _join([self.order[self._ends[g - 1] if g else 0 : self._ends[g]] for g in groups])
 
     def totals(self) -> NDArray[np.int64]:
@@ -314,13 +314,13 @@ def _count_sharing(sets, sizes, label_sets):
 
 
 @kernel
-def _rows_of(items, value):
-    """Find the rows of `items` that are equal to `value`."""
+def _find_true(mask):
+    """Find the rows of `mask` that are true."""
     # Without a branch, which would be mispredicted at nearly every row that is found.
-    rows, n_found = np.empty(len(items) + 1, np.int64), np.uint64(0)
-    for row in range(len(items)):
+    rows, n_found = np.empty(len(mask) + 1, np.int64), np.uint64(0)
+    for row in range(len(mask)):
         rows[n_found] = row
-        n_found += np.uint64(items[row] == value)
+        n_found += np.uint64(mask[row])
     return rows[:n_found]
 
 
