@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from skhash.inputs import Samples
-    from skhash.training import Recipe
+    from skhash.training import Checkpoint, Recipe
     from skhash.utils import Labels
 
 _ModuleT = TypeVar("_ModuleT", bound=nn.Module)
@@ -42,6 +42,8 @@ class TrainingContext:
         Draws the weights of the network, batches, views and dropout.
     views : tuple of (callable or None, callable or None)
         Random views (augmentations), weak and strong, see `skhash.training.resolve_views`.
+    checkpoint : Checkpoint, default=None
+        Where the state of each stage of the training is kept.
     """
 
     samples: Samples
@@ -50,6 +52,7 @@ class TrainingContext:
     random_state: np.random.RandomState
     generator: torch.Generator
     views: tuple[Callable[..., torch.Tensor] | None, Callable[..., torch.Tensor] | None]
+    checkpoint: Checkpoint | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -31,6 +31,8 @@ from skhash.training import (
 from skhash.utils import available_if, fit_context, inherit_parameters
 
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import ArrayLike, NDArray
     from torch import nn
 
@@ -116,6 +118,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        checkpoint: str | os.PathLike[str] | None = None,
         warm_start: bool = False,
         device: str | torch.device = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
@@ -144,6 +147,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.checkpoint = checkpoint
         self.warm_start = warm_start
         self.device = device
         self.precision: Literal["auto", "float32", "bfloat16"] = precision

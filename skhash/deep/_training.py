@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from skhash.deep._ambient import isolated_training
 from skhash.deep._assembly import make_network
+from skhash.deep._checkpoint import describe_seed, open_checkpoint
 from skhash.deep._collapse import warn_of_collapse
 from skhash.deep._context import TrainingContext
 from skhash.deep._data import FEATURE_ATTRIBUTES, hold_out, make_validation, read_training_data
@@ -44,6 +46,7 @@ def train(
     y: ArrayLike | None = None,
     *,
     wrap_criterion: Callable[[nn.Module, TrainingContext], nn.Module] | None = None,
+    wrapper: dict[str, Any] | None = None,
 ) -> _HasherT:
     """Fit a deep hasher, optionally with another loss around its own.
 
@@ -60,6 +63,8 @@ def train(
     wrap_criterion : callable, default=None
         `wrap_criterion(criterion, context)` returns the criterion of a new network, from the hasher's own criterion and
         the `TrainingContext`. With `warm_start`, a trained network keeps the criterion that it has.
+    wrapper : dict, default=None
+        Parameters that `wrap_criterion` depends on; training does not go on from checkpoints of others.
 
     Returns
     -------
@@ -68,8 +73,18 @@ def train(
     """
     resume = hasher.warm_start and hasher.__sklearn_is_fitted__()
     random_state = local_random_state(hasher.random_state)
-    with restore_on_error(hasher, _SET_EARLY), training_generator(hasher, random_state) as generator:
+    seed = describe_seed(hasher, random_state)
+    with (
+        restore_on_error(hasher, _SET_EARLY),
+        training_generator(hasher, random_state) as generator,
+        ExitStack() as stack,
+    ):
         samples, labels = read_training_data(hasher, X, y, classes=_known_classes(hasher, resume), resume=resume)
+        checkpoint = open_checkpoint(
+            hasher, samples, labels, random_state, generator, start=seed, wrapper=wrapper, resume=resume
+        )
+        if checkpoint is not None:
+            stack.callback(checkpoint.close)
         train_samples, train_labels, validation = samples, labels, None
         if hasher.early_stopping:
             # Drawn first, so that a warm start with the same seed holds out the same samples.
@@ -77,7 +92,7 @@ def train(
             train_samples, train_labels = _rows_of(samples, labels, kept)
             validation = _rows_of(samples, labels, held)
         context = _make_context(hasher, samples, labels, random_state, generator)
-        context = replace(context, samples=train_samples, labels=train_labels)
+        context = replace(context, samples=train_samples, labels=train_labels, checkpoint=checkpoint)
         network = _get_network(hasher, labels, context, resume=resume, wrap_criterion=wrap_criterion)
         task = FitTask(hasher, X, y, context.max_epochs, lambda: _complete_state(hasher, network, samples, labels))
         stopping = EarlyStopping(hasher.n_iter_no_change) if hasher.early_stopping else None
@@ -92,6 +107,7 @@ def train(
             early_stopping=stopping,
             describe=hasher._make_description(network, context),
             task=task,
+            checkpoint=checkpoint,
             verbose=hasher.verbose,
         )
         network.frozen, network.dropout = trained.frozen, trained.dropout

@@ -24,9 +24,8 @@ from tqdm.auto import tqdm
 
 from skhash.features._backbone import BackboneFunction, count_features, make_backbone
 from skhash.features._cache import FeatureCache
-from skhash.features._digest import digest_network
 from skhash.inputs import ImageFiles, Samples, read_images
-from skhash.nn import Inference, prepare_inference
+from skhash.nn import Inference, digest_network, prepare_inference
 from skhash.training import resolve_device
 from skhash.utils import Interval, fit_context, unwrap, unwrap_features
 

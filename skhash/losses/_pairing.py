@@ -67,6 +67,20 @@ class PairMemory:
         """Number of samples seen so far."""
         return 0 if self.visited is None else int(self.visited.sum())
 
+    def training_state(self) -> dict[str, Tensor | None]:
+        """Return the tables, for a checkpoint of a training."""
+        return dict(vars(self))
+
+    def load_training_state(self, state: dict[str, Tensor | None]) -> None:
+        """Set the tables to those of a checkpoint.
+
+        Parameters
+        ----------
+        state : dict
+            What `training_state` has returned.
+        """
+        vars(self).update(state)
+
     def update(self, rows: RowsLike, z: Tensor, targets: Tensor) -> None:
         """Write continuous codes and labels.
 
@@ -138,6 +152,20 @@ class Pairing:
         check_option("pairs", pairs, ("batch", "halves", "memory"))
         self.pairs = pairs
         self.memory = PairMemory()
+
+    def training_state(self) -> dict[str, Tensor | None]:
+        """Return the memory, for a checkpoint of a training."""
+        return self.memory.training_state()
+
+    def load_training_state(self, state: dict[str, Tensor | None]) -> None:
+        """Set the memory to that of a checkpoint.
+
+        Parameters
+        ----------
+        state : dict
+            What `training_state` has returned.
+        """
+        self.memory.load_training_state(state)
 
     def __call__(
         self, z: Tensor, targets: Tensor, rows: RowsLike | None = None

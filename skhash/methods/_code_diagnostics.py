@@ -30,15 +30,23 @@ class CodeDiagnostics:
         Network with a criterion that has `centers`.
     context : TrainingContext
         Its samples, of which up to 256 are drawn once and encoded at every call, its labels and its generator are used.
+    transition : int, default=None
+        Number of epochs before the second stage; given, the values include the "stage", 1 or 2.
     """
 
-    def __init__(self, network: HashNetwork, context: TrainingContext) -> None:
+    def __init__(self, network: HashNetwork, context: TrainingContext, transition: int | None = None) -> None:
         assert context.labels is not None
         rows = torch.randperm(len(context.samples), generator=context.generator)[:_ROWS].numpy()
         self.network = network
+        self.transition = transition
+        self.epoch = 0
         self.samples = cast("Samples", SampleSubset(context.samples, rows))
         self.member = context.labels[rows].multi_hot() > 0
         self.centers = self._current_centers()
+
+    def resume(self, epoch: int) -> None:
+        """Go on after `epoch` epochs, with the centers that the network has now."""
+        self.epoch, self.centers = epoch, self._current_centers()
 
     def __call__(self) -> dict[str, float]:
         """Return mean Hamming distances, NaN without any pair, and store the centers for the next call."""
@@ -46,7 +54,10 @@ class CodeDiagnostics:
         before, self.centers = self.centers, self._current_centers()
         same_class = self.member.astype(float) @ self.member.T > 0
         np.fill_diagonal(same_class, False)
+        stage = {} if self.transition is None else {"stage": 1 + (self.epoch >= self.transition)}
+        self.epoch += 1
         return {
+            **stage,
             "center_distance": _mean_distance(codes, self.centers, self.member),
             "class_distance": _mean_distance(codes, codes, same_class),
             "center_movement": float((before != self.centers).sum(axis=1).mean()),

@@ -205,7 +205,11 @@ class LowerBoundHasher(BaseHasher):
                 "surrogate's loss alone, got 0."
             )
         self.estimator_: DeepHasher = train(
-            cast("DeepHasher", clone(self.estimator)), X, y, wrap_criterion=self._wrap_criterion
+            cast("DeepHasher", clone(self.estimator)),
+            X,
+            y,
+            wrap_criterion=self._wrap_criterion,
+            wrapper={name: value for name, value in self.get_params(deep=False).items() if name != "estimator"},
         )
         criterion: Any = self.estimator_.module_.criterion
         self.centers_: NDArray[np.int8] = criterion.centers.detach().cpu().numpy().astype("int8")
@@ -293,6 +297,16 @@ class _LowerBoundLoss(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_optimizer": None}  # part of training, not of the model
+
+    def training_state(self) -> dict[str, Any]:
+        """Return the moments of the surrogate's optimizer, for a checkpoint."""
+        return {} if self._optimizer is None else self._optimizer.state_dict()
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Set the moments of the surrogate's optimizer to those of a checkpoint."""
+        if state:
+            self._optimizer = torch.optim.Adam(self.surrogate.parameters())
+            self._optimizer.load_state_dict(state)
 
     def forward(self, z: torch.Tensor, targets: torch.Tensor, *, batch: Batch, **own: Any) -> torch.Tensor:
         """Train the surrogate by one step, then compute the loss of the network, without gradient for the surrogate."""

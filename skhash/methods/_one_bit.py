@@ -7,7 +7,6 @@ network", ACM MM 2024.
 from __future__ import annotations
 
 from functools import partial
-from itertools import count
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
@@ -324,10 +323,8 @@ class OneBitDeepHasher(CenterHasher):
             loop.before_step = _limit_gradients
         return loop
 
-    def _make_description(self, network: HashNetwork, context: TrainingContext) -> Callable[[], dict[str, Any]]:
-        diagnostics = CodeDiagnostics(network, context)
-        transition, epochs = self._plan_transition(context), count()
-        return lambda: {"stage": 1 + (next(epochs) >= transition), **diagnostics()}
+    def _make_description(self, network: HashNetwork, context: TrainingContext) -> CodeDiagnostics:
+        return CodeDiagnostics(network, context, self._plan_transition(context))
 
     def _choose_views(self, samples: Samples) -> tuple[Any, Any]:
         shape = tuple(samples.sample_shape)

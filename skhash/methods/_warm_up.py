@@ -18,6 +18,7 @@ from skhash.training import ShuffledBatches, TrainingLoop, make_optimizer, make_
 if TYPE_CHECKING:
     from skhash.deep import TrainingContext
     from skhash.inputs import Samples
+    from skhash.training import Checkpoint
 
 MAX_GRAD_NORM = 5.0  # of the authors, for centers and classifier
 
@@ -79,7 +80,17 @@ def train_classifier(
     views, generator = context.views, context.generator
     classifier.autocast_dtype = choose_precision(classifier.backbone, precision, device)
     size = choose_size(classifier.backbone, context, epochs)
-    warm_up(classifier, context.samples, targets, epochs=epochs, views=views, generator=generator, size=size, **options)
+    warm_up(
+        classifier,
+        context.samples,
+        targets,
+        epochs=epochs,
+        views=views,
+        generator=generator,
+        size=size,
+        checkpoint=context.checkpoint,
+        **options,
+    )
     return classifier.cpu()
 
 
@@ -162,6 +173,7 @@ def warm_up(
     size: Callable[[int], tuple[int, int]] | None = None,
     beta1: float = 0.9,
     max_grad_norm: float | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train the classifier.
 
@@ -191,6 +203,8 @@ def warm_up(
         Adam's decay rate of the mean gradient; a one-cycle schedule sets its own.
     max_grad_norm : float, default=None
         Longer gradients are scaled down to this norm.
+    checkpoint : Checkpoint, default=None
+        Where the state is kept after every epoch.
     """
     optimizer = make_optimizer("adam", classifier, learning_rate=learning_rate, weight_decay=weight_decay)
     for group in optimizer.param_groups:
@@ -210,8 +224,11 @@ def warm_up(
         batches=batches,
         size=size,
     )
-    for epoch in range(epochs):
-        loop.run_epoch(samples, targets, epoch)
+    history = [] if checkpoint is None else checkpoint.restore("warm_up", loop)[0]
+    for epoch in range(len(history), epochs):
+        history.append({"loss": loop.run_epoch(samples, targets, epoch)})
+        if checkpoint is not None:
+            checkpoint.save("warm_up", loop, history)
     classifier.eval()
     classifier.frozen = True
     classifier.backbone.requires_grad_(False)

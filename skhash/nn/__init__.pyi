@@ -4,6 +4,8 @@ from ._backbones import SmallCNN as SmallCNN
 from ._backbones import make_backbone as make_backbone
 from ._backbones import takes_any_size as takes_any_size
 from ._bihalf import BiHalf as BiHalf
+from ._digest import digest_network as digest_network
+from ._digest import digest_object as digest_object
 from ._dropout import dropout as dropout
 from ._efficiency import EfficiencyReport as EfficiencyReport
 from ._efficiency import efficiency_report as efficiency_report
@@ -56,6 +58,8 @@ __all__ = [
     "Standardize",
     "build",
     "count_layers",
+    "digest_network",
+    "digest_object",
     "dropout",
     "efficiency_report",
     "encode",

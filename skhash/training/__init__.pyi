@@ -7,6 +7,7 @@ from ._binary import reestimate_batch_norm as reestimate_batch_norm
 from ._callbacks import CallbackSupport as CallbackSupport
 from ._callbacks import FitTask as FitTask
 from ._callbacks import with_callbacks as with_callbacks
+from ._checkpoint import Checkpoint as Checkpoint
 from ._device import resolve_device as resolve_device
 from ._early_stopping import EarlyStopping as EarlyStopping
 from ._epochs import run_epochs as run_epochs
@@ -42,6 +43,7 @@ from .views._sample_views import SampleViews as SampleViews
 __all__ = [
     "Batch",
     "CallbackSupport",
+    "Checkpoint",
     "ColorJitter",
     "CopyViews",
     "EarlyStopping",

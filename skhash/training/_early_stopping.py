@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -44,6 +45,15 @@ class EarlyStopping:
             self.best_score, self.best_epoch = score, epoch
             self._best_state = copy.deepcopy(network.state_dict())
         return epoch - self.best_epoch >= self.patience
+
+    def state(self) -> dict[str, Any]:
+        """Return what has been recorded, for a checkpoint."""
+        return {"best_score": self.best_score, "best_epoch": self.best_epoch, "best_state": self._best_state}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Set what has been recorded to that of a checkpoint."""
+        self.best_score, self.best_epoch = state["best_score"], state["best_epoch"]
+        self._best_state = state["best_state"]
 
     def restore(self, network: nn.Module) -> None:
         """Load the weights of the best epoch into the network."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from skhash.inputs import Samples
     from skhash.training._callbacks import FitTask
+    from skhash.training._checkpoint import Checkpoint
     from skhash.training._early_stopping import EarlyStopping
     from skhash.training._loop import TrainingLoop
 
@@ -31,6 +32,7 @@ def run_epochs(
     early_stopping: EarlyStopping | None = None,
     describe: Callable[[], dict[str, Any]] | None = None,
     task: FitTask,
+    checkpoint: Checkpoint | None = None,
     verbose: int = 0,
 ) -> list[dict[str, Any]]:
     """Train for several epochs.
@@ -53,6 +55,8 @@ def run_epochs(
         Called after every epoch; returns a dict of further values for the history.
     task : FitTask
         Is notified of every epoch and may request to stop.
+    checkpoint : Checkpoint, default=None
+        Where the state is kept after every epoch, and from which training goes on.
     verbose : int, default=0
         Positive for a progress bar.
 
@@ -70,9 +74,16 @@ def run_epochs(
     """
     history: list[dict[str, Any]] = []
     finished: dict[str, Tensor] = {}
-    progress = tqdm(total=epochs, unit="epoch", disable=not verbose)
+    stop = False
+    if checkpoint is not None:
+        history, stop = checkpoint.restore("epochs", loop, early_stopping)
+        finished = copy.deepcopy(loop.network.state_dict())
+        resume = getattr(describe, "resume", None)
+        if history and resume is not None:
+            resume(len(history))
+    progress = tqdm(initial=len(history), total=epochs, unit="epoch", disable=not verbose)
     try:
-        for epoch in range(epochs):
+        for epoch in range(len(history), 0 if stop else epochs):
             task.begin_epoch()
             start = time.perf_counter()
             set_progress_(loop.network, epoch / epochs)
@@ -91,7 +102,10 @@ def run_epochs(
             finished, history = state, [*history, row]
             progress.update()
             progress.set_postfix({key: f"{row[key]:.4f}" for key in ("loss", "validation_map") if key in row})
-            if task.end_epoch() or stop:
+            stop = task.end_epoch() or stop
+            if checkpoint is not None:
+                checkpoint.save("epochs", loop, history, stopped=stop, early_stopping=early_stopping)
+            if stop:
                 break
     except KeyboardInterrupt:
         if not history:

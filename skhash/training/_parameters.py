@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -39,6 +40,7 @@ TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "checkpoint": [str, os.PathLike, None],
     "warm_start": ["boolean"],
     "device": [str, torch.device],
     "precision": [StrOptions({"auto", "float32", "bfloat16"})],
@@ -114,6 +116,10 @@ class TrainingParameters(TypedDict, total=False):
         Share of the training data to hold out.
     n_iter_no_change : int, default=10
         Epochs without a better score before training stops.
+    checkpoint : str or path-like, default=None
+        Folder in which `fit` keeps its state after every epoch. The same `fit` (parameters, data, releases of skhash
+        and torch), repeated after it was interrupted or killed, goes on from there to the same codes; a finished one
+        is not trained again. Other fits have subfolders of their own. Delete the folder to start anew.
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the previous `fit`.
     device : str or torch.device, default="auto"
@@ -151,6 +157,7 @@ class TrainingParameters(TypedDict, total=False):
     early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int
+    checkpoint: str | os.PathLike[str] | None
     warm_start: bool
     device: str | torch.device
     precision: Literal["auto", "float32", "bfloat16"]

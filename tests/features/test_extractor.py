@@ -223,7 +223,7 @@ def test_the_cache_tells_networks_apart_whatever_they_differ_in(first, second, i
 
 def test_the_key_of_a_network_is_the_same_in_another_process(tmp_path):
     code = (
-        "import torch; from torch import nn; from skhash.features._digest import digest_network; torch.manual_seed(0)\n"
+        "import torch; from torch import nn; from skhash.nn import digest_network; torch.manual_seed(0)\n"
         "m = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Flatten()); m.names = {'b', 'a', 'c'}\n"
         "s = torch.jit.script(nn.Sequential(nn.Linear(2, 2)))\n"
         "print(digest_network(m, named=False), digest_network(s, named=False))"

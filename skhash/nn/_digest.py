@@ -12,7 +12,7 @@ import joblib
 import torch
 from torch import Tensor, nn
 
-__all__ = ["digest_network"]
+__all__ = ["digest_network", "digest_object"]
 
 _PLAIN = (type(None), bool, int, float, str, bytes)
 _OWN = frozenset(vars(nn.Module()))  # what every module has: parameters, submodules, hooks
@@ -56,6 +56,22 @@ def digest_network(module: nn.Module, *, named: bool) -> bytes:
         key.update(name.encode() + b" ")
         _add_tensor(key, tensor)
     return key.digest()
+
+
+def digest_object(value: Any) -> bytes:
+    """Return a digest of a value: what modules and functions do, and what other objects consist of.
+
+    Parameters
+    ----------
+    value : object
+        Any value.
+
+    Returns
+    -------
+    digest : bytes
+        The same in other processes; empty for objects that cannot be pickled.
+    """
+    return _digest(value, "", named=True)
 
 
 def _describe(layer: nn.Module, named: bool) -> Iterator[bytes]:

@@ -1,0 +1,110 @@
+"""Which checkpoints belong to a fit: those of the same data and parameters, in a folder named by a digest of both."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from skhash import __version__
+from skhash.inputs import DatasetSamples, ImageFiles
+from skhash.nn import digest_network, digest_object
+from skhash.training import Checkpoint
+
+if TYPE_CHECKING:
+    from skhash.deep._hasher import DeepHasher
+    from skhash.inputs import Samples
+    from skhash.utils import Labels
+
+__all__ = ["open_checkpoint"]
+
+# Parameters that codes do not depend on.
+_IRRELEVANT = frozenset({"checkpoint", "inference", "random_state", "verbose", "warm_start"})
+_BLOCK_BYTES = 2**24
+
+
+def open_checkpoint(
+    hasher: DeepHasher,
+    samples: Samples,
+    labels: Labels | None,
+    random_state: np.random.RandomState,
+    generator: torch.Generator,
+    *,
+    start: bytes,
+    wrapper: dict[str, Any] | None,
+    resume: bool,
+) -> Checkpoint | None:
+    """Return the checkpoints of a fit, or None if the hasher's parameter `checkpoint` is None.
+
+    Parameters
+    ----------
+    hasher : DeepHasher
+        The hasher.
+    samples : Samples
+        All samples of the fit.
+    labels : Labels or None
+        Their labels.
+    random_state : RandomState instance
+        Random state of the training; set back to the start of the interrupted fit.
+    generator : torch.Generator
+        Generator of the training; set back likewise.
+    start : bytes
+        What `describe_seed` has returned before the first random number was drawn.
+    wrapper : dict or None
+        Further parameters that the training depends on.
+    resume : bool
+        Whether the fit continues from the hasher's network.
+
+    Returns
+    -------
+    checkpoint : Checkpoint or None
+        In a subfolder for this class, these parameters, samples and labels, and these releases of skhash and torch.
+    """
+    if hasher.checkpoint is None:
+        return None
+    key = hashlib.blake2b(start, digest_size=16)
+    parameters = hasher.get_params(deep=False)
+    parameters.update({f"wrapper {name}": value for name, value in (wrapper or {}).items()})
+    for name, value in sorted(parameters.items()):
+        if name not in _IRRELEVANT:
+            key.update(name.encode() + b"=" + digest_object(value))
+    releases = __version__, str(torch.__version__)
+    key.update(repr((type(hasher).__qualname__, releases, tuple(samples.sample_shape), len(samples))).encode())
+    if resume:
+        key.update(digest_network(hasher.module_, named=True))
+    if labels is not None:
+        key.update(repr((labels.codes.shape, labels.classes.tolist())).encode())
+        key.update(np.asarray(labels.codes, dtype=np.int64).tobytes())
+    _add_samples(key, samples)
+    folder = Path(hasher.checkpoint) / f"{type(hasher).__name__}-{key.hexdigest()}"
+    return Checkpoint(folder, random_state, generator, ambient=not hasher._draws_by_generator())
+
+
+def describe_seed(hasher: DeepHasher, random_state: np.random.RandomState) -> bytes:
+    """Return what stands for the parameter `random_state` of a fit; empty if it is None."""
+    if hasher.checkpoint is None or hasher.random_state is None:
+        return b""
+    _, words, *rest = random_state.get_state()
+    return np.asarray(words).tobytes() + repr(rest).encode()
+
+
+def _add_samples(key: Any, samples: Samples) -> None:
+    """Add the samples to a digest: numbers, or place, size and time of files."""
+    if isinstance(samples, ImageFiles):
+        for item in samples.items:
+            if isinstance(item, (str, os.PathLike)):
+                status = os.stat(item)
+                key.update(repr((os.path.abspath(item), status.st_size, status.st_mtime_ns)).encode())
+            else:
+                key.update(repr((item.mode, item.size)).encode() + item.tobytes())
+        return
+    key.update(repr((samples.integer, isinstance(samples, DatasetSamples))).encode())
+    dtype = torch.float64 if samples.kind == "features" else torch.float32
+    step = max(_BLOCK_BYTES // (8 * int(np.prod(samples.sample_shape))), 1)
+    for begin in range(0, len(samples), step):
+        rows = np.arange(begin, min(begin + step, len(samples)))
+        key.update(samples.batch(rows, dtype).contiguous().numpy())
