@@ -228,7 +228,7 @@ def warm_up(
     for epoch in range(len(history), epochs):
         history.append({"loss": loop.run_epoch(samples, targets, epoch)})
         if checkpoint is not None:
-            checkpoint.save("warm_up", loop, history)
+            checkpoint.save("warm_up", loop, history, final=epoch + 1 == epochs)
     classifier.eval()
     classifier.frozen = True
     classifier.backbone.requires_grad_(False)

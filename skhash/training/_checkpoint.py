@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
@@ -47,7 +48,11 @@ class Checkpoint:
     ----------
     folder : Path
         The folder.
+    pause : float
+        Seconds from one file to the next: short epochs have no file of their own, except the last of a stage.
     """
+
+    pause: ClassVar[float] = 1.0
 
     def __init__(
         self, folder: Path, random_state: np.random.RandomState, generator: torch.Generator, *, ambient: bool = False
@@ -59,6 +64,7 @@ class Checkpoint:
         self._start = self._draws()
         self._writer: ThreadPoolExecutor | None = None
         self._written: Future[None] | None = None
+        self._next = time.monotonic() + self.pause
         self._damaged: set[Path] = set()
         # Without a seed, every start is another: the one of the files is taken.
         found = next((state for path in self._files("*") if (state := self._read(path)) is not None), None)
@@ -108,10 +114,11 @@ class Checkpoint:
         loop: TrainingLoop,
         history: list[dict[str, Any]],
         *,
+        final: bool,
         stopped: bool = False,
         early_stopping: EarlyStopping | None = None,
     ) -> None:
-        """Write the state at the end of an epoch; a file that cannot be written is a warning.
+        """Write the state at the end of an epoch, if a file is due; one that cannot be written is a warning.
 
         Parameters
         ----------
@@ -121,12 +128,17 @@ class Checkpoint:
             At the end of the epoch.
         history : list of dict
             Rows of all finished epochs of the stage.
+        final : bool
+            Whether this is the last epoch of the stage.
         stopped : bool, default=False
             Whether the training ends after this epoch.
         early_stopping : EarlyStopping, default=None
             What it has kept.
         """
+        if not final and time.monotonic() < self._next:
+            return
         self.wait()
+        self._next = time.monotonic() + self.pause
         schedule = loop.schedule
         state = {
             "start": self._start,

@@ -104,7 +104,8 @@ def run_epochs(
             progress.set_postfix({key: f"{row[key]:.4f}" for key in ("loss", "validation_map") if key in row})
             stop = task.end_epoch() or stop
             if checkpoint is not None:
-                checkpoint.save("epochs", loop, history, stopped=stop, early_stopping=early_stopping)
+                final = stop or len(history) == epochs
+                checkpoint.save("epochs", loop, history, final=final, stopped=stop, early_stopping=early_stopping)
             if stop:
                 break
     except KeyboardInterrupt:

@@ -117,9 +117,10 @@ class TrainingParameters(TypedDict, total=False):
     n_iter_no_change : int, default=10
         Epochs without a better score before training stops.
     checkpoint : str or path-like, default=None
-        Folder in which `fit` keeps its state after every epoch. The same `fit` (parameters, data, releases of skhash
-        and torch), repeated after it was interrupted or killed, goes on from there to the same codes; a finished one
-        is not trained again. Other fits have subfolders of their own. Delete the folder to start anew.
+        Folder in which `fit` keeps its state after every epoch, or every second if epochs are shorter. The same `fit`
+        (parameters, data, releases of skhash and torch), repeated after it was interrupted or killed, goes on from
+        there to the same codes; a finished one is not trained again. Other fits have subfolders of their own. Delete
+        the folder to start anew.
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the previous `fit`.
     device : str or torch.device, default="auto"

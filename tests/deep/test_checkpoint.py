@@ -28,7 +28,7 @@ from skhash import (
     SSDHHasher,
     TBHHasher,
 )
-from skhash.training import TrainingLoop
+from skhash.training import Checkpoint, TrainingLoop
 
 X, Y = load_digits(return_X_y=True)
 X, Y = X[:240], Y[:240]
@@ -50,6 +50,12 @@ class Noisy(nn.Module):
 
 class Interruption(Exception):
     pass
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    """Write a file in every epoch, however short it is."""
+    monkeypatch.setattr(Checkpoint, "pause", 0.0)
 
 
 @pytest.fixture
@@ -172,6 +178,8 @@ CHANGES = {
     "learning_rate": changed(learning_rate=0.123),
     "max_epochs": changed(max_epochs=4),
     "random_state": changed(random_state=1),
+    "batch_size": changed(batch_size=33),
+    "standardize": changed(standardize=False),
     "views": changed(views=lambda batch, generator: batch * 1.01),
     "backbone": changed(backbone=nn.Linear(64, 30)),
     "X": lambda hasher, X, y: (hasher, np.where(np.arange(X.size).reshape(X.shape) == 777, X + 1, X), y),
@@ -282,6 +290,14 @@ def test_damaged_files_are_left_out(damage, n_damaged, tmp_path):
         assert_same(OrthoHasher(**QUICK, checkpoint=tmp_path).fit(X, Y), reference, X)
 
 
+def test_short_epochs_share_a_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(Checkpoint, "pause", 3600.0)
+    written = []
+    monkeypatch.setattr("skhash.training._checkpoint.write_state", lambda path, state: written.append(path.stem))
+    OneBitDeepHasher(**QUICK, warm_up_epochs=2, checkpoint=tmp_path).fit(X, Y)
+    assert written == ["warm_up-000002", "epochs-000003"]
+
+
 def test_full_disk_does_not_end_a_training(monkeypatch, tmp_path):
     def fail(*arguments):
         raise OSError(28, "No space left on device")
@@ -306,6 +322,8 @@ import sys
 import numpy as np
 from sklearn.datasets import load_digits
 from skhash import {name}
+from skhash.training import Checkpoint
+Checkpoint.pause = 0.0
 X, y = load_digits(return_X_y=True)
 hasher = {code}.fit(X[:600], y[:600])
 np.save({out!r}, hasher.decision_function(X[:600]))
