@@ -11,6 +11,7 @@ from . import losses as losses
 from . import methods as methods
 from . import metrics as metrics
 from . import nn as nn
+from . import onnx as onnx
 from . import perceptual as perceptual
 from . import runtime as runtime
 from . import training as training
@@ -106,6 +107,7 @@ __all__ = [
     "methods",
     "metrics",
     "nn",
+    "onnx",
     "perceptual",
     "runtime",
     "save",

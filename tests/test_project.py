@@ -24,7 +24,7 @@ PACKAGES = [
     "skhash", "skhash.base", "skhash.bitops", "skhash.centers", "skhash.cli", "skhash.codes", "skhash.datasets",
     "skhash.deep", "skhash.duplicates", "skhash.features", "skhash.images", "skhash.index", "skhash.inputs",
     "skhash.io", "skhash.losses", "skhash.methods", "skhash.metrics", "skhash.nn", "skhash.nn.binary",
-    "skhash.perceptual", "skhash.runtime", "skhash.summaries", "skhash.training", "skhash.utils",
+    "skhash.onnx", "skhash.perceptual", "skhash.runtime", "skhash.summaries", "skhash.training", "skhash.utils",
 ]  # fmt: skip
 # Names of scikit-learn or stand-ins for them, which api.rst mentions in a sentence.
 FOREIGN = {
