@@ -4,6 +4,7 @@ from . import codes as codes
 from . import datasets as datasets
 from . import duplicates as duplicates
 from . import features as features
+from . import hub as hub
 from . import images as images
 from . import index as index
 from . import io as io
@@ -97,6 +98,7 @@ __all__ = [
     "duplicates",
     "features",
     "find_duplicates",
+    "hub",
     "images",
     "index",
     "io",
