@@ -121,7 +121,7 @@ def _trace(module: torch.nn.Module, inputs: torch.Tensor) -> Any:
 
 
 def _describe(model: Any, estimator: Any) -> None:
-    """Say what the graph is of, and remove where torch found its parts, which names files of this machine."""
+    """Name the origin of the graph, and remove where torch found its parts: files of this machine."""
     model.ir_version = _IR_VERSION
     model.producer_name, model.producer_version = "skhash", skhash.__version__
     model.doc_string = f"Hash codes by {type(estimator).__name__}: bit k is 1 where continuous[:, k] is at least 0."
