@@ -4,7 +4,6 @@ from . import codes as codes
 from . import datasets as datasets
 from . import duplicates as duplicates
 from . import features as features
-from . import hub as hub
 from . import images as images
 from . import index as index
 from . import io as io
@@ -12,7 +11,6 @@ from . import losses as losses
 from . import methods as methods
 from . import metrics as metrics
 from . import nn as nn
-from . import onnx as onnx
 from . import perceptual as perceptual
 from . import runtime as runtime
 from . import training as training
@@ -98,7 +96,6 @@ __all__ = [
     "duplicates",
     "features",
     "find_duplicates",
-    "hub",
     "images",
     "index",
     "io",
@@ -109,7 +106,6 @@ __all__ = [
     "methods",
     "metrics",
     "nn",
-    "onnx",
     "perceptual",
     "runtime",
     "save",

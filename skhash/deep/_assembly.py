@@ -15,6 +15,7 @@ from torch import nn
 from skhash.nn import HashNetwork, Standardize, build, make_backbone, takes_any_size
 from skhash.training import (
     LatentClip,
+    Ranks,
     Recipe,
     Resizing,
     TrainingLoop,
@@ -171,4 +172,7 @@ def make_loop(hasher: DeepHasher, network: HashNetwork, context: TrainingContext
         batches=batches,
         size=choose_size(network.backbone, context, context.max_epochs),
         after_step=LatentClip(network) if binary_layers(network) else None,
+        ranks=Ranks.find(hasher.device),
+        ambient=not hasher._draws_by_generator(),
+        compile=hasher.compile,
     )

@@ -13,7 +13,7 @@ import torch
 from skhash import __version__
 from skhash.inputs import ImageFiles, Samples
 from skhash.nn import digest_network, digest_object
-from skhash.training import Checkpoint
+from skhash.training import Checkpoint, FabricLike, Ranks
 
 if TYPE_CHECKING:
     from skhash.deep._hasher import DeepHasher
@@ -36,6 +36,7 @@ def open_checkpoint(
     start: bytes,
     wrapper: dict[str, Any] | None,
     resume: bool,
+    ranks: Ranks | None = None,
 ) -> Checkpoint | None:
     """Return the checkpoints of a fit, or None if the hasher's parameter `checkpoint` is None.
 
@@ -57,6 +58,8 @@ def open_checkpoint(
         Further parameters that the training depends on.
     resume : bool
         Whether the fit continues from the hasher's network.
+    ranks : Ranks, default=None
+        Processes that train together.
 
     Returns
     -------
@@ -69,6 +72,8 @@ def open_checkpoint(
     parameters = hasher.get_params(deep=False)
     parameters.update({f"wrapper {name}": value for name, value in (wrapper or {}).items()})
     for name, value in sorted(parameters.items()):
+        if isinstance(value, FabricLike):
+            value = f"{value.device.type} x {value.world_size}"
         if name not in _IRRELEVANT:
             key.update(name.encode() + b"=" + digest_object(value))
     releases = __version__, str(torch.__version__)
@@ -80,7 +85,7 @@ def open_checkpoint(
         key.update(np.asarray(labels.codes, dtype=np.int64).tobytes())
     _add_samples(key, samples)
     folder = Path(hasher.checkpoint) / f"{type(hasher).__name__}-{key.hexdigest()[:32]}"
-    return Checkpoint(folder, random_state, generator, ambient=not hasher._draws_by_generator())
+    return Checkpoint(folder, random_state, generator, ambient=not hasher._draws_by_generator(), ranks=ranks)
 
 
 def describe_seed(hasher: DeepHasher, random_state: np.random.RandomState) -> bytes:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from skhash.deep._context import TrainingContext
     from skhash.inputs import Samples
     from skhash.nn import HashNetwork
-    from skhash.training import Batch, Recipe, Resizing, Steps, TrainingLoop
+    from skhash.training import Batch, FabricLike, Recipe, Resizing, Steps, TrainingLoop
     from skhash.utils import Labels, RandomStateLike, SamplesLike
 
 __all__ = ["DeepHasher"]
@@ -120,8 +120,9 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         n_iter_no_change: int = 10,
         checkpoint: str | os.PathLike[str] | None = None,
         warm_start: bool = False,
-        device: str | torch.device = "auto",
+        device: str | torch.device | FabricLike = "auto",
         precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        compile: bool = False,
         inference: Literal["auto", "torch"] = "auto",
         random_state: RandomStateLike = None,
         verbose: int = 0,
@@ -151,6 +152,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         self.warm_start = warm_start
         self.device = device
         self.precision: Literal["auto", "float32", "bfloat16"] = precision
+        self.compile = compile
         self.inference = inference
         self.random_state = random_state
         self.verbose = verbose

@@ -12,6 +12,7 @@ import torch
 
 from skhash.base import BaseHasher
 from skhash.nn import is_pretrained_name
+from skhash.training import FabricLike
 from skhash.utils import check_unchanged
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 TRAINING_PARAMETERS = frozenset({
     "recipe", "max_epochs", "batch_size", "optimizer", "learning_rate", "backbone_lr_ratio", "schedule", "weight_decay",
     "dropout", "resizing", "max_grad_norm", "views", "early_stopping", "validation_fraction", "n_iter_no_change",
-    "checkpoint", "warm_start", "device", "precision", "inference", "random_state", "verbose",
+    "checkpoint", "warm_start", "device", "precision", "compile", "inference", "random_state", "verbose",
 })  # fmt: skip
 
 _GLOBAL_STATE = threading.RLock()
@@ -64,6 +65,8 @@ class DeepState(BaseHasher):
         # A copy: since Python 3.11, `object.__getstate__` may return `__dict__` itself.
         state = dict(cast("dict[str, Any]", super().__getstate__()))
         state.pop("_loop", None)
+        if isinstance(state.get("device"), FabricLike):  # it belongs to these processes
+            state["device"] = "auto"
         # A model trained on an accelerator must load where there is none.
         if "module_" in state and self._device().type != "cpu":
             state["module_"] = copy.deepcopy(self.module_).cpu()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
 
 from skhash.deep._ambient import isolated_training
 from skhash.deep._assembly import make_network
@@ -17,11 +20,18 @@ from skhash.deep._data import FEATURE_ATTRIBUTES, hold_out, make_validation, rea
 from skhash.deep._frozen import behind_backbone
 from skhash.deep._state import TRAINING_PARAMETERS, fitted_state, network_to_continue, training_generator
 from skhash.inputs import SampleSubset
-from skhash.training import EarlyStopping, FitTask, binary_layers, reestimate_batch_norm, run_epochs, with_callbacks
+from skhash.training import (
+    EarlyStopping,
+    FitTask,
+    Ranks,
+    binary_layers,
+    reestimate_batch_norm,
+    run_epochs,
+    with_callbacks,
+)
 from skhash.utils import fit_context, local_random_state, restore_on_error
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from numpy.typing import ArrayLike, NDArray
     from torch import nn
@@ -72,7 +82,8 @@ def train(
         The same object.
     """
     resume = hasher.warm_start and hasher.__sklearn_is_fitted__()
-    random_state = local_random_state(hasher.random_state)
+    ranks = Ranks.find(hasher.device)
+    random_state = _shared_random_state(hasher, ranks)
     seed = describe_seed(hasher, random_state)
     with (
         restore_on_error(hasher, _SET_EARLY),
@@ -80,8 +91,9 @@ def train(
         ExitStack() as stack,
     ):
         samples, labels = read_training_data(hasher, X, y, classes=_known_classes(hasher, resume), resume=resume)
+        _check_equal(hasher, samples, labels, ranks)
         checkpoint = open_checkpoint(
-            hasher, samples, labels, random_state, generator, start=seed, wrapper=wrapper, resume=resume
+            hasher, samples, labels, random_state, generator, start=seed, wrapper=wrapper, resume=resume, ranks=ranks
         )
         if checkpoint is not None:
             stack.callback(checkpoint.close)
@@ -94,6 +106,8 @@ def train(
         context = _make_context(hasher, samples, labels, random_state, generator)
         context = replace(context, samples=train_samples, labels=train_labels, checkpoint=checkpoint)
         network = _get_network(hasher, labels, context, resume=resume, wrap_criterion=wrap_criterion)
+        if ranks is not None:
+            ranks.start_equal(network)
         task = FitTask(hasher, X, y, context.max_epochs, lambda: _complete_state(hasher, network, samples, labels))
         stopping = EarlyStopping(hasher.n_iter_no_change) if hasher.early_stopping else None
         trained, trained_context = behind_backbone(network, context)
@@ -131,10 +145,12 @@ def train_epoch(hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, classes
         classes = _known_classes(hasher, resume)
     parameters = {name: getattr(hasher, name) for name in TRAINING_PARAMETERS}
     loop, loop_parameters = getattr(hasher, "_loop", None) or (None, None)
-    random_state = local_random_state(hasher.random_state)
+    ranks = Ranks.find(hasher.device)
+    random_state = _shared_random_state(hasher, ranks)
     old_generator = None if loop is None else loop.generator
     with restore_on_error(hasher, _SET_EARLY), training_generator(hasher, random_state, old_generator) as generator:
         samples, labels = read_training_data(hasher, X, y, classes=classes, resume=resume)
+        _check_equal(hasher, samples, labels, ranks)
         context = _make_context(hasher, samples, labels, random_state, generator)
         context = replace(context, recipe=replace(context.recipe, schedule="constant", resizing=1.0))
         if loop is not None:
@@ -142,6 +158,8 @@ def train_epoch(hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, classes
             network = loop.network
         else:
             network = _get_network(hasher, labels, context, resume=resume)
+            if ranks is not None:
+                ranks.start_equal(network)
         if loop is None or parameters != loop_parameters:
             loop = hasher._make_loop(network, context)
         epoch = len(hasher.history_) if resume else 0
@@ -171,6 +189,22 @@ def become_fitted(hasher: DeepHasher, network: HashNetwork, context: TrainingCon
     hasher._remember_labels(samples, None if labels is None else labels.decode())
     if labels is not None:
         hasher.classes_ = labels.classes  # `y` of a partial_fit may lack some of them
+
+
+def _shared_random_state(hasher: DeepHasher, ranks: Ranks | None) -> np.random.RandomState:
+    random_state = local_random_state(hasher.random_state)
+    return random_state if ranks is None else ranks.share(random_state)
+
+
+def _check_equal(hasher: DeepHasher, samples: Samples, labels: Labels | None, ranks: Ranks | None) -> None:
+    """Refuse to train together on data that differ between the processes, as far as is seen without reading all."""
+    if ranks is None:
+        return
+    parts = (type(hasher).__qualname__, hasher.bits, len(samples), tuple(samples.sample_shape), labels is None)
+    key = hashlib.sha256(repr(parts).encode())
+    if labels is not None:
+        key.update(repr(labels.classes.tolist()).encode() + np.asarray(labels.codes, dtype=np.int64).tobytes())
+    ranks.check_equal(key.digest())
 
 
 def _make_context(

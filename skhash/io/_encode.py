@@ -154,6 +154,8 @@ class Encoder:
         parameters = estimator.get_params(deep=False)
         get_state = estimator.__getstate__() if name.startswith("skhash.") else vars(estimator)
         state = {k: v for k, v in get_state.items() if k not in parameters and k not in _DROPPED}
+        if "device" in parameters and "device" in get_state:
+            parameters["device"] = get_state["device"]  # "auto" in place of a Fabric
         self._note_pretrained(parameters.get("backbone"), state.get("module_"))
         parameters.update({key: None for key in UNSAVED if key in parameters})
         described = {key: self._parameter(key, each, where) for key, each in parameters.items()}

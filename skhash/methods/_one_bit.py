@@ -22,6 +22,7 @@ from skhash.nn import HashHead, efficiency_report
 from skhash.nn.binary import binarize_weights_
 from skhash.training import (
     GroupedBatches,
+    Ranks,
     Recipe,
     ShuffledBatches,
     resolve_device,
@@ -276,7 +277,8 @@ class OneBitDeepHasher(CenterHasher):
         epochs = self._value("warm_up_epochs")
         if self.warm_up_epochs is None:
             epochs = min(epochs, context.max_epochs)
-        how = {"device": resolve_device(self.device), "paper": self._is_paper(), "precision": self.precision}
+        how: dict[str, Any] = {"device": resolve_device(self.device), "ranks": Ranks.find(self.device)}
+        how |= {"paper": self._is_paper(), "precision": self.precision, "compile": self.compile}
         classifier = train_classifier(self.warm_up, context, epochs=epochs, **how)
         fixed, semantic = _start_centers(self, context, cast("ClassEmbeddings", classifier.head).embeddings)
         return OneBitLoss(

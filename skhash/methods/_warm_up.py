@@ -18,7 +18,7 @@ from skhash.training import ShuffledBatches, TrainingLoop, make_optimizer, make_
 if TYPE_CHECKING:
     from skhash.deep import TrainingContext
     from skhash.inputs import Samples
-    from skhash.training import Checkpoint
+    from skhash.training import Checkpoint, Ranks
 
 MAX_GRAD_NORM = 5.0  # of the authors, for centers and classifier
 
@@ -48,6 +48,8 @@ def train_classifier(
     device: torch.device,
     paper: bool,
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    ranks: Ranks | None = None,
+    compile: bool = False,
 ) -> HashNetwork:
     """Build and train the classifier.
 
@@ -65,6 +67,10 @@ def train_classifier(
         Whether to train with the settings of the authors.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         As in `DeepHasher`; the classifier keeps it, so that it also teaches in it.
+    ranks : Ranks, default=None
+        Processes that share the work, see `TrainingLoop`.
+    compile : bool, default=False
+        Whether its backbone runs compiled in training.
 
     Returns
     -------
@@ -88,6 +94,8 @@ def train_classifier(
         views=views,
         generator=generator,
         size=size,
+        ranks=ranks,
+        compile=compile,
         checkpoint=context.checkpoint,
         **options,
     )
@@ -174,6 +182,8 @@ def warm_up(
     beta1: float = 0.9,
     max_grad_norm: float | None = None,
     checkpoint: Checkpoint | None = None,
+    ranks: Ranks | None = None,
+    compile: bool = False,
 ) -> None:
     """Train the classifier.
 
@@ -205,6 +215,10 @@ def warm_up(
         Longer gradients are scaled down to this norm.
     checkpoint : Checkpoint, default=None
         Where the state is kept after every epoch.
+    ranks : Ranks, default=None
+        Processes that share the work, see `TrainingLoop`.
+    compile : bool, default=False
+        Whether the backbone runs compiled.
     """
     optimizer = make_optimizer("adam", classifier, learning_rate=learning_rate, weight_decay=weight_decay)
     for group in optimizer.param_groups:
@@ -223,6 +237,8 @@ def warm_up(
         views=views,
         batches=batches,
         size=size,
+        ranks=ranks,
+        compile=compile,
     )
     history = [] if checkpoint is None else checkpoint.restore("warm_up", loop)[0]
     for epoch in range(len(history), epochs):

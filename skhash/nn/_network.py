@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -152,6 +153,11 @@ class HashNetwork(nn.Module):
     criterion: nn.Module
     # What the backbone multiplies in while it trains, see `run_backbone`; here, because older pickles lack it.
     autocast_dtype: torch.dtype | None = None
+    # Set while a training loop runs an epoch, never pickled: what takes the place of calls of the backbone and of the
+    # head, such as compiled ones.
+    run_share: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor] | None = None
+    compiled_backbone: Callable[[Tensor], Tensor] | None = None
+    compiled_head: Callable[[Tensor], Tensor] | None = None
 
     def __init__(
         self,
@@ -210,16 +216,24 @@ class HashNetwork(nn.Module):
 
         Weights, their gradients and the features stay in single precision, and so does everything in evaluation.
         """
+        if self.run_share is not None:
+            return self.run_share(self._run_backbone, inputs)
+        return self._run_backbone(inputs)
+
+    def _run_backbone(self, inputs: Tensor) -> Tensor:
+        backbone = self.backbone if self.compiled_backbone is None else self.compiled_backbone
         if self.autocast_dtype is None or not self.training:
-            return self.backbone(inputs)
+            return backbone(inputs)
         # Without the cache of weights, which outlives a step within an autocast context of the caller.
         with torch.autocast(inputs.device.type, self.autocast_dtype, cache_enabled=False):
-            return self.backbone(inputs).float()
+            return backbone(inputs).float()
 
     def hash(self, features: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Compute continuous codes of feature vectors."""
         features = self._drop(features, generator)
-        return self.head(features, generator) if self._head_draws else self.head(features)
+        if self._head_draws:
+            return self.head(features, generator)
+        return self.head(features) if self.compiled_head is None else self.compiled_head(features)
 
     def _drop(self, values: Tensor, generator: torch.Generator | None) -> Tensor:
         return dropout(values, self.dropout if self.training else 0.0, generator)

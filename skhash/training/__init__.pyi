@@ -21,6 +21,8 @@ from ._parameters import check_recipe as check_recipe
 from ._parameters import document_parameters as document_parameters
 from ._precision import has_bfloat16 as has_bfloat16
 from ._precision import resolve_precision as resolve_precision
+from ._ranks import FabricLike as FabricLike
+from ._ranks import Ranks as Ranks
 from ._recipes import RECIPES as RECIPES
 from ._recipes import Recipe as Recipe
 from ._recipes import Steps as Steps
@@ -48,6 +50,7 @@ __all__ = [
     "CopyViews",
     "EarlyStopping",
     "FeatureViews",
+    "FabricLike",
     "FitTask",
     "GaussianBlur",
     "GroupedBatches",
@@ -58,6 +61,7 @@ __all__ = [
     "RandomFlip",
     "RandomGrayscale",
     "RandomResizedCrop",
+    "Ranks",
     "Recipe",
     "Resizing",
     "SampleViews",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from skhash.training._early_stopping import EarlyStopping
     from skhash.training._loop import TrainingLoop
+    from skhash.training._ranks import Ranks
 
 __all__ = ["Checkpoint"]
 
@@ -43,6 +44,8 @@ class Checkpoint:
         Generator of the training.
     ambient : bool, default=False
         Whether the training draws from torch's global generators, too.
+    ranks : Ranks, default=None
+        Processes that train together: the first one reads and writes for all.
 
     Attributes
     ----------
@@ -55,19 +58,26 @@ class Checkpoint:
     pause: ClassVar[float] = 1.0
 
     def __init__(
-        self, folder: Path, random_state: np.random.RandomState, generator: torch.Generator, *, ambient: bool = False
+        self,
+        folder: Path,
+        random_state: np.random.RandomState,
+        generator: torch.Generator,
+        *,
+        ambient: bool = False,
+        ranks: Ranks | None = None,
     ) -> None:
         self.folder = folder
         self._random_state = random_state
         self._generator = generator
         self._ambient = ambient
+        self._ranks = ranks
         self._start = self._draws()
         self._writer: ThreadPoolExecutor | None = None
         self._written: Future[None] | None = None
         self._next = time.monotonic() + self.pause
         self._damaged: set[Path] = set()
         # Without a seed, every start is another: the one of the files is taken.
-        found = next((state for path in self._files("*") if (state := self._read(path)) is not None), None)
+        found = self._find("*")
         if found is not None:
             self._start = found["start"]
             self._set_draws(self._start)
@@ -93,20 +103,18 @@ class Checkpoint:
         stopped : bool
             Whether the training has ended before its last epoch.
         """
-        for path in self._files(stage):
-            state = self._read(path)
-            if state is None or not _same(state["start"], self._start):
-                continue
-            loop.network.load_state_dict(state["network"])
-            loop.optimizer.load_state_dict(state["optimizer"])
-            vars(loop.schedule).update(state["schedule"])
-            for name, keeper in _keepers(loop.network):
-                keeper.load_training_state(_moved(state["memory"][name], loop.device))
-            if early_stopping is not None:
-                early_stopping.load_state(state["early_stopping"])
-            self._set_draws(state["draws"])
-            return state["history"], state["stopped"]
-        return [], False
+        state = self._find(stage, self._start)
+        if state is None:
+            return [], False
+        loop.network.load_state_dict(state["network"])
+        loop.optimizer.load_state_dict(state["optimizer"])
+        vars(loop.schedule).update(state["schedule"])
+        for name, keeper in _keepers(loop.network):
+            keeper.load_training_state(_moved(state["memory"][name], loop.device))
+        if early_stopping is not None:
+            early_stopping.load_state(state["early_stopping"])
+        self._set_draws(state["draws"])
+        return state["history"], state["stopped"]
 
     def save(
         self,
@@ -135,6 +143,8 @@ class Checkpoint:
         early_stopping : EarlyStopping, default=None
             What it has kept.
         """
+        if self._ranks is not None and not self._ranks.is_first:
+            return
         if not final and time.monotonic() < self._next:
             return
         self.wait()
@@ -185,6 +195,14 @@ class Checkpoint:
         """Yield the files of a stage, the newest first; an earlier stage comes after a later one."""
         found = [path for path in self.folder.glob(f"{stage}-*.safetensors") if re.search(r"-\d{6,}$", path.stem)]
         yield from sorted(found, key=lambda path: int(path.stem.rsplit("-")[-1]), reverse=True)
+
+    def _find(self, stage: str, start: dict[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the newest state of a stage, if given one of a training that began with the draws `start`."""
+        found = None
+        if self._ranks is None or self._ranks.is_first:
+            states = filter(None, map(self._read, self._files(stage)))
+            found = next((state for state in states if start is None or _same(state["start"], start)), None)
+        return found if self._ranks is None else self._ranks.share(found)
 
     def _read(self, path: Path) -> dict[str, Any] | None:
         if path in self._damaged:

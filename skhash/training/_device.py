@@ -7,15 +7,18 @@ import re
 
 import torch
 
+from skhash.training._ranks import FabricLike
 
-def resolve_device(device: str | torch.device = "auto") -> torch.device:
+
+def resolve_device(device: str | torch.device | FabricLike = "auto") -> torch.device:
     """Resolve a `device` parameter.
 
     Parameters
     ----------
-    device : str or torch.device, default="auto"
+    device : str, torch.device or Fabric, default="auto"
         "auto" takes the environment variable `SKHASH_DEVICE` if it is set, else the accelerator that torch finds, else
-        the CPU. Any other value is passed to `torch.device`.
+        the CPU. A `lightning_fabric.Fabric` has a device for each of its processes. Any other value is passed to
+        `torch.device`.
 
     Returns
     -------
@@ -33,6 +36,8 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     >>> resolve_device("cpu")
     device(type='cpu')
     """
+    if isinstance(device, FabricLike):
+        return device.device
     if device == "auto":
         device = os.environ.get("SKHASH_DEVICE") or torch.accelerator.current_accelerator(check_available=True) or "cpu"
     # Allocating is the test: torch.device() also accepts devices that this machine does not have.

@@ -70,7 +70,7 @@ def run_epochs(
     ------
     KeyboardInterrupt
         If the user interrupts before the first epoch is finished. Later, the network is set back to the end of the last
-        finished epoch, and a warning names that epoch.
+        finished epoch, and a warning names that epoch. With several processes, it is always raised.
     """
     history: list[dict[str, Any]] = []
     finished: dict[str, Tensor] = {}
@@ -81,7 +81,8 @@ def run_epochs(
         resume = getattr(describe, "resume", None)
         if history and resume is not None:
             resume(len(history))
-    progress = tqdm(initial=len(history), total=epochs, unit="epoch", disable=not verbose)
+    first = loop.ranks is None or loop.ranks.is_first
+    progress = tqdm(initial=len(history), total=epochs, unit="epoch", disable=not verbose or not first)
     try:
         for epoch in range(len(history), 0 if stop else epochs):
             task.begin_epoch()
@@ -103,13 +104,15 @@ def run_epochs(
             progress.update()
             progress.set_postfix({key: f"{row[key]:.4f}" for key in ("loss", "validation_map") if key in row})
             stop = task.end_epoch() or stop
+            if loop.ranks is not None:  # a callback may have asked for it in the first process only
+                stop = loop.ranks.share(stop)
             if checkpoint is not None:
                 final = stop or len(history) == epochs
                 checkpoint.save("epochs", loop, history, final=final, stopped=stop, early_stopping=early_stopping)
             if stop:
                 break
     except KeyboardInterrupt:
-        if not history:
+        if not history or loop.ranks is not None:  # other processes may have finished another epoch
             raise
         loop.network.load_state_dict(finished)
         kept = len(history) if early_stopping is None else early_stopping.best_epoch

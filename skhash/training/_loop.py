@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skhash.training._batches import ShuffledBatches
+from skhash.training._compilation import compile_parts
 from skhash.training._memory import keep_freed_memory
 from skhash.training._resizing import resize
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from torch.optim.lr_scheduler import LRScheduler
 
     from skhash.inputs import Samples
+    from skhash.training._ranks import Ranks
 
 Views: TypeAlias = "Callable[[Tensor, torch.Generator], Tensor]"
 
@@ -147,6 +150,12 @@ class TrainingLoop:
         `before_step(network)` is called before every step, when the gradients are known.
     after_step : callable, default=None
         `after_step(network)` is called after every step, such as `skhash.nn.binary.clip_latent_weights_`.
+    ranks : Ranks, default=None
+        The processes that share the work of the backbone.
+    ambient : bool, default=False
+        Whether the network may draw from torch's global generator; of interest if there are `ranks`.
+    compile : bool, default=False
+        Whether backbone and head run compiled by `torch.compile`.
     """
 
     network: nn.Module
@@ -162,6 +171,16 @@ class TrainingLoop:
     size: Callable[[int], tuple[int, int]] | None = None
     before_step: Callable[[Any], object] | None = None
     after_step: Callable[[Any], object] | None = None
+    ranks: Ranks | None = None
+    ambient: bool = False
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.compile and self.ranks is not None:
+            raise ValueError("compile=True cannot be combined with a device that is a Fabric of several processes.")
+        self._compiled = compile_parts(self.network) if self.compile else {}
+        backbone = getattr(self.network, "backbone", None)
+        self._shared = {id(parameter) for parameter in (() if backbone is None else backbone.parameters())}
 
     def run_epoch(self, samples: Samples, targets: Tensor | None, epoch: int) -> float:
         """Train on all batches of an epoch.
@@ -191,7 +210,8 @@ class TrainingLoop:
         drawn = batches.draw(len(samples), targets, epoch, self.generator)
         dtype = getattr(self.network, "input_dtype", torch.float32)
         size = None if self.size is None else self.size(epoch)
-        losses = [self._step(samples.batch(rows, dtype), targets, rows, epoch, size) for rows in drawn]
+        with self._equipped():
+            losses = [self._step(samples.batch(rows, dtype), targets, rows, epoch, size) for rows in drawn]
         loss = torch.stack(losses).mean().item()
         trouble = None if math.isfinite(loss) else f"The loss became {loss}"
         # The last step may diverge after the last loss was computed.
@@ -204,6 +224,19 @@ class TrainingLoop:
                 "scale, standardize=True."
             )
         return loss
+
+    @contextmanager
+    def _equipped(self) -> Iterator[None]:
+        """Let the network run compiled, and on a share of each batch, until the end of the block."""
+        equipment: dict[str, Any] = dict(self._compiled)
+        if self.ranks is not None and self._shared:
+            equipment["run_share"] = functools.partial(self.ranks.run, ambient=self.ambient)
+        vars(self.network).update(equipment)
+        try:
+            yield
+        finally:
+            for name in equipment:
+                vars(self.network).pop(name, None)
 
     def _trained(self) -> list[Tensor]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
@@ -218,6 +251,8 @@ class TrainingLoop:
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.network, batch)
         loss.backward()
+        if self.ranks is not None:
+            self.ranks.add_gradients(self._trained(), self._shared)
         if self.max_grad_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._trained(), self.max_grad_norm)
         if self.before_step is not None:

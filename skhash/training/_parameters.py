@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from skhash.training._optim import OPTIMIZERS, SCHEDULES
+from skhash.training._ranks import FabricLike
 from skhash.training._recipes import Recipe, Steps
 from skhash.training._resizing import Resizing
 from skhash.utils import Interval, RandomStateLike, StrOptions, check_values
@@ -42,8 +43,9 @@ TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
     "checkpoint": [str, os.PathLike, None],
     "warm_start": ["boolean"],
-    "device": [str, torch.device],
+    "device": [str, torch.device, FabricLike],
     "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+    "compile": ["boolean"],
     "inference": [StrOptions({"auto", "torch"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
@@ -123,12 +125,16 @@ class TrainingParameters(TypedDict, total=False):
         the folder to start anew.
     warm_start : bool, default=False
         Whether `fit` continues from the weights of the previous `fit`.
-    device : str or torch.device, default="auto"
-        Device to compute on; "auto" uses an accelerator if there is one.
+    device : str, torch.device or lightning_fabric.Fabric, default="auto"
+        Device to compute on; "auto" uses an accelerator if there is one. A launched Fabric of several processes shares
+        the work of the backbone among them; all end with the same hasher. It is not pickled or saved.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of the backbone's products in training. Weights, head and loss are in single precision, and all of the
         network is when it computes codes. "auto" is "bfloat16" for images if the backbone is "small_cnn" or a binary
         network and the CPU has instructions for it (AVX-512 BF16, AMX or Arm's BF16), and else "float32".
+    compile : bool, default=False
+        Whether training runs backbone and head compiled by `torch.compile`. This takes minutes at the
+        start, needs a C++ compiler on a CPU, and changes the last digits of the weights. Codes are computed without it.
     inference : {"auto", "torch"}, default="auto"
         How to compute codes after training. "auto": on packed words if the network has binary layers, can be exported
         as a whole (`to_packed`) and is on a CPU; otherwise, and with "torch", by torch.
@@ -160,8 +166,9 @@ class TrainingParameters(TypedDict, total=False):
     n_iter_no_change: int
     checkpoint: str | os.PathLike[str] | None
     warm_start: bool
-    device: str | torch.device
+    device: str | torch.device | FabricLike
     precision: Literal["auto", "float32", "bfloat16"]
+    compile: bool
     inference: Literal["auto", "torch"]
     random_state: RandomStateLike
     verbose: int

@@ -1,3 +1,0 @@
-from ._export import export_onnx as export_onnx
-
-__all__ = ["export_onnx"]
