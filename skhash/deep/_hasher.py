@@ -272,7 +272,16 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
 
     if TYPE_CHECKING:  # scikit-learn's method has no annotations
 
-        def fit_transform(self, X: SamplesLike, y: ArrayLike | None = None, **fit_params: Any) -> NDArray[np.uint8]:
+        def fit_transform(
+            self,
+            X: SamplesLike,
+            y: ArrayLike | None = None,
+            *,
+            eval_set: tuple[SamplesLike, ArrayLike | None] | None = None,
+            X_val: SamplesLike | None = None,
+            y_val: ArrayLike | None = None,
+            **weights: Unpack[FitWeights],
+        ) -> NDArray[np.uint8]:
             """Fit, and compute the codes of the training samples."""
             ...
 
