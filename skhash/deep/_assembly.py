@@ -170,6 +170,7 @@ def make_loop(hasher: DeepHasher, network: HashNetwork, context: TrainingContext
         max_grad_norm=hasher.max_grad_norm,
         views=context.views,
         batches=batches,
+        weights=context.weights,
         size=choose_size(network.backbone, context, context.max_epochs),
         after_step=LatentClip(network) if binary_layers(network) else None,
         ranks=Ranks.find(hasher.device),

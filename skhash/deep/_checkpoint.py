@@ -16,6 +16,8 @@ from skhash.nn import digest_network, digest_object
 from skhash.training import Checkpoint, FabricLike, Ranks
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from skhash.deep._hasher import DeepHasher
     from skhash.utils import Labels
 
@@ -33,6 +35,8 @@ def open_checkpoint(
     random_state: np.random.RandomState,
     generator: torch.Generator,
     *,
+    weights: NDArray[np.float64] | None = None,
+    eval_set: tuple[Samples, Labels] | None = None,
     start: bytes,
     wrapper: dict[str, Any] | None,
     resume: bool,
@@ -52,6 +56,10 @@ def open_checkpoint(
         Random state of the training; set back to the start of the interrupted fit.
     generator : torch.Generator
         Generator of the training; set back likewise.
+    weights : ndarray of float64 of shape (n_samples,), default=None
+        Weights of the samples, without those of balanced classes.
+    eval_set : tuple of (Samples, Labels), default=None
+        Samples to score codes on.
     start : bytes
         What `describe_seed` has returned before the first random number was drawn.
     wrapper : dict or None
@@ -81,9 +89,14 @@ def open_checkpoint(
     if resume:
         key.update(digest_network(hasher.module_, named=True))
     if labels is not None:
-        key.update(repr((labels.codes.shape, labels.classes.tolist())).encode())
-        key.update(np.asarray(labels.codes, dtype=np.int64).tobytes())
+        _add_labels(key, labels)
     _add_samples(key, samples)
+    if weights is not None:
+        key.update(b"weights" + weights.tobytes())
+    if eval_set is not None:
+        key.update(b"eval_set")
+        _add_labels(key, eval_set[1])
+        _add_samples(key, eval_set[0])
     folder = Path(hasher.checkpoint) / f"{type(hasher).__name__}-{key.hexdigest()[:32]}"
     return Checkpoint(folder, random_state, generator, ambient=not hasher._draws_by_generator(), ranks=ranks)
 
@@ -94,6 +107,12 @@ def describe_seed(hasher: DeepHasher, random_state: np.random.RandomState) -> by
         return b""
     _, words, *rest = random_state.get_state()
     return np.asarray(words).tobytes() + repr(rest).encode()
+
+
+def _add_labels(key: Any, labels: Labels) -> None:
+    """Add labels to a digest."""
+    key.update(repr((labels.codes.shape, labels.classes.tolist())).encode())
+    key.update(np.asarray(labels.codes, dtype=np.int64).tobytes())
 
 
 def _add_samples(key: Any, samples: Samples) -> None:

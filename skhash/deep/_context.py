@@ -44,6 +44,8 @@ class TrainingContext:
         Random views (augmentations), weak and strong, see `skhash.training.resolve_views`.
     checkpoint : Checkpoint, default=None
         Where the state of each stage of the training is kept.
+    weights : Tensor of float64 of shape (n_samples,), default=None
+        Positive weights of the samples, in proportion to which `TrainingLoop` draws them; None if all are equal.
     """
 
     samples: Samples
@@ -53,6 +55,7 @@ class TrainingContext:
     generator: torch.Generator
     views: tuple[Callable[..., torch.Tensor] | None, Callable[..., torch.Tensor] | None]
     checkpoint: Checkpoint | None = None
+    weights: torch.Tensor | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,8 +34,17 @@ def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> Samples:
     """Read `X` as samples; with `reset`, record its features, otherwise compare it with what `fit` has seen."""
     if not reset and len(hasher.input_shape_) == 1 and is_plain(X, hasher):
         return Samples(X)
-    shape = None if reset else hasher.input_shape_
-    kept = vars(hasher) if reset else hasher._made_with
+    if reset:
+        return _read(hasher, X, vars(hasher))
+    return _read(hasher, X, hasher._made_with, (hasher.input_shape_, hasher._integer_pixels))
+
+
+def _read(
+    hasher: DeepHasher, X: Any, kept: Mapping[str, Any], seen: tuple[tuple[int, ...], bool] | None = None
+) -> Samples:
+    """Read samples: the first ones, or others of the shape that was seen and of integer pixels if these were seen."""
+    reset = seen is None
+    shape, integer = (None, False) if seen is None else seen
     background, draft = kept["background"], kept["draft"]
     images = read_images(X, shape, size=hasher.image_size, background=background, draft=draft)
     own = getattr(images, "background", background)
@@ -44,34 +53,33 @@ def read_samples(hasher: DeepHasher, X: SamplesLike, *, reset: bool) -> Samples:
     if getattr(images, "draft", draft) != draft:
         raise ValueError(f"X has draft={not draft}, but the hasher has draft={draft}.")
     if images is None:
-        return Samples(_read_features(hasher, X, reset=reset))
+        return Samples(_read_features(hasher, X, shape))
     if reset:
         for name in FEATURE_ATTRIBUTES:
             vars(hasher).pop(name, None)
-    elif images.kind == "images" and images.integer != hasher._integer_pixels:
-        seen = "integer pixels, which are divided by 255" if hasher._integer_pixels else "floating-point pixels"
-        raise ValueError(f"X has {'integer' if images.integer else 'floating-point'} pixels; fit has seen {seen}.")
+    elif images.kind == "images" and images.integer != integer:
+        kind = "integer pixels, which are divided by 255" if integer else "floating-point pixels"
+        raise ValueError(f"X has {'integer' if images.integer else 'floating-point'} pixels; fit has seen {kind}.")
     # The classes of samples share an interface without a common base; annotations name `Samples`.
     return cast("Samples", images)
 
 
-def _read_features(hasher: DeepHasher, X: Any, *, reset: bool) -> NDArray[Any]:
+def _read_features(hasher: DeepHasher, X: Any, shape: tuple[int, ...] | None) -> NDArray[Any]:
     X = unwrap(X, "X")
-    if not reset and len(hasher.input_shape_) == 3:
+    if shape is not None and len(shape) == 3:
         raise ValueError(
             f"X is not an image input: got {type(X).__name__} of shape {np.shape(X)}, expected images of shape "
-            f"{hasher.input_shape_}. Pass a single image as a list or array of one image."
+            f"{shape}. Pass a single image as a list or array of one image."
         )
-    return cast("NDArray[Any]", validate_data(hasher, unwrap_features(X), dtype=[np.float64, np.float32], reset=reset))
+    features = validate_data(hasher, unwrap_features(X), dtype=[np.float64, np.float32], reset=shape is None)
+    return cast("NDArray[Any]", features)
 
 
 def read_training_data(
     hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, *, classes: ArrayLike | None, resume: bool
 ) -> tuple[Samples, Labels | None]:
     """Read samples and labels to train on; labels are None if the method neither needs nor gets any."""
-    samples = read_samples(hasher, X, reset=not resume)
-    if isinstance(samples, ImageFiles) and samples.cache_limit is None:
-        samples = cast("Samples", replace(samples, cache_limit=_CACHE))
+    samples = _with_cache(read_samples(hasher, X, reset=not resume))
     if y is None and isinstance(samples, DatasetSamples):
         y = samples.targets()
     if y is None and hasher._needs_labels:
@@ -86,6 +94,55 @@ def read_training_data(
             check_consistent_length(samples, y)
     hasher._check_labels(y, labels, resume=resume)
     return samples, labels
+
+
+def choose_eval_set(eval_set: Any, X_val: Any, y_val: Any) -> tuple[Any, Any] | None:
+    """Return samples and labels to score codes on, given as a pair or one by one, or None."""
+    if X_val is None and y_val is None:
+        if eval_set is None:
+            return None
+        if not isinstance(eval_set, (tuple, list)) or len(eval_set) != 2:
+            what = f"{type(eval_set).__name__} of length {len(eval_set)}" if hasattr(eval_set, "__len__") else eval_set
+            raise ValueError(f"eval_set must be a pair (X_val, y_val), got {what}.")
+        return eval_set[0], eval_set[1]
+    if eval_set is not None:
+        raise ValueError("fit got eval_set and X_val or y_val: pass eval_set=(X_val, y_val), or X_val and y_val.")
+    if X_val is None:
+        raise ValueError("fit got y_val without X_val.")
+    return X_val, y_val
+
+
+def read_eval_set(
+    hasher: DeepHasher, eval_set: tuple[Any, Any], samples: Samples, labels: Labels | None
+) -> tuple[Samples, Labels]:
+    """Read samples to score codes on, with their labels, which must be like those to train on."""
+    X, y = eval_set
+    try:
+        seen = tuple(samples.sample_shape), samples.kind == "images" and samples.integer
+        others = _with_cache(_read(hasher, X, vars(hasher), seen))
+        if tuple(others.sample_shape) != seen[0]:  # features, where the others are those of a Dataset
+            raise ValueError(f"X has samples of shape {tuple(others.sample_shape)}, those to train on have {seen[0]}.")
+        if y is None and isinstance(others, DatasetSamples):
+            y = others.targets()
+        if y is None:
+            raise ValueError("it has no labels, by which codes are scored.")
+        if len(others) < 2:
+            raise ValueError(f"it must have at least 2 samples, got {len(others)}.")
+        truth = read_labels(y, n_samples=len(others), classes=None if labels is None else labels.classes)
+        if labels is not None and truth.multilabel != labels.multilabel:
+            kinds = ("class labels", "multi-hot labels")
+            raise ValueError(f"y holds {kinds[truth.multilabel]}, those to train on are {kinds[labels.multilabel]}.")
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"eval_set: {error}") from error
+    return others, truth
+
+
+def _with_cache(samples: Samples) -> Samples:
+    """Keep decoded pixels of image files, unless the user has said how many."""
+    if isinstance(samples, ImageFiles) and samples.cache_limit is None:
+        return cast("Samples", replace(samples, cache_limit=_CACHE))
+    return samples
 
 
 def hold_out(
@@ -110,7 +167,7 @@ def hold_out(
 
 
 def make_validation(network: HashNetwork, samples: Samples, labels: Labels) -> Callable[[], float]:
-    """Return a function that computes mAP@all of each held-out sample against the others, with the current network."""
+    """Return a function that computes mAP@all of each sample against the others, with the current network."""
     truth = labels.codes
 
     def validate() -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, cast
 
 import torch
 from sklearn.utils.validation import check_is_fitted
@@ -33,10 +33,12 @@ from skhash.utils import available_if, fit_context, inherit_parameters
 if TYPE_CHECKING:
     import os
 
+    import numpy as np
     from numpy.typing import ArrayLike, NDArray
     from torch import nn
 
     from skhash.deep._context import TrainingContext
+    from skhash.deep._weights import FitWeights
     from skhash.inputs import Samples
     from skhash.nn import HashNetwork
     from skhash.training import Batch, FabricLike, Recipe, Resizing, Steps, TrainingLoop
@@ -87,6 +89,10 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         **TRAINING_CONSTRAINTS,
     }
 
+    # `sample_weight` is no parameter of the signature, see `FitWeights`, but can be requested.
+    __metadata_request__fit: ClassVar[dict[str, None]] = {"sample_weight": None}
+    __metadata_request__partial_fit: ClassVar[dict[str, None]] = {"sample_weight": None}
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__doc__ = document_parameters(cls.__doc__)
@@ -118,6 +124,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         warm_start: bool = False,
         device: str | torch.device | FabricLike = "auto",
@@ -148,6 +155,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.class_weight: dict[Any, float] | Literal["balanced"] | None = class_weight
         self.checkpoint = checkpoint
         self.warm_start = warm_start
         self.device = device
@@ -228,7 +236,16 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
 
     # Public API ------------------------------------------------------------------------------------------------------
 
-    def fit(self, X: SamplesLike, y: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: SamplesLike,
+        y: ArrayLike | None = None,
+        *,
+        eval_set: tuple[SamplesLike, ArrayLike | None] | None = None,
+        X_val: SamplesLike | None = None,
+        y_val: ArrayLike | None = None,
+        **weights: Unpack[FitWeights],
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -239,16 +256,45 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
             features or images.
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
             Class labels or a multi-hot matrix. Optional for a Dataset that has labels.
+        eval_set : tuple of (X_val, y_val), default=None
+            Samples and labels, like `X` and `y`, to score codes on after every epoch, in place of samples held out by
+            `early_stopping`. Without `early_stopping` the scores are recorded only.
+        X_val, y_val : array-like, default=None
+            The same, one by one, as a `Pipeline` with ``transform_input=["X_val"]`` passes them.
+        **weights
+            `sample_weight`, array-like of shape (n_samples,): in each epoch, samples are drawn in proportion to their
+            weights; those of weight 0 are left out. See `FitWeights`.
 
         Returns
         -------
         self : object
             The fitted hasher.
         """
-        return train(self, X, y)
+        return train(self, X, y, eval_set=eval_set, X_val=X_val, y_val=y_val, **weights)
+
+    if TYPE_CHECKING:  # scikit-learn's method has no annotations
+
+        def fit_transform(
+            self,
+            X: SamplesLike,
+            y: ArrayLike | None = None,
+            *,
+            eval_set: tuple[SamplesLike, ArrayLike | None] | None = None,
+            X_val: SamplesLike | None = None,
+            y_val: ArrayLike | None = None,
+            **weights: Unpack[FitWeights],
+        ) -> NDArray[np.uint8]:
+            """Fit, and compute the codes of the training samples."""
+            ...
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: SamplesLike, y: ArrayLike | None = None, classes: ArrayLike | None = None) -> Self:
+    def partial_fit(
+        self,
+        X: SamplesLike,
+        y: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        **weights: Unpack[FitWeights],
+    ) -> Self:
         """Train for one epoch on some samples at a constant learning rate; the first call builds the network.
 
         Parameters
@@ -259,6 +305,8 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
             As in `fit`.
         classes : array-like of shape (n_classes,), default=None
             All class labels of all calls; required in the first call if its `y` lacks some.
+        **weights
+            As in `fit`: `sample_weight`.
 
         Returns
         -------
@@ -266,7 +314,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
             The hasher. Attributes of training codes, such as the votes in `predict`, are those of the last call's
             samples.
         """
-        train_epoch(self, X, y, classes)
+        train_epoch(self, X, y, classes, weights)
         return self
 
     @available_if(was_given_labels)

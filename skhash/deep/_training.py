@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 import numpy as np
 
@@ -16,9 +16,17 @@ from skhash.deep._assembly import make_network
 from skhash.deep._checkpoint import describe_seed, open_checkpoint
 from skhash.deep._collapse import warn_of_collapse
 from skhash.deep._context import TrainingContext
-from skhash.deep._data import FEATURE_ATTRIBUTES, hold_out, make_validation, read_training_data
+from skhash.deep._data import (
+    FEATURE_ATTRIBUTES,
+    choose_eval_set,
+    hold_out,
+    make_validation,
+    read_eval_set,
+    read_training_data,
+)
 from skhash.deep._frozen import behind_backbone
 from skhash.deep._state import TRAINING_PARAMETERS, fitted_state, network_to_continue, training_generator
+from skhash.deep._weights import finish_weights, keep_weighted, read_weights
 from skhash.inputs import SampleSubset
 from skhash.training import (
     EarlyStopping,
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from skhash.deep._hasher import DeepHasher
+    from skhash.deep._weights import FitWeights
     from skhash.inputs import Samples
     from skhash.nn import HashNetwork
     from skhash.utils import Labels, SamplesLike
@@ -55,8 +64,12 @@ def train(
     X: SamplesLike,
     y: ArrayLike | None = None,
     *,
+    eval_set: tuple[SamplesLike, ArrayLike | None] | None = None,
+    X_val: SamplesLike | None = None,
+    y_val: ArrayLike | None = None,
     wrap_criterion: Callable[[nn.Module, TrainingContext], nn.Module] | None = None,
     wrapper: dict[str, Any] | None = None,
+    **weights: Unpack[FitWeights],
 ) -> _HasherT:
     """Fit a deep hasher, optionally with another loss around its own.
 
@@ -70,11 +83,17 @@ def train(
         As in `DeepHasher.fit`.
     y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
         As in `DeepHasher.fit`.
+    eval_set : tuple of (X_val, y_val), default=None
+        As in `DeepHasher.fit`.
+    X_val, y_val : array-like, default=None
+        As in `DeepHasher.fit`.
     wrap_criterion : callable, default=None
         `wrap_criterion(criterion, context)` returns the criterion of a new network, from the hasher's own criterion and
         the `TrainingContext`. With `warm_start`, a trained network keeps the criterion that it has.
     wrapper : dict, default=None
         Parameters that `wrap_criterion` depends on; training does not go on from checkpoints of others.
+    **weights
+        As in `DeepHasher.fit`: `sample_weight`.
 
     Returns
     -------
@@ -82,6 +101,7 @@ def train(
         The same object.
     """
     resume = hasher.warm_start and hasher.__sklearn_is_fitted__()
+    chosen = choose_eval_set(eval_set, X_val, y_val)
     ranks = Ranks.find(hasher.device)
     random_state = _shared_random_state(hasher, ranks)
     seed = describe_seed(hasher, random_state)
@@ -91,20 +111,35 @@ def train(
         ExitStack() as stack,
     ):
         samples, labels = read_training_data(hasher, X, y, classes=_known_classes(hasher, resume), resume=resume)
-        _check_equal(hasher, samples, labels, ranks)
+        given = read_weights(hasher, weights, labels, len(samples))
+        _check_equal(hasher, samples, labels, given, ranks)
+        validation = None if chosen is None else read_eval_set(hasher, chosen, samples, labels)
         checkpoint = open_checkpoint(
-            hasher, samples, labels, random_state, generator, start=seed, wrapper=wrapper, resume=resume, ranks=ranks
+            hasher,
+            samples,
+            labels,
+            random_state,
+            generator,
+            weights=given,
+            eval_set=validation,
+            start=seed,
+            wrapper=wrapper,
+            resume=resume,
+            ranks=ranks,
         )
         if checkpoint is not None:
             stack.callback(checkpoint.close)
-        train_samples, train_labels, validation = samples, labels, None
-        if hasher.early_stopping:
+        samples, labels, given = keep_weighted(hasher, samples, labels, given, whole=True)
+        train_samples, train_labels, train_weights = samples, labels, given
+        if hasher.early_stopping and validation is None:
             # Drawn first, so that a warm start with the same seed holds out the same samples.
             kept, held = hold_out(labels, len(samples), hasher.validation_fraction, random_state)
             train_samples, train_labels = _rows_of(samples, labels, kept)
+            train_weights = None if given is None else given[kept]
             validation = _rows_of(samples, labels, held)
         context = _make_context(hasher, samples, labels, random_state, generator)
-        context = replace(context, samples=train_samples, labels=train_labels, checkpoint=checkpoint)
+        drawn = finish_weights(hasher, train_weights, train_labels)
+        context = replace(context, samples=train_samples, labels=train_labels, checkpoint=checkpoint, weights=drawn)
         network = _get_network(hasher, labels, context, resume=resume, wrap_criterion=wrap_criterion)
         if ranks is not None:
             ranks.start_equal(network)
@@ -126,7 +161,7 @@ def train(
         )
         network.frozen, network.dropout = trained.frozen, trained.dropout
         if binary_layers(network.backbone) and not network.frozen:
-            reestimate_batch_norm(network.encoder, train_samples, generator=generator)
+            reestimate_batch_norm(network.encoder, train_samples, generator=generator, weights=drawn)
     with restore_on_error(hasher):
         hasher.recipe_ = context.recipe
         hasher.history_ = [*(hasher.history_ if resume else []), *history]
@@ -138,8 +173,15 @@ def train(
 
 
 @isolated_training()
-def train_epoch(hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, classes: ArrayLike | None) -> None:
+def train_epoch(
+    hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, classes: ArrayLike | None, weights: FitWeights
+) -> None:
     """Train for one epoch at a constant learning rate: a new network, or the one of the last call."""
+    if isinstance(hasher.class_weight, str):
+        raise ValueError(
+            f"class_weight={hasher.class_weight!r} is not supported in partial_fit, which sees a part of the "
+            "data: pass a dict, such as one made of the result of sklearn.utils.class_weight.compute_class_weight."
+        )
     resume = hasher.__sklearn_is_fitted__()
     if resume or classes is None:
         classes = _known_classes(hasher, resume)
@@ -150,9 +192,12 @@ def train_epoch(hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, classes
     old_generator = None if loop is None else loop.generator
     with restore_on_error(hasher, _SET_EARLY), training_generator(hasher, random_state, old_generator) as generator:
         samples, labels = read_training_data(hasher, X, y, classes=classes, resume=resume)
-        _check_equal(hasher, samples, labels, ranks)
+        given = read_weights(hasher, weights, labels, len(samples))
+        _check_equal(hasher, samples, labels, given, ranks)
+        samples, labels, given = keep_weighted(hasher, samples, labels, given, whole=False)
         context = _make_context(hasher, samples, labels, random_state, generator)
-        context = replace(context, recipe=replace(context.recipe, schedule="constant", resizing=1.0))
+        drawn = finish_weights(hasher, given, labels)
+        context = replace(context, recipe=replace(context.recipe, schedule="constant", resizing=1.0), weights=drawn)
         if loop is not None:
             network_to_continue(hasher, labels)
             network = loop.network
@@ -162,6 +207,7 @@ def train_epoch(hasher: DeepHasher, X: SamplesLike, y: ArrayLike | None, classes
                 ranks.start_equal(network)
         if loop is None or parameters != loop_parameters:
             loop = hasher._make_loop(network, context)
+        loop.weights = drawn  # those of this call's samples
         epoch = len(hasher.history_) if resume else 0
         before = copy.deepcopy(network.state_dict())
         try:
@@ -196,7 +242,13 @@ def _shared_random_state(hasher: DeepHasher, ranks: Ranks | None) -> np.random.R
     return random_state if ranks is None else ranks.share(random_state)
 
 
-def _check_equal(hasher: DeepHasher, samples: Samples, labels: Labels | None, ranks: Ranks | None) -> None:
+def _check_equal(
+    hasher: DeepHasher,
+    samples: Samples,
+    labels: Labels | None,
+    weights: NDArray[np.float64] | None,
+    ranks: Ranks | None,
+) -> None:
     """Refuse to train together on data that differ between the processes, as far as is seen without reading all."""
     if ranks is None:
         return
@@ -204,6 +256,8 @@ def _check_equal(hasher: DeepHasher, samples: Samples, labels: Labels | None, ra
     key = hashlib.sha256(repr(parts).encode())
     if labels is not None:
         key.update(repr(labels.classes.tolist()).encode() + np.asarray(labels.codes, dtype=np.int64).tobytes())
+    if weights is not None:
+        key.update(b"weights" + weights.tobytes())
     ranks.check_equal(key.digest())
 
 

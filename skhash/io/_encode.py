@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Encoder"]
 
 _PLAIN = (bool, int, float, str)
-_DROPPED = ("_sklearn_version", "_skl_callbacks", "_parent_callback_ctx")
+_DROPPED = ("_sklearn_version", "_skl_callbacks", "_parent_callback_ctx", "_metadata_request")
 
 
 class Encoder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
-    import numpy as np
     from numpy.typing import NDArray
 
     RowsLike: TypeAlias = Tensor | NDArray[np.integer[Any]] | Sequence[int]
@@ -87,13 +87,17 @@ class PairMemory:
         Parameters
         ----------
         rows : Tensor or ndarray of int of shape (n,)
-            Positions of the samples in the training set, all different.
+            Positions of the samples in the training set. Of equal ones, the last counts.
         z : Tensor of shape (n, bits)
             Continuous codes. The memory passes no gradient back.
         targets : Tensor of shape (n,) or (n, n_classes)
             Class indices or multi-hot labels.
         """
         rows = torch.as_tensor(rows, device=z.device)
+        distinct, last = np.unique(rows.cpu().numpy()[::-1], return_index=True)
+        if len(distinct) < len(rows):  # torch writes one of them, not always the same
+            kept = torch.as_tensor(len(rows) - 1 - last, device=z.device)
+            rows, z, targets = rows[kept], z[kept], targets[kept]
         n_rows = int(rows.max()) + 1
         z = z.detach()
         self.z, self.codes = _grown(self.z, z, n_rows), _grown(self.codes, z, n_rows)

@@ -40,7 +40,7 @@ class DCHHasher(DeepHasher):
     distance : {"cosine", "euclidean"}, default="cosine"
         The distance d between continuous codes: by cosine, as in the equations and in DeepHash-pytorch, or squared
         Euclidean, which is the default of the authors' code.
-    class_weight : {"balanced", "similar"}, float or None, default="balanced"
+    pair_weight : {"balanced", "similar"}, float or None, default="balanced"
         Weight of similar against dissimilar pairs. "balanced": both kinds have the same total weight. "similar": the
         same, without dividing dissimilar pairs by their share, as in the authors' code. A number multiplies each
         similar pair. None: all pairs weigh the same.
@@ -95,7 +95,7 @@ class DCHHasher(DeepHasher):
         "gamma": [Interval(Real, 0, None, closed="neither")],
         "quantization_weight": [Interval(Real, 0, None, closed="left")],
         "distance": [StrOptions({"cosine", "euclidean"})],
-        "class_weight": [StrOptions({"balanced", "similar"}), Interval(Real, 0, None, closed="neither"), None],
+        "pair_weight": [StrOptions({"balanced", "similar"}), Interval(Real, 0, None, closed="neither"), None],
         "self_pairs": ["boolean"],
         "quantization": [StrOptions({"cauchy", "squared"})],
         "activation": [StrOptions({"tanh"}), None],
@@ -112,7 +112,7 @@ class DCHHasher(DeepHasher):
         gamma: float = 20.0,
         quantization_weight: float = 0.1,
         distance: Literal["cosine", "euclidean"] = "cosine",
-        class_weight: Literal["balanced", "similar"] | float | None = "balanced",
+        pair_weight: Literal["balanced", "similar"] | float | None = "balanced",
         self_pairs: bool = True,
         quantization: Literal["cauchy", "squared"] = "cauchy",
         activation: Literal["tanh"] | None = None,
@@ -122,7 +122,7 @@ class DCHHasher(DeepHasher):
         self.gamma = gamma
         self.quantization_weight = quantization_weight
         self.distance = distance
-        self.class_weight = class_weight
+        self.pair_weight = pair_weight
         self.self_pairs = self_pairs
         self.quantization = quantization
         self.activation = activation
@@ -132,7 +132,7 @@ class DCHHasher(DeepHasher):
             gamma=self.gamma,
             quantization_weight=self.quantization_weight,
             distance=self.distance,
-            class_weight=self.class_weight,
+            class_weight=self.pair_weight,
             self_pairs=self.self_pairs,
             quantization=self.quantization,
             activation=self.activation,

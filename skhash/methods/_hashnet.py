@@ -37,7 +37,7 @@ class HashNetHasher(DeepHasher):
         batch with the latest code of every training sample, as in the published results of DeepHash-pytorch.
     alpha : {"10/bits"} or float, default=0.1
         Scale of the inner product. The authors use "10/bits", DeepHash-pytorch uses 0.1, OrthoHash's baselines use 1.
-    class_weight : {"balanced"}, float or None, default="balanced"
+    pair_weight : {"balanced"}, float or None, default="balanced"
         Weight of similar against dissimilar pairs. "balanced": both kinds have the same total weight, as in ports. A
         number, which the authors set per data set, multiplies each similar pair. None: all pairs weigh the same.
     beta_every : int, default=20
@@ -86,7 +86,7 @@ class HashNetHasher(DeepHasher):
         **DeepHasher._parameter_constraints,
         "pairs": [StrOptions({"batch", "halves", "memory"})],
         "alpha": [StrOptions({"10/bits"}), Interval(Real, 0, None, closed="neither")],
-        "class_weight": [StrOptions({"balanced"}), Interval(Real, 0, None, closed="neither"), None],
+        "pair_weight": [StrOptions({"balanced"}), Interval(Real, 0, None, closed="neither"), None],
         "beta_every": [Interval(Integral, 1, None, closed="left")],
     }
 
@@ -108,15 +108,15 @@ class HashNetHasher(DeepHasher):
         *,
         pairs: Literal["batch", "halves", "memory"] = "batch",
         alpha: Literal["10/bits"] | float = 0.1,
-        class_weight: Literal["balanced"] | float | None = "balanced",
+        pair_weight: Literal["balanced"] | float | None = "balanced",
         beta_every: int = 20,
         **training: Unpack[TrainingParameters],
     ) -> None:
         super().__init__(bits, **training)
         self.pairs: Literal["batch", "halves", "memory"] = pairs
         self.alpha = alpha
-        self.class_weight = class_weight
+        self.pair_weight = pair_weight
         self.beta_every = beta_every
 
     def _make_criterion(self, context: TrainingContext) -> nn.Module:
-        return HashNetLoss(self.pairs, beta_every=self.beta_every, alpha=self.alpha, class_weight=self.class_weight)
+        return HashNetLoss(self.pairs, beta_every=self.beta_every, alpha=self.alpha, class_weight=self.pair_weight)

@@ -6,7 +6,7 @@ Zhu, Song, Lei, Gao, Shen, "A lower bound of hash codes' performance", NeurIPS 2
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, cast
 
 import torch
 from sklearn.base import clone
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from skhash.deep import TrainingContext
+    from skhash.deep import FitWeights, TrainingContext
     from skhash.index import HammingIndex
     from skhash.training import Batch
     from skhash.utils import SamplesLike
@@ -135,6 +135,8 @@ class LowerBoundHasher(BaseHasher):
         "multilabel_sum": [StrOptions({"normalized", "raw"})],
     }
 
+    __metadata_request__fit: ClassVar[dict[str, None]] = {"sample_weight": None}
+
     def __init__(
         self,
         estimator: DeepHasher,
@@ -172,7 +174,16 @@ class LowerBoundHasher(BaseHasher):
         return self.estimator.bits
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: SamplesLike, y: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: SamplesLike,
+        y: ArrayLike | None = None,
+        *,
+        eval_set: tuple[SamplesLike, ArrayLike | None] | None = None,
+        X_val: SamplesLike | None = None,
+        y_val: ArrayLike | None = None,
+        **weights: Unpack[FitWeights],
+    ) -> Self:
         """Train a clone of the estimator together with the surrogate.
 
         Parameters
@@ -181,6 +192,12 @@ class LowerBoundHasher(BaseHasher):
             Samples as the estimator takes them.
         y : array-like of shape (n_samples,) or (n_samples, n_classes), default=None
             Class labels or a multi-hot matrix. Optional for a Dataset that has labels.
+        eval_set : tuple of (X_val, y_val), default=None
+            As in `DeepHasher.fit`.
+        X_val, y_val : array-like, default=None
+            As in `DeepHasher.fit`.
+        **weights
+            As in `DeepHasher.fit`: `sample_weight`.
 
         Returns
         -------
@@ -208,8 +225,12 @@ class LowerBoundHasher(BaseHasher):
             cast("DeepHasher", clone(self.estimator)),
             X,
             y,
+            eval_set=eval_set,
+            X_val=X_val,
+            y_val=y_val,
             wrap_criterion=self._wrap_criterion,
             wrapper={name: value for name, value in self.get_params(deep=False).items() if name != "estimator"},
+            **weights,
         )
         criterion: Any = self.estimator_.module_.criterion
         self.centers_: NDArray[np.int8] = criterion.centers.detach().cpu().numpy().astype("int8")

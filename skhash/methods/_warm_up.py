@@ -81,7 +81,7 @@ def train_classifier(
     targets = context.targets(device)
     assert targets is not None  # the method requires labels
     if backbone is None:
-        start_at_class_means(classifier, context.samples, targets)
+        start_at_class_means(classifier, context.samples, targets, context.weights)
     options = _PAPER if paper else _OWN
     views, generator = context.views, context.generator
     classifier.autocast_dtype = choose_precision(classifier.backbone, precision, device)
@@ -93,6 +93,7 @@ def train_classifier(
         epochs=epochs,
         views=views,
         generator=generator,
+        weights=context.weights,
         size=size,
         ranks=ranks,
         compile=compile,
@@ -141,7 +142,9 @@ def make_classifier(
 
 
 @torch.no_grad()
-def start_at_class_means(classifier: HashNetwork, samples: Samples, targets: torch.Tensor) -> None:
+def start_at_class_means(
+    classifier: HashNetwork, samples: Samples, targets: torch.Tensor, weights: torch.Tensor | None = None
+) -> None:
     """Set the embeddings of a classifier without a backbone to the class means of its inputs, minus the overall mean.
 
     Classes without samples keep their embeddings.
@@ -154,17 +157,23 @@ def start_at_class_means(classifier: HashNetwork, samples: Samples, targets: tor
         Training samples.
     targets : Tensor
         Class indices or multi-hot labels, on the device.
+    weights : Tensor of shape (n_samples,), default=None
+        Weights of the samples in all means; None if they are equal.
     """
     embeddings = cast("ClassEmbeddings", classifier.head).embeddings
     member = to_multi_hot(targets, len(embeddings)).to(embeddings.dtype)
+    share = torch.ones_like(member[:, :1])
+    if weights is not None:
+        share = (weights * (len(weights) / weights.sum())).to(share)[:, None]
+        member = member * share
     sums, total = torch.zeros_like(embeddings), 0.0
     for start in range(0, len(samples), _MEAN_ROWS):
         rows = torch.arange(start, min(start + _MEAN_ROWS, len(samples)))
         features = classifier.eval().features(samples.batch(rows, classifier.input_dtype).to(embeddings.device))
         sums += member[rows].T @ features
-        total = total + features.sum(dim=0)
+        total = total + (share[rows] * features).sum(dim=0)
     sizes = member.sum(dim=0)[:, None]
-    embeddings.copy_(torch.where(sizes > 0, sums / sizes.clamp(min=1) - total / len(samples), embeddings))
+    embeddings.copy_(torch.where(sizes > 0, sums / sizes.where(sizes > 0, 1) - total / len(samples), embeddings))
 
 
 def warm_up(
@@ -178,6 +187,7 @@ def warm_up(
     weight_decay: float,
     views: tuple[Any, Any],
     generator: torch.Generator,
+    weights: torch.Tensor | None = None,
     size: Callable[[int], tuple[int, int]] | None = None,
     beta1: float = 0.9,
     max_grad_norm: float | None = None,
@@ -207,6 +217,8 @@ def warm_up(
         Weak and strong random views; training uses the strong ones.
     generator : torch.Generator
         Shuffles the samples and draws views.
+    weights : Tensor, default=None
+        Weights of the samples, see `TrainingLoop`.
     size : callable, default=None
         Height and width of the images of an epoch, see `TrainingLoop`.
     beta1 : float, default=0.9
@@ -236,6 +248,7 @@ def warm_up(
         max_grad_norm=max_grad_norm,
         views=views,
         batches=batches,
+        weights=weights,
         size=size,
         ranks=ranks,
         compile=compile,

@@ -130,6 +130,36 @@ class GroupedBatches(ShuffledBatches):
         return self.batch_size // self.group_size
 
 
+def draw_weighted_rows(weights: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw as many rows as there are weights, each in proportion to its weight.
+
+    This is systematic sampling of the rows in random order: rows have stretches of a line, as long as their weights,
+    and those at which evenly spaced points lie are drawn. So a row comes `n * weight / sum(weights)` times, rounded
+    down or up at random, and this is its number on average.
+
+    Parameters
+    ----------
+    weights : Tensor of float64 of shape (n,)
+        Weights, at least 0 and not all 0.
+    generator : torch.Generator
+        Generator on the CPU.
+
+    Returns
+    -------
+    rows : Tensor of int64 of shape (n,)
+        Row numbers, those of a row side by side.
+    """
+    n_rows = len(weights)
+    order = torch.randperm(n_rows, generator=generator)
+    first = torch.rand((), dtype=torch.float64, generator=generator)
+    ends = weights[order].cumsum(dim=0)
+    ends = (ends * (n_rows / ends[-1])).clamp(max=n_rows)
+    ends[-1] = n_rows  # whatever was rounded
+    # Points are at `first`, `first + 1` and so on: so many are before each end.
+    before = torch.ceil(ends - first).long()
+    return order.repeat_interleave(torch.diff(before, prepend=torch.zeros(1, dtype=torch.int64)))
+
+
 def steps_per_epoch(n_samples: int, batch_size: int) -> int:
     """Count the batches of an epoch: all except a last one of a single row.
 

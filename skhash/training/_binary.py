@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from skhash.nn.binary import BinaryConv2d, BinaryLinear
+from skhash.training._batches import draw_weighted_rows
 
 if TYPE_CHECKING:
     from skhash.inputs import Samples
@@ -55,7 +56,12 @@ class LatentClip:
 
 @torch.no_grad()
 def reestimate_batch_norm(
-    module: _Module, samples: Samples, *, generator: torch.Generator, batch_size: int = 256
+    module: _Module,
+    samples: Samples,
+    *,
+    generator: torch.Generator,
+    batch_size: int = 256,
+    weights: torch.Tensor | None = None,
 ) -> _Module:
     """Compute the running statistics of all batch normalizations again, as plain means over the batches of one pass.
 
@@ -71,6 +77,8 @@ def reestimate_batch_norm(
         Shuffles the samples.
     batch_size : int, default=256
         Samples in a batch, at least 2.
+    weights : Tensor of float64 of shape (n_samples,), default=None
+        Positive weights of the samples, in proportion to which they are drawn, as in `TrainingLoop`.
 
     Returns
     -------
@@ -88,7 +96,10 @@ def reestimate_batch_norm(
         norm.reset_running_stats()
         norm.momentum = None  # torch's convention for the plain mean
         norm.train()
-    for rows in torch.randperm(len(samples), generator=generator).split(batch_size):
+    order = torch.randperm(len(samples), generator=generator)
+    if weights is not None:
+        order = draw_weighted_rows(weights, generator)[order]
+    for rows in order.split(batch_size):
         if len(rows) > 1:
             module(samples.batch(rows, dtype).to(device))
     for norm, momentum in zip(norms, momenta, strict=True):

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from skhash.training._batches import ShuffledBatches
+from skhash.training._batches import ShuffledBatches, draw_weighted_rows
 from skhash.training._compilation import compile_parts
 from skhash.training._memory import keep_freed_memory
 from skhash.training._resizing import resize
@@ -144,6 +144,9 @@ class TrainingLoop:
         Weak and strong views of a batch.
     batches : ShuffledBatches, default=None
         Draws the rows of every batch; None draws every row once in an epoch.
+    weights : Tensor of float64 of shape (n_samples,), default=None
+        Positive weights of the samples. An epoch consists of as many samples, drawn in proportion to their weights: one
+        comes `n * weight / sum(weights)` times, rounded down or up. None is each sample once.
     size : callable, default=None
         `size(epoch)` returns height and width of the images of an epoch; None leaves them as they are.
     before_step : callable, default=None
@@ -168,6 +171,7 @@ class TrainingLoop:
     max_grad_norm: float | None = None
     views: tuple[Views | None, Views | None] = (None, None)
     batches: ShuffledBatches | None = None
+    weights: Tensor | None = None
     size: Callable[[int], tuple[int, int]] | None = None
     before_step: Callable[[Any], object] | None = None
     after_step: Callable[[Any], object] | None = None
@@ -206,8 +210,7 @@ class TrainingLoop:
         """
         keep_freed_memory()
         self.network.train()
-        batches = ShuffledBatches(self.batch_size) if self.batches is None else self.batches
-        drawn = batches.draw(len(samples), targets, epoch, self.generator)
+        drawn = self._draw(len(samples), targets, epoch)
         dtype = getattr(self.network, "input_dtype", torch.float32)
         size = None if self.size is None else self.size(epoch)
         with self._equipped():
@@ -237,6 +240,16 @@ class TrainingLoop:
         finally:
             for name in equipment:
                 vars(self.network).pop(name, None)
+
+    def _draw(self, n_samples: int, targets: Tensor | None, epoch: int) -> list[Tensor]:
+        """Draw the rows of the batches of an epoch."""
+        batches = ShuffledBatches(self.batch_size) if self.batches is None else self.batches
+        if self.weights is None:
+            return batches.draw(n_samples, targets, epoch, self.generator)
+        # Batches, groups of a class included, are those of the data with rows repeated and left out.
+        rows = draw_weighted_rows(self.weights, self.generator)
+        targets = None if targets is None else targets[rows.to(targets.device)]
+        return [rows[batch] for batch in batches.draw(n_samples, targets, epoch, self.generator)]
 
     def _trained(self) -> list[Tensor]:
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]

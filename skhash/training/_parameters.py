@@ -41,6 +41,7 @@ TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "class_weight": [StrOptions({"balanced"}), dict, None],
     "checkpoint": [str, os.PathLike, None],
     "warm_start": ["boolean"],
     "device": [str, torch.device, FabricLike],
@@ -115,9 +116,15 @@ class TrainingParameters(TypedDict, total=False):
         each sample against the others), to stop when the score has not risen for `n_iter_no_change` epochs, and to keep
         the weights of the best epoch. Needs labels.
     validation_fraction : float, default=0.1
-        Share of the training data to hold out.
+        Share of the training data to hold out. Not used if `fit` gets an `eval_set`, whose codes are scored instead.
     n_iter_no_change : int, default=10
         Epochs without a better score before training stops.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, in proportion to which their samples are drawn into the batches of an epoch; they
+        multiply the `sample_weight` of `fit`. A dict has weights by class, 1 for classes that it lacks; samples of a
+        class of weight 0 are left out. "balanced" gives all classes the same total weight. With multi-hot labels,
+        classes are column numbers, and the weight of a sample is the mean of those of its labels, 1 if it has none.
+        Needs labels. `partial_fit` takes a dict only.
     checkpoint : str or path-like, default=None
         Folder in which `fit` keeps its state after every epoch, or every second if epochs are shorter. The same `fit`
         (parameters, data, releases of skhash and torch), repeated after it was interrupted or killed, goes on from
@@ -164,6 +171,7 @@ class TrainingParameters(TypedDict, total=False):
     early_stopping: bool
     validation_fraction: float
     n_iter_no_change: int
+    class_weight: dict[Any, float] | Literal["balanced"] | None
     checkpoint: str | os.PathLike[str] | None
     warm_start: bool
     device: str | torch.device | FabricLike
@@ -181,7 +189,8 @@ _ATTRIBUTES = """module_ : skhash.nn.HashNetwork
     recipe_ : skhash.training.Recipe
         The recipe that was used: with the parameters that were not None.
     history_ : list of dict
-        Per epoch: "epoch", "loss", "learning_rate", "seconds" and, with `early_stopping`, "validation_map".
+        Per epoch: "epoch", "loss", "learning_rate", "seconds" and, with `early_stopping` or an `eval_set`,
+        "validation_map".
     n_iter_ : int
         Number of epochs of the last `fit` that the weights are the result of.
     input_shape_ : tuple of int

@@ -34,6 +34,9 @@ reveal_type(HammingIndex().fit(X, y).predict(X))  # type: ndarray[tuple[Any, ...
 OrthoHasher().fit(X, y).predict(X, foo=1)  # error: No parameter named "foo"
 OrthoHasher().fit_transform(X, y, foo=1)  # error: No parameter named "foo"
 reveal_type(HammingIndex().fit(X, y).score(X, y))  # type: float
+OrthoHasher(bits=8).fit(X, y, eval_set=(X, y), sample_weight=y)
+LowerBoundHasher(OrthoHasher()).fit(X, y, X_val=X, y_val=y, sample_weight=y)
+OrthoHasher(bits=8, class_weight="equal")  # error: "class_weight"
 OrthoHasher(bits=8).fit(X, y, epochs=3)  # error: No parameter named "epochs"
 
 
