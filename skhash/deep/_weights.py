@@ -119,7 +119,7 @@ def _read_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
 def _read_class_weight(class_weight: dict[Any, Any], labels: Labels) -> NDArray[np.float64]:
     """Return the weight of each class; as in scikit-learn, it is 1 for those that are not in the dict."""
     for key, weight in class_weight.items():
-        if not isinstance(weight, Real) or not (math.isfinite(weight) and weight >= 0):
+        if not isinstance(weight, Real) or not 0 <= float(weight) < math.inf:
             raise ValueError(f"class_weight[{key!r}] must be a finite number of at least 0, got {weight!r}.")
     classes = labels.classes.tolist()
     missing = [label for label in classes if label not in class_weight]

@@ -107,7 +107,7 @@ def test_a_row_comes_as_often_as_its_weight_says(weights, seed):
 
 
 def test_rows_come_by_their_weights_on_average_and_in_all_combinations():
-    weights, generator = torch.tensor([0.5, 0.5, 0.5, 0.5, 1.7, 1.3], dtype=torch.float64), torch.Generator()
+    weights, generator = torch.tensor([0.5, 0.5, 0.5, 0.5, 2.2, 1.8], dtype=torch.float64), torch.Generator()
     drawn = torch.stack([draw_weighted_rows(weights, generator).bincount(minlength=6) for _ in range(4000)])
     wanted = 6 * weights / weights.sum()
     np.testing.assert_allclose(drawn.double().mean(dim=0), wanted, atol=0.04)
@@ -157,8 +157,6 @@ def test_votes_and_classes_leave_out_samples_of_weight_zero():
 def test_early_stopping_keeps_weights_with_their_samples():
     hasher = OrthoHasher(**QUICK, early_stopping=True)
     weights = np.where(Y == 0, 0, 1 + Y)
-    kept = Y > 0
-    expected = codes_of(hasher, X[kept], Y[kept].astype(int), sample_weight=weights[kept])
     drawn = []
     run = TrainingLoop.run_epoch
 
@@ -172,7 +170,7 @@ def test_early_stopping_keeps_weights_with_their_samples():
     for own, targets in drawn:
         labels = fitted.classes_[targets.numpy()]
         np.testing.assert_allclose(own * 10, 1 + labels)
-    assert expected.shape == (150, 16)
+    assert len(drawn) == 2
 
 
 def test_weights_without_labels():
@@ -231,7 +229,6 @@ def test_weights_are_routed():
     expected = codes_of(hasher, StandardScaler().fit_transform(X), Y, sample_weight=weights)
     pipeline = make_pipeline(StandardScaler(), hasher)
     fitted = pipeline.fit(X, Y, orthohasher__sample_weight=weights)
-    own = StandardScaler().fit(X)
     codes = fitted[-1].decision_function(X)
     np.testing.assert_array_equal(codes, expected)
     with config_context(enable_metadata_routing=True):
@@ -247,7 +244,6 @@ def test_weights_are_routed():
         np.testing.assert_array_equal(search.best_estimator_.transform(X), best.transform(X))
         with pytest.raises(TypeError, match="sample_weight"):
             make_pipeline(clone(hasher).set_fit_request(sample_weight=False)).fit(X, Y, sample_weight=weights)
-    assert own.n_features_in_ == 64
 
 
 def test_scikit_learn_does_not_see_the_argument():
