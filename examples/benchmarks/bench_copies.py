@@ -17,6 +17,9 @@ photographs. CIFAR-10 with the perceptual hashes takes five minutes, `CopyHasher
 
     OMP_NUM_THREADS=1 python examples/benchmarks/bench_copies.py --bits 64 128
     OMP_NUM_THREADS=1 python examples/benchmarks/bench_copies.py FOLDER FOLDER --copy-epochs 60
+
+"copynet" was designed with the figures of clip art and CIFAR-10 in view. On 5,250 fresh pictures with 250 originals its
+mAP was .753, that of "dhash" .671; its recall .156, that of "phash" .178 (doc/user_guide/copynet.rst).
 """
 
 import argparse
