@@ -17,6 +17,9 @@ photographs. CIFAR-10 with the perceptual hashes takes five minutes, `CopyHasher
 
     OMP_NUM_THREADS=1 python examples/benchmarks/bench_copies.py --bits 64 128
     OMP_NUM_THREADS=1 python examples/benchmarks/bench_copies.py FOLDER FOLDER --copy-epochs 60
+
+"copynet" was designed with the figures of clip art and CIFAR-10 in view. On 5,250 fresh pictures with 250 originals its
+mAP was .753, that of "dhash" .671; its recall .156, that of "phash" .178 (doc/user_guide/copynet.rst).
 """
 
 import argparse
@@ -36,6 +39,7 @@ from skhash.metrics import mean_average_precision
 STRENGTHS = 3
 PRECISION = 0.99
 KINDS = ("dhash", "phash", "whash", "average", "block", "phash+dhash", "copynet")
+MOST_BITS = 64  # of "copynet"
 PIXELS = 64  # of the side to which CopyHasher resizes
 
 
@@ -132,6 +136,9 @@ def main():
     for bits in arguments.bits:
         print(f"\n{f'{bits} bits':22s} {'mean':11s} " + " ".join(f"{name[:9]:9s}" for name in copies))
         for kind in KINDS:
+            if kind == "copynet" and bits > MOST_BITS:
+                print(f"{kind:22s} has {MOST_BITS} bits at most")
+                continue
             compare(kind, PerceptualHasher(kind, bits=bits).transform, copies, images, n_originals)
         for name, encode in imagehash_encoders(bits).items():
             compare(name, encode, copies, images, n_originals)

@@ -33,7 +33,10 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", metavar="FOLDER", help="report only groups with pictures of both folders")
     add_hasher(parser)
     parser.add_argument(
-        "--max-distance", type=int, metavar="BITS", help="bits in which duplicates may differ (default: 16 of 128)"
+        "--max-distance",
+        type=int,
+        metavar="BITS",
+        help="bits in which duplicates may differ (default: 16 of 128; other kinds have their own)",
     )
     parser.add_argument(
         "--linkage",

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from skhash.perceptual import ImageItems
 
 # Numbers of bits and distances. Those with nearly the largest F1 for copies of 200 of some 3,450 drawings and photos by
-# 15 mild transformations; doc/user_guide/photos.rst has recall and precision.
+# 15 mild transformations; doc/user_guide/photos.rst has recall and precision. That of "copynet" has the precision of
+# "phash+dhash" on pictures of its benchmark; doc/user_guide/copynet.rst has the others.
 _RADII = {
     "phash+dhash": (128, 16),
     "phash": (64, 6),
@@ -48,8 +49,8 @@ class DuplicateFinder(BaseEstimator):
         must be fitted if it learns.
     max_distance : int, default=None
         Number of bits in which the codes of two duplicates may differ. None is 16 of 128 bits for "phash+dhash", 6 of
-        64 for "phash", 4 for "dhash", 2 for "block", 1 for "average" and "whash", and in proportion for other lengths;
-        other hashers need a number.
+        64 for "phash", 7 for "copynet", 4 for "dhash", 2 for "block", 1 for "average" and "whash", and in proportion
+        for other lengths; other hashers need a number.
     linkage : {"connected", "complete"}, default="connected"
         With "connected", pictures are in one group if a chain of duplicates connects them. With "complete", every two
         pictures of a group are duplicates: the best picture that is in no group begins one, and its duplicates that are

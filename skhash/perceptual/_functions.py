@@ -195,7 +195,10 @@ def check_bits(kind: str, bits: int) -> None:
         If the code is longer than those of "copynet".
     """
     if kind == "copynet" and bits > BITS:
-        raise ValueError(f'bits must be at most {BITS} for kind="copynet", got {bits}.')
+        raise ValueError(
+            f'bits must be at most {BITS} for kind="copynet", got {bits}. For longer codes take kind="phash+dhash", or '
+            "train CopyHasher on the pictures."
+        )
 
 
 def perceptual_scores(image: Image, kind: str, bits: int) -> NDArray[np.float64]:

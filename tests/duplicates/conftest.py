@@ -14,6 +14,14 @@ def paint(seed, height=96, width=128):
     return np.clip(127.5 + 14 * np.stack(waves, axis=2), 0, 255).astype(np.uint8)
 
 
+@pytest.fixture
+def painted():
+    """Sixty pictures that are no copies of each other."""
+    from PIL import Image
+
+    return [Image.fromarray(paint(seed)) for seed in range(60)]
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
     """Eight pictures; 0 has two copies, 1 has one in a subfolder and one that is damaged; one file is no picture."""

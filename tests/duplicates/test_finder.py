@@ -17,6 +17,7 @@ from skhash.duplicates import DuplicateFinder, encode_pictures, make_hasher
 from skhash.perceptual import KINDS, read_items
 
 Image = pytest.importorskip("PIL.Image")
+ImageOps = pytest.importorskip("PIL.ImageOps")
 
 
 def names(found, folder):
@@ -355,3 +356,18 @@ def test_the_page_needs_no_other_file_and_escapes_names(photos, tmp_path):
     for path in (tmp_path / "a").iterdir():
         path.unlink()
     assert "FileNotFoundError" in found.to_html()
+
+
+def test_the_default_distance_of_copynet_separates_copies_from_others(painted):
+    """Of 60 generated pictures, each cropped and mirrored; at 0 copies would be missed, at 30 others be found."""
+    copies = [
+        ImageOps.mirror(picture).crop((3, 2, picture.width - 3, picture.height - 2)).resize((90, 70))
+        for picture in painted
+    ]
+    found = find_duplicates([*painted, *copies], hasher="copynet")
+    assert (found.max_distance, found.bits) == (7, 64)
+    right = {(row, row + 60) for row in range(60)}
+    pairs = {tuple(sorted(pair[:2])) for pair in found.pairs}
+    assert len(pairs & right) >= 54
+    assert len(pairs - right) <= 6
+    assert find_duplicates(painted, PerceptualHasher("copynet", bits=32)).max_distance == 3

@@ -136,7 +136,7 @@ def test_longer_codes_than_it_has_are_refused():
     images = np.zeros((2, 8, 8), np.uint8)
     hasher = PerceptualHasher("copynet", bits=65)
     for call in (hasher.fit, hasher.transform, partial(find_duplicates, hasher=hasher, max_distance=3)):
-        with pytest.raises(ValueError, match=r'bits must be at most 64 for kind="copynet", got 65'):
+        with pytest.raises(ValueError, match=r'bits must be at most 64 for kind="copynet", got 65\. .* CopyHasher'):
             call(images)
     with pytest.raises(ValueError, match=r'bits must be at most 64 for kind="copynet", got 100'):
         perceptual_scores(Image.fromarray(images[0]), "copynet", 100)
