@@ -332,7 +332,14 @@ class _Compiler:
         return self._engine.get_function_address(symbol)
 
 
-_compiler = cache(_Compiler)
+_make_compiler = cache(_Compiler)
+_makers = Lock()
+
+
+def _compiler(cpu: str) -> _Compiler:
+    """Return the only compiler for a processor: the code of another one would be freed while its addresses are used."""
+    with _makers:  # `cache` calls the function again for threads that come before the first call ends
+        return _make_compiler(cpu)
 
 
 def compile_code(symbol: str, argument_types: Sequence[ir.Type], generate: Callable[..., None], cpu: str = "") -> int:

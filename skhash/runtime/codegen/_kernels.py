@@ -105,7 +105,14 @@ def _optimized(name: str, write: Callable[..., None], lanes: int, machine: bindi
     return compiled
 
 
-_compiler = cache(_Compiler)
+_make_compiler = cache(_Compiler)
+_makers = Lock()
+
+
+def _compiler(target: Target) -> _Compiler:
+    """Return the only compiler for a target: the code of another one would be freed while its addresses are used."""
+    with _makers:  # `cache` calls the function again for threads that come before the first call ends
+        return _make_compiler(target)
 
 
 def compile_kernel(target: Target, kernel: Kernel) -> int:

@@ -1,11 +1,15 @@
 """Kernels are compiled once and for the requested target; a loop of jobs runs in order."""
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
 from llvmlite import binding
 
+from skhash.runtime.codegen import _kernels
 from skhash.runtime.codegen._jobs import JOB
 from skhash.runtime.codegen._kernels import Kernel, assembly, compile_kernel, compile_runner
 from skhash.runtime.codegen._targets import _OTHER_TARGETS, Target, find_target, list_targets
@@ -88,3 +92,16 @@ def test_processors_of_another_kind_count_in_vectors(kind, instructions):
         assert len(re.findall(rf"\b{instruction}", loop)) == 2 * 2 * target.pixels
     assert "[sp" not in loop
     assert not re.findall(r"\bbl\b", code)
+
+
+def test_threads_share_one_compiler(monkeypatch):
+    make = _kernels._Compiler.__init__
+
+    def make_slowly(self, target):
+        time.sleep(0.05)
+        make(self, target)
+
+    monkeypatch.setattr(_kernels._Compiler, "__init__", make_slowly)
+    monkeypatch.setattr(_kernels, "_make_compiler", cache(_kernels._Compiler))
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(_kernels._compiler, [find_target(None)] * 4))) == 1
