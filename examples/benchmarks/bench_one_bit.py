@@ -209,7 +209,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--dataset", nargs="+", choices=list(DATA), default=list(DATA))
     parser.add_argument("--rows", nargs="+", choices=[*ROWS, FAST, LONG, PAPER], default=list(ROWS))
-    parser.add_argument("--epochs", type=int, help="instead of 25 (Fashion-MNIST), 10 (CIFAR-10), 240 (ODH long) and 700 (ODH paper)")
+    parser.add_argument(
+        "--epochs", type=int, help="instead of 25 (Fashion-MNIST), 10 (CIFAR-10), 240 (ODH long) and 700 (ODH paper)"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--cache", type=Path, default=Path("one_bit_runs.jsonl"))
     parser.add_argument("--validation", action="store_true")

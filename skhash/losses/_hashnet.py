@@ -12,12 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from skhash.losses._pairing import Pairing
-from skhash.losses._pairs import pair_likelihood_loss, share_label
+from skhash.losses._pairs import pair_likelihood_loss, relative_scale, share_label
 
 if TYPE_CHECKING:
     from skhash.losses._pairing import RowsLike
-
-_SCALES = {"10/bits": 10.0, "5/bits": 5.0}
 
 
 def hashnet_loss(
@@ -75,10 +73,7 @@ def hashnet_loss(
     >>> hashnet_loss(torch.zeros(3, 16), torch.tensor([0, 0, 1]))
     tensor(1.3863)
     """
-    if isinstance(alpha, str):
-        if alpha not in _SCALES:
-            raise ValueError(f"alpha must be a number, '10/bits' or '5/bits', got {alpha!r}.")
-        alpha = _SCALES[alpha] / z.shape[1]
+    alpha = relative_scale(alpha, z.shape[1], ("5/bits", "10/bits"), argument="alpha")
     codes = torch.tanh(beta * z)
     codes2 = codes if z2 is None else torch.tanh(beta * z2)
     similar = share_label(targets, targets2)

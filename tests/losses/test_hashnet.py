@@ -79,5 +79,5 @@ def test_the_module_sharpens_over_the_epochs_and_remembers(golden):
 
 
 def test_an_unknown_alpha_is_refused(golden):
-    with pytest.raises(ValueError, match="alpha must be a number, '10/bits' or '5/bits', got 'paper'"):
+    with pytest.raises(ValueError, match="alpha must be a number or one of '5/bits', '10/bits', got 'paper'"):
         hashnet_loss(golden.U, golden.y, alpha="paper")
