@@ -210,7 +210,7 @@ def main():
     parser.add_argument("--dataset", nargs="+", choices=list(DATA), default=list(DATA))
     parser.add_argument("--rows", nargs="+", choices=[*ROWS, FAST, LONG, PAPER], default=list(ROWS))
     parser.add_argument(
-        "--epochs", type=int, help="instead of 25 (Fashion-MNIST), 10 (CIFAR-10), 240 (ODH long) and 700 (ODH paper)"
+        "--epochs", type=int, help="instead of 25 (Fashion-MNIST), 10 (CIFAR-10), 240 (ODH long), 700 (paper)"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--cache", type=Path, default=Path("one_bit_runs.jsonl"))

@@ -136,7 +136,7 @@ class DSDHHasher(PairHasher):
     def _make_criterion(self, context: TrainingContext) -> nn.Module:
         scale = self.scale
         if scale == "auto":
-            linear = context.samples.kind == "features" and self._choose_backbone(context.sample_shape) is None
+            linear = context.samples.kind == "features" and self.backbone in (None, "auto")
             scale = "2.5/bits" if linear else 0.5
         return DSDHLoss(
             self.bits,

@@ -107,5 +107,5 @@ def test_labels_of_two_forms_are_refused():
 
 
 def test_an_unknown_scale_is_refused():
-    with pytest.raises(ValueError, match="scale must be a number or one of '2.5/bits', got 'paper'"):
+    with pytest.raises(ValueError, match=r"scale must be a number or one of '2\.5/bits', got 'paper'"):
         dpsh_loss(torch.ones(2, 3), torch.tensor([0, 1]), scale="paper")
