@@ -34,12 +34,13 @@ def dbdh_loss(
     p: float = 2.0,
     balance_axis: Literal["sample", "bit"] = "sample",
     relax: Literal["clamp", "ste"] = "clamp",
+    scale: float | Literal["2.5/bits"] = 0.5,
 ) -> Tensor:
     r"""Compute the DBDH loss.
 
     .. math::
         \operatorname{mean}_{ij} (\log(1 + e^{\theta_{ij}}) - s_{ij} \theta_{ij})
-        + \alpha \operatorname{mean}_i |\operatorname{mean}_k u_{ik}|^p, \qquad \theta_{ij} = \tfrac12 u_i \cdot u_j
+        + \alpha \operatorname{mean}_i |\operatorname{mean}_k u_{ik}|^p, \qquad \theta_{ij} = c \, u_i \cdot u_j
 
     with u the relaxed codes and s = 1 for pairs that share a label.
 
@@ -65,6 +66,8 @@ def dbdh_loss(
     relax : {"clamp", "ste"}, default="clamp"
         How z becomes u: clamped to [-1, 1], where values outside get no gradient, or replaced by its sign with the
         identity as gradient, as the paper describes it.
+    scale : float or {"2.5/bits"}, default=0.5
+        The c above, see `dpsh_loss`.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def dbdh_loss(
     check_option("balance_axis", balance_axis, ("sample", "bit"))
     codes = _RELAX[relax](z)
     codes2 = None if z2 is None else _RELAX[relax](z2)
-    likelihood = likelihood_of_products(codes, targets, codes2, targets2, mask)
+    likelihood = likelihood_of_products(codes, targets, codes2, targets2, mask, scale=scale)
     balance = codes.mean(dim=1 if balance_axis == "sample" else 0).abs().pow(p).mean()
     return likelihood + balance_weight * balance
 

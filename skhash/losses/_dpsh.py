@@ -5,6 +5,8 @@ Li, Wang, Kang, "Feature learning based deep supervised hashing with pairwise la
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor
 
 from skhash.losses._likelihood import likelihood_of_products
@@ -16,12 +18,14 @@ def dpsh_loss(
     z2: Tensor | None = None,
     targets2: Tensor | None = None,
     mask: Tensor | None = None,
+    *,
+    scale: float | Literal["2.5/bits"] = 0.5,
 ) -> Tensor:
     r"""Compute the pair likelihood of DPSH, the only term of DSDH with which DeepHash-pytorch trains.
 
     .. math::
         \operatorname{mean}_{ij} \; \log(1 + e^{\theta_{ij}}) - s_{ij} \theta_{ij}, \qquad
-        \theta_{ij} = \tfrac12 u_i \cdot u_j
+        \theta_{ij} = c \, u_i \cdot u_j
 
     Parameters
     ----------
@@ -35,6 +39,8 @@ def dpsh_loss(
         Labels of `z2`.
     mask : Tensor of bool of shape (m,), default=None
         Which rows of `z2` count.
+    scale : float or {"2.5/bits"}, default=0.5
+        The c above. 0.5 in the paper; then pairs of long codes are soon certain, and their gradients vanish.
 
     Returns
     -------
@@ -53,4 +59,4 @@ def dpsh_loss(
     >>> dpsh_loss(torch.zeros(3, 16), torch.tensor([0, 0, 1]))
     tensor(0.6931)
     """
-    return likelihood_of_products(z, targets, z2, targets2, mask)
+    return likelihood_of_products(z, targets, z2, targets2, mask, scale=scale)

@@ -36,6 +36,7 @@ def dsdh_loss(
     classification_weight: float = 0.01,
     ridge_weight: float = 1.0,
     quantization_weight: float = 0.01,
+    scale: float | Literal["2.5/bits"] = 0.5,
 ) -> Tensor:
     r"""Compute the objective of DSDH, every term a mean.
 
@@ -68,6 +69,8 @@ def dsdh_loss(
         The :math:`\nu` above.
     quantization_weight : float, default=0.01
         The :math:`\eta` above. 0 trains as DPSH.
+    scale : float or {"2.5/bits"}, default=0.5
+        See `dpsh_loss`.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def dsdh_loss(
     """
     multi_hot = to_multi_hot(targets, classifier.shape[1]).to(z.dtype)
     return (
-        dpsh_loss(z, targets, z2, targets2, mask)
+        dpsh_loss(z, targets, z2, targets2, mask, scale=scale)
         + classification_weight * (multi_hot - codes @ classifier).square().mean()
         + ridge_weight * classifier.square().mean()
         + quantization_weight * (codes - z).square().mean()
@@ -212,6 +215,8 @@ class DSDHLoss(nn.Module):
         See `dsdh_loss`.
     quantization_weight : float, default=0.01
         See `dsdh_loss`.
+    scale : float or {"2.5/bits"}, default=0.5
+        See `dsdh_loss`.
     rounds : int, default=10
         Number of alternations between solving for the classifier and one sweep over the codes.
 
@@ -249,6 +254,7 @@ class DSDHLoss(nn.Module):
         classification_weight: float = 0.01,
         ridge_weight: float = 1.0,
         quantization_weight: float = 0.01,
+        scale: float | Literal["2.5/bits"] = 0.5,
         rounds: int = 10,
     ) -> None:
         super().__init__()
@@ -260,6 +266,7 @@ class DSDHLoss(nn.Module):
         self.classification_weight = classification_weight
         self.ridge_weight = ridge_weight
         self.quantization_weight = quantization_weight
+        self.scale: float | Literal["2.5/bits"] = scale
         self.rounds = rounds
         self._epoch = None
 
@@ -303,6 +310,7 @@ class DSDHLoss(nn.Module):
             classification_weight=self.classification_weight,
             ridge_weight=self.ridge_weight,
             quantization_weight=self.quantization_weight,
+            scale=self.scale,
         )
 
     def _solve_memory(self, rounds: int) -> None:

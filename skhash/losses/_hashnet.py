@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from skhash.losses._pairing import Pairing
-from skhash.losses._pairs import pair_likelihood_loss, share_label
+from skhash.losses._pairs import pair_likelihood_loss, relative_scale, share_label
 
 if TYPE_CHECKING:
     from skhash.losses._pairing import RowsLike
@@ -26,7 +26,7 @@ def hashnet_loss(
     mask: Tensor | None = None,
     *,
     beta: float = 1.0,
-    alpha: float | Literal["10/bits"] = "10/bits",
+    alpha: float | Literal["10/bits", "5/bits"] = "10/bits",
     class_weight: Literal["balanced"] | float | None = "balanced",
 ) -> Tensor:
     r"""Compute the HashNet loss.
@@ -51,7 +51,7 @@ def hashnet_loss(
         Which rows of `z2` count.
     beta : float, default=1.0
         Sharpness of the tanh, see `hashnet_beta`.
-    alpha : float or {"10/bits"}, default="10/bits"
+    alpha : float or {"10/bits", "5/bits"}, default="10/bits"
         Scale of the inner product. The authors' code has 10 / bits, DeepHash-pytorch 0.1, OrthoHash's baselines 1.
     class_weight : {"balanced"}, float or None, default="balanced"
         See `pair_mean`. The authors' code has a number per data set, DeepHash-pytorch and OrthoHash's baselines
@@ -73,10 +73,7 @@ def hashnet_loss(
     >>> hashnet_loss(torch.zeros(3, 16), torch.tensor([0, 0, 1]))
     tensor(1.3863)
     """
-    if isinstance(alpha, str):
-        if alpha != "10/bits":
-            raise ValueError(f"alpha must be a number or '10/bits', got {alpha!r}.")
-        alpha = 10 / z.shape[1]
+    alpha = relative_scale(alpha, z.shape[1], ("5/bits", "10/bits"), argument="alpha")
     codes = torch.tanh(beta * z)
     codes2 = codes if z2 is None else torch.tanh(beta * z2)
     similar = share_label(targets, targets2)

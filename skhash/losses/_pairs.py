@@ -53,6 +53,43 @@ def check_same_form(targets: Tensor, others: Tensor) -> None:
         )
 
 
+def relative_scale(scale: float | str, bits: int, names: tuple[str, ...], *, argument: str = "scale") -> float:
+    """Return the number that a scale of inner products stands for, such as "5/bits" for a code length.
+
+    Parameters
+    ----------
+    scale : float or str
+        A number, or one of the names.
+    bits : int
+        Code length.
+    names : tuple of str
+        Accepted names: a number, a slash, and "bits".
+    argument : str, default="scale"
+        Name of the argument, for the error.
+
+    Returns
+    -------
+    number : float
+        The number itself, or the number of the name divided by the code length.
+
+    Raises
+    ------
+    ValueError
+        If `scale` is another string.
+
+    Examples
+    --------
+    >>> from skhash.losses._pairs import relative_scale
+    >>> relative_scale("10/bits", 64, ("10/bits",))
+    0.15625
+    """
+    if not isinstance(scale, str):
+        return scale
+    if scale not in names:
+        raise ValueError(f"{argument} must be a number or one of {', '.join(map(repr, names))}, got {scale!r}.")
+    return float(scale.removesuffix("/bits")) / bits
+
+
 def pair_mean(
     values: Tensor,
     similar: Tensor,

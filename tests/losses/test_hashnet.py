@@ -34,6 +34,12 @@ def test_golden_values_of_the_authors_code(golden, weight, expected):
     assert module(golden.U, golden.multi_hot).item() == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize(("name", "scale"), [("10/bits", 10), ("5/bits", 5)])
+def test_named_scales_follow_the_code_length(golden, name, scale):
+    named = hashnet_loss(golden.U, golden.y, alpha=name)
+    assert torch.equal(named, hashnet_loss(golden.U, golden.y, alpha=scale / golden.U.shape[1]))
+
+
 @pytest.mark.parametrize("class_weight", ["balanced", 1.0, 4.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_equals_an_explicit_loop(class_weight, seed):
@@ -73,5 +79,5 @@ def test_the_module_sharpens_over_the_epochs_and_remembers(golden):
 
 
 def test_an_unknown_alpha_is_refused(golden):
-    with pytest.raises(ValueError, match="alpha must be a number or '10/bits', got 'paper'"):
+    with pytest.raises(ValueError, match="alpha must be a number or one of '5/bits', '10/bits', got 'paper'"):
         hashnet_loss(golden.U, golden.y, alpha="paper")

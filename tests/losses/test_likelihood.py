@@ -20,15 +20,15 @@ def make_arguments(labels, seed=0):
     return z, rng.integers(0, 2, (5, 4)), z2, rng.integers(0, 2, (29, 4))
 
 
-def loop(z, y, z2, y2, counted):
+def loop(z, y, z2, y2, counted, scale=0.5):
     """Compute the mean over pairs and its derivatives by `z` and `z2`."""
     total, first, second = 0.0, np.zeros_like(z), np.zeros_like(z2)
     for i in range(len(z)):
         for j in np.flatnonzero(counted):
-            theta = 0.5 * float(z[i] @ z2[j])
+            theta = scale * float(z[i] @ z2[j])
             similar = float(y[i] == y2[j]) if y.ndim == 1 else float((y[i] * y2[j]).any())
             total += math.log1p(math.exp(theta)) - similar * theta
-            slope = 0.5 * (1 / (1 + math.exp(-theta)) - similar)
+            slope = scale * (1 / (1 + math.exp(-theta)) - similar)
             first[i] += slope * z2[j]
             second[j] += slope * z[i]
     n_pairs = len(z) * counted.sum()
@@ -37,12 +37,14 @@ def loop(z, y, z2, y2, counted):
 
 @pytest.mark.parametrize("labels", ["indices", "multi-hot"])
 @pytest.mark.parametrize("masked", [False, True])
-def test_loss_and_gradients_equal_a_loop_over_pairs(labels, masked, block_size):
+@pytest.mark.parametrize(("scale", "number"), [(0.5, 0.5), (0.1, 0.1), ("2.5/bits", 2.5 / 6)])
+def test_loss_and_gradients_equal_a_loop_over_pairs(labels, masked, scale, number, block_size):
     z, y, z2, y2 = make_arguments(labels)
     counted = np.arange(29) % 3 > 0 if masked else np.full(29, True)
-    expected, first, second = loop(z, y, z2, y2, counted)
+    expected, first, second = loop(z, y, z2, y2, counted, number)
     a, b = (torch.tensor(codes, requires_grad=True) for codes in (z, z2))
-    loss = dpsh_loss(a, torch.tensor(y), b, torch.tensor(y2), torch.tensor(counted) if masked else None)
+    mask = torch.tensor(counted) if masked else None
+    loss = dpsh_loss(a, torch.tensor(y), b, torch.tensor(y2), mask, scale=scale)
     (3 * loss).backward()
     assert loss.item() == pytest.approx(expected, abs=1e-13)
     np.testing.assert_allclose(a.grad.numpy(), 3 * first, atol=1e-13)
@@ -69,14 +71,16 @@ def assert_derivatives(function, *inputs):
 
 def test_first_and_second_derivatives_by_codes_are_differences_of_values(block_size):
     z, y, z2, y2 = (torch.tensor(a) for a in make_arguments("indices"))
-    assert_derivatives(lambda a, b: dpsh_loss(a, y, b, y2[:6]), z.requires_grad_(), z2[:6].clone().requires_grad_())
+    assert_derivatives(
+        lambda a, b: dpsh_loss(a, y, b, y2[:6], scale=0.2), z.requires_grad_(), z2[:6].clone().requires_grad_()
+    )
 
 
 @pytest.mark.parametrize("mask", [None, torch.tensor([True, False, True, True, True, False])])
 def test_first_and_second_derivatives_by_logits_are_differences_of_values(mask):
     z, y, z2, y2 = (torch.tensor(a) for a in make_arguments("indices"))
     similar = y[:, None] == y2[:6]
-    logits = (0.5 * z @ z2[:6].T).requires_grad_()
+    logits = (0.2 * z @ z2[:6].T).requires_grad_()
     assert_derivatives(lambda x: pair_likelihood_loss(x, similar, mask=mask), logits)
 
 
@@ -100,3 +104,8 @@ def test_no_pair_gives_zero():
 def test_labels_of_two_forms_are_refused():
     with pytest.raises(ValueError, match="labels of the same form as targets, got 2 and 1 dimensions"):
         dpsh_loss(torch.ones(2, 3), torch.tensor([0, 1]), torch.ones(2, 3), torch.eye(2))
+
+
+def test_an_unknown_scale_is_refused():
+    with pytest.raises(ValueError, match=r"scale must be a number or one of '2\.5/bits', got 'paper'"):
+        dpsh_loss(torch.ones(2, 3), torch.tensor([0, 1]), scale="paper")

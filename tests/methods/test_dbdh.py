@@ -33,7 +33,7 @@ def test_every_option_learns(options, learnt_map, digits):
 
 def test_the_paper(learnt_map):
     # 1e-5 is for a pretrained network of millions of weights.
-    hasher = small(recipe="paper", max_epochs=None, pairs="memory", learning_rate=1e-3, standardize=True)
+    hasher = small(recipe="paper", scale=0.5, max_epochs=None, pairs="memory", learning_rate=1e-3, standardize=True)
     assert learnt_map(hasher) > 0.7
     assert (hasher.n_iter_, hasher.recipe_.optimizer, hasher.recipe_.batch_size) == (150, "rmsprop", 128)
     assert hasher.history_[-1]["learning_rate"] == pytest.approx(1e-5)
@@ -42,7 +42,7 @@ def test_the_paper(learnt_map):
 @pytest.mark.parametrize("multilabel", [False, True])
 def test_the_trained_loss_is_the_loss(multilabel, digits, two_labels):
     y = two_labels if multilabel else digits.y
-    options = {"balance_weight": 0.7, "p": 1.5, "balance_axis": "bit", "relax": "ste"}
+    options = {"balance_weight": 0.7, "p": 1.5, "balance_axis": "bit", "relax": "ste", "scale": 0.3}
     criterion = small(max_epochs=1, **options).fit(digits.X, y).module_.criterion
     z, targets = torch.randn(len(y), 32, generator=torch.Generator().manual_seed(0)), torch.tensor(y)
     torch.testing.assert_close(criterion(z, targets), dbdh_loss(z, targets, **options))

@@ -17,7 +17,7 @@ def small(**options):
         {"pairs": "batch"},
         {"pairs": "batch", "backbone": "mlp", "learning_rate": 1e-3},
         {"quantization_weight": 0.0},
-        {"classification_weight": 5.0, "ridge_weight": 5.0, "quantization_weight": 2.0},
+        {"classification_weight": 5.0, "ridge_weight": 5.0, "quantization_weight": 2.0, "scale": 0.5},
         {"rounds": 1},
     ],
     ids=str,
@@ -30,7 +30,7 @@ def test_every_option_learns(options, learnt_map, digits):
 
 
 def test_the_paper(learnt_map):
-    hasher = small(recipe="paper", max_epochs=None, learning_rate=None, standardize=True)
+    hasher = small(recipe="paper", scale=0.5, max_epochs=None, learning_rate=None, standardize=True)
     assert learnt_map(hasher) > 0.58
     assert (hasher.n_iter_, hasher.recipe_.optimizer) == (150, "sgd")
     rates = [epoch["learning_rate"] for epoch in hasher.history_]
@@ -47,7 +47,7 @@ def test_predict_is_the_classifier_of_the_code(digits):
 @pytest.mark.parametrize("multilabel", [False, True])
 def test_the_trained_loss_is_the_loss(multilabel, digits, two_labels):
     y = two_labels if multilabel else digits.y
-    weights = {"classification_weight": 0.5, "ridge_weight": 0.2, "quantization_weight": 0.3}
+    weights = {"classification_weight": 0.5, "ridge_weight": 0.2, "quantization_weight": 0.3, "scale": 0.2}
     criterion = small(pairs="batch", rounds=1, max_epochs=1, **weights).fit(digits.X, y).module_.criterion
     z, targets = torch.randn(len(y), 32, generator=torch.Generator().manual_seed(0)), torch.tensor(y)
     multi_hot = targets if multilabel else torch.nn.functional.one_hot(targets)
@@ -86,3 +86,15 @@ def test_several_labels(digits, two_labels):
 def test_errors(options, message, digits):
     with pytest.raises(ValueError, match=message):
         small(**options).fit(digits.X, digits.y)
+
+
+@pytest.mark.parametrize(("options", "scale"), [({}, "2.5/bits"), ({"backbone": "mlp"}, 0.5), ({"scale": 0.3}, 0.3)])
+def test_the_default_scale_depends_on_the_network(options, scale, digits):
+    hasher = small(max_epochs=1, **options).fit(digits.X[:200], digits.y[:200])
+    assert hasher.module_.criterion.scale == scale
+
+
+def test_images_have_the_scale_of_the_paper(digits):
+    images = digits.X[:100].reshape(-1, 8, 8)
+    hasher = small(max_epochs=1, learning_rate=1e-3).fit(images.astype("uint8"), digits.y[:100])
+    assert hasher.module_.criterion.scale == 0.5
