@@ -4,6 +4,7 @@ from . import codes as codes
 from . import datasets as datasets
 from . import duplicates as duplicates
 from . import features as features
+from . import hub as hub
 from . import images as images
 from . import index as index
 from . import io as io
@@ -11,6 +12,7 @@ from . import losses as losses
 from . import methods as methods
 from . import metrics as metrics
 from . import nn as nn
+from . import onnx as onnx
 from . import perceptual as perceptual
 from . import runtime as runtime
 from . import training as training
@@ -96,6 +98,7 @@ __all__ = [
     "duplicates",
     "features",
     "find_duplicates",
+    "hub",
     "images",
     "index",
     "io",
@@ -106,6 +109,7 @@ __all__ = [
     "methods",
     "metrics",
     "nn",
+    "onnx",
     "perceptual",
     "runtime",
     "save",

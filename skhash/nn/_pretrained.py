@@ -21,6 +21,7 @@ _SIZE = 224
 _ENLARGED = 3  # times: more pixels cost time and show nothing new
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HEADS = ("fc", "classifier", "head", "heads")
+_LARGEST_PIXEL = 255
 _SCRIPTS, _GRAPHS = (".pt", ".ts", ".torchscript"), (".onnx",)
 
 
@@ -91,7 +92,8 @@ class OnnxBackbone(nn.Module):
     ----------
     path : str or Path
         The file. Its first input is a batch of images, float32 (n, channels, height, width); its first output is
-        features.
+        features. An input of type uint8 gets pixels from 0 to 255, and one of type double features or pixels in double
+        precision, as files of `skhash.onnx.export_onnx` need.
     """
 
     takes_pixels = True
@@ -113,7 +115,13 @@ class OnnxBackbone(nn.Module):
         source = self._session.get_inputs()[0]
         fixed = source.shape[0] if isinstance(source.shape[0], int) else len(images)
         parts = []
-        for part in images.detach().float().cpu().split(fixed):
+        inputs = images.detach().cpu()
+        kind = getattr(source, "type", None)
+        if kind == "tensor(uint8)":
+            inputs = (inputs * _LARGEST_PIXEL).round().to(torch.uint8)
+        else:
+            inputs = inputs.double() if kind == "tensor(double)" else inputs.float()
+        for part in inputs.split(fixed):
             missing = fixed - len(part)
             filled = torch.cat([part, part.new_zeros((missing, *part.shape[1:]))]) if missing else part
             (output, *_) = self._session.run(None, {source.name: filled.numpy()})

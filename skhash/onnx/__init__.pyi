@@ -1,0 +1,3 @@
+from ._export import export_onnx as export_onnx
+
+__all__ = ["export_onnx"]
