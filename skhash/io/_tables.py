@@ -41,7 +41,7 @@ FITTED = {
     "centers_": "int8 2",
     "class_centers_": "int8 2",
     "classes_": "array 1",
-    "classifier_": "estimator",
+    "classifier_": "estimator or None",
     "code_components_": "float64 2",
     "code_intercept_": "float64 1",
     "components_": "float64 2",

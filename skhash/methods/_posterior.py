@@ -91,8 +91,8 @@ class PosteriorHasher(BaseHasher):
         Logits at the mean, without a `classifier`.
     C_ : float
         The strength that was used, without a `classifier`.
-    classifier_ : estimator
-        The fitted `classifier`, if there is one.
+    classifier_ : estimator or None
+        The fitted `classifier`, None without one.
     temperature_ : float
         The temperature that was used.
     centers_ : ndarray of int8 of shape (n_classes, bits)
@@ -169,6 +169,7 @@ class PosteriorHasher(BaseHasher):
     components_: NDArray[np.float64]
     mean_: NDArray[np.float64]
     intercept_: NDArray[np.float64]
+    classifier_: Any
 
     _parameter_constraints: dict[str, Any] = {
         **BaseHasher._parameter_constraints,
@@ -251,8 +252,9 @@ class PosteriorHasher(BaseHasher):
     def _learn(self, samples: NDArray[Any], labels: Labels) -> None:
         random_state = local_random_state(self.random_state)
         folds = draw_folds(labels, min(self.n_folds, len(labels)), random_state)
-        for name in ("components_", "mean_", "intercept_", "C_", "classifier_"):  # of an earlier fit
+        for name in ("components_", "mean_", "intercept_", "C_"):  # of an earlier fit
             vars(self).pop(name, None)
+        self.classifier_ = None
         if self.classifier is None:
             self.C_ = choose_strength(samples, labels, folds) if isinstance(self.C, str) else float(self.C)
             self.components_, self.mean_, self.intercept_ = fit_linear(samples, labels, self.C_)
@@ -260,7 +262,8 @@ class PosteriorHasher(BaseHasher):
         else:
             if not hasattr(self.classifier, "predict_proba"):
                 raise TypeError(f"classifier must have a method predict_proba, got {self.classifier!r}.")
-            self.classifier_ = clone(self.classifier).fit(samples, labels.decode())
+            unfitted: Any = clone(self.classifier)
+            self.classifier_ = unfitted.fit(samples, labels.decode())
             fit = given(self.classifier)
         logits, rows = unseen_logits(fit, samples, labels, folds)
         logits, some = logits[rows], labels[rows]
@@ -298,7 +301,7 @@ class PosteriorHasher(BaseHasher):
 
     def _code_values(self, samples: NDArray[Any]) -> NDArray[np.float64]:
         """Compute continuous codes of as many samples as a pass has."""
-        if self.classifier is None:
+        if self.classifier_ is None:
             logits = (samples.astype(np.float64) - self.mean_) @ self.components_.T + self.intercept_
         else:
             logits = logits_of(self.classifier_, samples, self.classes_, self.multilabel_)

@@ -130,7 +130,8 @@ def given(classifier: Any) -> Fit:
     """Return the function that fits a clone of a classifier and returns that of its logits."""
 
     def fit(X: NDArray[Any], labels: Labels) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
-        fitted = clone(classifier).fit(X, labels.decode())
+        fitted: Any = clone(classifier)
+        fitted.fit(X, labels.decode())
         return lambda X: logits_of(fitted, X, labels.classes, labels.multilabel)
 
     return fit
