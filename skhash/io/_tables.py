@@ -86,6 +86,7 @@ SKLEARN: dict[str, tuple[str, set[str]]] = {
         {"components_", "explained_variance_", "explained_variance_ratio_", "singular_values_", "mean_", "var_",
          "noise_variance_", "n_components_", "n_samples_seen_", "batch_size_"},
     ),
+    "LogisticRegression": ("sklearn.linear_model", {"classes_", "coef_", "intercept_", "n_iter_"}),
     "MaxAbsScaler": ("sklearn.preprocessing", {"scale_", "max_abs_", "n_samples_seen_"}),
     "MinMaxScaler": (
         "sklearn.preprocessing",

@@ -11,7 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 import skhash
@@ -299,10 +299,11 @@ def test_a_refit_forgets_the_other_kind_of_classifier(digits):
     assert not hasattr(hasher.set_params(classifier=GaussianNB()).fit(X, y), "components_")
 
 
-@pytest.mark.parametrize("multilabel", [False, True])
-def test_save_and_load(tmp_path, digits, multilabel):
-    y = (digits.y[:, None] % [2, 3, 5] == 0).astype(int) if multilabel else digits.y
-    hasher = quick().fit(digits.X[:300], y[:300])
+@pytest.mark.parametrize("kind", ["classes", "labels", "classifier"])
+def test_save_and_load(tmp_path, digits, kind):
+    y = (digits.y[:, None] % [2, 3, 5] == 0).astype(int) if kind == "labels" else digits.y
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1)) if kind == "classifier" else None
+    hasher = quick(classifier=classifier).fit(digits.X[:300], y[:300])
     hasher.save(tmp_path / "posterior.skh")
     loaded = skhash.load(tmp_path / "posterior.skh")
     assert_array_equal(loaded.decision_function(digits.X), hasher.decision_function(digits.X))
