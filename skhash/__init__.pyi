@@ -49,6 +49,7 @@ from .methods import OneBitDeepHasher as OneBitDeepHasher
 from .methods import OrthoHasher as OrthoHasher
 from .methods import PCAHasher as PCAHasher
 from .methods import PerceptualHasher as PerceptualHasher
+from .methods import PosteriorHasher as PosteriorHasher
 from .methods import SDCHasher as SDCHasher
 from .methods import SDHCHasher as SDHCHasher
 from .methods import SpectralHasher as SpectralHasher
@@ -83,6 +84,7 @@ __all__ = [
     "OrthoHasher",
     "PCAHasher",
     "PerceptualHasher",
+    "PosteriorHasher",
     "SDCHasher",
     "SDHCHasher",
     "SSDHHasher",

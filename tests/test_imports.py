@@ -39,7 +39,7 @@ def test_the_package_loads_nothing_heavy():
     [
         "from skhash import HammingIndex",
         "from skhash import EmbeddingIndex; EmbeddingIndex().fit([[0.0, 1.0], [1.0, 1.0]]).kneighbors([[1.0, 1.0]], 1)",
-        "from skhash import LSHHasher, PCAHasher, ITQHasher",
+        "from skhash import LSHHasher, PCAHasher, ITQHasher, PosteriorHasher",
         "from skhash import PerceptualHasher; import numpy; PerceptualHasher().transform(numpy.zeros((2, 8, 8)))",
         "from skhash import PerceptualHasher; import numpy; PerceptualHasher('copynet').transform(numpy.eye(9)[None])",
         "import skhash.metrics; [getattr(skhash.metrics, name) for name in skhash.metrics.__all__]",

@@ -60,8 +60,8 @@ def _is_kind(value: Any, kind: str) -> bool:
         return sides and all(type(side) is int and 1 <= side < 2**31 for side in value)
     if kind.startswith("index"):
         return isinstance(value, HammingIndex) or (value is None and kind.endswith("None"))
-    if kind == "estimator":
-        return isinstance(value, BaseEstimator)
+    if kind.startswith("estimator"):
+        return isinstance(value, BaseEstimator) or (value is None and kind.endswith("None"))
     if kind == "module":
         return any(cls.__name__ == "Module" and cls.__module__.startswith("torch.") for cls in type(value).__mro__)
     if kind == "rotations":

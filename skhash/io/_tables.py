@@ -27,6 +27,7 @@ __all__ = [
 
 # Fitted attributes of the library's estimators, with the kinds of `_checks`.
 FITTED = {
+    "C_": "float",
     "_integer": "bool",
     "_integer_pixels": "bool",
     "_made_with": "dict",
@@ -40,14 +41,19 @@ FITTED = {
     "centers_": "int8 2",
     "class_centers_": "int8 2",
     "classes_": "array 1",
+    "classifier_": "estimator or None",
+    "code_components_": "float64 2",
+    "code_intercept_": "float64 1",
     "components_": "float64 2",
     "estimator_": "estimator",
+    "expected_precisions_": "float64 1",
     "feature_names_in_": "names",
     "frequencies_": "float64 1",
     "history_": "list",
     "index_": "index",
     "inference_": "str",
     "input_shape_": "shape",
+    "intercept_": "float64 1",
     "label_index_": "index or None",
     "lower_": "float64 1",
     "mean_": "float64 1",
@@ -61,6 +67,7 @@ FITTED = {
     "orthogonality_": "float",
     "quantization_errors_": "float64 1",
     "recipe_": "Recipe",
+    "temperature_": "float",
 }
 
 # Of scikit-learn: the module of each class, and its fitted attributes besides `SHARED`.
@@ -79,6 +86,7 @@ SKLEARN: dict[str, tuple[str, set[str]]] = {
         {"components_", "explained_variance_", "explained_variance_ratio_", "singular_values_", "mean_", "var_",
          "noise_variance_", "n_components_", "n_samples_seen_", "batch_size_"},
     ),
+    "LogisticRegression": ("sklearn.linear_model", {"classes_", "coef_", "intercept_", "n_iter_"}),
     "MaxAbsScaler": ("sklearn.preprocessing", {"scale_", "max_abs_", "n_samples_seen_"}),
     "MinMaxScaler": (
         "sklearn.preprocessing",

@@ -18,6 +18,7 @@ from ._one_bit import OneBitDeepHasher as OneBitDeepHasher
 from ._ortho import OrthoHasher as OrthoHasher
 from ._pca import PCAHasher as PCAHasher
 from ._perceptual import PerceptualHasher as PerceptualHasher
+from ._posterior import PosteriorHasher as PosteriorHasher
 from ._sdc import SDCHasher as SDCHasher
 from ._sdhc import SDHCHasher as SDHCHasher
 from ._spectral import SpectralHasher as SpectralHasher
@@ -45,6 +46,7 @@ __all__ = [
     "OrthoHasher",
     "PCAHasher",
     "PerceptualHasher",
+    "PosteriorHasher",
     "SDCHasher",
     "SDHCHasher",
     "SSDHHasher",

@@ -1,0 +1,135 @@
+"""
+Which hasher for which task
+===========================
+
+Tasks, and methods with their default parameters on features. mAP@all with expected ties, mean over the seeds of split
+and training. No choice was made on queries or database. Every run is appended to the file
+`--cache` and is not made again.
+
+seen
+    CIFAR-10 as 1,280 features of a frozen network (`cifar10_features.py`), protocol "cifar10-1": 1,000 queries, 5,000
+    training samples, 59,000 in the database.
+noise
+    The same; 20 % of the training labels, drawn at random, are replaced by one of the ten classes that is drawn at
+    random.
+imbalance
+    The same; class c keeps 500 * 100 ** (-c / 9) of its 500 training samples, from 500 down to 5.
+labels
+    The same images with several labels: animal, land vehicle, has four legs, flies, pet, and each of the ten classes.
+    Relevant are those that share at least one.
+
+::
+
+    python examples/benchmarks/bench_choose.py seen                                # half an hour on one core
+    python examples/benchmarks/bench_choose.py seen noise --methods PosteriorHasher CSQHasher --bits 64 --seeds 0
+"""
+
+import argparse
+import json
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from cifar10_features import load_cifar10_features
+
+import skhash
+from skhash.datasets import retrieval_split
+from skhash.metrics import mean_average_precision
+
+SUPERVISED = [
+    *("CEHasher", "OrthoHasher", "CSQHasher", "DPNHasher", "GreedyHasher", "SDHCHasher", "JMLHHasher"),
+    *("HashNetHasher", "DBDHHasher", "DSDHHasher", "DCHHasher", "DTSHHasher"),
+]
+# Rows that are not the defaults of a class of the same name.
+VARIANTS = {"PosteriorHasher, map untrained": ("PosteriorHasher", {"max_iter": 0})}
+METHODS = ["PosteriorHasher", *VARIANTS, *SUPERVISED]
+# airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck
+ATTRIBUTES = np.array(
+    [[0, 0, 1, 1, 1, 1, 1, 1, 0, 0], [0, 1, 0, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1, 1, 1, 1, 1, 0, 0],
+     [1, 0, 1, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 0, 1, 0, 0, 0, 0]]
+).T  # fmt: skip
+
+
+def seen(split, y, random_state):
+    """Return training rows, their labels, and the labels of all rows."""
+    return split.train, y[split.train], y
+
+
+def noise(split, y, random_state):
+    """Return the same, with wrong labels."""
+    wrong = y[split.train].copy()
+    rows = random_state.permutation(len(wrong))[: len(wrong) // 5]
+    wrong[rows] = random_state.randint(10, size=len(rows))
+    return split.train, wrong, y
+
+
+def imbalance(split, y, random_state):
+    """Return the same, with few samples of some classes."""
+    kept = [split.train[y[split.train] == c][: round(500 * 100 ** (-c / 9))] for c in range(10)]
+    rows = random_state.permutation(np.concatenate(kept))
+    return rows, y[rows], y
+
+
+def labels(split, y, random_state):
+    """Return the same, with several labels."""
+    several = np.concatenate([ATTRIBUTES, np.eye(10, dtype=int)], axis=1)[y]
+    return split.train, several[split.train], several
+
+
+TASKS = {"seen": seen, "noise": noise, "imbalance": imbalance, "labels": labels}
+
+
+def measure(task, method, bits, seed, X, y):
+    """Train and search once; return mAP and the seconds of the processor that training took."""
+    split = retrieval_split(y[:, None], y, protocol="cifar10-1", duplicates="ignore", random_state=seed)
+    rows, train_labels, relevant = TASKS[task](split, y, np.random.RandomState(seed))
+    name, parameters = VARIANTS.get(method, (method, {}))
+    start = time.process_time()
+    hasher = getattr(skhash, name)(bits, random_state=seed, **parameters).fit(X[rows], train_labels)
+    seconds = time.process_time() - start
+    queries, database = (hasher.transform(X[part]) for part in (split.query, split.database))
+    truth = relevant[split.query], relevant[split.database]
+    return float(mean_average_precision(queries, database, *truth, ties="expected")), seconds
+
+
+def read_runs(path):
+    """Return the runs that were made, by task, method, bits and seed."""
+    runs = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return {(run["task"], run["method"], run["bits"], run["seed"]): run for run in runs}
+
+
+def main():
+    """Make the runs that are missing, and print a table for each task."""
+    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser.add_argument("tasks", nargs="+", choices=list(TASKS))
+    parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--bits", type=int, nargs="+", default=[64, 16])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--cache", type=Path, default=Path("choose_runs.jsonl"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", message="Two of the")  # centers of few random bits may coincide
+    X, y = load_cifar10_features()
+    runs = read_runs(arguments.cache)
+    for task in arguments.tasks:
+        print(f"\n{task}; seeds {arguments.seeds}\n{'':32s}" + "".join(f"{bits:>18d} bits" for bits in arguments.bits))
+        for method in arguments.methods:
+            line = f"{method:32s}"
+            for bits in arguments.bits:
+                keys = [(task, method, bits, seed) for seed in arguments.seeds]
+                for key in keys:
+                    if key not in runs:
+                        score, seconds = measure(*key, X, y)
+                        named = dict(zip(("task", "method", "bits", "seed"), key, strict=True))
+                        runs[key] = {**named, "map": score, "cpu_seconds": round(seconds, 1)}
+                        with arguments.cache.open("a") as file:
+                            file.write(json.dumps(runs[key]) + "\n")
+                scores, seconds = ([runs[key][name] for key in keys] for name in ("map", "cpu_seconds"))
+                line += f"{np.mean(scores):.3f} +- {np.std(scores):.3f} {np.mean(seconds):4.0f} s".rjust(23)
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
