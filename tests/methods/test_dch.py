@@ -6,7 +6,7 @@ from skhash.losses import dch_loss
 
 AUTHORS = {
     "distance": "euclidean",
-    "class_weight": "similar",
+    "pair_weight": "similar",
     "self_pairs": False,
     "quantization": "squared",
     "activation": "tanh",
@@ -17,14 +17,19 @@ def small(**options):
     return DCHHasher(**{"bits": 32, "max_epochs": 10, "learning_rate": 0.01, "random_state": 0, **options})
 
 
+def _of_loss(options):
+    """Return the arguments of the loss for parameters of the hasher."""
+    return {"class_weight" if name == "pair_weight" else name: value for name, value in options.items()}
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {},
         {"gamma": 5.0},
         {"quantization_weight": 0.0},
-        {"class_weight": 5.0},
-        {"class_weight": None},
+        {"pair_weight": 5.0},
+        {"pair_weight": None},
         AUTHORS,
         {"backbone": "mlp"},
     ],
@@ -50,7 +55,7 @@ def test_the_trained_loss_is_the_loss(multilabel, options, digits, two_labels):
     y = two_labels if multilabel else digits.y
     criterion = small(max_epochs=1, **options).fit(digits.X, y).module_.criterion
     z, targets = torch.randn(len(y), 32, generator=torch.Generator().manual_seed(0)), torch.tensor(y)
-    torch.testing.assert_close(criterion(z, targets), dch_loss(z, targets, **options))
+    torch.testing.assert_close(criterion(z, targets), dch_loss(z, targets, **_of_loss(options)))
 
 
 def test_a_small_gamma_brings_similar_samples_nearer(digits):
