@@ -38,7 +38,7 @@ def export_onnx(
     ----------
     estimator : hasher or Pipeline
         An `LSHHasher`, `PCAHasher`, `ITQHasher`, `SpectralHasher` or deep hasher with a network of real numbers; or a
-        pipeline of `FeatureExtractor`, `StandardScaler`, `MinMaxScaler`, `Normalizer`, `PCA` and such a hasher.
+        pipeline of `FeatureExtractor`, ``StandardScaler``, ``MinMaxScaler``, ``Normalizer``, ``PCA`` and such a hasher.
     path : str or path-like
         The file, by convention with the suffix ".onnx". An existing file stays as it is until the new one is complete.
     features : {"float64", "float32"}, default="float64"
