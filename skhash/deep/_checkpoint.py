@@ -73,9 +73,15 @@ def open_checkpoint(
     -------
     checkpoint : Checkpoint or None
         In a subfolder for this class, these parameters, samples and labels, and these releases of skhash and torch.
+
+    Raises
+    ------
+    ValueError
+        If the path cannot be a folder, because it or a part of it is a file.
     """
     if hasher.checkpoint is None:
         return None
+    _check_folder(hasher.checkpoint)
     key = hashlib.sha256(start)  # faster than others where processors support it
     parameters = hasher.get_params(deep=False)
     parameters.update({f"wrapper {name}": value for name, value in (wrapper or {}).items()})
@@ -99,6 +105,16 @@ def open_checkpoint(
         _add_samples(key, eval_set[0])
     folder = Path(hasher.checkpoint) / f"{type(hasher).__name__}-{key.hexdigest()[:32]}"
     return Checkpoint(folder, random_state, generator, ambient=not hasher._draws_by_generator(), ranks=ranks)
+
+
+def _check_folder(checkpoint: str | os.PathLike[str]) -> None:
+    """Raise ValueError if the path, or what should contain it, is a file: nothing could ever be written."""
+    path = Path(checkpoint)
+    existing = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not existing.is_dir():
+        raise ValueError(
+            f"checkpoint must be a folder or a new path, got {str(path)!r}, but {str(existing)!r} is a file."
+        )
 
 
 def describe_seed(hasher: DeepHasher, random_state: np.random.RandomState) -> bytes:

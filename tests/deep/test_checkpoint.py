@@ -358,3 +358,15 @@ def test_killed_processes(tmp_path):
     reference = OrthoHasher(32, max_epochs=60, random_state=0, early_stopping=True, n_iter_no_change=60)
     expected = reference.fit(X[:600], y[:600]).decision_function(X[:600])
     np.testing.assert_array_equal(np.load(out), expected)
+
+
+@pytest.mark.parametrize("below", ["", "more"])
+def test_a_file_is_no_folder(below, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("mine")
+    hasher = OrthoHasher(bits=8, max_epochs=1, checkpoint=path / below)
+    with pytest.raises(
+        ValueError, match=r"checkpoint must be a folder or a new path, got '.*file.*', but '.*file' is a file"
+    ):
+        hasher.fit(np.eye(4), [0, 0, 1, 1])
+    assert path.read_text() == "mine"
