@@ -108,8 +108,10 @@ class PictureIndex:
         Raises
         ------
         ValueError
-            If the folder is not an index of pictures.
+            If the folder does not exist, or is not an index of pictures.
         """
+        if not os.path.lexists(path):
+            raise ValueError(f"{os.fspath(path)!r} does not exist; make it with: skhash index FOLDER --out INDEX")
         try:
             settings = json.loads((Path(path) / "settings.json").read_text(encoding="utf-8"))
             version, root, kind, bits = (settings[name] for name in ("version", "root", "kind", "bits"))

@@ -220,7 +220,8 @@ def _opened(item: Any, name: str | None) -> Iterator[tuple[Any, str]]:
         raise ValueError(f"{name} is a folder; expected an image file.") from error
     except (image_module.DecompressionBombError, image_module.DecompressionBombWarning) as error:
         raise ValueError(
-            f"{name} is larger than Pillow's limit ({error}). If you trust it, raise PIL.Image.MAX_IMAGE_PIXELS."
+            f"{name} is larger than Pillow's limit ({str(error).rstrip('.')}). If you trust it, raise "
+            "PIL.Image.MAX_IMAGE_PIXELS."
         ) from error
     except (OSError, SyntaxError, struct.error) as error:
         if getattr(error, "errno", None) is not None:  # of the system, not of the decoder

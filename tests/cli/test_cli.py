@@ -110,6 +110,7 @@ def test_errors_are_one_line_and_status_1(photos, run, tmp_path):
         (["index", tmp_path / "no", "--out", tmp_path / "index"], "is not a folder"),
         (["index", photos, "--out", photos], "not an index of pictures and not empty"),
         (["search", photos / "00.png", "--index", photos], "is not an index of pictures"),
+        (["search", photos / "00.png", "--index", photos / "none"], "none' does not exist; make it with: skhash index"),
         (["search", photos / "broken.jpg", "--index", made], "skhash: error: '"),  # no name of an argument in Python
         (["search", photos, "--index", made], "is a folder; expected an image file"),
     ]:

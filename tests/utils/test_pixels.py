@@ -40,6 +40,9 @@ def test_large_images_are_refused_by_name(tmp_path, monkeypatch):
         warnings.simplefilter("ignore")
         with pytest.raises(ValueError, match=r"large\.png' is larger than Pillow's limit \(20 x 20 pixels\)"):
             open_image(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # Pillow's own error ends with a period
+    with pytest.raises(ValueError, match=r"large\.png' is larger than Pillow's limit \(.*[^.]\)\. If you trust it"):
+        open_image(tmp_path / "large.png")
 
 
 def test_reading_in_threads_leaves_the_filters_of_warnings_alone(tmp_path):
