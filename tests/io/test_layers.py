@@ -25,8 +25,8 @@ OTHERS = {"OnnxBackbone", "PackedConv2d", "_BinaryLayer", "_Features", "_Method"
 
 def library_layers():
     for info in pkgutil.walk_packages(skhash.__path__, "skhash."):
-        if info.name.endswith("__main__"):
-            continue
+        if info.name.endswith("__main__") or info.name.startswith("skhash.onnx."):
+            continue  # the modules of graphs are made for one export
         module = importlib.import_module(info.name)
         for cls in vars(module).values():
             if inspect.isclass(cls) and issubclass(cls, nn.Module) and cls.__module__ == info.name:

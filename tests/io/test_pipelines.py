@@ -74,7 +74,8 @@ TRANSFORMERS = [
 
 
 def test_the_table_is_tested():
-    assert [type(each).__name__ for each in TRANSFORMERS] == sorted(SKLEARN)
+    # A classifier is a parameter of PosteriorHasher, whose tests save it.
+    assert [type(each).__name__ for each in TRANSFORMERS] == sorted(set(SKLEARN) - {"LogisticRegression"})
 
 
 @pytest.mark.filterwarnings("ignore")
