@@ -51,11 +51,12 @@ class NetworkFile:
         assert (8 + size) % 8 == 0
         metadata = header["__metadata__"]
         assert metadata["format"] == "skhash packed network"
-        assert metadata["version"] == "1"
+        assert metadata["version"] == ("2" if "classes" in header else "1")
         covered = metadata["network"].encode() + metadata["probe"].encode() + data
         assert crc_digits(covered) == metadata["crc32"]
         end, tensors = 0, {}
-        for name, (dtype, form) in self.TENSORS.items():
+        kinds = self.TENSORS | ({"classes": ("U8", "u1")} if metadata["version"] == "2" else {})
+        for name, (dtype, form) in kinds.items():
             entry = header[name]
             start, stop = entry["data_offsets"]
             assert (entry["dtype"], start) == (dtype, end)
@@ -63,6 +64,7 @@ class NetworkFile:
             assert entry["shape"] == [len(tensors[name])]
             end = stop
         assert end == len(data)
+        self.classes = tensors.pop("classes", np.zeros(0, "u1")).tobytes()
         self.probe = metadata["probe"].split(" ")
         description = json.loads(zlib.decompress(base64.b64decode(metadata["network"])))
         self.input_shape, self.operations = description["input_shape"], []
@@ -76,6 +78,29 @@ class NetworkFile:
                 arrays[name] = tensors[tensor][start : taken[tensor]].reshape(shape)
             self.operations.append((kind, settings, arrays))
         assert taken == {name: len(tensor) for name, tensor in tensors.items()}
+
+    def predict(self, z):
+        (size,) = struct.unpack("<Q", self.classes[:8])
+        entry, data = json.loads(self.classes[8 : 8 + size]), self.classes[8 + size :]
+        labels, bits = np.array(entry["classes"], entry["dtype"]), entry["bits"]
+        if entry["kind"] == "scores":
+            numbers = np.frombuffer(data, "<f8")
+            weight, bias = numbers[: -len(labels)].reshape(-1, bits), numbers[-len(labels) :]
+            x = {"real": z, "tanh": np.tanh(z), "sign": np.where(z >= 0, 1, -1), "bit": z >= 0}[entry["input"]]
+            scale = np.maximum(np.linalg.norm(weight, axis=1), 1e-12) if entry["cosine"] else 1
+            return labels[np.argmax(x @ weight.T / scale + bias, axis=1)]
+        n, words = entry["n"], -(-bits // 64)
+        codes = bits_of_words(np.frombuffer(data[: 8 * n * words], "<u8").reshape(n, words), bits)
+        matrix = np.frombuffer(data[8 * n * words :], "u1" if entry["multilabel"] else "<i8").reshape(n, -1)
+        found = []
+        for row in z >= 0:
+            near = matrix[np.argsort((codes != row).sum(axis=1), kind="stable")[: entry["n_neighbors"]]]
+            if entry["multilabel"]:
+                found.append((2 * near.sum(axis=0) >= len(near)).astype(int))
+            else:
+                votes = near[:, 0].tolist()
+                found.append(labels[max(votes, key=votes.count)])
+        return np.array(found)
 
     def probe_batch(self):
         n = 4 * math.prod(self.input_shape)
@@ -337,6 +362,28 @@ def test_a_reader_of_another_kind_computes_the_same_codes(number, save_network):
     assert hexadecimal(file.codes(file.probe_batch())) == file.probe
     words = hasher.codes(X)
     np.testing.assert_array_equal(bits_of_words(words, hasher.bits), hasher.transform(X))
+
+
+@pytest.mark.parametrize("kind", ["real", "tanh", "sign", "bit", "vote", "multi-hot"])
+def test_a_reader_of_another_kind_predicts_the_same_classes(kind, tmp_path):
+    from skhash.runtime import ClassScores, ClassVotes, PackedHasher
+
+    rng = np.random.default_rng(0)
+    network = every_operation()[1]
+    bits, names = network.bits, np.array(["ant", "bee", "été"])
+    codes = rng.integers(0, 64, (20, 2)).astype(np.uint64)
+    if kind == "vote":
+        classes = ClassVotes(codes, rng.integers(0, 3, 20), names, bits, 5)
+    elif kind == "multi-hot":
+        classes = ClassVotes(codes, rng.integers(0, 2, (20, 3)).astype(np.uint8), np.arange(3), bits, 4)
+    else:
+        weight = rng.normal(size=(3, bits)) * [[1], [5], [2]]
+        classes = ClassScores(names, weight, rng.normal(size=3), kind, kind != "real")
+    hasher = PackedHasher(network, classes=classes)
+    hasher.save(tmp_path / "m.skhash")
+    X = rng.normal(size=(30, 13)).astype(np.float32)
+    found = NetworkFile((tmp_path / "m.skhash").read_bytes()).predict(hasher.decision_function(X))
+    np.testing.assert_array_equal(found, hasher.predict(X))
 
 
 def test_the_page_names_every_operation_with_its_settings_and_arrays():

@@ -6,7 +6,6 @@ loop in `_assembly`, reading of data in `_data`, pickling and continued training
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, cast
@@ -17,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skhash.base import BaseHasher, was_given_labels
 from skhash.deep._assembly import make_loop, resolve_recipe
 from skhash.deep._packed import PackedInference
+from skhash.deep._packed_classes import predict_by_scores
 from skhash.deep._state import DeepState
 from skhash.deep._training import become_fitted, train, train_epoch
 from skhash.nn import HashHead
@@ -336,11 +336,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         criterion: Any = self.module_.criterion
         if not hasattr(criterion, "class_scores") or self.multilabel_:
             return super().predict(X)
-        z = torch.from_numpy(self.decision_function(X)).to(self._device())
-        if z.dtype == torch.float64:  # codes of features are; a learned classifier must have the same type
-            criterion = copy.deepcopy(criterion).double()
-        scores = criterion.class_scores(z)
-        return self.classes_[scores.argmax(dim=1).cpu().numpy()]
+        return predict_by_scores(self, X)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skhash.codes import binarize
 from skhash.deep._affine import NetworkSigns
 from skhash.deep._data import read_samples
+from skhash.deep._packed_classes import find_classes
 from skhash.deep._snapshot import Snapshot
 from skhash.deep._state import DeepState
 from skhash.inputs import Samples
@@ -47,16 +48,25 @@ class PackedInference(DeepState):
     # The network as it computes codes by torch, with what it is for and what it was made from; and its affine map.
     _inference: tuple[tuple[Any, ...], Snapshot, Inference, NetworkSigns | None]
 
-    def to_packed(self) -> PackedHasher:
+    def to_packed(self, *, classes: bool = False) -> PackedHasher:
         """Return the network in a form that computes codes on packed words, and can be saved, without torch.
+
+        Parameters
+        ----------
+        classes : bool, default=False
+            Whether to pack what `predict` needs as well: hash centers or a classifier, or training codes that vote.
 
         Returns
         -------
         packed : skhash.runtime.PackedHasher
-            Takes uint8 images or feature vectors. Its codes are those of this hasher if `inference_` is "packed".
+            Takes uint8 images or feature vectors. Its codes and predictions are those of this hasher if `inference_` is
+            "packed".
 
         Raises
         ------
+        TypeError
+            With `classes`, if the hasher was fitted without labels, or the class scores of its criterion are not those
+            of one of the library's losses.
         ValueError
             If a layer cannot be exported (the message names it), or if the hasher was fitted on images with
             floating-point pixels.
@@ -75,7 +85,8 @@ class PackedInference(DeepState):
         True
         """
         check_is_fitted(self)
-        return self._pack(self.module_, self.input_shape_, self._integer_pixels)
+        packed = self._pack(self.module_, self.input_shape_, self._integer_pixels)
+        return PackedHasher(packed.network, classes=find_classes(self)) if classes else packed
 
     def compare_packed(self, X: SamplesLike) -> CodeComparison:
         """Compare codes computed by torch with codes computed on packed words.

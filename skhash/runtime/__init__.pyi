@@ -1,5 +1,7 @@
+from ._classes import ClassScores as ClassScores
+from ._classes import ClassVotes as ClassVotes
+from ._load import load_packed as load_packed
 from ._packed_hasher import PackedHasher as PackedHasher
-from ._packed_hasher import load_packed as load_packed
 from ._verification import CodeComparison as CodeComparison
 from ._verification import compare_codes as compare_codes
 from .codegen._peak import popcount_roof as popcount_roof
@@ -30,6 +32,8 @@ __all__ = [
     "AvgPool",
     "BinaryConv",
     "Clip",
+    "ClassScores",
+    "ClassVotes",
     "CodeComparison",
     "CompiledBuffer",
     "CompiledJob",

@@ -2,8 +2,8 @@
 
 Three tensors hold all numbers one after the other: `binary` (8 weights per byte, each layer starts a new byte), `int8`
 and `real`. The metadata describe them: the format and its version, the operations (JSON, deflated because it is
-repetitive), a checksum, and the codes of a probe batch, which the reader computes again. `doc/format.rst` is the
-specification.
+repetitive), a checksum, and the codes of a probe batch, which the reader computes again. A fourth tensor, `classes`,
+holds what predicts classes, if anything does. `doc/format.rst` is the specification.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skhash.runtime._classes import ClassScores, ClassVotes, decode_classes, encode_classes
 from skhash.runtime.network._network import OPERATIONS, Network
 from skhash.utils import atomic_replace
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["probe", "read", "write"]
 
 FORMAT, VERSION = "skhash packed network", 1
+_WITH_CLASSES = 2  # the version of files that have the tensor `classes`
 _TENSORS: dict[str, type[np.generic]] = {"real": np.float32, "binary": np.uint8, "int8": np.int8}  # order in the file
 _STORED: dict[type[np.generic], str] = {np.uint8: "U8", np.int8: "I8", np.float32: "F32"}
 _PROBES = 4
@@ -40,7 +42,12 @@ _LARGEST_DESCRIPTION = 2**22  # inflated; JSON takes up to 30 times as much memo
 _PROBED_AT_ONCE = 2**20
 
 
-def write(path: str | os.PathLike[str], network: Network, probe_codes: Sequence[str]) -> None:
+def write(
+    path: str | os.PathLike[str],
+    network: Network,
+    probe_codes: Sequence[str],
+    classes: ClassScores | ClassVotes | None = None,
+) -> None:
     """Write a network.
 
     Parameters
@@ -51,6 +58,8 @@ def write(path: str | os.PathLike[str], network: Network, probe_codes: Sequence[
         The network.
     probe_codes : sequence of str
         Codes of `probe(network)` as hexadecimal strings.
+    classes : ClassScores or ClassVotes, default=None
+        What predicts classes. Without it, the file is of version 1.
 
     Raises
     ------
@@ -66,12 +75,14 @@ def write(path: str | os.PathLike[str], network: Network, probe_codes: Sequence[
         for array in arrays.values():
             parts[_tensor_of(array.dtype)].append(array.ravel())
     tensors = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    if classes is not None:
+        tensors["classes"] = encode_classes(classes)
     description = json.dumps({"input_shape": network.input_shape, "operations": operations}, separators=(",", ":"))
     deflated = base64.b64encode(zlib.compress(description.encode(), 9)).decode()
     codes = " ".join(probe_codes)
     metadata = {
         "format": FORMAT,
-        "version": str(VERSION),
+        "version": str(VERSION if classes is None else _WITH_CLASSES),
         "network": deflated,
         "probe": codes,
         "crc32": _checksum(deflated, codes, tensors),
@@ -80,7 +91,7 @@ def write(path: str | os.PathLike[str], network: Network, probe_codes: Sequence[
         file.write(_container(metadata, tensors))
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Network, list[str]]:
+def read(path: str | os.PathLike[str]) -> tuple[Network, list[str], ClassScores | ClassVotes | None]:
     """Read a network and the codes of its probe batch.
 
     Parameters
@@ -94,6 +105,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, list[str]]:
         The network.
     probe_codes : list of str
         Codes that `probe(network)` had where the file was written.
+    classes : ClassScores, ClassVotes or None
+        What predicts classes, if the file has it.
 
     Raises
     ------
@@ -105,7 +118,10 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, list[str]]:
     path = Path(path)
     metadata, tensors = _read_container(path)
     try:
-        return _read_network(metadata, tensors), metadata["probe"].split()
+        section = tensors.pop("classes", None)
+        network = _read_network(metadata, tensors)
+        classes = None if section is None else decode_classes(section, network.bits)
+        return network, metadata["probe"].split(), classes
     except (
         *(ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError),
         zlib.error,
@@ -131,7 +147,11 @@ def _container(metadata: Metadata, tensors: Tensors) -> bytes:
     stop = 0
     for name, tensor in tensors.items():
         start, stop = stop, stop + tensor.nbytes
-        header[name] = {"dtype": _STORED[_TENSORS[name]], "shape": [tensor.size], "data_offsets": [start, stop]}
+        header[name] = {
+            "dtype": _STORED[_TENSORS.get(name, np.uint8)],
+            "shape": [tensor.size],
+            "data_offsets": [start, stop],
+        }
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     numbers = (tensor.astype(tensor.dtype.newbyteorder("<")).tobytes() for tensor in tensors.values())
@@ -153,13 +173,13 @@ def _read_container(path: Path) -> tuple[Metadata, Tensors]:
         raise ValueError(f"{path} is damaged or not a packed network: its header cannot be read.") from None
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise ValueError(f"{path} is not a packed network: its metadata must have format {FORMAT!r}.")
-    if metadata.get("version") != str(VERSION):
+    if metadata.get("version") not in (str(VERSION), str(_WITH_CLASSES)):
         raise ValueError(
-            f"{path} has format version {metadata.get('version')}, expected {VERSION}: "
+            f"{path} has format version {metadata.get('version')}, expected {VERSION} or {_WITH_CLASSES}: "
             "it was written by a newer release of skhash, or it is damaged."
         )
     try:
-        tensors = _read_tensors(header, raw[8 + size :])
+        tensors = _read_tensors(header, raw[8 + size :], metadata["version"] == str(_WITH_CLASSES))
         crc = _checksum(metadata["network"], metadata["probe"], tensors)
     except (ArithmeticError, AttributeError, KeyError, MemoryError, TypeError, ValueError) as error:
         raise _damaged(path, error) from None
@@ -168,12 +188,13 @@ def _read_container(path: Path) -> tuple[Metadata, Tensors]:
     return metadata, tensors
 
 
-def _read_tensors(header: dict[str, Any], data: NDArray[np.uint8]) -> Tensors:
-    """Return views of the numbers, which must fill the data in the order of `_TENSORS`."""
-    if set(header) - set(_TENSORS):
-        raise ValueError(f"it has tensors {sorted(header)}, expected {sorted(_TENSORS)}")
+def _read_tensors(header: dict[str, Any], data: NDArray[np.uint8], with_classes: bool) -> Tensors:
+    """Return views of the numbers, which must fill the data in the order of `_TENSORS`, then `classes`."""
+    expected = _TENSORS | {"classes": np.uint8} if with_classes else _TENSORS
+    if set(header) - set(expected):
+        raise ValueError(f"it has tensors {sorted(header)}, expected {sorted(expected)}")
     tensors, end = {}, 0
-    for name, dtype in _TENSORS.items():
+    for name, dtype in expected.items():
         entry = header[name]
         start, stop = entry["data_offsets"]
         _check_integers(name, [start, stop, *entry["shape"]])
@@ -232,6 +253,6 @@ def _tensor_of(dtype: DTypeLike) -> str:
 
 def _checksum(description: str, codes: str, tensors: Tensors) -> str:
     crc = zlib.crc32(codes.encode(), zlib.crc32(description.encode()))
-    for name in _TENSORS:
+    for name in (*_TENSORS, *(["classes"] if "classes" in tensors else [])):
         crc = zlib.crc32(tensors[name].astype(tensors[name].dtype.newbyteorder("<"), order="C", copy=False).data, crc)
     return f"{crc:08x}"

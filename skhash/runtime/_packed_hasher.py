@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skhash.codes import binarize, pack_codes, to_hex, unpack_codes
-from skhash.runtime._file import probe, read, write
+from skhash.runtime._file import probe, write
+from skhash.runtime._prediction import PackedPrediction
 from skhash.runtime._samples import is_finite, read_samples
 from skhash.runtime.codegen._targets import find_target
 from skhash.runtime.compile._packed_weights import strip_weights, unpack_weights
@@ -25,17 +26,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from skhash.runtime._classes import ClassRule
     from skhash.runtime.compile._explanation import CompiledPlan
     from skhash.runtime.compile._packed_weights import PackedWeights
 
-__all__ = ["PackedHasher", "load_packed"]
+__all__ = ["PackedHasher"]
 
 _ROWS = (64, 8, 1)  # feature vectors that a plan computes together
 _BLOCK_ROWS = 512  # samples per task of a thread; images take much longer
 _BLOCK_IMAGES = 8
 
 
-class PackedHasher:
+class PackedHasher(PackedPrediction):
     """A trained 1-bit network that computes hash codes on packed words, without torch.
 
     Codes do not depend on the batch, the number of threads or the processor: integer sums are exact, and sums of real
@@ -51,11 +53,13 @@ class PackedHasher:
     n_jobs : int, default=None
         Number of threads over blocks of samples; None means 1 unless in a `joblib.parallel_config` context, -1 all
         processors.
+    classes : ClassScores or ClassVotes, default=None
+        What `predict` needs; ``to_packed(classes=True)`` of a hasher fills it in.
 
     Raises
     ------
     TypeError
-        If `network` is not a `Network`.
+        If `network` is not a `Network`, or `classes` something else.
     ValueError
         If `target` is unknown or does not run on this machine, or `n_jobs` is not a number of threads.
 
@@ -89,7 +93,14 @@ class PackedHasher:
 
     n_jobs: int | None
 
-    def __init__(self, network: Network, *, target: str | None = None, n_jobs: int | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        *,
+        target: str | None = None,
+        n_jobs: int | None = None,
+        classes: ClassRule | None = None,
+    ) -> None:
         if not isinstance(network, Network):
             raise TypeError(
                 f"network must be a skhash.runtime.Network, got {type(network).__name__}. (skhash.load_packed reads "
@@ -98,6 +109,7 @@ class PackedHasher:
         if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs):
             raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}.")
         self.n_jobs = n_jobs
+        self._set_classes(classes, network.bits)
         self._target = find_target(target)
         self._ends_real = network.maps()[-1].kind == "real"
         self._bits = network.bits
@@ -209,7 +221,7 @@ class PackedHasher:
         FileNotFoundError, IsADirectoryError
             If the folder does not exist, or the path is a folder.
         """
-        write(path, self.network, self._probe_codes())
+        write(path, self.network, self._probe_codes(), self.classes)
 
     def explain(self) -> CompiledPlan:
         """Return how codes of one sample are computed: jobs, kernels, fused operations, buffers and work.
@@ -255,7 +267,7 @@ class PackedHasher:
         if not len(X):
             raise ValueError("X must have at least one sample, got 0.")
         plan = self._borrow_plan(self._network, 1)
-        times = plan.profile(X, self._new_codes(self._network, 1), n_rounds)
+        times = plan.profile(X, _new_codes(self._network, 1, self.bits), n_rounds)
         self._return_plan(self._network, plan)
         return times
 
@@ -268,7 +280,7 @@ class PackedHasher:
         if type(X) is np.ndarray and X.dtype is dtype and X.shape == shape and (images or is_finite(X)):
             return self._run_single(X, network)
         X = read_samples(X, self.input_shape)
-        out = self._new_codes(network, len(X))
+        out = _new_codes(network, len(X), self.bits)
         size = _BLOCK_IMAGES if network.takes_images else _BLOCK_ROWS
         n_jobs = 1 if len(X) <= size else min(count_threads(self.n_jobs), -(-len(X) // size))
         if n_jobs == 1:
@@ -286,18 +298,13 @@ class PackedHasher:
             plan, source, out = single = singles.pop()  # atomic: no other thread gets this one
         except IndexError:
             plan = Plan(network, self._target, 1, self._weights)
-            plan, source, out = single = plan, np.empty_like(X), self._new_codes(network, 1)
+            plan, source, out = single = plan, np.empty_like(X), _new_codes(network, 1, self.bits)
             plan.bind(source, out)
         np.copyto(source, X)
         plan.run_bound()
         codes = out.copy()
         singles.append(single)
         return codes
-
-    def _new_codes(self, network: Network, n: int) -> NDArray[Any]:
-        if network.maps()[-1].kind == "real":
-            return np.empty((n, self.bits), np.float32)
-        return np.zeros((n, -(-self.bits // 64)), np.uint64)
 
     def _run_block(self, X: NDArray[Any], out: NDArray[Any], network: Network) -> None:
         start = 0
@@ -320,70 +327,20 @@ class PackedHasher:
             self._plans[network, plan.n_rows].append(plan)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"network": self.network, "n_jobs": self.n_jobs}
+        return {"network": self.network, "n_jobs": self.n_jobs, "classes": self.classes}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["network"], n_jobs=state["n_jobs"])
+        self.__init__(state["network"], n_jobs=state["n_jobs"], classes=state.get("classes"))
 
     def __repr__(self) -> str:
         sample = " x ".join(map(str, self.input_shape))
         return f"PackedHasher(bits={self.bits}, input={sample}, target={self.target!r})"
 
 
-def load_packed(path: str | os.PathLike[str], *, target: str | None = None, n_jobs: int | None = None) -> PackedHasher:
-    """Load a network that `PackedHasher.save` wrote.
-
-    Does not need torch and does not run code from the file. The codes of a probe batch are computed, to check that
-    this machine computes the same as the one that wrote the file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-    target, n_jobs
-        See `PackedHasher`.
-
-    Returns
-    -------
-    hasher : PackedHasher
-        Ready to `transform`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the file does not exist.
-    ValueError
-        If the file is damaged, of another kind, or written by a newer version.
-    RuntimeError
-        If the probe batch's codes differ from those that were saved.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> from skhash import load_packed
-    >>> from skhash.runtime import BinaryConv, Network, PackedHasher, Sign
-    >>> weight = np.where(np.arange(64).reshape(8, 1, 1, 8) % 3, 1, -1)
-    >>> network = Network((8,), (Sign(0), BinaryConv.from_signs(1, weight), Sign(2)))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     PackedHasher(network).save(f"{folder}/model.skhash")
-    ...     hasher = load_packed(f"{folder}/model.skhash")
-    >>> hasher.bits
-    8
-    """
-    find_target(target)  # an error in the arguments is not one of the file
-    network, expected = read(path)
-    try:
-        hasher = PackedHasher(network, target=target, n_jobs=n_jobs)
-        found = hasher._probe_codes()
-    except (ArithmeticError, LookupError, MemoryError, RecursionError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: its network cannot be run ({error!r}).") from error
-    if found != expected:
-        raise RuntimeError(
-            f"{path}: self-test failed: the probe batch has codes {' '.join(found)}, expected {' '.join(expected)}. "
-            f"The kernels ({hasher.target}) compute other codes on this machine than where the file was written."
-        )
-    return hasher
+def _new_codes(network: Network, n: int, bits: int) -> NDArray[Any]:
+    if network.maps()[-1].kind == "real":
+        return np.empty((n, bits), np.float32)
+    return np.zeros((n, -(-bits // 64)), np.uint64)
 
 
 def _can_pack(network: Network) -> bool:

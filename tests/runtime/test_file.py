@@ -140,7 +140,8 @@ def test_a_description_that_inflates_without_end(path, hasher, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": "2"}, "has format version 2, expected 1: it was written by a newer release"),
+        ({"version": "3"}, "has format version 3, expected 1 or 2: it was written by a newer release"),
+        ({"version": "2"}, "damaged: 'classes' is missing"),
         ({"format": "other"}, "not a packed network: its metadata must have format"),
         ({"crc32": "00000000"}, "damaged: expected CRC-32 00000000"),
         ({"network": "AAAA"}, "damaged: expected CRC-32"),
