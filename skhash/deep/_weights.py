@@ -53,7 +53,7 @@ def read_weights(
     read = None if own is None else _read_sample_weight(own, n_samples)
     if isinstance(class_weight, dict):
         factors = _of_samples(_read_class_weight(class_weight, cast("Labels", labels)), cast("Labels", labels))
-        read = factors if read is None else read * factors
+        read = factors if read is None else _scaled(read) * _scaled(factors)
     return read
 
 
@@ -89,11 +89,16 @@ def finish_weights(
     """Return the weights of the samples to train on, with balanced classes if asked for; None if they are equal."""
     if isinstance(hasher.class_weight, str):
         labels = cast("Labels", labels)
-        weights = np.ones(len(labels)) if weights is None else weights
+        weights = np.ones(len(labels)) if weights is None else _scaled(weights)
         weights = weights * _of_samples(_balance(labels, weights), labels)
     if weights is None or weights.min() == weights.max():
         return None
     return torch.from_numpy(weights / weights.max())  # so that their sum is finite
+
+
+def _scaled(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide by a power of two, which does not round, so that products and sums of huge weights are finite."""
+    return np.ldexp(weights, -np.frexp(weights.max(initial=0.0))[1])
 
 
 def _read_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:

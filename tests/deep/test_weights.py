@@ -147,6 +147,21 @@ def test_weights_of_classes_and_samples_are_multiplied():
     np.testing.assert_array_equal(codes_of(named, X, names, sample_weight=weights), expected)
 
 
+@pytest.mark.parametrize("scale", [2.0**1020, 2.0**-900])
+@pytest.mark.parametrize("balanced", [True, False])
+def test_only_ratios_of_huge_and_tiny_weights_count(scale, balanced):
+    data, target = load_digits(return_X_y=True)
+    data, target = data[:200], target[:200]
+    weights = np.random.RandomState(0).uniform(0.1, 1, len(data))
+
+    def train(scale):
+        class_weight = "balanced" if balanced else {label: scale * (1 + label) / 10 for label in range(10)}
+        hasher = OrthoHasher(bits=16, max_epochs=2, random_state=0, class_weight=class_weight)
+        return hasher.fit(data, target, sample_weight=scale * weights)
+
+    assert train(scale).history_[-1]["loss"] == train(1.0).history_[-1]["loss"]
+
+
 def test_votes_and_classes_leave_out_samples_of_weight_zero():
     hasher = HashNetHasher(**QUICK).fit(X, Y, sample_weight=Y < 4)
     assert hasher.label_index_.n_samples_fit_ == (Y < 4).sum()
