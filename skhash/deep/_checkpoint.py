@@ -13,7 +13,7 @@ import torch
 from skhash import __version__
 from skhash.inputs import ImageFiles, Samples
 from skhash.nn import digest_network, digest_object
-from skhash.training import Checkpoint, FabricLike, Ranks
+from skhash.training import Checkpoint, FabricLike, Ranks, resolve_device, resolve_precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,6 +90,9 @@ def open_checkpoint(
             value = f"{value.device.type} x {value.world_size}"
         if name not in _IRRELEVANT:
             key.update(name.encode() + b"=" + digest_object(value))
+    # "auto" depends on the processor, and so do the weights.
+    precision = resolve_precision(hasher.precision, resolve_device(hasher.device), automatic=True)
+    key.update(str(precision).encode())
     releases = __version__, str(torch.__version__)
     key.update(repr((type(hasher).__qualname__, releases, tuple(samples.sample_shape), len(samples))).encode())
     if resume:

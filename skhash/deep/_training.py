@@ -112,8 +112,8 @@ def train(
     ):
         samples, labels = read_training_data(hasher, X, y, classes=_known_classes(hasher, resume), resume=resume)
         given = read_weights(hasher, weights, labels, len(samples))
-        _check_equal(hasher, samples, labels, given, ranks)
         validation = None if chosen is None else read_eval_set(hasher, chosen, samples, labels)
+        _check_equal(hasher, samples, labels, given, ranks, validation)
         checkpoint = open_checkpoint(
             hasher,
             samples,
@@ -248,6 +248,7 @@ def _check_equal(
     labels: Labels | None,
     weights: NDArray[np.float64] | None,
     ranks: Ranks | None,
+    eval_set: tuple[Samples, Labels] | None = None,
 ) -> None:
     """Refuse to train together on data that differ between the processes, as far as is seen without reading all."""
     if ranks is None:
@@ -258,6 +259,8 @@ def _check_equal(
         key.update(repr(labels.classes.tolist()).encode() + np.asarray(labels.codes, dtype=np.int64).tobytes())
     if weights is not None:
         key.update(b"weights" + weights.tobytes())
+    if eval_set is not None:  # another score would stop one process earlier
+        key.update(f"eval_set {len(eval_set[0])}".encode() + np.asarray(eval_set[1].codes, dtype=np.int64).tobytes())
     ranks.check_equal(key.digest())
 
 

@@ -370,3 +370,12 @@ def test_a_file_is_no_folder(below, tmp_path):
     ):
         hasher.fit(np.eye(4), [0, 0, 1, 1])
     assert path.read_text() == "mine"
+
+
+def test_another_precision_is_another_fit(tmp_path, monkeypatch):
+    images, y = np.random.default_rng(0).integers(0, 255, (12, 8, 8), dtype=np.uint8), np.arange(12) % 2
+    for dtype in (torch.float32, torch.bfloat16):
+        # What "auto" means on processors of two kinds.
+        monkeypatch.setattr("skhash.deep._checkpoint.resolve_precision", lambda *a, dtype=dtype, **b: dtype)
+        OrthoHasher(bits=8, max_epochs=1, random_state=0, checkpoint=tmp_path).fit(images, y)
+    assert len(list(tmp_path.iterdir())) == 2
