@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skhash.losses import DBDHLoss, dbdh_loss
+from skhash.losses import DBDHLoss, dbdh_loss, dpsh_loss
 
 
 def loop_loss(z, y, weight, p, axis, relax):
@@ -64,3 +64,11 @@ def test_the_module_remembers(golden):
 def test_unknown_options_are_refused(golden, name, value):
     with pytest.raises(ValueError, match=f"{name} must be one of .*, got '{value}'"):
         dbdh_loss(golden.U, golden.y, **{name: value})
+
+
+@pytest.mark.parametrize("scale", [0.1, "2.5/bits"])
+def test_the_scale_is_that_of_the_pairs(golden, scale):
+    z, y = golden.U, golden.y
+    loss = dbdh_loss(z, y, balance_weight=0.0, scale=scale)
+    torch.testing.assert_close(loss, dpsh_loss(z.clamp(-1, 1), y, scale=scale))
+    assert abs(loss - dbdh_loss(z, y, balance_weight=0.0)) > 1e-3

@@ -179,3 +179,14 @@ def test_what_is_wrong_is_said():
         DSDHLoss(8, 3, "halves")
     with pytest.raises(ValueError, match="classification_weight must be positive, got 0"):
         DSDHLoss(8, 3, classification_weight=0)
+
+
+@pytest.mark.parametrize("scale", [0.1, "2.5/bits"])
+def test_the_scale_is_that_of_the_pairs(golden, scale):
+    z, y = golden.U, golden.y
+    codes = torch.where(z >= 0, 1.0, -1.0).to(z.dtype)
+    classifier = torch.ones(z.shape[1], 10, dtype=z.dtype)
+    rest = dsdh_loss(z, y, codes, classifier) - dpsh_loss(z, y)
+    loss = dsdh_loss(z, y, codes, classifier, scale=scale)
+    torch.testing.assert_close(loss - rest, dpsh_loss(z, y, scale=scale))
+    assert abs(loss - rest - dpsh_loss(z, y)) > 1e-3

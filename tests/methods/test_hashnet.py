@@ -85,3 +85,8 @@ def test_several_labels(digits, two_labels):
 def test_errors(options, message, digits):
     with pytest.raises(ValueError, match=message):
         small(**options).fit(digits.X, digits.y)
+
+
+def test_the_default_scale_suits_short_codes(learnt_map):
+    short = {"bits": 8, "max_epochs": 30, "learning_rate": 1e-3, "random_state": 0}
+    assert learnt_map(HashNetHasher(**short)) > learnt_map(HashNetHasher(**short, alpha=0.1)) + 0.05
