@@ -47,7 +47,8 @@ class DBDHHasher(PairHasher):
         gradient of the identity, as in the paper.
     scale : float or {"2.5/bits"}, default="2.5/bits"
         Factor of inner products: the c in the equations. The paper has 0.5; then pairs of codes of 64 bits are soon
-        certain, and what they could still teach is lost. "2.5/bits" was best on held-out training data.
+        certain, and what they could still teach is lost. "2.5/bits" was best on held-out samples of CIFAR-10 as 1,280
+        features (mAP .600 against .532); on the 64 features of digits, 0.5 is better (.779 against .715).
     **training
         Parameters of training that all deep hashers share, see `DeepHasher`.
 
