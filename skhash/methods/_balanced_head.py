@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from skhash.deep import DeepHasher
-from skhash.training import RECIPES, Recipe, adapt_to_features
 
 if TYPE_CHECKING:
     from skhash.deep import TrainingContext
     from skhash.nn import HashNetwork
-
-# For features, for images, and for images if the network is a new `SmallCNN`.
-PAIR_RECIPES = (*adapt_to_features(learning_rate=1e-4), cast("tuple[Recipe, ...]", RECIPES["skhash"])[-1])
 
 
 class PairHasher(DeepHasher):

@@ -76,3 +76,7 @@ def test_several_labels(digits, two_labels):
 def test_errors(options, message, digits):
     with pytest.raises(ValueError, match=message):
         small(**options).fit(digits.X, digits.y)
+
+
+def test_the_defaults_are_above_the_scale_of_the_paper(learnt_map):
+    assert learnt_map(DBDHHasher(bits=64, random_state=0)) > 0.8  # 0.7 with scale=0.5, learning_rate=1e-4

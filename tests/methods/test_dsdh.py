@@ -88,13 +88,26 @@ def test_errors(options, message, digits):
         small(**options).fit(digits.X, digits.y)
 
 
-@pytest.mark.parametrize(("options", "scale"), [({}, "2.5/bits"), ({"backbone": "mlp"}, 0.5), ({"scale": 0.3}, 0.3)])
-def test_the_default_scale_depends_on_the_network(options, scale, digits):
-    hasher = small(max_epochs=1, **options).fit(digits.X[:200], digits.y[:200])
+@pytest.mark.parametrize(
+    ("options", "scale", "rate"),
+    [
+        ({}, "2.5/bits", 1e-3),
+        ({"backbone": None}, "2.5/bits", 1e-3),
+        ({"backbone": "mlp"}, 0.5, 1e-4),
+        ({"scale": 0.3}, 0.3, 1e-3),
+    ],
+)
+def test_the_defaults_depend_on_the_network(options, scale, rate, digits):
+    hasher = small(max_epochs=1, learning_rate=None, **options).fit(digits.X[:200], digits.y[:200])
     assert hasher.module_.criterion.scale == scale
+    assert hasher.recipe_.learning_rate == rate
 
 
 def test_images_have_the_scale_of_the_paper(digits):
     images = digits.X[:100].reshape(-1, 8, 8)
     hasher = small(max_epochs=1, learning_rate=1e-3).fit(images.astype("uint8"), digits.y[:100])
     assert hasher.module_.criterion.scale == 0.5
+
+
+def test_the_defaults_are_above_the_scale_of_the_paper(learnt_map):
+    assert learnt_map(DSDHHasher(bits=64, random_state=0)) > 0.8  # 0.73 with scale=0.5, learning_rate=1e-4
