@@ -35,6 +35,7 @@ from ._hashnet import hashnet_loss as hashnet_loss
 from ._jmlh import JMLHLoss as JMLHLoss
 from ._jmlh import bernoulli_codes as bernoulli_codes
 from ._jmlh import jmlh_loss as jmlh_loss
+from ._neighborhood import neighborhood_loss as neighborhood_loss
 from ._ntxent import nt_xent_loss as nt_xent_loss
 from ._odh import aggregation_loss as aggregation_loss
 from ._odh import class_aggregation_loss as class_aggregation_loss
@@ -128,6 +129,7 @@ __all__ = [
     "jmlh_loss",
     "koleo_loss",
     "margin_logits",
+    "neighborhood_loss",
     "nt_xent_loss",
     "ortho_loss",
     "pair_likelihood_loss",
