@@ -43,6 +43,7 @@ from ._odh import hash_center_loss as hash_center_loss
 from ._one_bit import ClassEmbeddings as ClassEmbeddings
 from ._one_bit import OneBitLoss as OneBitLoss
 from ._ortho import OrthoLoss as OrthoLoss
+from ._ortho import label_log_odds as label_log_odds
 from ._ortho import margin_logits as margin_logits
 from ._ortho import ortho_loss as ortho_loss
 from ._pairing import Pairing as Pairing
@@ -128,6 +129,7 @@ __all__ = [
     "imbalanced_binary_cross_entropy",
     "jmlh_loss",
     "koleo_loss",
+    "label_log_odds",
     "margin_logits",
     "neighborhood_loss",
     "nt_xent_loss",
