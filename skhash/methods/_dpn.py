@@ -49,7 +49,7 @@ class DPNHasher(CenterHasher):
     norm_weight : float, default=0.0
         Weight of the mean square of the continuous codes, :math:`\lambda` in the equation: 0.1 in OrthoHash's
         framework.
-    pair_weight : float, default=2.0
+    pair_weight : float, default=5.0
         For multi-hot labels only: weight of the likelihood of pairs that is added to the loss, that of `HashNetHasher`,
         for each bit. 0 is the paper's rule.
     **training
@@ -116,7 +116,7 @@ class DPNHasher(CenterHasher):
         reduction: Literal["sum", "mean"] = "sum",
         multilabel: Literal["sum", "merge"] = "sum",
         norm_weight: float = 0.0,
-        pair_weight: float = 2.0,
+        pair_weight: float = 5.0,
         **training: Unpack[TrainingParameters],
     ) -> None:
         super().__init__(bits, **training)
