@@ -62,7 +62,7 @@ VARIANTS = {"PosteriorHasher, map untrained": ("PosteriorHasher", {"max_iter": 0
 METHODS = ["cosine", "PosteriorHasher", *VARIANTS, *SUPERVISED]
 OPEN_SET = {  # weights chosen on held-out classes of the training samples
     f"{name}, similarity {weight:g}": (name, {"similarity_weight": weight})
-    for name, weight in (("OrthoHasher", 5.0), ("CSQHasher", 3.0), ("HashNetHasher", 2.0))
+    for name, weight in (("OrthoHasher", 5.0), ("CSQHasher", 3.0), ("HashNetHasher", 1.0))
 }
 # The rules of the papers for several labels.
 PAPER_RULES = {f"{name}, pairs 0": (name, {"pair_weight": 0.0}) for name in ("OrthoHasher", "CSQHasher", "DPNHasher")}
