@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import nn
 
+from skhash.deep._neighborhoods import choose_loss
 from skhash.nn import HashNetwork, Standardize, build, make_backbone, takes_any_size
 from skhash.training import (
     LatentClip,
@@ -161,7 +162,7 @@ def make_loop(hasher: DeepHasher, network: HashNetwork, context: TrainingContext
     steps = [batches.steps(len(context.samples), epoch) for epoch in range(context.max_epochs)]
     return TrainingLoop(
         network=network,
-        loss=hasher._loss,
+        loss=choose_loss(hasher, context),
         optimizer=optimizer,
         schedule=make_schedule(recipe.schedule, optimizer, epochs=context.max_epochs, steps_per_epoch=steps),
         batch_size=recipe.batch_size,

@@ -125,6 +125,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        similarity_weight: float = 0.0,
         checkpoint: str | os.PathLike[str] | None = None,
         warm_start: bool = False,
         device: str | torch.device | FabricLike = "auto",
@@ -156,6 +157,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.class_weight: dict[Any, float] | Literal["balanced"] | None = class_weight
+        self.similarity_weight = similarity_weight
         self.checkpoint = checkpoint
         self.warm_start = warm_start
         self.device = device

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 TRAINING_PARAMETERS = frozenset({
     "recipe", "max_epochs", "batch_size", "optimizer", "learning_rate", "backbone_lr_ratio", "schedule", "weight_decay",
     "dropout", "resizing", "max_grad_norm", "views", "early_stopping", "validation_fraction", "n_iter_no_change",
-    "class_weight", "checkpoint", "warm_start", "device", "precision", "compile", "inference", "random_state",
-    "verbose",
+    "class_weight", "similarity_weight", "checkpoint", "warm_start", "device", "precision", "compile", "inference",
+    "random_state", "verbose",
 })  # fmt: skip
 
 _GLOBAL_STATE = threading.RLock()

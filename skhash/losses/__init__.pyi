@@ -35,6 +35,7 @@ from ._hashnet import hashnet_loss as hashnet_loss
 from ._jmlh import JMLHLoss as JMLHLoss
 from ._jmlh import bernoulli_codes as bernoulli_codes
 from ._jmlh import jmlh_loss as jmlh_loss
+from ._neighborhood import neighborhood_loss as neighborhood_loss
 from ._ntxent import nt_xent_loss as nt_xent_loss
 from ._odh import aggregation_loss as aggregation_loss
 from ._odh import class_aggregation_loss as class_aggregation_loss
@@ -42,6 +43,7 @@ from ._odh import hash_center_loss as hash_center_loss
 from ._one_bit import ClassEmbeddings as ClassEmbeddings
 from ._one_bit import OneBitLoss as OneBitLoss
 from ._ortho import OrthoLoss as OrthoLoss
+from ._ortho import label_log_odds as label_log_odds
 from ._ortho import margin_logits as margin_logits
 from ._ortho import ortho_loss as ortho_loss
 from ._pairing import Pairing as Pairing
@@ -127,7 +129,9 @@ __all__ = [
     "imbalanced_binary_cross_entropy",
     "jmlh_loss",
     "koleo_loss",
+    "label_log_odds",
     "margin_logits",
+    "neighborhood_loss",
     "nt_xent_loss",
     "ortho_loss",
     "pair_likelihood_loss",

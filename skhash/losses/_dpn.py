@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skhash.losses._center_targets import center_targets
+from skhash.losses._hashnet import add_pairs
 from skhash.utils import check_option
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def dpn_loss(
     multilabel: Literal["sum", "merge"] = "sum",
     ties: Tensor | None = None,
     norm_weight: float = 0.0,
+    pair_weight: float = 0.0,
 ) -> Tensor:
     r"""Compute the DPN loss.
 
@@ -55,6 +57,9 @@ def dpn_loss(
         See `center_targets`; only used with "merge".
     norm_weight : float, default=0.0
         The :math:`\lambda` above, 0.1 in OrthoHash's framework.
+    pair_weight : float, default=0.0
+        Weight of the likelihood of pairs, `hashnet_loss` with alpha="5/bits", which is added for multi-hot targets;
+        multiplied by the number of bits if the reduction is "sum".
 
     Returns
     -------
@@ -82,7 +87,8 @@ def dpn_loss(
         each = F.relu(margin - z[:, None] * centers)  # (n, n_classes, bits)
         hinges = (targets[..., None].to(z.dtype) * each).sum(dim=1)
     rows = hinges.sum(dim=1) if reduction == "sum" else hinges.mean(dim=1)
-    return rows.mean() + norm_weight * z.square().mean()
+    loss = rows.mean() + norm_weight * z.square().mean()
+    return add_pairs(loss, z, targets, pair_weight * (z.shape[1] if reduction == "sum" else 1))
 
 
 class DPNLoss(nn.Module):

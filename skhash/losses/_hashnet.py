@@ -80,6 +80,13 @@ def hashnet_loss(
     return pair_likelihood_loss(alpha * codes @ codes2.T, similar, class_weight=class_weight, mask=mask)
 
 
+def add_pairs(loss: Tensor, z: Tensor, targets: Tensor, weight: float) -> Tensor:
+    """Add to a loss of centers the likelihood of pairs, if targets are multi-hot: centers of label sets share bits."""
+    if weight == 0 or targets.ndim == 1:
+        return loss
+    return loss + weight * hashnet_loss(z, targets, alpha="5/bits")
+
+
 def hashnet_beta(step: int, every: int = 20) -> float:
     r"""Compute the sharpness of the tanh, :math:`\sqrt{1 + \lfloor step / every \rfloor}`.
 

@@ -14,10 +14,42 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skhash.losses._classification import imbalanced_binary_cross_entropy, soft_cross_entropy, to_multi_hot
+from skhash.losses._hashnet import add_pairs
 from skhash.utils import check_option
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+
+MULTILABEL_LOSSES: tuple[str, ...] = ("softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced")
+
+
+def label_log_odds(targets: Tensor) -> Tensor:
+    r"""Compute the logit that each label has in a data set, :math:`\log \frac{n_l + 1/2}{n - n_l + 1/2}`.
+
+    A cosine to a center has no intercept. Where few samples have a label, a binary cross-entropy therefore pushes all
+    codes away from all centers, until bits in which the centers are out of balance are constant. With this number
+    added to each logit, a code that is perpendicular to a center already has the label as often as it should.
+
+    Parameters
+    ----------
+    targets : Tensor of shape (n, n_classes)
+        Multi-hot labels, of :math:`n_l` samples each.
+
+    Returns
+    -------
+    log_odds : Tensor of float32 of shape (n_classes,)
+        Finite, also for labels that no sample or every sample has.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skhash.losses import label_log_odds
+    >>> label_log_odds(torch.tensor([[1, 0], [0, 0], [0, 1], [0, 1]]))
+    tensor([-0.8473,  0.0000])
+    """
+    positive = targets.sum(dim=0).to(torch.float32)
+    return torch.log((positive + 0.5) / (len(targets) - positive + 0.5))
 
 
 def margin_logits(
@@ -72,7 +104,9 @@ def ortho_loss(
     margin: float = 0.2,
     scale: float | None = None,
     margin_type: Literal["cos", "arc"] = "cos",
-    multilabel_loss: Literal["softmax", "sigmoid", "sigmoid_imbalanced"] = "softmax",
+    multilabel_loss: Literal["softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"] = "softmax",
+    log_odds: Tensor | None = None,
+    pair_weight: float = 0.0,
 ) -> Tensor:
     """Compute the OrthoHash loss.
 
@@ -90,9 +124,14 @@ def ortho_loss(
         See `margin_logits`; None means the square root of the bits.
     margin_type : {"cos", "arc"}, default="cos"
         OrthoCos or OrthoArc.
-    multilabel_loss : {"softmax", "sigmoid", "sigmoid_imbalanced"}, default="softmax"
+    multilabel_loss : {"softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"}, default="softmax"
         For multi-hot targets: softmax cross-entropy with normalized labels, or one of the alternatives that the paper
-        compares it with. With class indices, it is always the softmax.
+        compares it with ("sigmoid", "sigmoid_imbalanced"); or "sigmoid" with `log_odds` added to the logits. With class
+        indices, it is always the softmax.
+    log_odds : Tensor of shape (n_classes,), default=None
+        See `label_log_odds`; needed for "sigmoid_prior" only.
+    pair_weight : float, default=0.0
+        Weight of the likelihood of pairs, `hashnet_loss` with alpha="5/bits", which is added for multi-hot targets.
 
     Returns
     -------
@@ -107,14 +146,22 @@ def ortho_loss(
     >>> round(ortho_loss(3 * centers, torch.tensor([0, 1]), centers).item(), 4)
     0.1839
     """
-    check_option("multilabel_loss", multilabel_loss, ("softmax", "sigmoid", "sigmoid_imbalanced"))
+    check_option("multilabel_loss", multilabel_loss, MULTILABEL_LOSSES)
     scale = math.sqrt(z.shape[1]) if scale is None else scale
     logits = margin_logits(z, targets, centers, margin=margin, scale=scale, margin_type=margin_type)
-    if targets.ndim == 1 or multilabel_loss == "softmax":
+    if targets.ndim == 1:
         return soft_cross_entropy(logits, targets)
-    if multilabel_loss == "sigmoid":
-        return F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
-    return imbalanced_binary_cross_entropy(logits, targets)
+    if multilabel_loss == "softmax":
+        loss = soft_cross_entropy(logits, targets)
+    elif multilabel_loss == "sigmoid_imbalanced":
+        loss = imbalanced_binary_cross_entropy(logits, targets)
+    else:
+        if multilabel_loss == "sigmoid_prior":
+            if log_odds is None:
+                raise ValueError("multilabel_loss='sigmoid_prior' needs log_odds, see label_log_odds, got None.")
+            logits = logits + log_odds.to(logits.dtype)
+        loss = F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
+    return add_pairs(loss, z, targets, pair_weight)
 
 
 class OrthoLoss(nn.Module):
@@ -124,21 +171,26 @@ class OrthoLoss(nn.Module):
     ----------
     centers : array-like of shape (n_classes, bits)
         Hash centers, entries -1 or +1.
+    log_odds : array-like of shape (n_classes,), default=None
+        See `ortho_loss`.
     **options
         Keyword arguments of `ortho_loss`.
     """
 
     centers: Tensor
+    log_odds: Tensor | None
     options: dict[str, Any]
 
-    def __init__(self, centers: ArrayLike, **options: Any) -> None:
+    def __init__(self, centers: ArrayLike, log_odds: ArrayLike | None = None, **options: Any) -> None:
         super().__init__()
         self.register_buffer("centers", torch.as_tensor(centers, dtype=torch.float32))
+        self.register_buffer("log_odds", None if log_odds is None else torch.as_tensor(log_odds, dtype=torch.float32))
         self.options = options
 
     def forward(self, z: Tensor, targets: Tensor) -> Tensor:
         """Compute the loss of continuous codes `z` (n, bits) for class indices or multi-hot `targets`."""
-        return ortho_loss(z, targets, self.centers, **self.options)
+        log_odds = getattr(self, "log_odds", None)  # models saved before it was there lack it
+        return ortho_loss(z, targets, self.centers, log_odds=log_odds, **self.options)
 
     def class_scores(self, z: Tensor) -> Tensor:
         """Compute the cosines (n, n_classes) of continuous codes `z` (n, bits) to the centers."""

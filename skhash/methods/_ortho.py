@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 import warnings
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skhash.losses import OrthoLoss, cosine_quantization_loss
+from skhash.losses import OrthoLoss, cosine_quantization_loss, label_log_odds
 from skhash.methods._centers import CenterHasher
 from skhash.nn import HashHead, encode
 from skhash.training import RECIPES
@@ -57,10 +57,13 @@ class OrthoHasher(CenterHasher):
     centers : str or array-like of shape (n_classes, bits), default="bernoulli"
         Method that makes the centers, see `skhash.centers.make_hash_centers`; or the centers themselves, entries -1 or
         +1, in the order of `classes_`.
-    multilabel_loss : {"softmax", "sigmoid", "sigmoid_imbalanced"}, default="softmax"
-        For multi-hot labels: softmax with normalized labels, binary cross-entropy per label, or the latter weighted
-        against the imbalance of labels. Single labels always use the softmax. "sigmoid" is for labels that many samples
-        have, see the notes.
+    multilabel_loss : {"softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"}, default="softmax"
+        For multi-hot labels: softmax with normalized labels; binary cross-entropy per label, which is for labels that
+        many samples have, see the notes; the same with each label's log odds in the training data added to its logit;
+        or weighted against the imbalance of labels. Single labels always use the softmax.
+    pair_weight : float, default=10.0
+        For multi-hot labels only: weight of the likelihood of pairs that is added to the loss, that of `HashNetHasher`.
+        0 is the paper's rule.
     quantization_weight : float, default=0.0
         Weight of an additional term, one minus the cosine between continuous and binary code.
     **training
@@ -89,8 +92,13 @@ class OrthoHasher(CenterHasher):
 
     With "sigmoid", labels that a sample lacks count as much as those that it has. If it has few, all codes are pushed
     away from the mean of the centers, and bits in which the centers are out of balance become constant: with 80 labels,
-    3 a sample, 11 of 64 bits. Nothing in the paper's definition opposes this; there, too, "sigmoid" is far behind
-    "sigmoid_imbalanced" and "softmax" (table 5). `fit` warns if less than a tenth of the labels are set.
+    3 a sample, 11 to 23 of 64 bits. Nothing in the paper's definition opposes this; there, too, "sigmoid" is far behind
+    "sigmoid_imbalanced" and "softmax" (table 5). `fit` warns if less than a tenth of the labels are set. The cause is
+    that a cosine has no intercept: "sigmoid_prior" adds the log odds of each label to its logit.
+
+    Centers of sets of labels cancel each other out in many bits. For multi-hot labels, `pair_weight` therefore adds the
+    likelihood of all pairs in the batch to share a label, the loss of `HashNetHasher`. ``pair_weight=0`` is the paper's
+    rule.
 
     The authors' script trains on the first label of multi-label data and keeps the best of many evaluations on the test
     queries. Here all labels count, and the last epoch is kept, or with `early_stopping` the best epoch on held-out
@@ -118,7 +126,8 @@ class OrthoHasher(CenterHasher):
         "margin_type": [StrOptions({"cos", "arc"})],
         "scale": [StrOptions({"sqrt_bits", "adacos"}), Interval(Real, 0, None, closed="neither")],
         "balance": [StrOptions({"batch_norm", "bihalf"}), None],
-        "multilabel_loss": [StrOptions({"softmax", "sigmoid", "sigmoid_imbalanced"})],
+        "multilabel_loss": [StrOptions({"softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"})],
+        "pair_weight": [Interval(Real, 0, None, closed="left")],
         "quantization_weight": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -133,7 +142,8 @@ class OrthoHasher(CenterHasher):
         scale: Literal["sqrt_bits", "adacos"] | float = "sqrt_bits",
         balance: Literal["batch_norm", "bihalf"] | None = "batch_norm",
         centers: str | ArrayLike = "bernoulli",
-        multilabel_loss: Literal["softmax", "sigmoid", "sigmoid_imbalanced"] = "softmax",
+        multilabel_loss: Literal["softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"] = "softmax",
+        pair_weight: float = 10.0,
         quantization_weight: float = 0.0,
         **training: Unpack[TrainingParameters],
     ) -> None:
@@ -143,7 +153,8 @@ class OrthoHasher(CenterHasher):
         self.scale: Literal["sqrt_bits", "adacos"] | float = scale
         self.balance: Literal["batch_norm", "bihalf"] | None = balance
         self.centers = centers
-        self.multilabel_loss = multilabel_loss
+        self.multilabel_loss: Literal["softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"] = multilabel_loss
+        self.pair_weight = pair_weight
         self.quantization_weight = quantization_weight
 
     def _check_labels(self, y: ArrayLike | None, labels: Labels | None, *, resume: bool) -> None:
@@ -154,7 +165,7 @@ class OrthoHasher(CenterHasher):
         if share < _SPARSE:
             warnings.warn(
                 f"Only {share:.1%} of the labels are set, so those that are not set outweigh them in "
-                "multilabel_loss='sigmoid', and bits may become constant: use 'softmax' or 'sigmoid_imbalanced'.",
+                "multilabel_loss='sigmoid', and bits may become constant: use 'softmax' or 'sigmoid_prior'.",
                 stacklevel=2,
             )
 
@@ -162,12 +173,15 @@ class OrthoHasher(CenterHasher):
         return HashHead(in_features, self.bits, self.balance)
 
     def _make_criterion(self, context: TrainingContext) -> nn.Module:
+        prior = self.multilabel_loss == "sigmoid_prior" and context.labels is not None and context.labels.multilabel
         return OrthoLoss(
             self._make_centers(context),
+            label_log_odds(cast("Tensor", context.targets(torch.device("cpu")))) if prior else None,
             margin=self.margin,
             scale=self._scale(context.n_classes),
             margin_type=self.margin_type,
             multilabel_loss=self.multilabel_loss,
+            pair_weight=self.pair_weight,
         )
 
     def _scale(self, n_classes: int) -> float:

@@ -42,6 +42,7 @@ TRAINING_CONSTRAINTS: dict[str, list[Any]] = {
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
     "class_weight": [StrOptions({"balanced"}), dict, None],
+    "similarity_weight": [Interval(Real, 0, None, closed="left")],
     "checkpoint": [str, os.PathLike, None],
     "warm_start": ["boolean"],
     "device": [str, torch.device, FabricLike],
@@ -125,6 +126,10 @@ class TrainingParameters(TypedDict, total=False):
         class of weight 0 are left out. "balanced" gives all classes the same total weight. With multi-hot labels,
         classes are column numbers, and the weight of a sample is the mean of those of its labels, 1 if it has none.
         Needs labels. `partial_fit` takes a dict only.
+    similarity_weight : float, default=0.0
+        Weight of a second loss, which keeps the cosines of features, see `skhash.losses.neighborhood_loss`: for a
+        database with classes that are not in the training data. Needs features, or images behind a frozen backbone
+        without views.
     checkpoint : str or path-like, default=None
         Folder in which `fit` keeps its state after every epoch, or every second if epochs are shorter. The same `fit`
         (parameters, data, releases of skhash and torch), repeated after it was interrupted or killed, goes on from
@@ -172,6 +177,7 @@ class TrainingParameters(TypedDict, total=False):
     validation_fraction: float
     n_iter_no_change: int
     class_weight: dict[Any, float] | Literal["balanced"] | None
+    similarity_weight: float
     checkpoint: str | os.PathLike[str] | None
     warm_start: bool
     device: str | torch.device | FabricLike

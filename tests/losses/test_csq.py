@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from skhash.losses import CSQLoss, center_targets, csq_loss
+from skhash.losses import CSQLoss, center_targets, csq_loss, hashnet_loss
 
 
 def test_golden_values(golden):
@@ -26,6 +26,14 @@ def test_equals_an_explicit_loop(golden, which):
             total += 0.05 * (abs(h) - 1) ** 2
     module = CSQLoss(golden.centers, ties, quantization_weight=0.05).double()
     assert module(golden.U, targets).item() == pytest.approx(total / golden.U.numel(), abs=1e-9)
+
+
+def test_pairs_are_added_for_several_labels_only(golden):
+    without, module = (CSQLoss(golden.centers, pair_weight=weight).double() for weight in (0.0, 3.0))
+    assert module(golden.U, golden.y) == without(golden.U, golden.y)
+    pairs = hashnet_loss(golden.U, golden.multi_hot, alpha=5 / 8).item()
+    added = module(golden.U, golden.multi_hot) - without(golden.U, golden.multi_hot)
+    assert added.item() == pytest.approx(3 * pairs, abs=1e-12)
 
 
 def test_a_far_code_costs_a_finite_logarithm():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from skhash.losses import DPNLoss, center_targets, dpn_loss
+from skhash.losses import DPNLoss, center_targets, dpn_loss, hashnet_loss
 
 
 def test_golden_values(golden):
@@ -31,6 +31,16 @@ def test_or_they_merge_their_centers(golden):
     expected = loop_loss(golden.U, merged, torch.eye(4), 1.0) + 0.2 * golden.U.square().mean().item()
     module = DPNLoss(golden.centers, ties, multilabel="merge", norm_weight=0.2).double()
     assert module(golden.U, golden.multi_hot).item() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("reduction", "factor"), [("sum", 8), ("mean", 1)])
+def test_pairs_are_added_for_several_labels_only(golden, reduction, factor):
+    def loss(targets, weight):
+        return dpn_loss(golden.U, targets, golden.centers, reduction=reduction, pair_weight=weight).item()
+
+    assert loss(golden.y, 3.0) == loss(golden.y, 0.0)
+    pairs = hashnet_loss(golden.U, golden.multi_hot, alpha=5 / 8).item()
+    assert loss(golden.multi_hot, 3.0) - loss(golden.multi_hot, 0.0) == pytest.approx(3 * factor * pairs, abs=1e-12)
 
 
 def test_every_unmet_bit_has_the_same_gradient(golden):

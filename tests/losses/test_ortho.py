@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skhash.losses import OrthoLoss, margin_logits, ortho_loss
+from skhash.losses import OrthoLoss, hashnet_loss, label_log_odds, margin_logits, ortho_loss
 
 
 def loop_loss(z, multi_hot, centers, margin, scale, margin_type):
@@ -59,15 +59,58 @@ def test_equals_an_explicit_loop(margin_type, seed):
 
 @pytest.mark.parametrize("margin_type", ["cos", "arc"])
 @pytest.mark.parametrize("which", ["y", "multi_hot"])
-@pytest.mark.parametrize("multilabel_loss", ["softmax", "sigmoid", "sigmoid_imbalanced"])
+@pytest.mark.parametrize("multilabel_loss", ["softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"])
 def test_gradient_by_finite_differences(golden, margin_type, which, multilabel_loss):
     z = golden.U.clone().requires_grad_()
 
     def loss(z):
-        options = {"margin_type": margin_type, "multilabel_loss": multilabel_loss}
+        options = {"margin_type": margin_type, "multilabel_loss": multilabel_loss, "pair_weight": 2.0}
+        options["log_odds"] = label_log_odds(golden.multi_hot)
         return ortho_loss(z, getattr(golden, which), golden.centers, **options)
 
     assert torch.autograd.gradcheck(loss, (z,))
+
+
+def test_log_odds_are_added_to_the_logits(golden):
+    log_odds = label_log_odds(golden.multi_hot)
+    counts = golden.multi_hot.sum(dim=0).tolist()
+    assert log_odds.tolist() == pytest.approx([math.log((n + 0.5) / (4.5 - n)) for n in counts], abs=1e-6)
+    logits = margin_logits(golden.U, golden.multi_hot, golden.centers, scale=8**0.5)
+    total = 0.0
+    for row, labels in zip(logits.tolist(), golden.multi_hot.tolist(), strict=True):
+        for logit, odds, label in zip(row, log_odds.tolist(), labels, strict=True):
+            total += math.log1p(math.exp(-(logit + odds) if label else logit + odds))
+    module = OrthoLoss(golden.centers, log_odds, multilabel_loss="sigmoid_prior").double()
+    assert module(golden.U, golden.multi_hot).item() == pytest.approx(total / 12, abs=1e-6)
+    assert "log_odds" in module.state_dict()
+    with pytest.raises(
+        ValueError, match="multilabel_loss='sigmoid_prior' needs log_odds, see label_log_odds, got None"
+    ):
+        ortho_loss(golden.U, golden.multi_hot, golden.centers, multilabel_loss="sigmoid_prior")
+
+
+def test_at_the_log_odds_nothing_pushes_all_codes_away_from_the_centers():
+    # Two labels with equal centers: without log odds, the mean gradient of rare labels is along the centers.
+    centers, rows = torch.ones(2, 8), torch.arange(100)
+    targets = torch.stack([rows < 10, (rows >= 10) & (rows < 20)], dim=1).float()
+    z = torch.tensor([1.0, -1] * 4).repeat(100, 1).requires_grad_()  # perpendicular to both
+    push = {}
+    for name in ("sigmoid", "sigmoid_prior"):
+        loss = ortho_loss(z, targets, centers, margin=0.0, multilabel_loss=name, log_odds=label_log_odds(targets))
+        (gradient,) = torch.autograd.grad(loss, z)
+        push[name] = gradient.sum().item()
+    assert abs(push["sigmoid_prior"]) < 0.02 * push["sigmoid"]
+
+
+@pytest.mark.parametrize("multilabel_loss", ["softmax", "sigmoid", "sigmoid_imbalanced"])
+def test_pairs_are_added_for_several_labels_only(golden, multilabel_loss):
+    def loss(targets, weight):
+        options = {"multilabel_loss": multilabel_loss, "pair_weight": weight}
+        return ortho_loss(golden.U, targets, golden.centers, **options).item()
+
+    assert loss(golden.y, 3.0) == loss(golden.y, 0.0)
+    pairs = hashnet_loss(golden.U, golden.multi_hot, alpha="5/bits").item()
+    assert loss(golden.multi_hot, 3.0) - loss(golden.multi_hot, 0.0) == pytest.approx(3 * pairs, abs=1e-12)
 
 
 def test_one_hot_rows_equal_class_indices(golden):

@@ -42,7 +42,7 @@ def test_every_option_learns(options, digits):
     assert (hasher.predict(digits.X[1400:]) == digits.y[1400:]).mean() > 0.8
 
 
-@pytest.mark.parametrize("multilabel_loss", ["softmax", "sigmoid", "sigmoid_imbalanced"])
+@pytest.mark.parametrize("multilabel_loss", ["softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"])
 def test_multi_hot_labels(multilabel_loss, digits):
     # Two labels each: the digit, and whether it is even or odd.
     labels = np.concatenate([np.eye(10, dtype=int)[digits.y], np.eye(2, dtype=int)[digits.y % 2]], axis=1)
@@ -116,7 +116,7 @@ def test_sparse_labels_need_a_loss_that_weights_them(digits):
     def fit(n_classes, loss):
         small(max_epochs=1, centers="bernoulli", multilabel_loss=loss).fit(digits.X[:100], labels(n_classes))
 
-    with pytest.warns(UserWarning, match=r"Only 7.5% of the labels are set.*use 'softmax' or 'sigmoid_imbalanced'"):
+    with pytest.warns(UserWarning, match=r"Only 7.5% of the labels are set.*use 'softmax' or 'sigmoid_prior'"):
         fit(40, "sigmoid")
     fit(40, "softmax")  # warns of nothing, as the next two
     fit(40, "sigmoid_imbalanced")
