@@ -94,7 +94,8 @@ class Gallery:
         The method that the page begins with: a kind of `PerceptualHasher`, "posterior" or "itq" for data sets, "model".
         None is "model" if there is one, "posterior" for data sets, and else "dhash".
     bits : int, default=None
-        The code length that the page begins with. None is that of the method.
+        The code length that the page begins with; a perceptual hash may have another than those that the page offers.
+        None is that of the method.
     model : estimator, default=None
         A fitted hasher of images, or a pipeline that ends in one.
     n_jobs : int, default=None
@@ -112,7 +113,7 @@ class Gallery:
     >>> gallery = Gallery(load_data_set("digits"), method="dhash", bits=64)
     >>> found = gallery.search(0, n_neighbors=2)
     >>> [(one["name"], one["distance"]) for one in found["neighbors"]]
-    [('1, number 86', 6), ('1, number 560', 8)]
+    [('1 #86', 6), ('1 #560', 8)]
     """
 
     def __init__(
@@ -134,7 +135,8 @@ class Gallery:
         self._lock = threading.Lock()
         self._jobs: queue.SimpleQueue[tuple[tuple[str, int], Progress]] = queue.SimpleQueue()
         self._worker: threading.Thread | None = None
-        self._check(method, self.bits)
+        if not self.methods[method].any_length:
+            check_option("bits", self.bits, self.methods[method].bits)
 
     def use(self, encoded: Encoded) -> None:
         """Take codes of the method that the page begins with, of pictures in the order of the gallery.

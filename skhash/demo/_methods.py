@@ -50,6 +50,8 @@ class Method:
         Returns the coder of a code length. It may learn for minutes.
     learns : bool, default=False
         Whether `make` learns from pictures.
+    any_length : bool, default=False
+        Whether other code lengths are possible, too.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Method:
     default_bits: int
     make: Callable[[int], PictureCoder | PixelCoder]
     learns: bool = False
+    any_length: bool = False
 
 
 class PictureCoder:
@@ -226,7 +229,7 @@ def _perceptual(kind: str, pictures: Pictures) -> Method:
         return PictureCoder(make_hasher(kind).set_params(bits=bits), for_copies=pictures.in_folders)
 
     bits = (16, 32, 64) if kind == "copynet" else (16, 32, 64, 128, 256)
-    return Method(kind, kind, _NOTES[kind] + _FINDS_COPIES, bits, 128 if "+" in kind else 64, make)
+    return Method(kind, kind, _NOTES[kind] + _FINDS_COPIES, bits, 128 if "+" in kind else 64, make, any_length=True)
 
 
 def _learned(pictures: Pictures) -> list[Method]:
@@ -250,7 +253,7 @@ def _learned(pictures: Pictures) -> list[Method]:
     return [
         Method(
             "posterior",
-            "PosteriorHasher (learned with labels)",
+            "PosteriorHasher (labels)",
             "Codes of the probabilities that a linear classifier gives to the labels." + learned,
             (16, 32, 64),
             64,
@@ -259,7 +262,7 @@ def _learned(pictures: Pictures) -> list[Method]:
         ),
         Method(
             "itq",
-            "ITQHasher (learned without labels)",
+            "ITQHasher (no labels)",
             "Signs of rotated principal components." + learned,
             bits,
             bits[-1],

@@ -184,5 +184,5 @@ def _load_digits() -> Pictures:
 def _of_arrays(
     title: str, images: NDArray[np.uint8], target: NDArray[np.int64], label_names: Sequence[str], training: Callable
 ) -> Pictures:
-    names = [f"{label_names[label]}, number {row}" for row, label in enumerate(target.tolist())]
+    names = [f"{label_names[label]} #{row}" for row, label in enumerate(target.tolist())]
     return Pictures(title, ImageItems(images), names, target, label_names, training=training)

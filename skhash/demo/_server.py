@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING
 from skhash.utils import import_optional
 
 if TYPE_CHECKING:
+    from tornado.httpserver import HTTPServer
+    from tornado.web import Application
+
     from skhash.demo._gallery import Gallery
 
 _BODY_SECONDS, _IDLE_SECONDS = 60, 120  # to send an upload, and between two requests
+_CLOSING_SECONDS = 3
 
 
 def serve(
@@ -79,27 +83,63 @@ def is_loopback(host: str) -> bool:
 async def _serve(
     gallery: Gallery, host: str, port: int, hosts: Collection[str], ready: Callable[[str], object] | None
 ) -> None:
+    from skhash.demo._app import make_app
+
+    server, port = listen(make_app(gallery, hosts=hosts), host, port)
+    stop = asyncio.Event()
+    with suppress(NotImplementedError):  # Windows
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    if ready is not None:
+        shown = f"[{host}]" if ":" in host else host
+        ready(f"http://{shown}:{port}/")
+    await stop.wait()
+    await close(server)
+
+
+def listen(app: Application, host: str, port: int) -> tuple[HTTPServer, int]:
+    """Start a server in the running event loop.
+
+    Parameters
+    ----------
+    app : tornado.web.Application
+        What answers.
+    host : str
+        Address to listen at.
+    port : int
+        Port; 0 is any that is free.
+
+    Returns
+    -------
+    server : tornado.httpserver.HTTPServer
+        The server.
+    port : int
+        The port.
+    """
     from tornado.httpserver import HTTPServer
     from tornado.netutil import bind_sockets
 
-    from skhash.demo._app import make_app
     from skhash.demo._uploads import LARGEST_BODY
 
     sockets = bind_sockets(port, host)
     server = HTTPServer(
-        make_app(gallery, hosts=hosts),
+        app,
         max_body_size=2 * LARGEST_BODY,  # larger ones are refused with a reason
         max_header_size=2**14,
         idle_connection_timeout=_IDLE_SECONDS,
         body_timeout=_BODY_SECONDS,
     )
     server.add_sockets(sockets)
-    stop = asyncio.Event()
-    with suppress(NotImplementedError):  # Windows
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    if ready is not None:
-        shown = f"[{host}]" if ":" in host else host
-        ready(f"http://{shown}:{sockets[0].getsockname()[1]}/")
-    await stop.wait()
+    return server, sockets[0].getsockname()[1]
+
+
+async def close(server: HTTPServer) -> None:
+    """Stop a server, whatever its clients do.
+
+    Parameters
+    ----------
+    server : tornado.httpserver.HTTPServer
+        The server.
+    """
     server.stop()
-    await server.close_all_connections()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(server.close_all_connections(), _CLOSING_SECONDS)

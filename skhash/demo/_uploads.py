@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LARGEST_BODY = 2**24  # bytes of an upload
 LARGEST_PICTURE = 4 * 10**7  # pixels, however few bytes they take
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-SIDE = 320  # pixels of a thumbnail
+SIDE = 256  # pixels of a thumbnail
 _TINY = 96  # pixels up to which pictures are sent as they are
 _CACHE = 2**26  # bytes of thumbnails that stay in memory
 
@@ -121,7 +121,7 @@ class Thumbnails:
         if not 0 <= row < len(self.pictures):
             raise Refused(404, "There is no such picture.")
         try:
-            made = _encode(self.pictures.items.read(row, at_least=2 * SIDE))
+            made = _encode(self.pictures.items.read(row, at_least=SIDE))
         except Exception:  # the message of the error would contain the path
             raise Refused(404, "The picture cannot be read.") from None
         with self._lock:

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import threading
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -34,22 +35,15 @@ class Client:
         self.app, self.port, started = app, 0, threading.Event()
 
         async def run():
-            from tornado.httpserver import HTTPServer
-            from tornado.netutil import bind_sockets
-
-            from skhash.demo._uploads import LARGEST_BODY
+            from skhash.demo._server import close, listen
 
             self.loop, self.stop = asyncio.get_running_loop(), asyncio.Event()
-            sockets = bind_sockets(0, "127.0.0.1")
-            self.port = sockets[0].getsockname()[1]
-            server = HTTPServer(app, max_body_size=2 * LARGEST_BODY)
-            server.add_sockets(sockets)
+            server, self.port = listen(app, "127.0.0.1", 0)
             started.set()
             await self.stop.wait()
-            server.stop()
-            await server.close_all_connections()
+            await close(server)
 
-        self.thread = threading.Thread(target=lambda: asyncio.run(run()))
+        self.thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
         self.thread.start()
         started.wait(30)
 
@@ -58,12 +52,11 @@ class Client:
 
     def ask(self, path, body=None, headers=None, method=None):
         """Return the status, the headers and the body, read as JSON if it is."""
-        connection = self.connect()
         kind = {} if body is None else {"Content-Type": "application/octet-stream"}
-        connection.request(method or ("GET" if body is None else "POST"), path, body, kind | (headers or {}))
-        answer = connection.getresponse()
-        data = answer.read()
-        connection.close()
+        with closing(self.connect()) as connection:
+            connection.request(method or ("GET" if body is None else "POST"), path, body, kind | (headers or {}))
+            with connection.getresponse() as answer:
+                data = answer.read()
         if "json" in (answer.getheader("Content-Type") or ""):
             data = json.loads(data)
         return answer.status, dict(answer.getheaders()), data

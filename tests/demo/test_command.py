@@ -66,7 +66,7 @@ def test_a_saved_hasher_is_the_first_method(photos, tmp_path):
         (["/no/such"], "'/no/such' is neither a folder nor one of the data sets digits, fashion-mnist, cifar10."),
         (["--port", "70000"], "--port must be from 0 to 65535, got 70000."),
         (["--method", "rhubarb"], "got 'rhubarb'"),
-        (["--method", "itq", "--bits", "64"], "bits must be one of [16, 32] for 'itq', got 64."),
+        (["--method", "itq", "--bits", "64"], "bits must be one of [16, 32], got 64."),
     ],
 )
 def test_errors_are_one_line(capsys, arguments, message):

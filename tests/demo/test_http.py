@@ -97,7 +97,7 @@ def test_thumbnails_are_encoded_anew(tmp_path, serve):
     client = serve(Gallery(Pictures.from_folder(tmp_path), method="dhash"))
     status, headers, data = client.ask("/pictures/0")
     assert (status, headers["Content-Type"], headers["Cache-Control"]) == (200, "image/jpeg", "no-store")
-    assert Image.open(io.BytesIO(data)).size == (320, 107)
+    assert Image.open(io.BytesIO(data)).size == (256, 85)
     assert b"script" not in data
     assert b"secret" not in data
     version = client.ask("/api/about")[2]["version"]
@@ -204,7 +204,8 @@ def test_uploads_that_wait_are_limited_together(client, monkeypatch):
         time.sleep(0.02)
     assert status == 503
     first.send(data[10:])
-    assert first.getresponse().status == 200
+    with first.getresponse() as answer:
+        assert answer.status == 200
     first.close()
     assert client.ask("/api/search", data)[0] == 200
     second = client.connect()
