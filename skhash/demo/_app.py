@@ -45,7 +45,7 @@ _HEADERS = {
 
 
 class Shared:
-    """What all requests use.
+    """The state that all requests share.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Shared:
 
 
 class Page(RequestHandler):
-    """What all answers have in common."""
+    """The part that all answers have in common."""
 
     shared: Shared
 
@@ -137,7 +137,7 @@ class Static(Page):
 
 
 class About(Page):
-    """What the page shows before a search."""
+    """The facts that the page shows before a search."""
 
     def get(self) -> None:
         """Send it."""

@@ -93,7 +93,7 @@ def explain(
     counts: NDArray[np.int64],
     copy_distance: int | None,
 ) -> list[dict[str, Any]]:
-    """Say why a picture is a neighbor, and what speaks for or against it.
+    """Explain why a picture is a neighbor, and what speaks for or against it.
 
     Parameters
     ----------

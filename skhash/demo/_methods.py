@@ -1,4 +1,4 @@
-"""What turns pictures into codes: perceptual hashes, hashers that learn from a data set, and one of the user's own."""
+"""Methods that turn pictures into codes: perceptual hashes, hashers that learn from a data set, one of the user's."""
 
 from __future__ import annotations
 
