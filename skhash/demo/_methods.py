@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skhash.duplicates import duplicate_distance, encode_pictures, make_hasher
+from skhash.methods import PerceptualHasher
 from skhash.perceptual import KINDS
 
 if TYPE_CHECKING:
@@ -77,6 +80,8 @@ class PictureCoder:
 
     def __init__(self, hasher: Any, *, for_copies: bool) -> None:
         self.hasher = hasher
+        # Networks keep state while they compute, and several people may upload at a time.
+        self._alone = nullcontext() if isinstance(hasher, PerceptualHasher) else Lock()
         self.copy_distance = duplicate_distance(hasher) if for_copies else None
         self.draft = bool(getattr(hasher, "draft", False))
 
@@ -117,7 +122,8 @@ class PictureCoder:
         code : ndarray of uint8 of shape (1, bits)
             Its code.
         """
-        return self.hasher.transform([image])
+        with self._alone:
+            return self.hasher.transform([image])
 
 
 class PixelCoder:

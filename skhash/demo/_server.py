@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import signal
+import warnings
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -55,25 +56,21 @@ def serve(
         If tornado is not installed.
     OSError
         If the port is taken.
+
+    Warns
+    -----
+    UserWarning
+        If other machines may reach the page.
     """
     import_optional("tornado.httpserver", extra="demo", purpose="Serving pictures")
+    if not _is_loopback(host):
+        warnings.warn(f"Whoever reaches {host} can see the pictures: there are no users and no encryption.")
     with suppress(KeyboardInterrupt):
         asyncio.run(_serve(gallery, host, port, hosts, ready))
 
 
-def is_loopback(host: str) -> bool:
-    """Check whether an address is reached from this machine alone.
-
-    Parameters
-    ----------
-    host : str
-        An address or a name.
-
-    Returns
-    -------
-    is_loopback : bool
-        Whether it is.
-    """
+def _is_loopback(host: str) -> bool:
+    """Check whether an address is reached from this machine alone."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

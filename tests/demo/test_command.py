@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from skhash import CSQHasher
 from skhash.cli import PictureIndex, _serve, main
 from skhash.cli._main import _make_parser
+from skhash.demo import serve
 
 pytest.importorskip("tornado")
 pytest.importorskip("PIL.Image")
@@ -69,7 +71,8 @@ def test_a_saved_hasher_is_the_first_method(photos, tmp_path):
         (["--method", "itq", "--bits", "64"], "bits must be one of [16, 32], got 64."),
     ],
 )
-def test_errors_are_one_line(capsys, arguments, message):
+def test_errors_are_one_line(capsys, monkeypatch, arguments, message):
+    monkeypatch.setattr("skhash.demo.serve", lambda *_, **__: None)  # it would not end
     assert main(["serve", *arguments]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -95,6 +98,16 @@ def test_a_missing_library_names_the_extra(monkeypatch, capsys, photos):
     monkeypatch.setattr("skhash.utils._optional.import_module", without_tornado)
     assert main(["serve", str(photos)]) == 1
     assert "pip install 'scikit-hash[demo]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("host", "warns"), [("0.0.0.0", True), ("::", True), ("127.0.0.1", False), ("::1", False)])
+def test_who_can_see_the_pictures_is_said(host, warns, monkeypatch):
+    gallery, served = open_gallery("digits", "--method", "dhash"), []
+    monkeypatch.setattr("skhash.demo._server._serve", lambda _, *arguments: served.append(arguments))
+    monkeypatch.setattr("asyncio.run", lambda _: None)
+    with pytest.warns(UserWarning, match="can see the pictures") if warns else nullcontext():
+        serve(gallery, host=host)
+    assert served == [(host, 8077, (), None)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are those of Unix")

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
+from torch import nn
 
-from skhash import CSQHasher, PerceptualHasher
+from skhash import CSQHasher, FeatureExtractor, ITQHasher, PerceptualHasher
 from skhash.demo import Gallery, Pictures, load_data_set
 
 Image = pytest.importorskip("PIL.Image")
@@ -118,6 +120,18 @@ def test_a_hasher_of_ones_own_is_a_method(digits, photos):
     assert (gallery.method, gallery.bits) == ("model", 16)
     found = gallery.search(7, n_neighbors=4)
     assert (bits_of(found["query"]["code"]) == model.transform(digits.items.items[7:8, None])[0]).all()
+    upload = Image.fromarray(digits.items.items[7])
+    assert gallery.search(upload)["query"]["code"] == found["query"]["code"]
+
+
+def test_features_and_a_hasher_are_a_method(digits):
+    images, _ = digits.training()
+    backbone = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten())
+    model = make_pipeline(FeatureExtractor(backbone, image_size=16), ITQHasher(bits=8, random_state=0))
+    model.fit([Image.fromarray(image) for image in images[:100]])
+    gallery = Gallery(digits, model=model)
+    found = gallery.search(7, n_neighbors=4)
+    assert (gallery.bits, gallery.methods["model"].title) == (8, "your ITQHasher")
     upload = Image.fromarray(digits.items.items[7])
     assert gallery.search(upload)["query"]["code"] == found["query"]["code"]
 
