@@ -324,21 +324,8 @@ def check_origin(request: HTTPServerRequest) -> None:
         raise Refused(403, "Requests by other sites are refused.")
 
 
-def make_app(gallery: Gallery, *, hosts: Collection[str] = ()) -> Application:
-    """Make the application that serves a gallery, for a server of tornado.
-
-    Parameters
-    ----------
-    gallery : Gallery
-        The pictures.
-    hosts : collection of str, default=()
-        Names by which the page may be asked for, besides "localhost" and addresses.
-
-    Returns
-    -------
-    app : tornado.web.Application
-        The application.
-    """
+def build(gallery: Gallery, hosts: Collection[str]) -> Application:
+    """Make the application; see `make_app`."""
     shared = {"shared": Shared(gallery, hosts)}
     return Application(
         [

@@ -116,7 +116,7 @@ def explain(
         With a `text`, and `agrees`: true, false, or null for facts without a verdict.
     """
     n_as_near, n = int(counts[: distance + 1].sum()), int(counts.sum())
-    what = "the codes are equal" if distance == 0 else f"{distance} of {len(counts) - 1} bits differ"
+    what = f"{distance} of {len(counts) - 1} bits differ{'s' if distance == 1 else ''}"
     reasons: list[dict[str, Any]] = [{"text": what, "agrees": None}]
     rarity = "no other picture is as near" if n_as_near == 1 else f"{n_as_near:,} of {n:,} pictures are as near"
     reasons.append({"text": rarity, "agrees": None})

@@ -22,6 +22,32 @@ _BODY_SECONDS, _IDLE_SECONDS = 60, 120  # to send an upload, and between two req
 _CLOSING_SECONDS = 3
 
 
+def make_app(gallery: Gallery, *, hosts: Collection[str] = ()) -> Application:
+    """Make the application that serves a gallery, for a server of tornado.
+
+    Parameters
+    ----------
+    gallery : Gallery
+        The pictures.
+    hosts : collection of str, default=()
+        Names by which the page may be asked for, besides "localhost" and addresses.
+
+    Returns
+    -------
+    app : tornado.web.Application
+        The application.
+
+    Raises
+    ------
+    ImportError
+        If tornado is not installed.
+    """
+    import_optional("tornado.web", extra="demo", purpose="Serving pictures")
+    from skhash.demo._app import build
+
+    return build(gallery, hosts)
+
+
 def serve(
     gallery: Gallery,
     *,
@@ -80,8 +106,6 @@ def _is_loopback(host: str) -> bool:
 async def _serve(
     gallery: Gallery, host: str, port: int, hosts: Collection[str], ready: Callable[[str], object] | None
 ) -> None:
-    from skhash.demo._app import make_app
-
     server, port = listen(make_app(gallery, hosts=hosts), host, port)
     stop = asyncio.Event()
     with suppress(NotImplementedError):  # Windows

@@ -43,7 +43,7 @@ def test_a_picture_from_outside_has_all_as_neighbors(digits):
     assert found["query"] == {"id": None, "name": None, "label": None, "code": found["neighbors"][0]["code"]}
     assert (found["neighbors"][0]["id"], found["neighbors"][0]["distance"], found["n_pictures"]) == (5, 0, 1000)
     assert [why["text"] for why in found["neighbors"][0]["why"]] == [
-        "the codes are equal",
+        "0 of 32 bits differ",
         "no other picture is as near",
     ]
 

@@ -1,6 +1,6 @@
 """Measure `skhash serve` on loopback with a folder of generated photos and many users at a time.
 
-    python load_test.py --pictures 10000 --users 50 --seconds 60
+    python measure_users.py --pictures 10000 --users 50 --seconds 60
 
 One user alone first: how long it takes from a query to its pictures. Then all users at a time: each chooses one of the
 neighbors that it sees, changes method and radius, or uploads a picture, waits for all pictures of the answer, and looks
