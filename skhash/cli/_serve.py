@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -65,11 +66,13 @@ def run(options: argparse.Namespace) -> None:
     from skhash.demo import serve
     from skhash.utils import import_optional
 
-    # Before the pictures are read, which may take minutes.
+    # All that can fail at once, before the pictures are read, which may take minutes.
     import_optional("tornado.web", extra="demo", purpose="skhash serve")
     import_optional("PIL.Image", extra="demo", purpose="skhash serve")
     if not 0 <= options.port < 2**16:
         raise ValueError(f"--port must be from 0 to 65535, got {options.port}.")
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    socket.create_server((options.host, options.port), family=family).close()  # raises if the port is taken
     gallery = make_gallery(options)
     codes = gallery.prepare(progress=options.progress)
     n_skipped = len(gallery.pictures) - len(codes.rows)

@@ -4,6 +4,7 @@ import builtins
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -79,6 +80,13 @@ def test_errors_are_one_line(capsys, monkeypatch, arguments, message):
     assert captured.err.startswith("skhash: error: ")
     assert message in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_an_error_before_pictures_are_read(photos, capsys, monkeypatch):
+    monkeypatch.setattr(_serve, "make_gallery", lambda _: pytest.fail("pictures were read"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["serve", str(photos), "--port", str(taken.getsockname()[1])]) == 1
+    assert re.match(r"skhash: error: .*\('127\.0\.0\.1', \d+\)", capsys.readouterr().err)
 
 
 def test_an_index_without_pictures_is_an_error(photos, tmp_path, capsys):
