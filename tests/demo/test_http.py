@@ -28,14 +28,15 @@ def encode(image, kind="PNG", **options):
     return buffer.getvalue()
 
 
-def png(width, height, data=b""):
-    """Return a PNG file of a size, however little data it has."""
+def png(width, height, data=b"", text=b""):
+    """Return a PNG file of a size, however little data it has, with a compressed text."""
 
     def chunk(name, content):
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
     head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + (chunk(b"zTXt", b"a\0\0" + text) if text else b"")
+    return start + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def test_every_answer_restricts_the_browser(client):
@@ -138,9 +139,10 @@ def test_an_uploaded_file_has_the_code_of_the_same_file_in_the_folder(tmp_path, 
         (png(50_000, 50_000), 413, "more than 40 million pixels"),
         (png(9_000, 9_000, zlib.compress(bytes(9_000 * 1_126))), 413, "more than 40 million pixels"),
         (png(300, 300, zlib.compress(bytes(100))), 422, "The upload is damaged"),
+        (png(9, 9, zlib.compress(bytes(27)), zlib.compress(bytes(10**8))), 422, "Decompressed data too large"),
         (b"\xff\xd8\xff\xe0" + bytes(100), 415, "not a picture"),
     ],
-    ids=["html", "svg", "eps", "empty", "bomb", "bomb with pixels", "truncated", "jpeg of zeros"],
+    ids=["html", "svg", "eps", "empty", "bomb", "bomb with pixels", "truncated", "bomb in a text", "jpeg of zeros"],
 )
 def test_hostile_uploads_are_refused(client, data, status, message):
     found, headers, answer = client.ask("/api/search", data)
