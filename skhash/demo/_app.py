@@ -216,7 +216,7 @@ class Search(Page):
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the upload."""
-        if self._finished:
+        if self._finished or self.request.method != "POST":
             return
         self.body += chunk
         if len(self.body) > LARGEST_BODY:  # sent in chunks, without a length
@@ -318,7 +318,7 @@ def check_origin(request: HTTPServerRequest) -> None:
     """
     headers = request.headers
     origin = headers.get("Origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.host
+    foreign = origin not in (None, f"http://{request.host}", f"https://{request.host}")
     is_visit = headers.get("Sec-Fetch-Mode") == "navigate" and request.method == "GET"
     if foreign or (headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and not is_visit):
         raise Refused(403, "Requests by other sites are refused.")
