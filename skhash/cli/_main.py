@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 
 import skhash
-from skhash.cli import _duplicates, _index, _search
+from skhash.cli import _duplicates, _index, _search, _serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +72,7 @@ def _make_parser() -> argparse.ArgumentParser:
         help="show a progress bar on standard error (default: if it is a terminal)",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (_duplicates, _index, _search):
+    for module in (_duplicates, _index, _search, _serve):
         module.add_parser(commands, common)
     return parser
 

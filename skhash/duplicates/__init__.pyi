@@ -4,6 +4,7 @@ from ._encoding import encode_pictures as encode_pictures
 from ._encoding import make_hasher as make_hasher
 from ._find import find_duplicates as find_duplicates
 from ._finder import DuplicateFinder as DuplicateFinder
+from ._finder import duplicate_distance as duplicate_distance
 from ._names import show_name as show_name
 from ._result import Duplicates as Duplicates
 from ._result import Group as Group
@@ -14,6 +15,7 @@ __all__ = [
     "Encoded",
     "Group",
     "Picture",
+    "duplicate_distance",
     "encode_pictures",
     "find_duplicates",
     "make_hasher",

@@ -311,10 +311,36 @@ def _choose_radius(hasher: Any, max_distance: int | None) -> int:
     """Return the largest distance of two duplicates."""
     if max_distance is not None:
         return int(max_distance)
-    if not isinstance(hasher, PerceptualHasher):
+    known = duplicate_distance(hasher)
+    if known is None:
         raise ValueError(
             f"max_distance is None; expected a number of bits for {type(hasher).__name__}: only the kinds of "
             "PerceptualHasher have a default."
         )
+    return known
+
+
+def duplicate_distance(hasher: Any) -> int | None:
+    """Return the number of bits in which the codes of two duplicates may differ, if it is known.
+
+    Parameters
+    ----------
+    hasher : estimator
+        A hasher of images.
+
+    Returns
+    -------
+    distance : int or None
+        The default of `max_distance` for a `PerceptualHasher`; None for other hashers.
+
+    Examples
+    --------
+    >>> from skhash import PerceptualHasher
+    >>> from skhash.duplicates import duplicate_distance
+    >>> duplicate_distance(PerceptualHasher("dhash", bits=128))
+    8
+    """
+    if not isinstance(hasher, PerceptualHasher):
+        return None
     bits, radius = _RADII[hasher.kind]
     return radius * hasher.bits // bits
