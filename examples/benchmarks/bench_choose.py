@@ -65,7 +65,9 @@ OPEN_SET = {  # weights chosen on held-out classes of the training samples
     for name, weight in (("OrthoHasher", 5.0), ("CSQHasher", 3.0), ("HashNetHasher", 1.0))
 }
 # The rules of the papers for several labels.
-PAPER_RULES = {f"{name}, pairs 0": (name, {"pair_weight": 0.0}) for name in ("OrthoHasher", "CSQHasher", "DPNHasher")}
+PAPER_RULES = {
+    f"{name}, pairs 0": (name, {"likelihood_weight": 0.0}) for name in ("OrthoHasher", "CSQHasher", "DPNHasher")
+}
 VARIANTS |= OPEN_SET | PAPER_RULES
 # Rows that some tasks have besides.
 FURTHER = {"seen": [*OPEN_SET], "unseen": ["ITQHasher", *OPEN_SET], "composites": ["ridge", *PAPER_RULES]}

@@ -26,7 +26,7 @@ def csq_loss(
     *,
     ties: Tensor | None = None,
     quantization_weight: float = 1e-4,
-    pair_weight: float = 0.0,
+    likelihood_weight: float = 0.0,
 ) -> Tensor:
     r"""Compute the CSQ loss.
 
@@ -49,7 +49,7 @@ def csq_loss(
     quantization_weight : float, default=1e-4
         The :math:`\lambda` above: 1e-4 in DeepHash-pytorch, 1e-3 in OrthoHash's baselines, 0.05 in the authors' code
         (1e-3 or 1e-4 for AlexNet).
-    pair_weight : float, default=0.0
+    likelihood_weight : float, default=0.0
         Weight of the likelihood of pairs, `hashnet_loss` with alpha="5/bits", which is added for multi-hot targets.
 
     Returns
@@ -78,7 +78,7 @@ def csq_loss(
     # (tanh v + 1) / 2 is the logistic function of 2 v. With logits, its logarithm cannot round to log 0.
     central = F.binary_cross_entropy_with_logits(2 * z, (codes + 1) / 2)
     loss = central + quantization_weight * (z.tanh().abs() - 1).square().mean()
-    return add_pairs(loss, z, targets, pair_weight)
+    return add_pairs(loss, z, targets, likelihood_weight)
 
 
 class CSQLoss(nn.Module):
@@ -92,7 +92,7 @@ class CSQLoss(nn.Module):
         See `center_targets`.
     quantization_weight : float, default=1e-4
         See `csq_loss`.
-    pair_weight : float, default=0.0
+    likelihood_weight : float, default=0.0
         See `csq_loss`.
 
     Examples
@@ -108,7 +108,7 @@ class CSQLoss(nn.Module):
     centers: Tensor
     ties: Tensor
     quantization_weight: float
-    pair_weight: float = 0.0  # of the class, for models saved before it was a parameter
+    likelihood_weight: float = 0.0  # of the class, for models saved before it was a parameter
 
     def __init__(
         self,
@@ -116,14 +116,14 @@ class CSQLoss(nn.Module):
         ties: ArrayLike | None = None,
         *,
         quantization_weight: float = 1e-4,
-        pair_weight: float = 0.0,
+        likelihood_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.register_buffer("centers", torch.as_tensor(centers, dtype=torch.float32))
         ties = torch.ones(self.centers.shape[1]) if ties is None else torch.as_tensor(ties, dtype=torch.float32)
         self.register_buffer("ties", ties)
         self.quantization_weight = quantization_weight
-        self.pair_weight = pair_weight
+        self.likelihood_weight = likelihood_weight
 
     def forward(self, z: Tensor, targets: Tensor) -> Tensor:
         """Compute the loss of continuous codes `z` (n, bits) for class indices or multi-hot `targets`."""
@@ -133,5 +133,5 @@ class CSQLoss(nn.Module):
             self.centers,
             ties=self.ties,
             quantization_weight=self.quantization_weight,
-            pair_weight=self.pair_weight,
+            likelihood_weight=self.likelihood_weight,
         )

@@ -30,7 +30,7 @@ def dpn_loss(
     multilabel: Literal["sum", "merge"] = "sum",
     ties: Tensor | None = None,
     norm_weight: float = 0.0,
-    pair_weight: float = 0.0,
+    likelihood_weight: float = 0.0,
 ) -> Tensor:
     r"""Compute the DPN loss.
 
@@ -57,7 +57,7 @@ def dpn_loss(
         See `center_targets`; only used with "merge".
     norm_weight : float, default=0.0
         The :math:`\lambda` above, 0.1 in OrthoHash's framework.
-    pair_weight : float, default=0.0
+    likelihood_weight : float, default=0.0
         Weight of the likelihood of pairs, `hashnet_loss` with alpha="5/bits", which is added for multi-hot targets;
         multiplied by the number of bits if the reduction is "sum".
 
@@ -88,7 +88,7 @@ def dpn_loss(
         hinges = (targets[..., None].to(z.dtype) * each).sum(dim=1)
     rows = hinges.sum(dim=1) if reduction == "sum" else hinges.mean(dim=1)
     loss = rows.mean() + norm_weight * z.square().mean()
-    return add_pairs(loss, z, targets, pair_weight * (z.shape[1] if reduction == "sum" else 1))
+    return add_pairs(loss, z, targets, likelihood_weight * (z.shape[1] if reduction == "sum" else 1))
 
 
 class DPNLoss(nn.Module):

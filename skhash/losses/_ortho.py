@@ -106,7 +106,7 @@ def ortho_loss(
     margin_type: Literal["cos", "arc"] = "cos",
     multilabel_loss: Literal["softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"] = "softmax",
     log_odds: Tensor | None = None,
-    pair_weight: float = 0.0,
+    likelihood_weight: float = 0.0,
 ) -> Tensor:
     """Compute the OrthoHash loss.
 
@@ -130,7 +130,7 @@ def ortho_loss(
         indices, it is always the softmax.
     log_odds : Tensor of shape (n_classes,), default=None
         See `label_log_odds`; needed for "sigmoid_prior" only.
-    pair_weight : float, default=0.0
+    likelihood_weight : float, default=0.0
         Weight of the likelihood of pairs, `hashnet_loss` with alpha="5/bits", which is added for multi-hot targets.
 
     Returns
@@ -161,7 +161,7 @@ def ortho_loss(
                 raise ValueError("multilabel_loss='sigmoid_prior' needs log_odds, see label_log_odds, got None.")
             logits = logits + log_odds.to(logits.dtype)
         loss = F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
-    return add_pairs(loss, z, targets, pair_weight)
+    return add_pairs(loss, z, targets, likelihood_weight)
 
 
 class OrthoLoss(nn.Module):

@@ -42,7 +42,7 @@ class CSQHasher(CenterHasher):
     quantization_weight : float, default=1e-4
         Weight of the quantization term, :math:`\lambda` in the equation. The authors use 0.05 with ResNet-50 and 1e-3
         with AlexNet (1e-4 for 64 bits), DeepHash-pytorch uses 1e-4, and OrthoHash's authors use 1e-3.
-    pair_weight : float, default=10.0
+    likelihood_weight : float, default=10.0
         For multi-hot labels only: weight of the likelihood of pairs that is added to the loss, that of `HashNetHasher`.
         0 is the paper's rule.
     head : {"linear", "csq"}, default="linear"
@@ -74,11 +74,11 @@ class CSQHasher(CenterHasher):
         + \lambda \operatorname{mean}_{ik} (|h_{ik}| - 1)^2, \qquad c'_i = \operatorname{sgn} \sum_l y_{il} c_l
 
     Where the sum is 0, the bit is taken from one random vector, the same for all samples. Of two labels, this is half
-    of the bits, so for several labels `pair_weight` adds the likelihood of pairs. The square is that of the authors'
+    of the bits, so for several labels `likelihood_weight` adds the likelihood of pairs. The square is that of the authors'
     code; the paper has the logarithm of a hyperbolic cosine.
 
     To train as the authors did: ``recipe="paper", centers="paper", head="csq", quantization_weight=0.05,
-    pair_weight=0``. They keep
+    likelihood_weight=0``. They keep
     the best of many evaluations on the test queries; here the last epoch is kept, or with `early_stopping` the best
     epoch on held-out training data.
 
@@ -102,7 +102,7 @@ class CSQHasher(CenterHasher):
         **CenterHasher._parameter_constraints,
         "centers": [StrOptions({*CENTER_METHODS, "paper"}), "array-like"],
         "quantization_weight": [Interval(Real, 0, None, closed="left")],
-        "pair_weight": [Interval(Real, 0, None, closed="left")],
+        "likelihood_weight": [Interval(Real, 0, None, closed="left")],
         "head": [StrOptions({"linear", "csq"})],
     }
 
@@ -120,14 +120,14 @@ class CSQHasher(CenterHasher):
         *,
         centers: str | ArrayLike = "auto",
         quantization_weight: float = 1e-4,
-        pair_weight: float = 10.0,
+        likelihood_weight: float = 10.0,
         head: Literal["linear", "csq"] = "linear",
         **training: Unpack[TrainingParameters],
     ) -> None:
         super().__init__(bits, **training)
         self.centers = centers
         self.quantization_weight = quantization_weight
-        self.pair_weight = pair_weight
+        self.likelihood_weight = likelihood_weight
         self.head = head
 
     def _make_head(self, in_features: int) -> nn.Module:
@@ -139,7 +139,7 @@ class CSQHasher(CenterHasher):
             centers,
             self._draw_ties(context.random_state),
             quantization_weight=self.quantization_weight,
-            pair_weight=self.pair_weight,
+            likelihood_weight=self.likelihood_weight,
         )
 
     def _draw_centers(self, n_classes: int, random_state: np.random.RandomState) -> NDArray[np.int8]:

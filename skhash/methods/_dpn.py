@@ -49,7 +49,7 @@ class DPNHasher(CenterHasher):
     norm_weight : float, default=0.0
         Weight of the mean square of the continuous codes, :math:`\lambda` in the equation: 0.1 in OrthoHash's
         framework.
-    pair_weight : float, default=5.0
+    likelihood_weight : float, default=5.0
         For multi-hot labels only: weight of the likelihood of pairs that is added to the loss, that of `HashNetHasher`,
         for each bit. 0 is the paper's rule.
     **training
@@ -99,7 +99,7 @@ class DPNHasher(CenterHasher):
         "reduction": [StrOptions({"sum", "mean"})],
         "multilabel": [StrOptions({"sum", "merge"})],
         "norm_weight": [Interval(Real, 0, None, closed="left")],
-        "pair_weight": [Interval(Real, 0, None, closed="left")],
+        "likelihood_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     _recipes = {
@@ -116,7 +116,7 @@ class DPNHasher(CenterHasher):
         reduction: Literal["sum", "mean"] = "sum",
         multilabel: Literal["sum", "merge"] = "sum",
         norm_weight: float = 0.0,
-        pair_weight: float = 5.0,
+        likelihood_weight: float = 5.0,
         **training: Unpack[TrainingParameters],
     ) -> None:
         super().__init__(bits, **training)
@@ -125,7 +125,7 @@ class DPNHasher(CenterHasher):
         self.reduction = reduction
         self.multilabel = multilabel
         self.norm_weight = norm_weight
-        self.pair_weight = pair_weight
+        self.likelihood_weight = likelihood_weight
 
     def _make_head(self, in_features: int) -> nn.Module:
         return HashHead(in_features, self.bits)
@@ -138,5 +138,5 @@ class DPNHasher(CenterHasher):
             reduction=self.reduction,
             multilabel=self.multilabel,
             norm_weight=self.norm_weight,
-            pair_weight=self.pair_weight,
+            likelihood_weight=self.likelihood_weight,
         )

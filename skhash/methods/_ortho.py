@@ -61,7 +61,7 @@ class OrthoHasher(CenterHasher):
         For multi-hot labels: softmax with normalized labels; binary cross-entropy per label, which is for labels that
         many samples have, see the notes; the same with each label's log odds in the training data added to its logit;
         or weighted against the imbalance of labels. Single labels always use the softmax.
-    pair_weight : float, default=10.0
+    likelihood_weight : float, default=10.0
         For multi-hot labels only: weight of the likelihood of pairs that is added to the loss, that of `HashNetHasher`.
         0 is the paper's rule.
     quantization_weight : float, default=0.0
@@ -96,8 +96,8 @@ class OrthoHasher(CenterHasher):
     "sigmoid_imbalanced" and "softmax" (table 5). `fit` warns if less than a tenth of the labels are set. The cause is
     that a cosine has no intercept: "sigmoid_prior" adds the log odds of each label to its logit.
 
-    Centers of sets of labels cancel each other out in many bits. For multi-hot labels, `pair_weight` therefore adds the
-    likelihood of all pairs in the batch to share a label, the loss of `HashNetHasher`. ``pair_weight=0`` is the paper's
+    Centers of sets of labels cancel each other out in many bits. For multi-hot labels, `likelihood_weight` therefore adds the
+    likelihood of all pairs in the batch to share a label, the loss of `HashNetHasher`. ``likelihood_weight=0`` is the paper's
     rule.
 
     The authors' script trains on the first label of multi-label data and keeps the best of many evaluations on the test
@@ -127,7 +127,7 @@ class OrthoHasher(CenterHasher):
         "scale": [StrOptions({"sqrt_bits", "adacos"}), Interval(Real, 0, None, closed="neither")],
         "balance": [StrOptions({"batch_norm", "bihalf"}), None],
         "multilabel_loss": [StrOptions({"softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"})],
-        "pair_weight": [Interval(Real, 0, None, closed="left")],
+        "likelihood_weight": [Interval(Real, 0, None, closed="left")],
         "quantization_weight": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -143,7 +143,7 @@ class OrthoHasher(CenterHasher):
         balance: Literal["batch_norm", "bihalf"] | None = "batch_norm",
         centers: str | ArrayLike = "bernoulli",
         multilabel_loss: Literal["softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"] = "softmax",
-        pair_weight: float = 10.0,
+        likelihood_weight: float = 10.0,
         quantization_weight: float = 0.0,
         **training: Unpack[TrainingParameters],
     ) -> None:
@@ -154,7 +154,7 @@ class OrthoHasher(CenterHasher):
         self.balance: Literal["batch_norm", "bihalf"] | None = balance
         self.centers = centers
         self.multilabel_loss: Literal["softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"] = multilabel_loss
-        self.pair_weight = pair_weight
+        self.likelihood_weight = likelihood_weight
         self.quantization_weight = quantization_weight
 
     def _check_labels(self, y: ArrayLike | None, labels: Labels | None, *, resume: bool) -> None:
@@ -181,7 +181,7 @@ class OrthoHasher(CenterHasher):
             scale=self._scale(context.n_classes),
             margin_type=self.margin_type,
             multilabel_loss=self.multilabel_loss,
-            pair_weight=self.pair_weight,
+            likelihood_weight=self.likelihood_weight,
         )
 
     def _scale(self, n_classes: int) -> float:

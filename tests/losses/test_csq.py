@@ -29,7 +29,7 @@ def test_equals_an_explicit_loop(golden, which):
 
 
 def test_pairs_are_added_for_several_labels_only(golden):
-    without, module = (CSQLoss(golden.centers, pair_weight=weight).double() for weight in (0.0, 3.0))
+    without, module = (CSQLoss(golden.centers, likelihood_weight=weight).double() for weight in (0.0, 3.0))
     assert module(golden.U, golden.y) == without(golden.U, golden.y)
     pairs = hashnet_loss(golden.U, golden.multi_hot, alpha=5 / 8).item()
     added = module(golden.U, golden.multi_hot) - without(golden.U, golden.multi_hot)

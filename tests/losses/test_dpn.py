@@ -36,7 +36,7 @@ def test_or_they_merge_their_centers(golden):
 @pytest.mark.parametrize(("reduction", "factor"), [("sum", 8), ("mean", 1)])
 def test_pairs_are_added_for_several_labels_only(golden, reduction, factor):
     def loss(targets, weight):
-        return dpn_loss(golden.U, targets, golden.centers, reduction=reduction, pair_weight=weight).item()
+        return dpn_loss(golden.U, targets, golden.centers, reduction=reduction, likelihood_weight=weight).item()
 
     assert loss(golden.y, 3.0) == loss(golden.y, 0.0)
     pairs = hashnet_loss(golden.U, golden.multi_hot, alpha=5 / 8).item()

@@ -64,7 +64,7 @@ def test_gradient_by_finite_differences(golden, margin_type, which, multilabel_l
     z = golden.U.clone().requires_grad_()
 
     def loss(z):
-        options = {"margin_type": margin_type, "multilabel_loss": multilabel_loss, "pair_weight": 2.0}
+        options = {"margin_type": margin_type, "multilabel_loss": multilabel_loss, "likelihood_weight": 2.0}
         options["log_odds"] = label_log_odds(golden.multi_hot)
         return ortho_loss(z, getattr(golden, which), golden.centers, **options)
 
@@ -105,7 +105,7 @@ def test_at_the_log_odds_nothing_pushes_all_codes_away_from_the_centers():
 @pytest.mark.parametrize("multilabel_loss", ["softmax", "sigmoid", "sigmoid_imbalanced"])
 def test_pairs_are_added_for_several_labels_only(golden, multilabel_loss):
     def loss(targets, weight):
-        options = {"multilabel_loss": multilabel_loss, "pair_weight": weight}
+        options = {"multilabel_loss": multilabel_loss, "likelihood_weight": weight}
         return ortho_loss(golden.U, targets, golden.centers, **options).item()
 
     assert loss(golden.y, 3.0) == loss(golden.y, 0.0)

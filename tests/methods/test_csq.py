@@ -46,7 +46,7 @@ def test_paper_centers_are_hadamards_where_there_are_any(digits):
 
 
 def test_several_labels_share_a_code(digits, two_labels):
-    hasher = small(max_epochs=25, pair_weight=0.0).fit(digits.X, two_labels)
+    hasher = small(max_epochs=25, likelihood_weight=0.0).fit(digits.X, two_labels)
     criterion = hasher.module_.criterion
     codes = center_targets(torch.tensor(two_labels, dtype=torch.float32), criterion.centers, criterion.ties)
     assert ((hasher.transform(digits.X) > 0) == (codes.numpy() > 0)).mean() > 0.9
@@ -61,7 +61,7 @@ def test_the_trained_loss_is_the_loss(multilabel, digits, two_labels):
     hasher = small(quantization_weight=0.5).fit(digits.X, y)
     criterion = hasher.module_.criterion
     z, targets = torch.randn(len(y), 32, generator=torch.Generator().manual_seed(0)), torch.tensor(y)
-    options = {"ties": criterion.ties, "quantization_weight": 0.5, "pair_weight": 10.0}
+    options = {"ties": criterion.ties, "quantization_weight": 0.5, "likelihood_weight": 10.0}
     expected = csq_loss(z, targets, torch.tensor(hasher.centers_), **options)
     torch.testing.assert_close(criterion(z, targets), expected)
 

@@ -40,7 +40,7 @@ def test_several_labels(multilabel, digits, two_labels):
     hasher = small(multilabel=multilabel, max_epochs=20).fit(digits.X, two_labels)
     criterion = hasher.module_.criterion
     z, targets = torch.randn(len(digits.y), 32, generator=torch.Generator().manual_seed(0)), torch.tensor(two_labels)
-    options = {"ties": criterion.ties, "multilabel": multilabel, "pair_weight": 5.0}
+    options = {"ties": criterion.ties, "multilabel": multilabel, "likelihood_weight": 5.0}
     expected = dpn_loss(z, targets, torch.tensor(hasher.centers_), **options)
     torch.testing.assert_close(criterion(z, targets), expected)
     assert (hasher.predict(digits.X)[:, 10:] == two_labels[:, 10:]).mean() > 0.85

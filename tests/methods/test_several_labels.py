@@ -28,7 +28,7 @@ def test_pairs_rank_samples_that_share_a_label_higher(hasher_class, gain, sparse
         queries, database = hasher.transform(X[:200]), hasher.transform(X[200:])
         return mean_average_precision(queries, database, y[:200], y[200:], ties="expected")
 
-    assert score() > score(pair_weight=0.0) + gain
+    assert score() > score(likelihood_weight=0.0) + gain
 
 
 @pytest.mark.filterwarnings("ignore:Only 3.8% of the labels are set")
@@ -36,7 +36,7 @@ def test_log_odds_balance_the_bits_of_rare_labels(sparse):
     _, (X, y) = sparse
 
     def imbalance(loss):
-        hasher = OrthoHasher(bits=64, multilabel_loss=loss, pair_weight=0.0, random_state=0).fit(X, y)
+        hasher = OrthoHasher(bits=64, multilabel_loss=loss, likelihood_weight=0.0, random_state=0).fit(X, y)
         return np.abs(hasher.transform(X).mean(axis=0) - 0.5).mean()
 
     assert imbalance("sigmoid") > 0.2
