@@ -74,12 +74,11 @@ class CSQHasher(CenterHasher):
         + \lambda \operatorname{mean}_{ik} (|h_{ik}| - 1)^2, \qquad c'_i = \operatorname{sgn} \sum_l y_{il} c_l
 
     Where the sum is 0, the bit is taken from one random vector, the same for all samples. Of two labels, this is half
-    of the bits, so for several labels `likelihood_weight` adds the likelihood of pairs. The square is that of the authors'
-    code; the paper has the logarithm of a hyperbolic cosine.
+    of the bits, so for several labels `likelihood_weight` adds the likelihood of pairs. The square is that of the
+    authors' code; the paper has the logarithm of a hyperbolic cosine.
 
     To train as the authors did: ``recipe="paper", centers="paper", head="csq", quantization_weight=0.05,
-    likelihood_weight=0``. They keep
-    the best of many evaluations on the test queries; here the last epoch is kept, or with `early_stopping` the best
+    likelihood_weight=0``. They keep the best of many evaluations on the test queries; here the last epoch is kept, or with `early_stopping` the best
     epoch on held-out training data.
 
     References

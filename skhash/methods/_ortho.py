@@ -96,9 +96,9 @@ class OrthoHasher(CenterHasher):
     "sigmoid_imbalanced" and "softmax" (table 5). `fit` warns if less than a tenth of the labels are set. The cause is
     that a cosine has no intercept: "sigmoid_prior" adds the log odds of each label to its logit.
 
-    Centers of sets of labels cancel each other out in many bits. For multi-hot labels, `likelihood_weight` therefore adds the
-    likelihood of all pairs in the batch to share a label, the loss of `HashNetHasher`. ``likelihood_weight=0`` is the paper's
-    rule.
+    Centers of sets of labels cancel each other out in many bits. For multi-hot labels, `likelihood_weight` therefore
+    adds the likelihood of all pairs in the batch to share a label, the loss of `HashNetHasher`. With
+    ``likelihood_weight=0`` the rule is the paper's.
 
     The authors' script trains on the first label of multi-label data and keeps the best of many evaluations on the test
     queries. Here all labels count, and the last epoch is kept, or with `early_stopping` the best epoch on held-out
