@@ -22,11 +22,14 @@ unseen
 labels
     The same images with several labels: animal, land vehicle, has four legs, flies, pet, and each of the ten classes.
     Relevant are those that share at least one.
+instances
+    Without labels: changed images of CIFAR-10 (`cifar10_instances.py`) must find the images that they were made of.
 
 ::
 
     python examples/benchmarks/bench_choose.py seen                                # half an hour on one core
     python examples/benchmarks/bench_choose.py seen noise --methods PosteriorHasher CSQHasher --bits 64 --seeds 0
+    python examples/benchmarks/bench_choose.py instances --bits 64 256             # a quarter of an hour
 """
 
 import argparse
@@ -38,6 +41,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from cifar10_features import load_cifar10_features
+from cifar10_instances import load_cifar10_instances, split_instances
 
 import skhash
 from skhash.datasets import retrieval_split
@@ -50,6 +54,11 @@ SUPERVISED = [
 # Rows that are not the defaults of a class of the same name.
 VARIANTS = {"PosteriorHasher, map untrained": ("PosteriorHasher", {"max_iter": 0})}
 METHODS = ["cosine", "PosteriorHasher", *VARIANTS, *SUPERVISED]
+# Methods of the task without labels.
+UNSUPERVISED = ["SDCHasher", "BiHalfHasher", "CIBHasher"]
+INSTANCE_RECIPES = {f"{name}, recipe instance": (name, {"recipe": "instance"}) for name in UNSUPERVISED}
+INSTANCE_METHODS = ["cosine", "LSHHasher", "ITQHasher", *UNSUPERVISED, *INSTANCE_RECIPES]
+VARIANTS |= INSTANCE_RECIPES
 # airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck
 ATTRIBUTES = np.array(
     [[0, 0, 1, 1, 1, 1, 1, 1, 0, 0], [0, 1, 0, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1, 1, 1, 1, 1, 0, 0],
@@ -115,6 +124,21 @@ def measure(task, method, bits, seed, X, y):
     return float(mean_average_precision(queries, database, *truth, ties="expected")), seconds
 
 
+def measure_instances(method, bits, seed, X):
+    """Search changed images once; return mAP and the seconds of the processor that training took."""
+    queries, changed = load_cifar10_instances()
+    rows, database = split_instances(changed, seed)
+    truth = np.arange(len(queries)), np.arange(len(database))
+    if method == "cosine":
+        return rank_by_cosine(queries, X[database], *truth, X[rows].mean(axis=0)), 0.0
+    name, parameters = VARIANTS.get(method, (method, {}))
+    start = time.process_time()
+    hasher = getattr(skhash, name)(bits, random_state=seed, **parameters).fit(X[rows])
+    seconds = time.process_time() - start
+    codes = hasher.transform(queries), hasher.transform(X[database])
+    return float(mean_average_precision(*codes, *truth, ties="expected")), seconds
+
+
 def rank_by_cosine(queries, database, query_labels, labels, mean):
     """Return the mAP of the order by cosine similarity of centered features."""
     queries, database = (part - mean for part in (queries, database))
@@ -137,8 +161,8 @@ def read_runs(path):
 def main():
     """Make the runs that are missing, and print a table for each task."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument("tasks", nargs="+", choices=list(TASKS))
-    parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("tasks", nargs="+", choices=[*TASKS, "instances"])
+    parser.add_argument("--methods", nargs="+")
     parser.add_argument("--bits", type=int, nargs="+", default=[64, 16])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--cache", type=Path, default=Path("choose_runs.jsonl"))
@@ -149,13 +173,14 @@ def main():
     runs = read_runs(arguments.cache)
     for task in arguments.tasks:
         print(f"\n{task}; seeds {arguments.seeds}\n{'':32s}" + "".join(f"{bits:>18d} bits" for bits in arguments.bits))
-        for method in arguments.methods:
+        instances = task == "instances"
+        for method in arguments.methods or (INSTANCE_METHODS if instances else METHODS):
             line = f"{method:32s}"
             for bits in arguments.bits:
                 keys = [(task, method, bits, seed) for seed in arguments.seeds]
                 for key in keys:
                     if key not in runs:
-                        score, seconds = measure(*key, X, y)
+                        score, seconds = measure_instances(*key[1:], X) if instances else measure(*key, X, y)
                         named = dict(zip(("task", "method", "bits", "seed"), key, strict=True))
                         runs[key] = {**named, "map": score, "cpu_seconds": round(seconds, 1)}
                         with arguments.cache.open("a") as file:
