@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Chosen by a measure without labels, see the user guide: a changed copy of a held-out picture must find the picture.
 INSTANCE_RECIPE = adapt_to_features(max_epochs=20, batch_size=512, learning_rate=1e-4, standardize=False, dropout=0.0)
-_VIEWS = FeatureViews(dropout=0.2, noise=0.2)
 _START_ROWS = 20_000  # as `max_samples` of `ITQHasher`
 _BLOCK_ROWS = 256
 
@@ -36,6 +35,9 @@ class InstanceRecipe(UnsupervisedHasher):
 
     # Values of the parameters that are None: of all other recipes, and of the recipe "instance".
     _values: ClassVar[Mapping[str, tuple[Any, Any]]] = {}
+
+    # What "auto" stands for in it, of features.
+    _instance_views: ClassVar[FeatureViews] = FeatureViews(dropout=0.2, noise=0.2)
 
     def _is_instance(self) -> bool:
         return isinstance(self.recipe, str) and self.recipe == "instance"
@@ -56,7 +58,7 @@ class InstanceRecipe(UnsupervisedHasher):
     def _choose_views(self, samples: Samples) -> tuple[Any, Any]:
         automatic = isinstance(self.views, str) and self.views == "auto" and len(samples.sample_shape) == 1
         if self._is_instance() and automatic:
-            return resolve_views(_VIEWS, tuple(samples.sample_shape), wanted=True)
+            return resolve_views(self._instance_views, tuple(samples.sample_shape), wanted=True)
         return super()._choose_views(samples)
 
     def _reference(self, network: HashNetwork, inputs: torch.Tensor, features: torch.Tensor) -> torch.Tensor:

@@ -104,7 +104,8 @@ def test_parameters_that_are_none_take_the_values_of_the_recipe(digits):
 @each
 def test_views_are_weak_unless_they_are_given(cls, digits):
     samples = skhash.inputs.Samples(digits.X)
-    assert instance(cls)._choose_views(samples)[1] == FeatureViews(0.2, 0.2)
+    strength = 0.4 if cls is BiHalfHasher else 0.2
+    assert instance(cls)._choose_views(samples)[1] == FeatureViews(strength, strength)
     assert instance(cls, views=FeatureViews(0.5, 0.1))._choose_views(samples)[1] == FeatureViews(0.5, 0.1)
 
 
