@@ -2,39 +2,24 @@
 Which hasher for which task
 ===========================
 
-Tasks, and methods with their default parameters on features; "cosine" ranks by the features themselves, less their mean
-over the training samples. mAP@all with expected ties, mean over the seeds of split
-and training. No choice was made on queries or database. Every run is appended to the file
-`--cache` and is not made again.
-
-seen
-    CIFAR-10 as 1,280 features of a frozen network (`cifar10_features.py`), protocol "cifar10-1": 1,000 queries, 5,000
-    training samples, 59,000 in the database.
-noise
-    The same; 20 % of the training labels, drawn at random, are replaced by one of the ten classes that is drawn at
-    random.
-imbalance
-    The same; class c keeps 500 * 100 ** (-c / 9) of its 500 training samples, from 500 down to 5.
-few
-    The same; ten training samples of each class.
-unseen
-    The same; three classes, drawn at random, are not in the training samples, and all queries are of these classes.
-labels
-    The same images with several labels: animal, land vehicle, has four legs, flies, pet, and each of the ten classes.
-    Relevant are those that share at least one.
-composites
-    Two images of CIFAR-10 on one canvas (`cifar10_composites.py`), so that both labels are to be seen: 1,000 queries,
-    4,000 training samples, 11,000 in the database.
+Methods with their default parameters on the tasks of `choose_tasks.py`; "cosine" ranks by the features themselves, less
+their mean over the training samples. mAP@all with expected ties, mean over the seeds of split and training. No choice
+was made on queries or database. Every run is appended to the file `--cache` and is not made again.
 
 "ridge" is a ridge regression of labels on standardized features, less their mean, mapped to hash centers and signed.
+"float MLP" and "binary MLP" have two hidden layers of the same width before the head.
 
 ::
 
     python examples/benchmarks/bench_choose.py seen                                # half an hour on one core
     python examples/benchmarks/bench_choose.py seen noise --methods PosteriorHasher CSQHasher --bits 64 --seeds 0
+
+Our own runs, on one core of an AMD EPYC (Zen 4, most of the time loaded), are stored next to this file: `--cache
+examples/benchmarks/choose_runs.jsonl`.
 """
 
 import argparse
+import functools
 import json
 import time
 import warnings
@@ -42,119 +27,73 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cifar10_composites import load_cifar10_composites, split_composites
-from cifar10_features import load_cifar10_features
+from choose_tasks import TASKS, load_task
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skhash
 from skhash.centers import make_hash_centers
-from skhash.datasets import retrieval_split
 from skhash.metrics import mean_average_precision
 
 SUPERVISED = [
     *("CEHasher", "OrthoHasher", "CSQHasher", "DPNHasher", "GreedyHasher", "SDHCHasher", "JMLHHasher"),
     *("HashNetHasher", "DBDHHasher", "DSDHHasher", "DCHHasher", "DTSHHasher"),
 ]
+UNSUPERVISED = ["SDCHasher", "BiHalfHasher", "CIBHasher"]
 # Rows that are not the defaults of a class of the same name.
-VARIANTS = {"PosteriorHasher, map untrained": ("PosteriorHasher", {"max_iter": 0})}
-METHODS = ["cosine", "PosteriorHasher", *VARIANTS, *SUPERVISED]
-OPEN_SET = {  # weights chosen on held-out classes of the training samples
+POSTERIOR = {"PosteriorHasher, map untrained": ("PosteriorHasher", {"max_iter": 0})}
+NETWORKS = {
+    f"{name}, {kind}": (name, {"backbone": backbone})
+    for name in ("OrthoHasher", "CSQHasher", "OneBitDeepHasher")
+    for kind, backbone in (("linear", None), ("float MLP", "mlp"), ("binary MLP", "binary_mlp"))
+} | {"OneBitDeepHasher, one stage": ("OneBitDeepHasher", {"aggregation_weight": 0.0})}
+OPEN_SET = {  # weights of the first two were chosen on held-out classes of the training samples, see the guide
     f"{name}, similarity {weight:g}": (name, {"similarity_weight": weight})
     for name, weight in (("OrthoHasher", 5.0), ("CSQHasher", 3.0), ("HashNetHasher", 1.0))
 }
-# The rules of the papers for several labels.
-PAPER_RULES = {
+PAPER_RULES = {  # of several labels
     f"{name}, pairs 0": (name, {"likelihood_weight": 0.0}) for name in ("OrthoHasher", "CSQHasher", "DPNHasher")
 }
-VARIANTS |= OPEN_SET | PAPER_RULES
-# Rows that some tasks have besides.
-FURTHER = {"seen": [*OPEN_SET], "unseen": ["ITQHasher", *OPEN_SET], "composites": ["ridge", *PAPER_RULES]}
-# airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck
-ATTRIBUTES = np.array(
-    [[0, 0, 1, 1, 1, 1, 1, 1, 0, 0], [0, 1, 0, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1, 1, 1, 1, 1, 0, 0],
-     [1, 0, 1, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 0, 1, 0, 0, 0, 0]]
-).T  # fmt: skip
+INSTANCE_RECIPES = {f"{name}, recipe instance": (name, {"recipe": "instance"}) for name in UNSUPERVISED}
+VARIANTS = POSTERIOR | NETWORKS | OPEN_SET | PAPER_RULES | INSTANCE_RECIPES
+METHODS = ["cosine", "PosteriorHasher", *POSTERIOR, *SUPERVISED]
+# Rows of tasks; of other tasks, METHODS.
+ROWS = {
+    "seen": [*METHODS, *NETWORKS, *OPEN_SET],
+    "unseen": [*METHODS, "ITQHasher", *OPEN_SET],
+    "composites": [*METHODS, "ridge", *PAPER_RULES],
+    "instances": ["cosine", "LSHHasher", "ITQHasher", *UNSUPERVISED, *INSTANCE_RECIPES],
+}
 
 
-def seen(split, y, random_state):
-    """Return training rows, their labels, the labels of all rows, and the rows of the queries."""
-    return split.train, y[split.train], y, split.query
-
-
-def noise(split, y, random_state):
-    """Return the same, with wrong labels."""
-    wrong = y[split.train].copy()
-    rows = random_state.permutation(len(wrong))[: len(wrong) // 5]
-    wrong[rows] = random_state.randint(10, size=len(rows))
-    return split.train, wrong, y, split.query
-
-
-def imbalance(split, y, random_state):
-    """Return the same, with few samples of some classes."""
-    kept = [split.train[y[split.train] == c][: round(500 * 100 ** (-c / 9))] for c in range(10)]
-    rows = random_state.permutation(np.concatenate(kept))
-    return rows, y[rows], y, split.query
-
-
-def few(split, y, random_state):
-    """Return the same, with ten samples of each class."""
-    rows = np.concatenate([split.train[y[split.train] == c][:10] for c in range(10)])
-    return rows, y[rows], y, split.query
-
-
-def unseen(split, y, random_state):
-    """Return samples of seven classes, and queries of the other three."""
-    others = random_state.permutation(10)[:3]
-    rows = split.train[~np.isin(y[split.train], others)]
-    return rows, y[rows], y, split.query[np.isin(y[split.query], others)]
-
-
-def labels(split, y, random_state):
-    """Return the same, with several labels."""
-    several = np.concatenate([ATTRIBUTES, np.eye(10, dtype=int)], axis=1)[y]
-    return split.train, several[split.train], several, split.query
-
-
-TASKS = {"seen": seen, "noise": noise, "imbalance": imbalance, "few": few, "unseen": unseen, "labels": labels}
-
-
-def measure(task, method, bits, seed, X, y):
+def measure(task, method, bits, seed):
     """Train and search once; return mAP and the seconds of the processor that training took."""
-    if task == "composites":
-        X, relevant = load_cifar10_composites()
-        query, rows, database = split_composites(seed)
-        train_labels = relevant[rows]
-    else:
-        split = retrieval_split(y[:, None], y, protocol="cifar10-1", duplicates="ignore", random_state=seed)
-        rows, train_labels, relevant, query = TASKS[task](split, y, np.random.RandomState(seed))
-        database = split.database
-    truth = relevant[query], relevant[database]
     if method == "cosine":
-        return rank_by_cosine(X[query], X[database], *truth, X[rows].mean(axis=0)), 0.0
-    if method == "ridge":
-        start = time.process_time()
-        codes = code_by_ridge(X[rows], train_labels, X[query], X[database], bits, seed)
-        return float(mean_average_precision(*codes, *truth, ties="expected")), time.process_time() - start
-    name, parameters = VARIANTS.get(method, (method, {}))
+        return rank_by_cosine(task.query, task.database, task.query_labels, task.database_labels, task.train), 0.0
     start = time.process_time()
-    hasher = getattr(skhash, name)(bits, random_state=seed, **parameters).fit(X[rows], train_labels)
+    if method == "ridge":
+        encode = fit_ridge(task.train, task.train_labels, bits, seed)
+    else:
+        name, parameters = VARIANTS.get(method, (method, {}))
+        hasher = getattr(skhash, name)(bits, random_state=seed, **parameters)
+        encode = hasher.fit(task.train, task.train_labels).transform
     seconds = time.process_time() - start
-    queries, database = (hasher.transform(X[part]) for part in (query, database))
-    return float(mean_average_precision(queries, database, *truth, ties="expected")), seconds
+    codes = encode(task.query), encode(task.database)
+    return float(mean_average_precision(*codes, task.query_labels, task.database_labels, ties="expected")), seconds
 
 
-def code_by_ridge(X, labels, queries, database, bits, seed):
-    """Return codes of queries and database: signs of a ridge regression of labels that is mapped to hash centers."""
+def fit_ridge(X, labels, bits, seed):
+    """Return a function that computes codes: signs of a ridge regression of labels that is mapped to hash centers."""
     centers = make_hash_centers(labels.shape[1], bits, random_state=seed)
     model = make_pipeline(StandardScaler(), Ridge(alpha=1000.0)).fit(X, labels.astype(float))
-    return [(model.predict(part) - labels.mean(axis=0)) @ centers >= 0 for part in (queries, database)]
+    mean = labels.mean(axis=0)
+    return lambda part: (model.predict(part) - mean) @ centers >= 0
 
 
-def rank_by_cosine(queries, database, query_labels, labels, mean):
+def rank_by_cosine(queries, database, query_labels, labels, train):
     """Return the mAP of the order by cosine similarity of centered features."""
-    queries, database = (part - mean for part in (queries, database))
+    queries, database = (part - train.mean(axis=0) for part in (queries, database))
     database /= np.linalg.norm(database, axis=1, keepdims=True)
     scores = []
     for query, label in zip(queries, query_labels, strict=True):
@@ -174,7 +113,7 @@ def read_runs(path):
 def main():
     """Make the runs that are missing, and print a table for each task."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument("tasks", nargs="+", choices=[*TASKS, "composites"])
+    parser.add_argument("tasks", nargs="+", choices=TASKS)
     parser.add_argument("--methods", nargs="+")
     parser.add_argument("--bits", type=int, nargs="+", default=[64, 16])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -182,17 +121,17 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", message="Two of the")  # centers of few random bits may coincide
-    X, y = load_cifar10_features()
     runs = read_runs(arguments.cache)
+    load = functools.lru_cache(len(arguments.seeds))(load_task)
     for task in arguments.tasks:
         print(f"\n{task}; seeds {arguments.seeds}\n{'':32s}" + "".join(f"{bits:>18d} bits" for bits in arguments.bits))
-        for method in arguments.methods or METHODS + FURTHER.get(task, []):
+        for method in arguments.methods or ROWS.get(task, METHODS):
             line = f"{method:32s}"
             for bits in arguments.bits:
                 keys = [(task, method, bits, seed) for seed in arguments.seeds]
                 for key in keys:
                     if key not in runs:
-                        score, seconds = measure(*key, X, y)
+                        score, seconds = measure(load(task, key[-1]), method, bits, key[-1])
                         named = dict(zip(("task", "method", "bits", "seed"), key, strict=True))
                         runs[key] = {**named, "map": score, "cpu_seconds": round(seconds, 1)}
                         with arguments.cache.open("a") as file:

@@ -41,9 +41,14 @@ class EfficientNetLite0(torch.nn.Module):
         return self.network.extract_features((images - 127) / 128).mean(dim=(2, 3))
 
 
+def cache_folder():
+    """Return the folder that computed features are stored in."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skhash"
+
+
 def load_cifar10_features():
     """Return features (60000, 1280) float32 and classes (60000,); compute them if they are not cached."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skhash"
+    cache = cache_folder()
     path = cache / f"cifar10-efficientnet-lite0-{PIXELS}.npz"
     if not path.exists():
         data = fetch_cifar10(download=False)

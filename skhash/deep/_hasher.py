@@ -78,9 +78,6 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
     # Whether `LowerBoundHasher` adds its loss to the method's own loss, or replaces it.
     _keeps_own_loss: ClassVar[bool] = True
 
-    # Whether the network gets features that are not standardized centered and divided by one number.
-    _centers_features: ClassVar[bool] = False
-
     # Recipes that a method adds to `skhash.training.RECIPES` or changes; a pair is for features and for images.
     _recipes: ClassVar[Mapping[str, Any]] = {}
 
@@ -173,6 +170,11 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
     @property
     def _compares_views(self) -> bool:
         """Whether the method compares random views of a sample, so that `views="auto"` means random views."""
+        return False
+
+    @property
+    def _centers_features(self) -> bool:
+        """Whether the network gets features that are not standardized centered and divided by one number."""
         return False
 
     @abstractmethod

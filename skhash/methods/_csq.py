@@ -78,8 +78,8 @@ class CSQHasher(CenterHasher):
     authors' code; the paper has the logarithm of a hyperbolic cosine.
 
     To train as the authors did: ``recipe="paper", centers="paper", head="csq", quantization_weight=0.05,
-    likelihood_weight=0``. They keep the best of many evaluations on the test queries; here the last epoch is kept, or with `early_stopping` the best
-    epoch on held-out training data.
+    likelihood_weight=0``. They keep the best of many evaluations on the test queries; here the last epoch is kept, or
+    with `early_stopping` the best epoch on held-out training data.
 
     References
     ----------

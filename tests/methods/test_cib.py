@@ -76,7 +76,10 @@ def test_images(digits):
     ("options", "message"),
     [
         ({"views": None}, "CIBHasher compares random views of a sample, but views=None contains no views"),
-        ({"temperature": 0.0}, r"The 'temperature' parameter of CIBHasher must be .* range \(0.0, inf\). Got 0.0"),
+        (
+            {"temperature": 0.0},
+            r"The 'temperature' parameter of CIBHasher must be .* range \(0.0, inf\) or None. Got 0.0",
+        ),
         ({"hidden_features": 0}, "The 'hidden_features' parameter of CIBHasher must be an int .* Got 0 instead"),
     ],
 )

@@ -50,7 +50,7 @@ def test_the_papers_configurations(digits):
     recipe = small(recipe="paper", max_epochs=None)
     assert recipe._recipes["paper"].max_epochs == 100
     assert (hasher.recipe_.batch_size, hasher.recipe_.learning_rate, hasher.recipe_.weight_decay) == (64, 1e-4, 5e-4)
-    instance = small(recipe="instance", max_epochs=None, quantization_weight=0.01).fit(digits.X)
+    instance = small(recipe="sdc-instance", max_epochs=None, quantization_weight=0.01).fit(digits.X)
     assert (instance.n_iter_, instance.recipe_.batch_size, instance.recipe_.schedule.at) == (20, 256, (0.5,))
     assert isinstance(instance.module_.head, HashHead)
 
