@@ -268,18 +268,23 @@ def show(figures):
     return f"{float(figures):g}"
 
 
-def main(claims, script, argv=None):
+def main(claims, script, argv=None, *, seeds=(0,)):
     """Check the claims that the command line names, print their rows and record them."""
     parser = argparse.ArgumentParser(description=f"Check claims: {script}")
     parser.add_argument("ids", nargs="*", help="claims to check, or the beginning of their names; all by default")
     parser.add_argument("--list", action="store_true", help="only print the claims")
     parser.add_argument("--quick", action="store_true", help="seconds on small data, to try the script; not recorded")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
     parser.add_argument("--data", type=Path, help="folder of the data sets that are not here")
     parser.add_argument("--extractor", default="efficientnet_lite0", help="network for images, see FeatureExtractor")
     parser.add_argument("--results", type=Path, help="file to record rows in; by default results.jsonl, unless --quick")
     arguments = parser.parse_args(argv)
-    chosen = [c for c in claims if not arguments.ids or any(c.id.startswith(i) for i in arguments.ids)]
+    ids = {c.id for c in claims}
+    chosen = [
+        c
+        for c in claims
+        if not arguments.ids or any(c.id == i or (i not in ids and c.id.startswith(i)) for i in arguments.ids)
+    ]
     if not chosen:
         parser.error(f"no claim begins with {arguments.ids}; there are {[c.id for c in claims]}")
     if arguments.list:

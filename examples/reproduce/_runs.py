@@ -9,6 +9,9 @@ cifar10
 pairs
     12,000 pictures of two images of CIFAR-10 side by side or one above the other, each with the labels of both, as
     features of the same network: 1,000 queries, 4,000 training samples, 11,000 in the database.
+topics
+    12,000 made-up documents of scikit-learn's `make_multilabel_classification`: counts of 256 words, 80 labels, 3 a
+    document in the mean. 1,000 queries, 4,000 training samples, 11,000 in the database.
 digits
     scikit-learn's digits, for quick runs: 200 queries, 500 training samples, 1,597 in the database.
 """
@@ -85,6 +88,11 @@ def _arrays(task):
         return load_cifar10_features()
     if task == "pairs":
         return several_labels()
+    if task == "topics":
+        from sklearn.datasets import make_multilabel_classification
+
+        size = {"n_samples": 12_000, "n_features": 256, "n_classes": 80, "n_labels": 3, "length": 100}
+        return make_multilabel_classification(**size, allow_unlabeled=False, random_state=0)
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)
@@ -147,7 +155,7 @@ def run(budget, method, bits, seed, *, surrogate=False, task="cifar10", **option
     """Return the scores of a training: stored ones, or those of a new one, which is stored unless the run is quick."""
     torch.set_num_threads(1)
     if budget.quick:
-        task = "digits pairs" if task == "pairs" else "digits"
+        task = "digits pairs" if task in ("pairs", "topics") else "digits"
         options = {**options, "max_epochs": 2}
     key = {"task": task, "method": method, "bits": bits, "options": options, "surrogate": surrogate, "seed": seed}
     if not budget.quick:

@@ -23,6 +23,7 @@ from skhash.features import FeatureExtractor
 from skhash.metrics import gldv2_map, knn_accuracy, mean_average_precision, revisited_map
 
 CLAIMS, claim = registry()
+SEEDS = (0, 1)
 LOADERS = {"ImageNet100": load_imagenet100, "NUS-WIDE": load_nuswide21, "MS-COCO": load_mscoco}
 
 
@@ -239,5 +240,10 @@ for name, gain in (("roxford5k", 32.3), ("rparis6k", 44.9)):
         return [100 * (scores[1] - scores[0])]
 
 
+def check_all(argv=None):
+    """Check the claims that the command line names."""
+    return main(CLAIMS, "other_data.py", argv, seeds=SEEDS)
+
+
 if __name__ == "__main__":
-    main(CLAIMS, "other_data.py")
+    check_all()
