@@ -6,7 +6,7 @@ so gains and orders are compared, not absolute mAP. See `_runs.py` for the data.
 ::
 
     python examples/reproduce/lbhash.py --list
-    python examples/reproduce/lbhash.py            # all; 25 minutes of CPU time without stored runs
+    python examples/reproduce/lbhash.py            # all; 10 minutes of CPU time without stored runs
     python examples/reproduce/lbhash.py kl         # the toys, a minute
 """
 

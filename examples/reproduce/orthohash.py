@@ -7,7 +7,7 @@ and orders are compared, not absolute mAP. See `_runs.py` for the data.
 ::
 
     python examples/reproduce/orthohash.py --list
-    python examples/reproduce/orthohash.py                  # all; 20 minutes of CPU time without stored runs
+    python examples/reproduce/orthohash.py                  # all; 10 minutes of CPU time without stored runs
     python examples/reproduce/orthohash.py margin-cos-64    # one claim
 """
 

@@ -7,7 +7,7 @@ CIFAR-10 by another network, with the paper's weight of the quantization, 1, and
 ::
 
     python examples/reproduce/sdc.py --list
-    python examples/reproduce/sdc.py          # all; 8 minutes of CPU time without stored runs
+    python examples/reproduce/sdc.py          # all; 4 minutes of CPU time without stored runs
 """
 
 import warnings
