@@ -2,8 +2,9 @@
 
     python doc/_picture/make.py
 
-writes ``logo.svg`` and ``logo-dark.svg`` of the folder ``_static`` and ``picture.html`` beside this file, which are
-part of the repository. The digits are scikit-learn's; codes and distances are those of the hasher below.
+writes ``logo.svg`` and ``logo-dark.svg`` of the folder ``_static``, and ``picture.html`` (for the page) and ``picture.svg``
+(for the README) beside this file, which are part of the repository. The digits are scikit-learn's; codes and distances are
+those of the hasher below.
 """
 
 import base64
@@ -64,8 +65,17 @@ def panel(title, label, body, width):
     return f'<div class="sk-panel"><p>{title}</p>{drawing}</div>'
 
 
-def draw_picture():
-    """Return the picture: a query, its code, and the nearest of 1,697 digits with their distances."""
+# What skhash.css says, for a file that stands alone.
+STYLE = """text { font: 13px sans-serif; fill: #57606a; }
+.sk-text { fill: #1f2328; } .sk-one { fill: #0b5cc4; } .sk-zero { fill: #d0d7de; }
+.sk-differs { stroke: #d9480f; stroke-width: 2; }
+@media (prefers-color-scheme: dark) {
+  text { fill: #9198a1; } .sk-text { fill: #f0f6fc; } .sk-one { fill: #6cb6ff; } .sk-zero { fill: #484f58; }
+  .sk-digit { filter: invert(0.88); } }"""
+
+
+def draw_parts():
+    """Return three parts of the picture, each with its title, label, drawing and width, and what the last one shows."""
     digits = load_digits()
     images, y = digits.images, digits.target
     X = digits.data
@@ -90,18 +100,39 @@ def draw_picture():
         bits = "bit" if distance == 1 else "bits"
         right += f'<text x="206" y="{top + 26}" class="sk-text">{distance} {bits} differ{"s" * (distance == 1)}</text>'
     parts = [
-        panel("images or vectors", "four handwritten digits", left, 58),
-        '<div class="sk-arrow" aria-hidden="true">&#10142;</div>',
-        panel(f"{BITS} bits each", "the hash codes of the four digits", middle, 148),
-        '<div class="sk-arrow" aria-hidden="true">&#10142;</div>',
-        panel("nearest in the database, for the first one", "five digits by distance of their codes", right, 306),
+        ("images or vectors", "four handwritten digits", left, 58),
+        (f"{BITS} bits each", "the hash codes of the four digits", middle, 148),
+        ("nearest in the database, for the first one", "five digits by distance of their codes", right, 306),
     ]
     shown = [(int(y[100 + ids[chosen, rank]]), int(distances[chosen, rank]), rank) for rank in ranks]
     print("query", y[chosen], "neighbors (class, distance, rank):", shown)
-    return f'<div class="sk-picture">{"".join(parts)}</div>\n'
+    return parts
+
+
+def draw_page(parts):
+    """Return the picture as part of a page, whose panels are above each other on a phone."""
+    arrow = '<div class="sk-arrow" aria-hidden="true">&#10142;</div>'
+    return f'<div class="sk-picture">{arrow.join(panel(*part) for part in parts)}</div>\n'
+
+
+def draw_file(parts):
+    """Return the picture as a file that stands alone."""
+    body, x = "", 40
+    for number, (title, _, drawing, width) in enumerate(parts):
+        body += f'<text x="{x + width / 2}" y="18" text-anchor="middle">{title}</text>'
+        body += f'<g transform="translate({x}, 34)">{drawing}</g>'
+        x += width + 40
+        if number < 2:
+            body += f'<text x="{x}" y="150" text-anchor="middle" style="font-size: 22px">&#10142;</text>'
+        x += 40
+    label = "Digits, their hash codes, and the nearest digits of the first one by distance"
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {x} 276" width="{x}" role="img" aria-label="{label}">'
+    return f"{head}<style>{STYLE}</style>{body}</svg>\n"
 
 
 if __name__ == "__main__":
     (STATIC / "logo.svg").write_text(draw_logo("#c9d1d9"))
     (STATIC / "logo-dark.svg").write_text(draw_logo("#484f58"))
-    (HERE / "picture.html").write_text(draw_picture())
+    drawn = draw_parts()
+    (HERE / "picture.html").write_text(draw_page(drawn))
+    (HERE / "picture.svg").write_text(draw_file(drawn))
