@@ -2,9 +2,9 @@
 
     python doc/_picture/make.py
 
-writes ``logo.svg`` and ``logo-dark.svg`` of the folder ``_static``, and ``picture.html`` (for the page) and ``picture.svg``
-(for the README) beside this file, which are part of the repository. The digits are scikit-learn's; codes and distances are
-those of the hasher below.
+writes ``logo.svg`` and ``logo-dark.svg`` of the folder ``_static``, and beside this file ``picture.html`` for the page
+and ``picture.svg`` for the README. All are part of the repository. The digits are scikit-learn's; codes and distances
+are those of the hasher below.
 """
 
 import base64
