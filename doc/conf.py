@@ -50,12 +50,15 @@ myst_heading_anchors = 3
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False  # the templates list them
+# All of numpydoc's checks but those for sections that short helpers and inherited texts do without.
+numpydoc_validation_checks = {"all", "ES01", "EX01", "PR01", "PR02", "PR04", "RT01", "RT02", "SA01", "YD01"}
+numpydoc_validation_exclude = {r"\.(BitRun|BlockCode|Field|RecordForm|BinaryBackbone|Rule)\.\w+$"}  # of named tuples
 
 sphinx_gallery_conf = {
     "examples_dirs": str(HERE.parent / "examples"),
     "gallery_dirs": "auto_examples",
     "filename_pattern": "/plot_",
-    "ignore_pattern": r"benchmarks|__init__\.py",
+    "ignore_pattern": r"benchmarks|copy_model|reproduce|service|__init__\.py",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skhash",),
     "show_memory": False,
