@@ -26,7 +26,7 @@ PACKAGES = [
     "skhash.inputs", "skhash.io", "skhash.losses", "skhash.methods", "skhash.metrics", "skhash.nn", "skhash.nn.binary",
     "skhash.onnx", "skhash.perceptual", "skhash.runtime", "skhash.summaries", "skhash.training", "skhash.utils",
 ]  # fmt: skip
-# Names of scikit-learn or stand-ins for them, which api.rst mentions in a sentence.
+# Names of scikit-learn or stand-ins for them, which doc/api/helpers.rst and training.rst mention in a sentence.
 FOREIGN = {
     "Interval",
     "Options",
@@ -69,9 +69,10 @@ def test_the_version_is_that_of_the_citation():
 
 
 def listed_names():
-    """Return the names that api.rst documents, by package."""
+    """Return the names that the pages of the API document, by package."""
     names, package = {}, None
-    for line in (ROOT / "doc" / "api.rst").read_text().splitlines():
+    pages = [page for page in sorted((ROOT / "doc" / "api").glob("*.rst")) if page.stem != "index"]
+    for line in "\n".join(page.read_text() for page in pages).splitlines():
         if found := re.match(r"\.\. (?:current)?module:: (\S+)$", line):
             package = names.setdefault(found[1], set())
         elif found := re.match(r"(?:   |\.\. (?:data|function):: )(\w+)(?:\(.*\))?$", line):

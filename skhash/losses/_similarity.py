@@ -38,8 +38,8 @@ def half_cosines(x: Tensor) -> Tensor:
     Parameters
     ----------
     x : Tensor of shape (n, d)
-        Features or codes. If n is odd, the last row has no partner and is left out, as in the authors' codes. (Not so
-        in ``Pairing("halves")``, which compares all rows of one half with all of the other.)
+        Features or codes. If n is odd, the last row has no partner and is left out, as in the authors' codes.
+        ``Pairing("halves")`` compares all rows of one half with all of the other instead.
 
     Returns
     -------

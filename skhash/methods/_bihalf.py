@@ -37,7 +37,7 @@ class BiHalfHasher(InstanceRecipe):
         Weight of the pull, :math:`\gamma` in the equation. None is 6, and 0 in the recipe "instance".
     center : bool, default=False
         Whether to subtract the training mean (a running mean over the batches) from continuous codes. Bits are then
-        balanced on the training data even if training has not balanced them. (A single sample has no batch to halve.)
+        balanced on the training data even if training has not balanced them. A single sample has no batch to halve.
     **training
         Parameters of training that all deep hashers share, see `DeepHasher`.
 

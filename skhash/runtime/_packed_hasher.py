@@ -56,13 +56,6 @@ class PackedHasher(PackedPrediction):
     classes : ClassScores or ClassVotes, default=None
         What `predict` needs; ``to_packed(classes=True)`` of a hasher fills it in.
 
-    Raises
-    ------
-    TypeError
-        If `network` is not a `Network`, or `classes` something else.
-    ValueError
-        If `target` is unknown or does not run on this machine, or `n_jobs` is not a number of threads.
-
     Attributes
     ----------
     network : Network
@@ -75,6 +68,13 @@ class PackedHasher(PackedPrediction):
         Name of the kernels in use.
     weight_bytes : int
         Size of the packed weights of all convolutions.
+
+    Raises
+    ------
+    TypeError
+        If `network` is not a `Network`, or `classes` something else.
+    ValueError
+        If `target` is unknown or does not run on this machine, or `n_jobs` is not a number of threads.
 
     See Also
     --------
@@ -164,7 +164,7 @@ class PackedHasher(PackedPrediction):
         Parameters
         ----------
         X : array-like
-            uint8 images `(n, height, width, channels)`, `(n, channels, height, width)` or, with one channel,
+            Images of uint8, `(n, height, width, channels)`, `(n, channels, height, width)` or, with one channel,
             `(n, height, width)`; or feature vectors `(n, n_features)`.
 
         Returns

@@ -70,7 +70,7 @@ class Recipe:
     weight_decay : float, default=5e-4
         Weight decay of all parameters.
     standardize : bool, default=False
-        Whether features get mean 0 and variance 1. (Images that go to one of the library's backbones always do.)
+        Whether features get mean 0 and variance 1. Images that go to one of the library's backbones always do.
     dropout : float or "auto", default=0.0
         Share of the values before the head that is dropped in training; "auto" is for features, see `dropout_for`.
     resizing : Resizing or float, default=1.0

@@ -115,8 +115,8 @@ def read_pixels(images: NDArray[Any], background: Color = "white", *, name: str 
     Parameters
     ----------
     images : ndarray of shape (n, channels, height, width)
-        uint16 pixels are from 0 to 65,535: their upper 8 bits are kept. Other integers are from 0 to 255. False and
-        True are black and white. Integers with 4 channels are red, green, blue and alpha.
+        Pixels. Those of uint16 are from 0 to 65,535: their upper 8 bits are kept. Other integers are from 0 to 255.
+        False and True are black and white. Integers with 4 channels are red, green, blue and alpha.
     background : str or tuple of int, default="white"
         Color on which images with alpha are composited.
     name : str, default="X"

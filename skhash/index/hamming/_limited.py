@@ -69,15 +69,15 @@ class ProbeMixin(_IndexState):
             If `algorithm` is "brute", which has no tables, if codes are too long for tables, if `max_probes` is less
             than 1, or if `X` is None or does not contain codes of this index's length.
 
+        See Also
+        --------
+        HammingIndex.kneighbors : The exact search.
+
         Notes
         -----
         The first call builds the tables and waits for them, also with `algorithm="auto"` and for memory maps. A query
         that would cost more than comparing all codes is answered by doing so, with all neighbors certain. So are the
         codes that were added after the tables were built.
-
-        See Also
-        --------
-        HammingIndex.kneighbors : The exact search.
 
         Examples
         --------

@@ -163,8 +163,8 @@ class SavedIndexMixin(_IndexState):
         path : str or path-like
             The folder of a saved index.
         blocks : iterable of codes or of tuples (codes, labels) or (codes, labels, ids)
-            As for `from_blocks`; with labels and ids if the index has them. (The file of single labels, but not that
-            of codes, is rewritten for a new class that does not sort after all others.)
+            As for `from_blocks`; with labels and ids if the index has them. The file of single labels, but not that
+            of codes, is rewritten for a new class that does not sort after all others.
 
         Returns
         -------

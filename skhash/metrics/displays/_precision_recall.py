@@ -200,10 +200,12 @@ class RetrievalPrecisionRecallDisplay(BaseDisplay):
             one, else `X` itself, with each query excluded from its own ranking.
         by : {"rank", "radius"}, default="rank"
             Which thresholds precision and recall are computed for.
-        ties, random_state
-            As in `precision_recall_by_rank`; without effect by radius.
+        ties : str, default="stable"
+            Order of equal distances, as in `precision_recall_by_rank`; without effect by radius.
         empty_ball : {"zero", "skip", "skip_no_hit"}, default="zero"
             As in `precision_recall_by_radius`; without effect by rank.
+        random_state : None, int or generator, default=None
+            As in `precision_recall_by_rank`; without effect by radius.
         n_jobs : int, default=None
             Number of threads.
         name : str, default=None

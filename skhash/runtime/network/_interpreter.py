@@ -35,7 +35,7 @@ def interpret(network: Network, X: ArrayLike) -> list[NDArray[Any]]:
     network : Network
         The network.
     X : array-like of shape (n, height, width, channels) or (n, n_features)
-        uint8 images or float32 vectors.
+        Images of uint8, or vectors of float32.
 
     Returns
     -------
