@@ -7,8 +7,8 @@ cifar10
     CIFAR-10 as 1,280 features of a frozen network (`examples/benchmarks/cifar10_features.py`), protocol "cifar10-1":
     1,000 queries, 5,000 training samples, 59,000 in the database.
 pairs
-    12,000 pictures of two images of CIFAR-10 side by side or one above the other, each with the labels of both, as
-    features of the same network: 1,000 queries, 4,000 training samples, 11,000 in the database.
+    12,000 pictures of two images of CIFAR-10, with the labels of both (`examples/benchmarks/cifar10_composites.py`):
+    1,000 queries, 4,000 training samples, 11,000 in the database.
 topics
     12,000 made-up documents of scikit-learn's `make_multilabel_classification`: counts of 256 words, 80 labels, 3 a
     document in the mean. 1,000 queries, 4,000 training samples, 11,000 in the database.
@@ -19,7 +19,6 @@ digits
 import functools
 import inspect
 import json
-import os
 import sys
 import time
 import warnings
@@ -29,7 +28,7 @@ import numpy as np
 import torch
 
 import skhash
-from skhash.datasets import fetch_cifar10, retrieval_split
+from skhash.datasets import retrieval_split
 from skhash.metrics import (
     bit_balance,
     distance_histograms,
@@ -46,40 +45,6 @@ RUNS = HERE / "runs.jsonl"
 sys.path.insert(0, str(HERE.parent / "benchmarks"))
 
 
-def several_labels():
-    """Return features and labels of the pictures of the task "pairs"; compute them once (about two minutes)."""
-    from cifar10_features import EfficientNetLite0
-
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skhash"
-    path = cache / "cifar10-pairs-efficientnet-lite0-96.npz"
-    if not path.exists():
-        data = fetch_cifar10(download=False)
-        rows = np.random.RandomState(7).permutation(60000)[:24000].reshape(12000, 2)
-        network, features = EfficientNetLite0().eval(), []
-        with torch.inference_mode():
-            for start in range(0, 12000, 64):
-                pictures = torch.from_numpy(_beside(data.images, rows[start : start + 64], start))
-                features.append(network(pictures.permute(0, 3, 1, 2).float()).numpy())
-        labels = np.zeros((12000, 10), np.uint8)
-        for side in range(2):
-            labels[np.arange(12000), data.target[rows[:, side]]] = 1
-        cache.mkdir(parents=True, exist_ok=True)
-        np.savez(path, features=np.concatenate(features), target=labels)
-    stored = np.load(path)
-    return stored["features"], stored["target"]
-
-
-def _beside(images, rows, start):
-    """Draw pictures of two images on gray: beside each other in odd rows, one above the other in even rows."""
-    pictures = np.full((len(rows), 64, 64, 3), 128, np.uint8)
-    for i, (a, b) in enumerate(rows):
-        if (start + i) % 2:
-            pictures[i, 16:48, :32], pictures[i, 16:48, 32:] = images[a], images[b]
-        else:
-            pictures[i, :32, 16:48], pictures[i, 32:, 16:48] = images[a], images[b]
-    return pictures
-
-
 @functools.lru_cache(maxsize=1)
 def _arrays(task):
     if task == "cifar10":
@@ -87,7 +52,9 @@ def _arrays(task):
 
         return load_cifar10_features()
     if task == "pairs":
-        return several_labels()
+        from cifar10_composites import load_cifar10_composites
+
+        return load_cifar10_composites()
     if task == "topics":
         from sklearn.datasets import make_multilabel_classification
 
