@@ -53,7 +53,7 @@ class InstanceRecipe(UnsupervisedHasher):
 
     def _network_parameters(self) -> dict[str, Any]:
         # The recipe decides on head and loss, so that a network cannot go on with another one.
-        return {**super()._network_parameters(), "recipe": "instance" if self._is_instance() else "skhash"}
+        return {**super()._network_parameters(), 'recipe="instance"': self._is_instance()}
 
     def _choose_views(self, samples: Samples) -> tuple[Any, Any]:
         automatic = isinstance(self.views, str) and self.views == "auto" and len(samples.sample_shape) == 1
