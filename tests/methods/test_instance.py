@@ -61,6 +61,21 @@ def test_the_start_is_itq_of_centered_directions(cls, digits):
     np.testing.assert_allclose(weight @ axes.T @ axes, weight, atol=1e-4 * np.abs(weight).max())
 
 
+def test_the_start_needs_little_memory(digits, monkeypatch):
+    shapes = []
+
+    def fit(self, X):
+        shapes.append(X.shape)
+        return itq(self, X)
+
+    itq = ITQHasher.fit
+    monkeypatch.setattr(ITQHasher, "fit", fit)
+    for values in (64 * 100, 64 * 1000):
+        monkeypatch.setattr("skhash.methods._instance._START_VALUES", values)
+        instance(BiHalfHasher, bits=8, max_epochs=1).fit(digits.X[:300])
+    assert shapes == [(100, 64), (300, 64)]
+
+
 @each
 def test_it_is_deterministic_and_survives_copies(cls, digits, tmp_path):
     hasher = instance(cls, bits=16, max_epochs=2)
