@@ -6,11 +6,13 @@ import argparse
 import os
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from skhash.cli._options import positive
 
 if TYPE_CHECKING:
+    from skhash.cli._picture_index import PictureIndex
     from skhash.demo import Gallery
 
 
@@ -115,10 +117,7 @@ def make_gallery(options: argparse.Namespace) -> Gallery:
 
         model = load(options.model)
     chosen = {"method": options.method, "bits": options.bits, "model": model, "n_jobs": options.jobs}
-    if os.path.exists(os.path.join(source, "settings.json")):
-        from skhash.cli._picture_index import PictureIndex
-
-        index = PictureIndex.open(source)
+    if (index := _open_index(source)) is not None:
         encoded, _ = index.encoded()
         if not encoded.pictures:
             raise ValueError(f"{source!r} is an index without pictures.")
@@ -135,3 +134,19 @@ def make_gallery(options: argparse.Namespace) -> Gallery:
     if source in DATA_SETS:
         return Gallery(load_data_set(source), **chosen)
     raise ValueError(f"{source!r} is neither a folder nor one of the data sets {', '.join(DATA_SETS)}.")
+
+
+def _open_index(source: str) -> PictureIndex | None:
+    """Open a folder that `skhash index` made; None for others, among them pictures beside a file of the same name."""
+    from skhash.cli._picture_index import PictureIndex
+    from skhash.perceptual import list_pictures
+
+    if not os.path.exists(os.path.join(source, "settings.json")):
+        return None
+    try:
+        return PictureIndex.open(source)
+    except ValueError:
+        with suppress(ValueError):  # raised if there are none
+            list_pictures(source)
+            return None
+        raise

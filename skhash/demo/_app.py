@@ -319,7 +319,8 @@ def check_origin(request: HTTPServerRequest) -> None:
     headers = request.headers
     origin = headers.get("Origin")
     foreign = origin not in (None, f"http://{request.host}", f"https://{request.host}")
-    is_visit = headers.get("Sec-Fetch-Mode") == "navigate" and request.method == "GET"
+    # A link to the page. Other addresses may start work on all pictures, which a hidden frame should not.
+    is_visit = headers.get("Sec-Fetch-Mode") == "navigate" and request.method == "GET" and request.path == "/"
     if foreign or (headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and not is_visit):
         raise Refused(403, "Requests by other sites are refused.")
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MULTILABEL_LOSSES: tuple[str, ...] = ("softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced")
 
 
-def label_log_odds(targets: Tensor) -> Tensor:
+def label_log_odds(targets: Tensor, weights: Tensor | None = None) -> Tensor:
     r"""Compute the logit that each label has in a data set, :math:`\log \frac{n_l + 1/2}{n - n_l + 1/2}`.
 
     A cosine to a center has no intercept. Where few samples have a label, a binary cross-entropy therefore pushes all
@@ -35,11 +35,19 @@ def label_log_odds(targets: Tensor) -> Tensor:
     ----------
     targets : Tensor of shape (n, n_classes)
         Multi-hot labels, of :math:`n_l` samples each.
+    weights : Tensor of shape (n,), default=None
+        Positive weights in proportion to which training draws the samples. Then :math:`n_l` is n times the share of the
+        weights that a label has.
 
     Returns
     -------
     log_odds : Tensor of float32 of shape (n_classes,)
         Finite, also for labels that no sample or every sample has.
+
+    Raises
+    ------
+    ValueError
+        If `targets` are not multi-hot, or there is not one weight per sample.
 
     Examples
     --------
@@ -48,8 +56,17 @@ def label_log_odds(targets: Tensor) -> Tensor:
     >>> label_log_odds(torch.tensor([[1, 0], [0, 0], [0, 1], [0, 1]]))
     tensor([-0.8473,  0.0000])
     """
-    positive = targets.sum(dim=0).to(torch.float32)
-    return torch.log((positive + 0.5) / (len(targets) - positive + 0.5))
+    if targets.ndim != 2:
+        raise ValueError(f"targets must be multi-hot, of shape (n, n_classes), got shape {tuple(targets.shape)}.")
+    n = len(targets)
+    if weights is None:
+        positive = targets.sum(dim=0, dtype=torch.float64)
+    elif weights.shape == (n,):
+        weights = weights.to(torch.float64)
+        positive = n * (weights / weights.sum()) @ targets.to(torch.float64)
+    else:
+        raise ValueError(f"weights must have shape ({n},), one for each sample, got {tuple(weights.shape)}.")
+    return torch.log((positive + 0.5) / ((n - positive).clamp(min=0) + 0.5)).to(torch.float32)
 
 
 def margin_logits(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Chosen by a measure without labels, see the user guide: a changed copy of a held-out picture must find the picture.
 INSTANCE_RECIPE = adapt_to_features(max_epochs=20, batch_size=512, learning_rate=1e-4, standardize=False, dropout=0.0)
 _START_ROWS = 20_000  # as `max_samples` of `ITQHasher`
+_START_VALUES = 2**27  # of all rows: 1 GiB
 _BLOCK_ROWS = 256
 
 
@@ -53,7 +54,7 @@ class InstanceRecipe(UnsupervisedHasher):
 
     def _network_parameters(self) -> dict[str, Any]:
         # The recipe decides on head and loss, so that a network cannot go on with another one.
-        return {**super()._network_parameters(), "recipe": "instance" if self._is_instance() else "skhash"}
+        return {**super()._network_parameters(), 'recipe="instance"': self._is_instance()}
 
     def _choose_views(self, samples: Samples) -> tuple[Any, Any]:
         automatic = isinstance(self.views, str) and self.views == "auto" and len(samples.sample_shape) == 1
@@ -92,7 +93,8 @@ def start_from_itq(network: HashNetwork, context: TrainingContext) -> None:
     if head is None:
         return
     device = next(network.parameters()).device
-    rows = torch.randperm(len(context.samples), generator=context.generator)[:_START_ROWS]
+    n_rows = max(min(_START_ROWS, _START_VALUES // head.linear.in_features), 2)
+    rows = torch.randperm(len(context.samples), generator=context.generator)[:n_rows]
     network.eval()
     with torch.no_grad():
         blocks = (context.samples.batch(some, network.input_dtype) for some in rows.split(_BLOCK_ROWS))
@@ -101,7 +103,7 @@ def start_from_itq(network: HashNetwork, context: TrainingContext) -> None:
     features -= mean
     # Only the direction of a sample counts for its code, so that no sample should count more than another.
     lengths = features.norm(dim=1, keepdim=True)
-    features = nn.functional.normalize(features)
+    features /= lengths.clamp(min=1e-12)
     itq = ITQHasher(head.linear.out_features, random_state=int(context.random_state.randint(2**31 - 1)))
     components = torch.from_numpy(itq.fit(features.numpy()).components_)
     spread = (features @ components.T * lengths).square().mean().sqrt().item()

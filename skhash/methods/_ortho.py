@@ -59,8 +59,9 @@ class OrthoHasher(CenterHasher):
         +1, in the order of `classes_`.
     multilabel_loss : {"softmax", "sigmoid", "sigmoid_prior", "sigmoid_imbalanced"}, default="softmax"
         For multi-hot labels: softmax with normalized labels; binary cross-entropy per label, which is for labels that
-        many samples have, see the notes; the same with each label's log odds in the training data added to its logit;
-        or weighted against the imbalance of labels. Single labels always use the softmax.
+        many samples have, see the notes; the same with each label's log odds in the training data, as its samples are
+        weighted, added to its logit (those of the first call in `partial_fit`); or weighted against the imbalance of
+        labels. Single labels always use the softmax.
     likelihood_weight : float, default=10.0
         For multi-hot labels only: weight of the likelihood of pairs that is added to the loss, that of `HashNetHasher`.
         0 is the paper's rule.
@@ -173,10 +174,13 @@ class OrthoHasher(CenterHasher):
         return HashHead(in_features, self.bits, self.balance)
 
     def _make_criterion(self, context: TrainingContext) -> nn.Module:
-        prior = self.multilabel_loss == "sigmoid_prior" and context.labels is not None and context.labels.multilabel
+        log_odds = None
+        if self.multilabel_loss == "sigmoid_prior" and context.labels is not None and context.labels.multilabel:
+            targets = cast("Tensor", context.targets(torch.device("cpu")))
+            log_odds = label_log_odds(targets, context.weights)
         return OrthoLoss(
             self._make_centers(context),
-            label_log_odds(cast("Tensor", context.targets(torch.device("cpu")))) if prior else None,
+            log_odds,
             margin=self.margin,
             scale=self._scale(context.n_classes),
             margin_type=self.margin_type,

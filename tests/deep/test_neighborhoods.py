@@ -54,6 +54,25 @@ def test_the_trained_loss_is_the_sum(clusters):
     assert kept.history_[0]["loss"] == pytest.approx(expected.item(), rel=1e-4)
 
 
+class Reversed:
+    """A view of features in the opposite order."""
+
+    def __call__(self, batch, generator=None):
+        return batch.flip(1)
+
+
+def test_neighborhoods_are_those_of_samples_and_not_of_their_views(clusters):
+    X, y, seen = clusters
+    options = {"max_epochs": 1, "batch_size": 240, "dropout": 0.0, "learning_rate": 1e-9, "standardize": False}
+    kept = fit(CSQHasher, 2.0, clusters, views=Reversed(), **options)
+    z, viewed = (
+        torch.from_numpy(kept.decision_function(x)).float() for x in (X[seen], np.ascontiguousarray(X[seen][:, ::-1]))
+    )
+    own = kept.module_.criterion(viewed, torch.from_numpy(y[seen]))
+    expected = own + 2 * neighborhood_loss(z, torch.from_numpy(X[seen]))
+    assert kept.history_[0]["loss"] == pytest.approx(expected.item(), rel=1e-4)
+
+
 def test_other_hashers_and_wrappers_have_it_too(clusters):
     X, y, seen = clusters
     for hasher in (

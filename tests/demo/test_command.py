@@ -55,6 +55,16 @@ def test_a_folder_is_read_and_an_index_is_not(photos, tmp_path, monkeypatch):
     assert len(other.search(0, n_neighbors=100)["neighbors"]) == 12
 
 
+def test_a_folder_of_pictures_may_contain_settings(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "settings.json").write_text('{"theme": "dark"}')
+    with pytest.raises(ValueError, match=r"is not an index of pictures \(KeyError\)"):
+        open_gallery(tmp_path)
+    Image.new("L", (16, 16)).save(tmp_path / "black.png")
+    assert open_gallery(tmp_path).pictures.names == ["black.png"]
+
+
 def test_a_saved_hasher_is_the_first_method(photos, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (20, 16, 16), np.uint8)
     CSQHasher(bits=16, max_epochs=1, random_state=0).fit(images, np.arange(20) % 2).save(tmp_path / "hasher.skh")

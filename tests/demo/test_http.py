@@ -301,6 +301,9 @@ def test_pages_of_others_may_not_ask(client):
     simple = client.ask("/api/search", b"x", headers={"Content-Type": "text/plain"})  # forms may send this anywhere
     assert (simple[0], simple[2]["error"]) == (415, "Content-Type must be application/octet-stream.")
     assert client.ask("/", headers=foreign | {"Sec-Fetch-Mode": "navigate"})[0] == 200  # a link
+    for path in ("/api/search?id=1&method=phash", "/pictures/1"):
+        assert client.ask(path, headers=foreign | {"Sec-Fetch-Mode": "navigate"})[0] == 403  # a hidden frame
+    assert client.ask("/", b"x", headers=foreign | {"Sec-Fetch-Mode": "navigate"})[0] == 403  # a form
     own = {"Origin": f"http://127.0.0.1:{client.port}", "Sec-Fetch-Site": "same-origin"}
     assert client.ask("/api/search?id=1", headers=own)[0] == 200
 

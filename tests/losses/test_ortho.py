@@ -89,6 +89,31 @@ def test_log_odds_are_added_to_the_logits(golden):
         ortho_loss(golden.U, golden.multi_hot, golden.centers, multilabel_loss="sigmoid_prior")
 
 
+def test_log_odds_count_samples_as_often_as_training_draws_them():
+    targets = torch.tensor([[1, 0], [0, 1], [0, 0]])
+    drawn = targets[[0, 0, 0, 1, 2, 2]]
+    # The same shares, of 3 rows instead of 6.
+    shares = drawn.double().mean(dim=0)
+    expected = torch.log((3 * shares + 0.5) / (3 * (1 - shares) + 0.5)).float()
+    torch.testing.assert_close(label_log_odds(targets, torch.tensor([3.0, 1, 2])), expected)
+    torch.testing.assert_close(label_log_odds(targets, torch.full((3,), 0.2)), label_log_odds(targets))
+
+
+def test_log_odds_of_any_type_are_finite():
+    many = torch.ones(70_000, 2, dtype=torch.float16)  # whose sum is not a number of half precision
+    assert label_log_odds(many).tolist() == pytest.approx([math.log(140_001)] * 2)
+    assert label_log_odds(~many.bool()).tolist() == pytest.approx([-math.log(140_001)] * 2)
+    weights = torch.rand(1000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.isfinite(label_log_odds(torch.ones(1000, 1), weights)).all()
+
+
+def test_log_odds_refuse_other_shapes():
+    with pytest.raises(ValueError, match=r"targets must be multi-hot, of shape \(n, n_classes\), got shape \(3,\)"):
+        label_log_odds(torch.tensor([0, 1, 2]))
+    with pytest.raises(ValueError, match=r"weights must have shape \(3,\), one for each sample, got \(2,\)"):
+        label_log_odds(torch.ones(3, 1), torch.ones(2))
+
+
 def test_at_the_log_odds_nothing_pushes_all_codes_away_from_the_centers():
     # Two labels with equal centers: without log odds, the mean gradient of rare labels is along the centers.
     centers, rows = torch.ones(2, 8), torch.arange(100)

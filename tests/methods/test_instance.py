@@ -61,6 +61,21 @@ def test_the_start_is_itq_of_centered_directions(cls, digits):
     np.testing.assert_allclose(weight @ axes.T @ axes, weight, atol=1e-4 * np.abs(weight).max())
 
 
+def test_the_start_needs_little_memory(digits, monkeypatch):
+    shapes = []
+
+    def fit(self, X):
+        shapes.append(X.shape)
+        return itq(self, X)
+
+    itq = ITQHasher.fit
+    monkeypatch.setattr(ITQHasher, "fit", fit)
+    for values in (64 * 100, 64 * 1000):
+        monkeypatch.setattr("skhash.methods._instance._START_VALUES", values)
+        instance(BiHalfHasher, bits=8, max_epochs=1).fit(digits.X[:300])
+    assert shapes == [(100, 64), (300, 64)]
+
+
 @each
 def test_it_is_deterministic_and_survives_copies(cls, digits, tmp_path):
     hasher = instance(cls, bits=16, max_epochs=2)
@@ -141,7 +156,10 @@ def test_a_new_network_of_images_does_not_start_from_itq(cls, digits, monkeypatc
 @each
 def test_continued_training_keeps_the_recipe(cls, digits):
     hasher = instance(cls, bits=8, max_epochs=1, warm_start=True).fit(digits.X[:100])
-    with pytest.raises(ValueError, match="recipe was 'instance' when the network was made and is 'skhash' now"):
-        hasher.set_params(recipe="skhash").fit(digits.X[:100])
+    for name in ("skhash", "paper"):
+        with pytest.raises(ValueError, match='recipe="instance" was True when the network was made and is False now'):
+            hasher.set_params(recipe=name).fit(digits.X[:100])
+    other = cls(bits=8, max_epochs=1, warm_start=True, backbone=None).fit(digits.X[:100])
+    assert len(other.set_params(recipe="paper", backbone_lr_ratio=1.0).fit(digits.X[:100]).history_) == 2
     part = instance(cls, bits=8).partial_fit(digits.X[:100]).partial_fit(digits.X[100:200])
     assert part.transform(digits.X[:3]).shape == (3, 8)

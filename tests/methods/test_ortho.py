@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skhash import HammingIndex, OrthoHasher
-from skhash.losses import ortho_loss
+from skhash.losses import label_log_odds, ortho_loss
 from skhash.nn import BiHalf
 
 
@@ -107,6 +107,23 @@ def test_recalibrate_moves_the_codes_to_the_new_domain(digits):
 def test_recalibrate_needs_batch_normalisation(digits):
     with pytest.raises(ValueError, match="recalibrate needs balance='batch_norm', got balance=None"):
         small(balance=None, max_epochs=1).fit(digits.X, digits.y).recalibrate(digits.X)
+
+
+def test_log_odds_are_those_of_the_training_data_as_it_is_drawn(digits):
+    y = np.stack([np.arange(60) % 10 == 0, np.arange(60) % 2 == 0, np.arange(60) % 2 == 1], axis=1).astype(int)
+    weights = np.where(y[:, 0], 3.0, 1.0)
+
+    def log_odds(sample_weight=None, **options):
+        hasher = small(multilabel_loss="sigmoid_prior", max_epochs=1, centers="bernoulli", **options)
+        return hasher.fit(digits.X[:60], y, sample_weight=sample_weight).module_.criterion.log_odds
+
+    targets = torch.tensor(y, dtype=torch.float32)
+    torch.testing.assert_close(log_odds(), label_log_odds(targets))
+    torch.testing.assert_close(log_odds(weights), label_log_odds(targets, torch.tensor(weights)))
+    assert log_odds(class_weight="balanced")[0] > log_odds()[0] + 0.5
+    assert (
+        small(multilabel_loss="sigmoid_prior", max_epochs=1).fit(digits.X, digits.y).module_.criterion.log_odds is None
+    )
 
 
 def test_sparse_labels_need_a_loss_that_weights_them(digits):
