@@ -75,11 +75,12 @@ def test_neighborhoods_are_those_of_samples_and_not_of_their_views(clusters):
 
 def test_other_hashers_and_wrappers_have_it_too(clusters):
     X, y, seen = clusters
+    options = {"bits": 16, "max_epochs": 1, "similarity_weight": 1.0, "random_state": 0}
     for hasher in (
-        BiHalfHasher(8, max_epochs=1, similarity_weight=1.0),
-        OrthoHasher(8, max_epochs=1, backbone="mlp", similarity_weight=1.0),
-        LowerBoundHasher(CSQHasher(8, max_epochs=1, similarity_weight=1.0)),
-        OrthoHasher(8, similarity_weight=1.0).partial_fit(X[seen], y[seen]),
+        BiHalfHasher(**options),
+        OrthoHasher(**options, backbone="mlp"),
+        LowerBoundHasher(CSQHasher(**options)),
+        OrthoHasher(**options).partial_fit(X[seen], y[seen]),
     ):
         assert np.isfinite(hasher.fit(X[seen], y[seen]).history_[-1]["loss"])
 

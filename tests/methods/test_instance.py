@@ -46,9 +46,10 @@ def test_it_finds_the_same_thing_as_often_as_itq(cls, recall):
 
 
 @each
-def test_the_start_is_itq_of_centered_directions(cls, digits):
+@pytest.mark.parametrize("backbone", [None, nn.Flatten()], ids=["none", "own"])
+def test_the_start_is_itq_of_centered_directions(cls, backbone, digits):
     X = digits.X[:300] + 20.0
-    hasher = instance(cls, bits=16, max_epochs=1, learning_rate=1e-12, batch_size=300).fit(X)
+    hasher = instance(cls, bits=16, max_epochs=1, learning_rate=1e-12, batch_size=300, backbone=backbone).fit(X)
     centered = X - X.mean(axis=0)
     directions = centered / np.linalg.norm(centered, axis=1, keepdims=True)
     linear = next(layer for layer in hasher.module_.head.modules() if isinstance(layer, nn.Linear))
@@ -59,6 +60,8 @@ def test_the_start_is_itq_of_centered_directions(cls, digits):
         weight @ weight.T, np.eye(16) * (weight[0] @ weight[0]), atol=1e-4 * weight[0] @ weight[0]
     )
     np.testing.assert_allclose(weight @ axes.T @ axes, weight, atol=1e-4 * np.abs(weight).max())
+    scale = float(hasher.module_.preprocess.std.flatten()[0]) if backbone is None else 1.0
+    assert np.square(centered / scale @ weight.T).mean() == pytest.approx(1, rel=1e-3)
 
 
 def test_the_start_needs_little_memory(digits, monkeypatch):
