@@ -63,7 +63,7 @@ def existing_folder(path: str) -> str:
         If there is no such folder.
     """
     if not os.path.isdir(path):
-        raise ValueError(f"{path!r} is not a folder.")
+        raise ValueError(f"{path!r} is not a folder{'' if os.path.lexists(path) else '; it does not exist'}.")
     return path
 
 

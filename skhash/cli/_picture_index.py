@@ -115,8 +115,14 @@ class PictureIndex:
         try:
             settings = json.loads((Path(path) / "settings.json").read_text(encoding="utf-8"))
             version, root, kind, bits = (settings[name] for name in ("version", "root", "kind", "bits"))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ValueError(
+                f"{os.fspath(path)!r} is not an index of pictures; make one with: skhash index FOLDER --out INDEX"
+            ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{os.fspath(path)!r} is not an index of pictures ({type(error).__name__}).") from error
+            raise ValueError(
+                f"{os.fspath(path)!r} is not an index of pictures: its settings.json is damaged ({error!r})."
+            ) from error
         if version != _VERSION:
             raise ValueError(f"{os.fspath(path)!r} has version {version}; this release reads version {_VERSION}.")
         return cls(Path(path), Path(root), make_hasher(kind).set_params(bits=bits))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import socket
 import sys
@@ -74,7 +75,12 @@ def run(options: argparse.Namespace) -> None:
     if not 0 <= options.port < 2**16:
         raise ValueError(f"--port must be from 0 to 65535, got {options.port}.")
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    socket.create_server((options.host, options.port), family=family).close()  # raises if the port is taken
+    try:
+        socket.create_server((options.host, options.port), family=family).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise ValueError(f"port {options.port} is taken; choose another with --port, 0 for any free one.") from error
     gallery = make_gallery(options)
     codes = gallery.prepare(progress=options.progress)
     n_skipped = len(gallery.pictures) - len(codes.rows)

@@ -56,7 +56,10 @@ def list_pictures(source: str | os.PathLike[str]) -> list[str]:
         key = status.st_dev, status.st_ino
         files[key] = min((os.path.islink(path), path.count(os.sep), path), files.get(key, (True, len(path), path)))
     if not files:
-        raise ValueError(f"X: no image files in {root!r}; expected a folder with some, a pattern or a list of paths.")
+        missing = "" if os.path.lexists(root) or glob.has_magic(root) else ", which does not exist"
+        raise ValueError(
+            f"X: no image files in {root!r}{missing}; expected a folder with some, a pattern or a list of paths."
+        )
     return sorted(path for *_, path in files.values())
 
 

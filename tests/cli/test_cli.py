@@ -99,7 +99,8 @@ def test_errors_are_one_line_and_status_1(photos, run, tmp_path):
     made = tmp_path / "made"
     run("index", photos, "--out", made)
     for arguments, message in [
-        (["duplicates", tmp_path / "no"], "is not a folder"),
+        (["duplicates", tmp_path / "no"], "is not a folder; it does not exist"),
+        (["duplicates", tmp_path / "none.txt"], "none.txt' is not a folder."),
         (["duplicates", photos, "--against", tmp_path / "no"], "is not a folder"),
         (["duplicates", tmp_path / "empty"], "no image files"),
         (["duplicates", photos, "--strict"], "broken.jpg"),
@@ -109,7 +110,7 @@ def test_errors_are_one_line_and_status_1(photos, run, tmp_path):
         (["duplicates", photos, "--html", tmp_path / "no" / "page.html"], "page.html"),
         (["index", tmp_path / "no", "--out", tmp_path / "index"], "is not a folder"),
         (["index", photos, "--out", photos], "not an index of pictures and not empty"),
-        (["search", photos / "00.png", "--index", photos], "is not an index of pictures"),
+        (["search", photos / "00.png", "--index", photos], "is not an index of pictures; make one with: skhash index"),
         (["search", photos / "00.png", "--index", photos / "none"], "none' does not exist; make it with: skhash index"),
         (["search", photos / "broken.jpg", "--index", made], "skhash: error: '"),  # no name of an argument in Python
         (["search", photos, "--index", made], "is a folder; expected an image file"),

@@ -50,7 +50,7 @@ def test_a_folder_a_path_and_a_pattern_stand_for_their_sorted_files(folder):
     y = np.arange(12) % 2
     hasher = OrthoHasher(bits=16, image_size=8, max_epochs=1, random_state=0)
     assert np.array_equal(hasher.fit(str(folder), y).transform(folder), hasher.fit(paths, y).transform(paths))
-    with pytest.raises(ValueError, match=r"X: no image files in '.*nowhere'"):
+    with pytest.raises(ValueError, match=r"X: no image files in '.*nowhere', which does not exist; expected"):
         hasher.fit(str(folder / "nowhere"), y)
 
 
