@@ -105,7 +105,7 @@ class Gallery:
     Raises
     ------
     ValueError
-        If the method or the length is not one of those to choose from.
+        If the method or the length is not one of those to choose from, or `model` is no hasher.
 
     Examples
     --------

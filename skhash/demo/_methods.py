@@ -214,6 +214,11 @@ def list_methods(pictures: Pictures, model: Any = None) -> dict[str, Method]:
     -------
     methods : dict of Method
         The methods by name.
+
+    Raises
+    ------
+    ValueError
+        If `model` is no hasher.
     """
     found = [] if model is None else [_of_model(model)]
     found += [_perceptual(kind, pictures) for kind in KINDS]
@@ -224,7 +229,10 @@ def list_methods(pictures: Pictures, model: Any = None) -> dict[str, Method]:
 
 def _of_model(model: Any) -> Method:
     last = model.steps[-1][1] if hasattr(model, "steps") else model
-    bits, name = int(getattr(last, "bits", 64)), type(last).__name__
+    name = type(last).__name__
+    if not hasattr(last, "bits"):
+        raise ValueError(f"model must be a hasher of images, or a pipeline that ends in one, got {name}.")
+    bits = int(last.bits)
     return Method(
         "model", f"your {name}", f"A saved {name}.", (bits,), bits, lambda _: PictureCoder(model, for_copies=False)
     )

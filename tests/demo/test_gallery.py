@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from torch import nn
 
@@ -146,6 +147,11 @@ def test_features_and_a_hasher_are_a_method(digits):
 def test_what_cannot_be_chosen_is_refused(digits, choice, message):
     with pytest.raises(ValueError, match=message):
         Gallery(digits, method="dhash").search(0, **choice)
+
+
+def test_a_model_without_codes_is_refused(digits):
+    with pytest.raises(ValueError, match="model must be a hasher of images, or a pipeline that ends in one, got PCA"):
+        Gallery(digits, model=make_pipeline(PCA(2)))
 
 
 def test_what_fails_in_the_background_is_told(digits):
