@@ -8,6 +8,7 @@ from torch import nn
 
 from skhash import CSQHasher, FeatureExtractor, ITQHasher, PerceptualHasher
 from skhash.demo import Gallery, Pictures, load_data_set
+from skhash.demo._uploads import Thumbnails
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -163,3 +164,15 @@ def test_what_fails_in_the_background_is_told(digits):
 def test_unknown_data_sets_are_refused():
     with pytest.raises(ValueError, match=r"name must be one of .*'digits'.*, got 'mnist'"):
         load_data_set("mnist")
+
+
+def test_thumbnails_in_memory_are_bounded(digits, monkeypatch):
+    sizes = [len(Thumbnails(digits).get(row)[1]) for row in range(6)]
+    monkeypatch.setattr("skhash.demo._uploads._CACHE", sum(sizes[:3]))
+    thumbnails = Thumbnails(digits)
+    for row in (0, 1, 2, 0, 3, 4, 5):
+        thumbnails.get(row)
+        kept = sum(len(data) for _, data in thumbnails._made.values())
+        assert kept == thumbnails._n_bytes <= sum(sizes[:3])
+        assert row in thumbnails._made
+        assert 0 in thumbnails._made or row > 2

@@ -103,6 +103,15 @@ def test_the_defaults_depend_on_the_network(options, scale, rate, digits):
     assert hasher.recipe_.learning_rate == rate
 
 
+def test_a_new_network_of_images_has_its_usual_recipe(digits):
+    images = digits.X[:100].reshape(-1, 8, 8).astype("uint8")
+    auto, named = (
+        small(max_epochs=1, learning_rate=None, backbone=backbone).fit(images, digits.y[:100]).recipe_
+        for backbone in ("auto", "small_cnn")
+    )
+    assert auto == named
+
+
 def test_images_have_the_scale_of_the_paper(digits):
     images = digits.X[:100].reshape(-1, 8, 8)
     hasher = small(max_epochs=1, learning_rate=1e-3).fit(images.astype("uint8"), digits.y[:100])
