@@ -310,6 +310,12 @@ def _read_images(X: Any) -> ImageItems:
 def _choose_radius(hasher: Any, max_distance: int | None) -> int:
     """Return the largest distance of two duplicates."""
     if max_distance is not None:
+        bits = getattr(hasher, "bits", None)
+        if isinstance(bits, Integral) and max_distance >= bits:
+            raise ValueError(
+                f"max_distance is {max_distance}; expected fewer than the {bits} bits of a code, which all pairs of "
+                "pictures are within."
+            )
         return int(max_distance)
     known = duplicate_distance(hasher)
     if known is None:

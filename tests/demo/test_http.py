@@ -197,7 +197,7 @@ def test_uploads_that_wait_are_limited_together(client, monkeypatch):
     first.putheader("Content-Type", "application/octet-stream")
     first.putheader("Content-Length", str(len(data)))
     first.endheaders(data[:10])  # the rest is late
-    for _ in range(100):
+    for _ in range(1000):
         status = client.ask("/api/search", data)[0]
         if status == 503:
             break
@@ -215,7 +215,7 @@ def test_uploads_that_wait_are_limited_together(client, monkeypatch):
     second.endheaders(data[:10])
     time.sleep(0.1)
     second.close()  # what was announced no longer counts
-    for _ in range(100):
+    for _ in range(1000):
         status = client.ask("/api/search", data)[0]
         if status == 200:
             break

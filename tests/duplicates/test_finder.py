@@ -244,6 +244,7 @@ def test_parameters_are_checked(photos):
     for parameters, message in [
         ({"hasher": "dash"}, "hasher must be one of"),
         ({"max_distance": -1}, "max_distance"),
+        ({"max_distance": 128}, "max_distance is 128; expected fewer than the 128 bits of a code"),
         ({"linkage": "single"}, "linkage"),
     ]:
         with pytest.raises(ValueError, match=message):
