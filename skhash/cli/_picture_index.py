@@ -121,7 +121,8 @@ class PictureIndex:
             ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{os.fspath(path)!r} is not an index of pictures: its settings.json is damaged ({error!r})."
+                f"{os.fspath(path)!r} is not an index of pictures: its settings.json is damaged, or that of another "
+                f"program ({error!r})."
             ) from error
         if version != _VERSION:
             raise ValueError(f"{os.fspath(path)!r} has version {version}; this release reads version {_VERSION}.")
