@@ -189,38 +189,39 @@ def test_a_body_without_a_length_is_cut_off(client, n_blocks):
 def test_uploads_that_wait_are_limited_together(client, monkeypatch):
     from skhash.demo import _app
 
+    shared = client.app.settings["default_handler_args"]["shared"]
+
+    def announce(length):
+        """Send the header of an upload and too little of it, and wait until it counts."""
+        connection = client.connect()
+        connection.putrequest("POST", "/api/search")
+        connection.putheader("Content-Type", "application/octet-stream")
+        connection.putheader("Content-Length", str(length))
+        connection.endheaders(data[:10])
+        wait_for(length)
+        return connection
+
+    def wait_for(waiting):
+        for _ in range(3000):
+            if shared.waiting == waiting:
+                return
+            time.sleep(0.01)
+        raise AssertionError(f"{shared.waiting} bytes wait, not {waiting}")
+
     monkeypatch.setattr(_app, "MOST_WAITING", 3000)
     data = encode(Image.new("L", (40, 40), 9), "BMP")
     assert 1500 < len(data) < 3000
-    first = client.connect()
-    first.putrequest("POST", "/api/search")
-    first.putheader("Content-Type", "application/octet-stream")
-    first.putheader("Content-Length", str(len(data)))
-    first.endheaders(data[:10])  # the rest is late
-    for _ in range(1000):
-        status = client.ask("/api/search", data)[0]
-        if status == 503:
-            break
-        time.sleep(0.02)
-    assert status == 503
+    first = announce(len(data))
+    assert client.ask("/api/search", data)[0] == 503
     first.send(data[10:])
     with first.getresponse() as answer:
         assert answer.status == 200
     first.close()
+    wait_for(0)
     assert client.ask("/api/search", data)[0] == 200
-    second = client.connect()
-    second.putrequest("POST", "/api/search")
-    second.putheader("Content-Type", "application/octet-stream")
-    second.putheader("Content-Length", "2900")
-    second.endheaders(data[:10])
-    time.sleep(0.1)
-    second.close()  # what was announced no longer counts
-    for _ in range(1000):
-        status = client.ask("/api/search", data)[0]
-        if status == 200:
-            break
-        time.sleep(0.02)
-    assert status == 200
+    announce(2900).close()  # what was announced no longer counts
+    wait_for(0)
+    assert client.ask("/api/search", data)[0] == 200
 
 
 @pytest.mark.parametrize(
