@@ -50,7 +50,7 @@ class DSDHHasher(PairHasher):
         Factor of inner products: the c in the equations. The paper has 0.5; then pairs of codes of 64 bits are soon
         certain, and what they could still teach is lost. "auto" is "2.5/bits" for features without a backbone, where it
         was best on held-out samples of CIFAR-10 as 1,280 features (mAP .598 against .546) and better on the 64 features
-        of digits (.881 against .815); and 0.5 otherwise.
+        of digits (.876 against .815); and 0.5 otherwise.
     rounds : int, default=10
         Number of alternations between classifier and codes, each time they are solved for.
     **training

@@ -79,4 +79,6 @@ def test_errors(options, message, digits):
 
 
 def test_the_defaults_are_above_the_scale_of_the_paper(learnt_map):
-    assert learnt_map(DBDHHasher(bits=64, random_state=0)) > 0.8  # 0.7 with scale=0.5, learning_rate=1e-4
+    assert (
+        learnt_map(DBDHHasher(bits=64, random_state=0)) > 0.82
+    )  # 0.79 with scale=0.5, learning_rate=1e-4, and 0.72 with the latter alone

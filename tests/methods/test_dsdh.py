@@ -119,4 +119,6 @@ def test_images_have_the_scale_of_the_paper(digits):
 
 
 def test_the_defaults_are_above_the_scale_of_the_paper(learnt_map):
-    assert learnt_map(DSDHHasher(bits=64, random_state=0)) > 0.8  # 0.73 with scale=0.5, learning_rate=1e-4
+    assert (
+        learnt_map(DSDHHasher(bits=64, random_state=0)) > 0.82
+    )  # 0.80 with scale=0.5, learning_rate=1e-4, and 0.71 with the latter alone
