@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from choose_tasks import TASKS, load_task
 from sklearn.linear_model import Ridge
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 import skhash
@@ -52,6 +52,11 @@ OPEN_SET = {  # weights of the first two were chosen on held-out classes of the 
     f"{name}, similarity {weight:g}": (name, {"similarity_weight": weight})
     for name, weight in (("OrthoHasher", 5.0), ("CSQHasher", 3.0), ("HashNetHasher", 1.0))
 }
+DIVIDED = {  # bits of ITQHasher in the same code
+    f"{name}, {kind} of the bits ITQHasher": (name, share)
+    for name in ("OrthoHasher", "PosteriorHasher")
+    for kind, share in (("quarter", 0.25), ("half", 0.5))
+}
 PAPER_RULES = {  # of several labels
     f"{name}, pairs 0": (name, {"likelihood_weight": 0.0}) for name in ("OrthoHasher", "CSQHasher", "DPNHasher")
 }
@@ -61,7 +66,8 @@ METHODS = ["cosine", "PosteriorHasher", *POSTERIOR, *SUPERVISED]
 # Rows of tasks; of other tasks, METHODS.
 ROWS = {
     "seen": [*METHODS, *NETWORKS, *OPEN_SET],
-    "unseen": [*METHODS, "ITQHasher", *OPEN_SET],
+    "unseen": [*METHODS, "ITQHasher", *OPEN_SET, *DIVIDED],
+    "known": ["PosteriorHasher", "OrthoHasher", "CSQHasher", "HashNetHasher", "ITQHasher", *OPEN_SET, *DIVIDED],
     "composites": [*METHODS, "ridge", *PAPER_RULES],
     "instances": ["cosine", "LSHHasher", "ITQHasher", *UNSUPERVISED, *INSTANCE_RECIPES],
 }
@@ -75,12 +81,20 @@ def measure(task, method, bits, seed):
     if method == "ridge":
         encode = fit_ridge(task.train, task.train_labels, bits, seed)
     else:
-        name, parameters = VARIANTS.get(method, (method, {}))
-        hasher = getattr(skhash, name)(bits, random_state=seed, **parameters)
-        encode = hasher.fit(task.train, task.train_labels).transform
+        encode = make_hasher(method, bits, seed).fit(task.train, task.train_labels).transform
     seconds = time.process_time() - start
     codes = encode(task.query), encode(task.database)
     return float(mean_average_precision(*codes, task.query_labels, task.database_labels, ties="expected")), seconds
+
+
+def make_hasher(method, bits, seed):
+    """Make the hasher of a row of the table."""
+    if method in DIVIDED:
+        name, share = DIVIDED[method]
+        rest = round(bits * share)
+        return make_union(make_hasher(name, bits - rest, seed), make_hasher("ITQHasher", rest, seed))
+    name, parameters = VARIANTS.get(method, (method, {}))
+    return getattr(skhash, name)(bits, random_state=seed, **parameters)
 
 
 def fit_ridge(X, labels, bits, seed):

@@ -14,13 +14,14 @@ few
     The same; ten training samples of each class.
 unseen
     The same; three classes, drawn at random, are not in the training samples, and all queries are of these classes.
+known
+    The same training samples; all queries are of their seven classes.
 labels
     The same images with several labels: animal, land vehicle, has four legs, flies, pet, and each of the ten classes.
     Relevant are those that share at least one.
 composites
     Two images of CIFAR-10 on one canvas (`cifar10_composites.py`), so that both labels are to be seen: 1,000 queries,
     4,000 training samples, 11,000 in the database.
-
 instances
     Without labels: changed images of CIFAR-10 (`cifar10_instances.py`) must find the images that they were made of.
 """
@@ -86,13 +87,20 @@ def unseen(split, y, random_state):
     return rows, y[rows], y, split.query[np.isin(y[split.query], others)]
 
 
+def known(split, y, random_state):
+    """Return the same samples as `unseen`, and queries of their seven classes."""
+    others = random_state.permutation(10)[:3]
+    rows = split.train[~np.isin(y[split.train], others)]
+    return rows, y[rows], y, split.query[~np.isin(y[split.query], others)]
+
+
 def labels(split, y, random_state):
     """Return the same, with several labels."""
     several = np.concatenate([ATTRIBUTES, np.eye(10, dtype=int)], axis=1)[y]
     return split.train, several[split.train], several, split.query
 
 
-LABELED = {"seen": seen, "noise": noise, "imbalance": imbalance, "few": few, "unseen": unseen, "labels": labels}
+LABELED = {task.__name__: task for task in (seen, noise, imbalance, few, unseen, known, labels)}
 TASKS = [*LABELED, "composites", "instances"]
 
 
