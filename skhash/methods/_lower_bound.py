@@ -5,6 +5,7 @@ Zhu, Song, Lei, Gao, Shen, "A lower bound of hash codes' performance", NeurIPS 2
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, cast
 
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from skhash.index import HammingIndex
     from skhash.training import Batch
     from skhash.utils import SamplesLike
+
+# With five or ten samples a class, codes were below those of the estimator alone when the surrogate made 100 steps.
+_SURROGATE_STEPS = 400  # in all, at least
+_MOST_STEPS = 8  # for one batch
 
 
 def _of_estimator(name: str) -> Any:
@@ -61,6 +66,9 @@ class LowerBoundHasher(BaseHasher):
         Bits of a block, from 1 to 16; a block has `2**block_bits` joint probabilities. The last block may be shorter.
     surrogate_learning_rate : float, default=1e-3
         Largest learning rate of the surrogate's optimizer, Adam. It follows the estimator's schedule.
+    surrogate_steps : int or "auto", default="auto"
+        Steps of the surrogate for each batch, 1 in the paper. "auto" is 1, or as many, up to 8, as it takes the
+        surrogate to make 400 steps in all: with few samples there are few batches.
     multilabel_sum : {"normalized", "raw"}, default="normalized"
         Reduction of the losses of a sample with several centers: their mean, or their sum as in the paper.
 
@@ -91,7 +99,8 @@ class LowerBoundHasher(BaseHasher):
     Notes
     -----
     With continuous codes :math:`\ell = F_\theta(x)`, before any tanh, in blocks j; the surrogate's probability
-    :math:`P_\pi(b \mid \ell_j)` of a block's bits; and the center c of the sample's class, every batch makes two steps:
+    :math:`P_\pi(b \mid \ell_j)` of a block's bits; and the center c of the sample's class, every batch makes two steps,
+    the first of them `surrogate_steps` times:
 
     .. math::
         L_\pi = -\operatorname{mean} \sum_j \log P_\pi(\operatorname{sgn} \ell_j \mid \ell_j), \qquad
@@ -132,6 +141,7 @@ class LowerBoundHasher(BaseHasher):
         "center_method": [StrOptions(set(CENTER_METHODS))],
         "block_bits": [Interval(Integral, 1, 16, closed="both")],
         "surrogate_learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "surrogate_steps": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "multilabel_sum": [StrOptions({"normalized", "raw"})],
     }
 
@@ -145,6 +155,7 @@ class LowerBoundHasher(BaseHasher):
         center_method: str = "auto",
         block_bits: int = 8,
         surrogate_learning_rate: float = 1e-3,
+        surrogate_steps: int | Literal["auto"] = "auto",
         multilabel_sum: Literal["normalized", "raw"] = "normalized",
     ) -> None:
         self.estimator = estimator
@@ -152,6 +163,7 @@ class LowerBoundHasher(BaseHasher):
         self.center_method = center_method
         self.block_bits = block_bits
         self.surrogate_learning_rate = surrogate_learning_rate
+        self.surrogate_steps: int | Literal["auto"] = surrogate_steps
         self.multilabel_sum: Literal["normalized", "raw"] = multilabel_sum
 
     # Attributes of the trained hasher are read from it, so that there is only one copy.
@@ -246,6 +258,11 @@ class LowerBoundHasher(BaseHasher):
             )
             warn_of_equal_centers(centers, "center_method")
             criterion.register_buffer("centers", torch.as_tensor(centers, dtype=torch.float32))
+        steps = self.surrogate_steps
+        if steps == "auto":
+            recipe = context.recipe
+            batches = recipe.max_epochs * math.ceil(len(context.samples) / recipe.batch_size)
+            steps = min(math.ceil(_SURROGATE_STEPS / batches), _MOST_STEPS)
         return _LowerBoundLoss(
             criterion,
             build(PosteriorSurrogate, self.bits, self.block_bits, generator=context.generator),
@@ -254,6 +271,7 @@ class LowerBoundHasher(BaseHasher):
             multilabel=self.multilabel_sum,
             # Relative to the estimator's learning rate, which the schedule changes.
             relative_learning_rate=self.surrogate_learning_rate / context.recipe.learning_rate,
+            steps=steps,
         )
 
     def _validate(self, X: SamplesLike) -> Any:
@@ -285,7 +303,7 @@ class LowerBoundHasher(BaseHasher):
 
 
 class _LowerBoundLoss(nn.Module):
-    """A method's criterion with a surrogate, which makes its own step before each step of the network.
+    """A method's criterion with a surrogate, which makes its own steps before each step of the network.
 
     Other attributes that the method reads from its criterion, such as centers or a classifier, are those of its own
     criterion.
@@ -300,6 +318,7 @@ class _LowerBoundLoss(nn.Module):
         weight: float,
         multilabel: Literal["normalized", "raw"],
         relative_learning_rate: float,
+        steps: int = 1,
     ) -> None:
         super().__init__()
         self.criterion = criterion
@@ -308,6 +327,7 @@ class _LowerBoundLoss(nn.Module):
         self.weight = weight
         self.multilabel: Literal["normalized", "raw"] = multilabel
         self.relative_learning_rate = relative_learning_rate
+        self.steps = steps
         self._optimizer: torch.optim.Optimizer | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -330,9 +350,10 @@ class _LowerBoundLoss(nn.Module):
             self._optimizer.load_state_dict(state)
 
     def forward(self, z: torch.Tensor, targets: torch.Tensor, *, batch: Batch, **own: Any) -> torch.Tensor:
-        """Train the surrogate by one step, then compute the loss of the network, without gradient for the surrogate."""
+        """Train the surrogate, then compute the loss of the network, without gradient for the surrogate."""
         if self.training:
-            self._step_surrogate(z.detach(), batch)
+            for _ in range(self.steps):
+                self._step_surrogate(z.detach(), batch)
         loss = self.weight * self.surrogate.center_loss(
             z, targets, self.centers, multilabel=self.multilabel, generator=batch.generator, frozen=True
         )

@@ -25,6 +25,7 @@ from skhash import (
 from skhash.centers import class_centers, make_hash_centers, min_distance
 from skhash.deep import DeepHasher
 from skhash.losses import PosteriorSurrogate, hashnet_loss
+from skhash.methods._lower_bound import _LowerBoundLoss
 from skhash.training import Batch, Recipe
 
 
@@ -104,7 +105,8 @@ def test_the_surrogate_takes_its_own_step_and_nothing_else_moves_it(digits, monk
     for name in ("moved", "gradients", "head_gradients", "after"):
         monkeypatch.setattr(Spy, name, [], raising=False)
     schedule = {"max_epochs": 10, "weight_decay": 0.1}
-    hasher = wrapped(Spy, schedule="step", **schedule, lower_bound={"surrogate_learning_rate": 2e-3})
+    lower_bound = {"surrogate_learning_rate": 2e-3, "surrogate_steps": 1}
+    hasher = wrapped(Spy, schedule="step", **schedule, lower_bound=lower_bound)
     hasher.fit(digits.X[:256], digits.y[:256])
     # Adam's first step is the learning rate in every weight, and the schedule cuts it to a tenth after eight epochs.
     assert Spy.moved[0] == pytest.approx(2e-3, rel=1e-3)
@@ -115,6 +117,19 @@ def test_the_surrogate_takes_its_own_step_and_nothing_else_moves_it(digits, monk
     assert min(Spy.head_gradients) > 0
     for name, weight in hasher.surrogate_.state_dict().items():
         assert torch.equal(weight, Spy.after[-1][name])
+
+
+@pytest.mark.parametrize(
+    ("max_epochs", "surrogate_steps", "expected"),
+    [(2, "auto", 8), (34, "auto", 4), (50, "auto", 3), (133, "auto", 2), (134, "auto", 1), (2, 5, 5)],
+)
+def test_the_surrogate_makes_up_for_few_batches(digits, monkeypatch, max_epochs, surrogate_steps, expected):
+    calls = []
+    step = _LowerBoundLoss._step_surrogate
+    monkeypatch.setattr(_LowerBoundLoss, "_step_surrogate", lambda *arguments: calls.append(step(*arguments)))
+    hasher = wrapped(max_epochs=max_epochs, lower_bound={"surrogate_steps": surrogate_steps})
+    hasher.fit(digits.X[:260].reshape(260, -1), digits.y[:260])
+    assert len(calls) == expected * 3 * max_epochs  # batches of 128, 128 and 4
 
 
 def test_the_surrogate_names_codes(digits):
