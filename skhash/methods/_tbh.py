@@ -6,6 +6,7 @@ Shen, Qin, Chen, Yu, Liu, Zhu, Shen, Shao, "Auto-encoding twin-bottleneck hashin
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
@@ -22,8 +23,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from skhash.deep import TrainingContext
+    from skhash.inputs import Samples
     from skhash.nn import HashNetwork
     from skhash.training import Batch, TrainingParameters
+    from skhash.utils import Labels
+
+# Of training on features. After 20 batches of 50 samples, codes said nothing.
+_FEWEST_BATCHES = 1000
+_MOST_EPOCHS = 200
 
 
 class _Head(HiddenHead):
@@ -95,6 +102,8 @@ class TBHHasher(UnsupervisedHasher):
     ``recipe="paper"`` has the authors' optimizer, learning rate and batch size. They train for 100,000 batches; the
     recipe has 100 epochs. The other settings of their code are ``squash=True, reconstruction="sum", output="relu"``.
 
+    On features, the library's recipe has 5 epochs, or up to 200 until there are 1,000 batches, if `max_epochs` is None.
+
     References
     ----------
     .. [1] Y. Shen et al. "Auto-encoding twin-bottleneck hashing". CVPR 2020.
@@ -153,6 +162,13 @@ class TBHHasher(UnsupervisedHasher):
 
     def _make_head(self, in_features: int) -> nn.Module:
         return _Head(in_features, self.bits, hidden_features=self.hidden_features)
+
+    def _choose_recipe(self, samples: Samples, labels: Labels | None) -> Recipe:
+        recipe = super()._choose_recipe(samples, labels)
+        if samples.kind != "images" and self.recipe == "skhash" and self.max_epochs is None:
+            enough = math.ceil(_FEWEST_BATCHES * recipe.batch_size / len(samples))
+            recipe = replace(recipe, max_epochs=max(recipe.max_epochs, min(enough, _MOST_EPOCHS)))
+        return recipe
 
     def _make_criterion(self, context: TrainingContext) -> nn.Module:
         return nn.Identity()  # replaced in `_prepare`: the loss must know the length of the features

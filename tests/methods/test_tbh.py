@@ -89,3 +89,12 @@ def test_it_goes_on_where_it_was(digits):
 def test_errors(options, message, digits):
     with pytest.raises(ValueError, match=message):
         small(**options).fit(digits.X)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "max_epochs", "expected"), [(20, None, 200), (800, None, 20), (3500, None, 5), (20, 3, 3)]
+)
+def test_few_samples_are_seen_more_often(n_samples, max_epochs, expected):
+    X = np.random.RandomState(0).standard_normal((n_samples, 4))
+    hasher = TBHHasher(4, hidden_features=2, continuous_features=2, max_epochs=max_epochs, random_state=0)
+    assert hasher.fit(X).n_iter_ == expected
