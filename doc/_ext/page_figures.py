@@ -1,7 +1,7 @@
 """Figures that the code of a page has drawn, below that code: what a reader sees who types it.
 
-A page has ``.. plot::`` with ``page_figures.run("tutorials/labels")`` below the block whose figure it shows. All doctests
-above it are run, each once for all figures of the page.
+A page has ``.. plot::`` with ``page_figures.run("tutorials/labels")`` below the block whose figure it shows. All
+doctests above it are run, each once for all figures of the page.
 """
 
 import contextlib
