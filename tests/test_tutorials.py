@@ -40,7 +40,7 @@ def test_commands_on_a_folder_of_photos():
     for position, command, expected in found:
         run_python(text[end:position], variables)
         end = position
-        home = variables["photos"].parent
+        home = variables["work"]
         arguments = [sys.executable, "-m", "skhash", *shlex.split(command)[1:]]
         if "serve" in arguments:
             serve(arguments, home)
