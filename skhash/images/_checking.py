@@ -198,5 +198,6 @@ def select_images(paths: list[str], found: list[Exception | None], errors: Error
 
 def explain(error: Any) -> str:
     """Return why a picture was skipped; errors of this library begin with the name of an argument."""
-    ours = isinstance(error, ValueError) or str(error).startswith("X: ")
-    return str(error).removeprefix("X: ") if ours else f"{type(error).__name__}: {error}"
+    if isinstance(error, ValueError) or str(error).startswith("X: "):
+        return str(error).removeprefix("X: ")
+    return f"{type(error).__name__}: {error}"

@@ -201,11 +201,15 @@ def _unknown_type(name: str, what: str) -> ValueError:
     )
 
 
-def _read_values(y: Any, name: str) -> NDArray[Any]:
-    """Return the labels as an array without missing or masked values."""
+def _refuse_ragged(y: Any, name: str) -> Any:
     if isinstance(y, (list, tuple)) and len({len(row) if isinstance(row, (list, tuple)) else None for row in y}) > 1:
         raise _unknown_type(name, "a list of lists of different lengths")
-    values = y.toarray() if issparse(y) else to_numpy(y, name)
+    return y
+
+
+def _read_values(y: Any, name: str) -> NDArray[Any]:
+    """Return the labels as an array without missing or masked values."""
+    values = y.toarray() if issparse(y) else to_numpy(_refuse_ragged(y, name), name)
     if values.dtype.kind in "Mm" and np.isnat(values).any():
         raise ValueError(f"{name} has missing labels (NaT); expected a label for every sample.")
     if values.dtype.kind == "T":  # strings of variable length
