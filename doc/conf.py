@@ -35,6 +35,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "matplotlib.sphinxext.plot_directive",
     # in _ext
     "built_pages",
     "mathml",
@@ -65,6 +66,10 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
 }
+
+# Figures of the tutorials, which page_figures draws by the code of the page itself.
+plot_formats = [("png", 110)]
+plot_html_show_formats = plot_html_show_source_link = plot_include_source = False
 
 # Copies code without prompts and without what it prints.
 copybutton_exclude = ".linenos, .gp, .go"

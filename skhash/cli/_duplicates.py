@@ -108,8 +108,8 @@ def _print_groups(found: Duplicates) -> None:
             print(f"  {show_name(picture.name)}  {picture.width} x {picture.height}{_bytes(picture)}, {distance} bits")
     n_bytes = sum(picture.n_bytes or 0 for group in found.details for picture in group.pictures[1:])
     print(
-        f"{len(found)} groups; {len(found.redundant)} of {found.n_pictures} pictures are redundant "
-        f"({n_bytes / 1e6:.1f} MB), {len(found.skipped)} were skipped"
+        f"{len(found)} {'group' if len(found) == 1 else 'groups'}; {len(found.redundant)} of {found.n_pictures} "
+        f"pictures redundant ({n_bytes / 1e6:.1f} MB), {len(found.skipped)} skipped"
     )
 
 

@@ -198,7 +198,7 @@ def encode_pictures(
 
 def _explain(error: Exception) -> str:
     """Return why a picture was skipped; errors of this library begin with the name of an argument."""
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError) or str(error).startswith("X: "):
         return str(error).removeprefix("X: ")
     return f"{type(error).__name__}: {error}"
 

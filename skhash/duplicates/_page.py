@@ -51,7 +51,7 @@ def make_page(duplicates: Duplicates, max_groups: int | None, thumbnail: int) ->
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
         f"<title>Duplicates</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{len(duplicates)} groups of nearly equal pictures</h1>",
+        f"<h1>{len(duplicates)} {'group' if len(duplicates) == 1 else 'groups'} of nearly equal pictures</h1>",
         f"<p>{duplicates.n_pictures} pictures were read, {len(duplicates.redundant)} of them are redundant. {rule}</p>",
     ]
     for number, group in enumerate(shown, 1):

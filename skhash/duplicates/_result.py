@@ -99,8 +99,9 @@ class Duplicates:
         return len(self.details)
 
     def __repr__(self) -> str:
+        groups = "1 group" if len(self) == 1 else f"{len(self)} groups"
         return (
-            f"Duplicates({len(self)} groups, {len(self.redundant)} of {self.n_pictures} pictures redundant, "
+            f"Duplicates({groups}, {len(self.redundant)} of {self.n_pictures} pictures redundant, "
             f"{len(self.skipped)} skipped; {self.hasher} of {self.bits} bits, max_distance={self.max_distance})"
         )
 

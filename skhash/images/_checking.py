@@ -198,4 +198,6 @@ def select_images(paths: list[str], found: list[Exception | None], errors: Error
 
 def explain(error: Any) -> str:
     """Return why a picture was skipped; errors of this library begin with the name of an argument."""
-    return str(error).removeprefix("X: ") if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, ValueError) or str(error).startswith("X: "):
+        return str(error).removeprefix("X: ")
+    return f"{type(error).__name__}: {error}"

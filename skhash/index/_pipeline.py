@@ -160,11 +160,19 @@ def make_search_pipeline(
     pipeline : SearchPipeline
         The pipeline, not fitted.
 
+    Raises
+    ------
+    TypeError
+        If the last step is not an index.
+
     Examples
     --------
     >>> from skhash import HammingIndex, LSHHasher, make_search_pipeline
     >>> make_search_pipeline(LSHHasher(), HammingIndex()).fit([[0.0, 1], [1, 0]]).kneighbors([[0.1, 0.9]], 1)[1]
     array([[0]])
     """
+    if not steps or not hasattr(steps[-1], "kneighbors"):
+        got = repr(steps[-1]) if steps else "no steps"
+        raise TypeError(f"The last step must be an index, such as HammingIndex() or EmbeddingIndex(); got {got}.")
     named = make_pipeline(*steps).steps
     return SearchPipeline(named, transform_input=transform_input, memory=memory, verbose=verbose)

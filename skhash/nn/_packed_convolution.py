@@ -39,7 +39,8 @@ class PackedConv2d(nn.Conv2d):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         shape = tuple(input.shape)
         ordered = self.packed
-        if ordered is None and len(shape) == 4:
+        # Of other channels, torch's own error names them, and oneDNN's does not.
+        if ordered is None and len(shape) == 4 and shape[1] == self.in_channels:
             arguments = self.padding, self.stride, self.dilation, self.groups, shape
             ordered = self.packed = shape, torch.ops.mkldnn._reorder_convolution_weight(weight.detach(), *arguments)
         plain = input.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")

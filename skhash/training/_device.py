@@ -46,4 +46,5 @@ def resolve_device(device: str | torch.device | FabricLike = "auto") -> torch.de
     except (RuntimeError, AssertionError, ImportError) as error:
         # Torch appends a page about its backends, and a stack trace, to some of its messages.
         reason = re.split(r"\n|(?<=\.) ", str(error).strip())[0]
-        raise ValueError(f"device={device!r} is not available: {reason.rstrip('. ')}; use 'auto' or 'cpu'.") from error
+        names = "'cuda', 'auto' or 'cpu'" if str(device).lower().startswith("gpu") else "'auto' or 'cpu'"
+        raise ValueError(f"device={device!r} is not available: {reason.rstrip('. ')}; use {names}.") from error

@@ -196,13 +196,20 @@ def _number_integers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]] 
 def _unknown_type(name: str, what: str) -> ValueError:
     return ValueError(
         f"Unknown label type: {name} is {what}; expected class labels (integers or strings) of shape (n_samples,) or a "
-        "multi-hot 0/1 matrix of shape (n_samples, n_classes)."
+        "multi-hot 0/1 matrix of shape (n_samples, n_classes), which sklearn.preprocessing.MultiLabelBinarizer makes "
+        "from lists of labels."
     )
+
+
+def _refuse_ragged(y: Any, name: str) -> Any:
+    if isinstance(y, (list, tuple)) and len({len(row) if isinstance(row, (list, tuple)) else None for row in y}) > 1:
+        raise _unknown_type(name, "a list of lists of different lengths")
+    return y
 
 
 def _read_values(y: Any, name: str) -> NDArray[Any]:
     """Return the labels as an array without missing or masked values."""
-    values = y.toarray() if issparse(y) else to_numpy(y, name)
+    values = y.toarray() if issparse(y) else to_numpy(_refuse_ragged(y, name), name)
     if values.dtype.kind in "Mm" and np.isnat(values).any():
         raise ValueError(f"{name} has missing labels (NaT); expected a label for every sample.")
     if values.dtype.kind == "T":  # strings of variable length

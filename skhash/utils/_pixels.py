@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ import numpy as np
 from skhash.utils._optional import import_optional
 
 if TYPE_CHECKING:
-    import os
     from typing import BinaryIO
 
     from numpy.typing import NDArray
@@ -216,6 +216,9 @@ def _opened(item: Any, name: str | None) -> Iterator[tuple[Any, str]]:
                 yield image, name
     except image_module.UnidentifiedImageError as error:
         raise ValueError(f"{name} is not an image file that Pillow can read.") from error
+    except FileNotFoundError as error:
+        place = "" if os.path.isabs(item) else f" in the current folder, {os.getcwd()!r}"
+        raise FileNotFoundError(f"{name} does not exist{place}; expected an image file.") from error
     except IsADirectoryError as error:
         raise ValueError(f"{name} is a folder; expected an image file.") from error
     except (image_module.DecompressionBombError, image_module.DecompressionBombWarning) as error:

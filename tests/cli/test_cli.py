@@ -45,7 +45,7 @@ def test_duplicates_as_text(photos, run):
     assert lines[0] == "group 1: keep the first (most pixels)"
     assert re.fullmatch(rf"  {photos}/more/01\.png  64 x 48, \d+ kB, 0 bits", lines[1])
     assert re.fullmatch(rf"  {photos}/01 small\.png  32 x 24, \d+ kB, \d bits", lines[2])
-    assert re.fullmatch(r"1 groups; 1 of 41 pictures are redundant \(0\.0 MB\), 1 were skipped", lines[3])
+    assert re.fullmatch(r"1 group; 1 of 41 pictures redundant \(0\.0 MB\), 1 skipped", lines[3])
     assert err == f"skhash: skipped '{photos}/broken.jpg' is not an image file that Pillow can read.\n"
 
 
@@ -56,7 +56,9 @@ def test_duplicates_as_json_and_as_a_page(photos, run, tmp_path):
     contents = json.loads(out)
     assert (contents["hasher"], contents["bits"], contents["max_distance"]) == ("dhash", 128, 8)
     assert [group["keep"] for group in contents["groups"]] == [f"{photos}/more/01.png"]
-    assert page.read_text(encoding="utf-8").count("data:image") == 2
+    text = page.read_text(encoding="utf-8")
+    assert text.count("data:image") == 2
+    assert "<h1>1 group of nearly equal pictures</h1>" in text
 
 
 def test_folder_against_folder(photos, run, tmp_path):

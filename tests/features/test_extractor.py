@@ -144,6 +144,9 @@ def test_in_a_pipeline_with_names(images):
 def test_errors_say_what_is_wrong(images):
     with pytest.raises(ValueError, match=r"backbone does not take inputs of shape \(3, 12, 12\)"):
         FeatureExtractor(nn.Linear(5, 2)).fit(images)
+    gray = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(ValueError, match=r"backbone does not take inputs of .* to have 1 channels, but got 3 channels"):
+        FeatureExtractor(gray).fit(images)
     with pytest.raises(ValueError, match=r"backbone must return one vector per sample.*got \(1, 3, 12, 12\)"):
         FeatureExtractor(nn.Identity()).fit(images)
     extractor = FeatureExtractor(network()).fit(images)

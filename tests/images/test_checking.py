@@ -93,6 +93,12 @@ def test_damage_is_raised_with_the_name_of_the_file(tmp_path, name):
         check_images([tmp_path / name], errors="skip")
 
 
+def test_a_missing_file_is_skipped_with_a_sentence(folder):
+    missing = str(folder / "nowhere.png")
+    images = check_images([missing, *find_images(folder)], errors="skip")
+    assert images.skipped[0] == (missing, f"{missing!r} does not exist; expected an image file.")
+
+
 def test_headers_alone_do_not_find_truncated_files(folder):
     assert any(path.endswith("truncated.jpg") for path in check_images(folder, errors="skip", decode=False))
 

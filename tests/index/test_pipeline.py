@@ -72,10 +72,18 @@ def test_an_index_of_vectors_and_an_index_alone_work_too(digits):
 
 
 def test_a_pipeline_without_an_index_cannot_search():
-    pipeline = make_search_pipeline(StandardScaler(), LSHHasher())
+    pipeline = SearchPipeline([("scaler", StandardScaler()), ("hasher", LSHHasher())])
     with pytest.raises(AttributeError, match="has no attribute 'kneighbors'") as raised:
         pipeline.kneighbors([[1.0]])
     assert "last step of this SearchPipeline, LSHHasher, has no kneighbors" in str(raised.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("steps", "got"), [((StandardScaler(), LSHHasher()), "LSHHasher"), ((LSHHasher(),), "LSHHasher"), ((), "no steps")]
+)
+def test_the_maker_wants_an_index_at_the_end(steps, got):
+    with pytest.raises(TypeError, match=f"The last step must be an index, such as HammingIndex.*; got {got}"):
+        make_search_pipeline(*steps)
 
 
 def test_before_fit():

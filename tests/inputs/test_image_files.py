@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.pipeline import make_pipeline
 
-from skhash import LSHHasher, OrthoHasher
+from skhash import HammingIndex, LSHHasher, OrthoHasher, PerceptualHasher, make_search_pipeline
 from skhash.duplicates._encoding import encode_pictures
 from skhash.features import FeatureExtractor
 from skhash.inputs import ImageFiles, SampleSubset, read_images
@@ -59,6 +59,19 @@ def test_damaged_files_are_named_before_training(folder, decoded):
     with pytest.raises(ValueError, match=r"07\.png' is not an image file"):
         OrthoHasher(bits=16, image_size=8).fit(folder, np.arange(12) % 2)
     assert not decoded
+
+
+def test_missing_files_are_named_with_the_argument(folder, monkeypatch):
+    paths = [*sorted(folder.iterdir()), folder / "nowhere.png"]
+    hasher = OrthoHasher(bits=16, image_size=8, max_epochs=1, random_state=0)
+    with pytest.raises(FileNotFoundError, match=r"^X: '/.*nowhere\.png' does not exist; expected an image file"):
+        hasher.fit(paths, np.arange(13) % 2)
+    search = make_search_pipeline(PerceptualHasher(), HammingIndex()).fit(paths[:-1])
+    monkeypatch.chdir(folder)
+    message = rf"^X: 'nowhere\.png' does not exist in the current folder, '{folder}'; expected an image file"
+    for call in (search.kneighbors, hasher.fit(paths[:-1], np.arange(12) % 2).transform):
+        with pytest.raises(FileNotFoundError, match=message):
+            call(["nowhere.png"])
 
 
 @pytest.mark.parametrize("channels", [1, 3])

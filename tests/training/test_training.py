@@ -284,6 +284,8 @@ def test_devices(monkeypatch):
     assert resolve_device() == torch.device("meta")
     with pytest.raises(ValueError, match="device='abacus' is not available: "):
         resolve_device("abacus")
+    with pytest.raises(ValueError, match=r"device='gpu' is not available: .*; use 'cuda', 'auto' or 'cpu'"):
+        resolve_device("gpu")
 
 
 def test_a_criterion_is_given_what_it_asks_for():

@@ -46,6 +46,12 @@ def test_values_that_are_not_labels(y):
         read_labels(y, name="target")
 
 
+@pytest.mark.parametrize("y", [[["cat"], ["cat", "dog"]], [("cat", "dog")] * 2, [{"cat", "dog"}] * 2, [["cat"], "dog"]])
+def test_lists_of_labels_are_refused_with_a_remedy(y):
+    with pytest.raises(ValueError, match=r"Unknown label type: y is .*MultiLabelBinarizer makes from lists of labels"):
+        read_labels(y)
+
+
 def test_none_is_not_a_label():
     assert not are_labels(None)
     assert are_labels([0, 1])
