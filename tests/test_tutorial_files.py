@@ -1,7 +1,9 @@
 """The files and commands of the tutorials do what the pages show; test_docs.py runs their Python."""
 
 import doctest
+import importlib
 import importlib.util
+import math
 import os
 import random
 import re
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
 import skhash
@@ -186,3 +189,32 @@ def test_the_daily_job_may_be_killed(tmp_path, monkeypatch):
     hasher = skhash.load("search/hasher.skh")
     codes = skhash.codes.pack_codes(hasher.transform(np.array(list(items.values()))))
     assert found == dict(zip(items, codes.tolist(), strict=True))
+
+
+def test_the_method_of_the_page_passes_its_own_tests(tmp_path, monkeypatch):
+    """The files are tested as the page says: all of scikit-learn's checks, no expected failure."""
+    text = open_page("own_method", tmp_path, monkeypatch)
+    (found,) = [each for each in pages.page_commands(text) if "pytest" in each[0]]
+    command, shown, _ = found
+    got = run(sys.executable, *command.split()[1:], "-p", "no:cacheprovider").stdout
+    check("...\n" + shown.splitlines()[-1], got)
+    assert int(re.search(r"(\d+) passed", got)[1]) > 40
+    assert not re.search("failed|skipped|xfail", got)
+
+
+def test_the_loss_of_the_page_by_loops_and_its_labels(tmp_path, monkeypatch):
+    """Class indices and the same classes as multi-hot labels have one loss; its gradient is that of differences."""
+    open_page("own_method", tmp_path, monkeypatch)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = importlib.import_module("smooth_hinge")
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(7, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(3, (7,), generator=generator)
+    centers = torch.where(torch.rand(3, 5, generator=generator) < 0.5, -1.0, 1.0)
+    loss = own.smooth_hinge_loss(z, targets, centers, margin=0.6)
+    v, c = z.tolist(), centers[targets].tolist()
+    terms = [math.log(1 + math.exp(0.6 - v[i][k] * c[i][k])) for i in range(7) for k in range(5)]
+    assert math.isclose(loss.item(), sum(terms) / 7, rel_tol=1e-12)
+    multi_hot = torch.nn.functional.one_hot(targets, 3).double()
+    assert torch.equal(own.smooth_hinge_loss(z, multi_hot, centers, margin=0.6), loss)
+    assert torch.autograd.gradcheck(lambda z: own.SmoothHingeLoss(centers, 0.6)(z, targets), z)

@@ -21,6 +21,7 @@ __all__ = [
     "find_estimator",
     "find_object",
     "fitted_names",
+    "is_foreign",
     "is_local",
     "is_object",
 ]
@@ -179,7 +180,14 @@ def is_local(executor: Any) -> bool:
     return executor is None or executor == "joblib" or type(executor) is int
 
 
+def is_foreign(name: str) -> bool:
+    """Return whether a class in files is not of the tables, but "package.module:Name", which needs trust."""
+    return ":" in name
+
+
 def fitted_names(name: str) -> Container[str]:
     """Return the fitted attributes that an estimator with this name in files may have."""
+    if is_foreign(name):
+        return FITTED
     package, _, own = name.partition(".")
     return SHARED | SKLEARN[own][1] if package == "sklearn" else FITTED
