@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhash.base import BaseHasher
 from skhash.codes import unpack_codes
 from skhash.index import EmbeddingIndex, HammingIndex, ShardedEmbeddingIndex, ShardedHammingIndex
 from skhash.io._checks import check_fitted, check_keys
-from skhash.io._tables import UNSAVED, find_estimator, find_object, fitted_names, is_foreign, is_local
+from skhash.io._tables import UNSAVED, find_estimator, find_object, fitted_names, is_foreign, is_hasher, is_local
 from skhash.io._trust import backbone_names
 from skhash.metrics import Score
 
@@ -196,7 +195,7 @@ class Decoder:
         cls = find_estimator(node["class"])
         if cls is None and isinstance(node["class"], str) and is_foreign(node["class"]):
             cls = self.trust.find(node["class"], "import")
-            if not (isinstance(cls, type) and issubclass(cls, BaseHasher)):
+            if not is_hasher(cls):
                 raise ValueError(f"{node['class']} stands for {cls!r}, expected a class of hashers")
         if cls is None:
             raise ValueError(f"{node['class']!r} is not an estimator that this release can load")

@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skhash.base import BaseHasher
-from skhash.io._tables import INDEXES, SHARDED, UNSAVED, estimator_name, fitted_names, is_local, is_object
+from skhash.io._tables import (
+    INDEXES,
+    SHARDED,
+    UNSAVED,
+    estimator_name,
+    fitted_names,
+    is_hasher,
+    is_local,
+    is_object,
+)
 from skhash.io._trust import describe_name
 from skhash.metrics import Score
 
@@ -146,7 +154,7 @@ class Encoder:
         if own in SHARDED:
             return self._sharded(estimator, where)
         name = estimator_name(estimator)
-        is_own = name is None and isinstance(estimator, BaseHasher)
+        is_own = name is None and is_hasher(type(estimator))
         if is_own:  # a subclass of the caller's
             name = describe_name(type(estimator), where)
         functions = [getattr(estimator, part, None) for part in ("func", "inverse_func")]
@@ -159,7 +167,7 @@ class Encoder:
         if own in INDEXES and hasattr(estimator, "n_samples_fit_"):
             return self.index(estimator, where)
         parameters = estimator.get_params(deep=False)
-        get_state = vars(estimator) if name.startswith("sklearn.") and not is_own else estimator.__getstate__()
+        get_state: Any = estimator.__getstate__() if is_own or name.startswith("skhash.") else vars(estimator)
         state = {k: v for k, v in get_state.items() if k not in parameters and k not in _DROPPED}
         if "device" in parameters and "device" in get_state:
             parameters["device"] = get_state["device"]  # "auto" in place of a Fabric

@@ -22,6 +22,7 @@ __all__ = [
     "find_object",
     "fitted_names",
     "is_foreign",
+    "is_hasher",
     "is_local",
     "is_object",
 ]
@@ -183,6 +184,11 @@ def is_local(executor: Any) -> bool:
 def is_foreign(name: str) -> bool:
     """Return whether a class in files is not of the tables, but "package.module:Name", which needs trust."""
     return ":" in name
+
+
+def is_hasher(cls: Any) -> bool:
+    """Return whether something is a class of hashers, the library's or a subclass of the caller's."""
+    return isinstance(cls, type) and issubclass(cls, import_module("skhash.base").BaseHasher)
 
 
 def fitted_names(name: str) -> Container[str]:
