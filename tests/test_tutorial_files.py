@@ -1,16 +1,21 @@
 """The files and commands of the tutorials do what the pages show; test_docs.py runs their Python."""
 
+import contextlib
 import doctest
 import importlib
 import importlib.util
+import json
 import math
 import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +64,7 @@ def run(*command, **options):
 
 def run_python(text, variables):
     """Run the examples that readers see in a part of a page; those in comments repeat the commands."""
-    visible = "\n".join(part for part in text.split("\n\n") if not part.lstrip("\n").startswith("..\n"))
+    visible = "\n\n".join(part for part in text.split("\n\n") if not part.lstrip("\n").startswith("..\n"))
     for example in doctest.DocTestParser().get_examples(visible):
         if example.exc_msg is None:
             exec(compile(example.source, "page", "single"), variables)
@@ -218,3 +223,45 @@ def test_the_loss_of_the_page_by_loops_and_its_labels(tmp_path, monkeypatch):
     multi_hot = torch.nn.functional.one_hot(targets, 3).double()
     assert torch.equal(own.smooth_hinge_loss(z, multi_hot, centers, margin=0.6), loss)
     assert torch.autograd.gradcheck(lambda z: own.SmoothHingeLoss(centers, 0.6)(z, targets), z)
+
+
+def test_the_service_reads_what_the_job_writes(tmp_path, monkeypatch):
+    """The requests of the page, to the example's service, whose readers see the next day without a restart."""
+    pytest.importorskip("fastapi")
+    pytest.importorskip("uvicorn")
+    text, variables = open_page("daily_job", tmp_path, monkeypatch), {}
+    first, second, rest = text.split("   $ python day.py\n", 2)
+    run_python(first, variables)
+    run(sys.executable, "day.py")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+
+    def ask(path, data=None):
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"http://{address}{path}", data, headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read().decode()
+
+    command = [sys.executable, str(ROOT / "examples/service/server.py"), "read", "search", "--port", address[10:]]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}) as server:
+        try:
+            for _ in range(300):
+                with contextlib.suppress(urllib.error.URLError):
+                    assert json.loads(ask("/health"))["codes"] == 1000
+                    break
+                time.sleep(0.2)
+            run_python(second, variables)
+            run(sys.executable, "day.py")
+            run_python(rest, variables)
+            requests = [each for each in pages.page_commands(text) if "curl" in each[0]]
+            shown = {command.split()[2]: output for command, output, _ in requests}
+            found = json.loads(ask("/search/vector", Path("query.json").read_bytes()))
+            assert (found["ids"][0], found["distances"][0]) == (7, 0)
+            assert set(json.loads(shown["localhost:8000/search/vector"])) == set(found)
+            health = json.loads(shown["localhost:8000/health"])
+            assert {**json.loads(ask("/health")), "pid": health["pid"]} == health
+            counts = [line.split()[0] for line in ask("/metrics").splitlines()]
+            assert counts == [line.split()[0] for line in shown["localhost:8000/metrics"].splitlines()]
+        finally:
+            server.terminate()
