@@ -12,7 +12,7 @@ import numpy as np
 from skhash.codes import unpack_codes
 from skhash.index import EmbeddingIndex, HammingIndex, ShardedEmbeddingIndex, ShardedHammingIndex
 from skhash.io._checks import check_fitted, check_keys
-from skhash.io._tables import UNSAVED, find_estimator, find_object, fitted_names, is_local
+from skhash.io._tables import UNSAVED, find_estimator, find_object, fitted_names, is_foreign, is_hasher, is_local
 from skhash.io._trust import backbone_names
 from skhash.metrics import Score
 
@@ -193,6 +193,10 @@ class Decoder:
     def _estimator(self, node: Node) -> Any:
         check_keys(node, "class", "parameters", "state")
         cls = find_estimator(node["class"])
+        if cls is None and isinstance(node["class"], str) and is_foreign(node["class"]):
+            cls = self.trust.find(node["class"], "import")
+            if not is_hasher(cls):
+                raise ValueError(f"{node['class']} stands for {cls!r}, expected a class of hashers")
         if cls is None:
             raise ValueError(f"{node['class']!r} is not an estimator that this release can load")
         unknown = sorted(set(node["parameters"]) - set(cls._get_param_names()))
@@ -208,7 +212,7 @@ class Decoder:
         state = {name: self.value(each) for name, each in node["state"].items()}
         if hasattr(estimator, "_parameter_constraints"):
             estimator._validate_params()
-        if node["class"].startswith("skhash."):
+        if node["class"].startswith("skhash.") or is_foreign(node["class"]):
             check_fitted(estimator, state)
         vars(estimator).update(state)
         return estimator

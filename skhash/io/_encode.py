@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skhash.io._tables import INDEXES, SHARDED, UNSAVED, estimator_name, fitted_names, is_local, is_object
+from skhash.io._tables import (
+    INDEXES,
+    SHARDED,
+    UNSAVED,
+    estimator_name,
+    fitted_names,
+    is_hasher,
+    is_local,
+    is_object,
+)
 from skhash.io._trust import describe_name
 from skhash.metrics import Score
 
@@ -37,6 +46,8 @@ class Encoder:
         Fitted indexes by the names of their folders.
     pretrained : dict of int to str
         Names of trained networks by the `id` of the module.
+    losses : set of int
+        The `id` of each loss of the caller's that is described in full.
     has_modules : bool
         Whether there are torch modules or tensors.
     """
@@ -45,6 +56,7 @@ class Encoder:
         self.tensors: dict[str, NDArray[Any]] = {}
         self.folders: dict[str, Any] = {}
         self.pretrained: dict[int, str] = {}
+        self.losses: set[int] = set()
         self.has_modules = False
         self._numbers: dict[int, int | None] = {}  # None while an object is being described
         self._count = 0
@@ -142,6 +154,9 @@ class Encoder:
         if own in SHARDED:
             return self._sharded(estimator, where)
         name = estimator_name(estimator)
+        is_own = name is None and is_hasher(type(estimator))
+        if is_own:  # a subclass of the caller's
+            name = describe_name(type(estimator), where)
         functions = [getattr(estimator, part, None) for part in ("func", "inverse_func")]
         if name is None or functions != [None, None]:
             raise TypeError(
@@ -152,11 +167,15 @@ class Encoder:
         if own in INDEXES and hasattr(estimator, "n_samples_fit_"):
             return self.index(estimator, where)
         parameters = estimator.get_params(deep=False)
-        get_state = estimator.__getstate__() if name.startswith("skhash.") else vars(estimator)
+        get_state: Any = estimator.__getstate__() if is_own or name.startswith("skhash.") else vars(estimator)
         state = {k: v for k, v in get_state.items() if k not in parameters and k not in _DROPPED}
         if "device" in parameters and "device" in get_state:
             parameters["device"] = get_state["device"]  # "auto" in place of a Fabric
         self._note_pretrained(parameters.get("backbone"), state.get("module_"))
+        if is_own and "module_" in state:
+            from skhash.io._module_encoding import plain_losses
+
+            self.losses |= plain_losses(state["module_"])
         parameters.update({key: None for key in UNSAVED if key in parameters})
         described = {key: self._parameter(key, each, where) for key, each in parameters.items()}
         unknown = sorted(key for key in state if key not in fitted_names(name))

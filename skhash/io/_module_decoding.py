@@ -11,6 +11,7 @@ from torch import nn
 from skhash.io._checks import check_keys
 from skhash.io._layers import find_layer
 from skhash.io._module_encoding import INTERNALS
+from skhash.io._tables import is_foreign
 
 if TYPE_CHECKING:
     from skhash.io._decode import Decoder
@@ -26,6 +27,10 @@ def _make_module(decoder: Decoder, node: Node) -> nn.Module:
     keys = ("class", "training", "attributes", "parameters", "buffers", "transient", "children")
     check_keys(node, *keys, optional=("settings",))
     name, cls = node["class"], find_layer(node["class"]) if isinstance(node["class"], str) else None
+    if cls is None and isinstance(name, str) and is_foreign(name):
+        cls = decoder.trust.find(name, "import")
+        if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
+            raise ValueError(f"{name} stands for {cls!r}, expected a class of torch modules")
     if cls is None:
         raise ValueError(f"{name!r} is not a layer that this release can load")
     if name.startswith("torch."):

@@ -13,7 +13,7 @@ from skhash.io._trust import describe_name
 if TYPE_CHECKING:
     from skhash.io._encode import Encoder
 
-__all__ = ["INTERNALS", "describe", "settings_of"]
+__all__ = ["INTERNALS", "describe", "plain_losses", "settings_of"]
 
 # What every module has: parameters, buffers, children, hooks and so on.
 INTERNALS = frozenset(vars(nn.Module()))
@@ -43,8 +43,32 @@ def settings_of(module: nn.Module) -> dict[str, Any]:
     return {name: getattr(module, name) is not None if name == "bias" else getattr(module, name) for name in names}
 
 
+def plain_losses(network: nn.Module) -> set[int]:
+    """Return the `id` of each part of a network's criterion that is not the library's and has plain attributes.
+
+    Such a module comes back without a call of its constructor, which could not know the centers of the classes.
+    """
+    parts = getattr(network, "criterion", nn.Identity()).modules()
+    return {id(part) for part in parts if layer_name(part) is None and _is_plain(part)}
+
+
+def _is_plain(module: nn.Module) -> bool:
+    attributes = [value for key, value in vars(module).items() if key not in INTERNALS | _OF_A_TRAINING]
+    while attributes:
+        value = attributes.pop()
+        if type(value) in (list, tuple):
+            attributes.extend(value)
+        elif type(value) is dict:
+            attributes.extend([*value, *value.values()])
+        elif value is not None and type(value) not in (bool, int, float, str):
+            return False
+    return not type(module).__module__.startswith("torch.")
+
+
 def _describe_module(encoder: Encoder, module: nn.Module, where: str) -> dict[str, Any]:
     name = layer_name(module)
+    if id(module) in encoder.losses:
+        name = describe_name(type(module), where)
     pretrained = encoder.pretrained.get(id(module))
     if pretrained is not None or name is None:
         return _describe_own(encoder, module, pretrained, where)

@@ -21,6 +21,8 @@ __all__ = [
     "find_estimator",
     "find_object",
     "fitted_names",
+    "is_foreign",
+    "is_hasher",
     "is_local",
     "is_object",
 ]
@@ -179,7 +181,19 @@ def is_local(executor: Any) -> bool:
     return executor is None or executor == "joblib" or type(executor) is int
 
 
+def is_foreign(name: str) -> bool:
+    """Return whether a class in files is not of the tables, but "package.module:Name", which needs trust."""
+    return ":" in name
+
+
+def is_hasher(cls: Any) -> bool:
+    """Return whether something is a class of hashers, the library's or a subclass of the caller's."""
+    return isinstance(cls, type) and issubclass(cls, import_module("skhash.base").BaseHasher)
+
+
 def fitted_names(name: str) -> Container[str]:
     """Return the fitted attributes that an estimator with this name in files may have."""
+    if is_foreign(name):
+        return FITTED
     package, _, own = name.partition(".")
     return SHARED | SKLEARN[own][1] if package == "sklearn" else FITTED

@@ -7,6 +7,8 @@ from importlib import import_module
 from types import NoneType
 from typing import Any
 
+from skhash.io._tables import is_foreign
+
 __all__ = ["Trust", "backbone_names", "describe_name", "find_names"]
 
 
@@ -79,6 +81,8 @@ def find_names(node: Any) -> dict[str, str]:
                 names[str(each.get("name"))] = str(each.get("source", "import"))
             elif each.get("type") == "estimator" and isinstance(each.get("parameters"), dict):
                 names.update(backbone_names(each["parameters"].get("backbone")))
+            if each.get("type") in ("estimator", "module") and is_foreign(str(each.get("class"))):
+                names[str(each["class"])] = "import"
             waiting.extend(each.values())
         elif isinstance(each, list):
             waiting.extend(each)
