@@ -1,0 +1,15 @@
+from ._duckdb import DuckDBCodeStore as DuckDBCodeStore
+from ._errors import StoreConnectionError as StoreConnectionError
+from ._errors import StoreError as StoreError
+from ._errors import StoreFullError as StoreFullError
+from ._errors import StoreMissingError as StoreMissingError
+from ._store import CodeStore as CodeStore
+
+__all__ = [
+    "CodeStore",
+    "DuckDBCodeStore",
+    "StoreConnectionError",
+    "StoreError",
+    "StoreFullError",
+    "StoreMissingError",
+]
