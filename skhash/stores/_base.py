@@ -80,7 +80,7 @@ class StoreBase(StoreHooks):
 
     @contextmanager
     def transaction(self) -> Iterator[Self]:
-        """Make several changes one: all of them are stored at the end of the block, or none if it raises.
+        """Combine several changes: all of them are stored at the end of the block, or none if it raises.
 
         Searches of this thread see the changes at once, others when the block has ended. A transaction within another
         is a part of it. If an engine refuses one of the changes, the block must be repeated as a whole.
@@ -141,7 +141,7 @@ class StoreBase(StoreHooks):
 
     @contextmanager
     def _calling(self, doing: str) -> Iterator[None]:
-        """Turn the errors of an engine into the library's; messages name the table and what was tried."""
+        """Convert the errors of an engine to the library's; messages name the table and what was tried."""
         if self._is_closed:
             raise StoreError(f"Cannot {doing} table {self.table!r}: the store is closed. Open a new one.")
         try:
@@ -157,7 +157,7 @@ class StoreBase(StoreHooks):
 
     @contextmanager
     def _changing(self, doing: str) -> Iterator[None]:
-        """Be a transaction, or a part of the one that this thread has begun; which has failed if this part fails."""
+        """Begin a transaction, or a part of the one that this thread has begun; which has failed if this part fails."""
         state = vars(self._local)
         if state.get("depth") and state["failed"]:
             raise StoreError(

@@ -1,4 +1,4 @@
-"""What `PostgresCodeStore` says to its server: the hooks of a store as statements of PostgreSQL."""
+"""Hooks of `PostgresCodeStore` as statements of PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store keeps: the code length and the columns of metadata, with the rules for names and values."""
+"""Contents of a store: the code length and the columns of metadata, with the rules for names and values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DTYPES: dict[str, Any] = {"int": np.int64, "float": np.float64, "bool": np.bool
 
 @dataclass(frozen=True)
 class Schema:
-    """What a store keeps for each id.
+    """Contents of a store for each id.
 
     Parameters
     ----------

@@ -10,7 +10,14 @@ import pytest
 
 duckdb = pytest.importorskip("duckdb")
 
-from skhash.stores import DuckDBCodeStore, StoreConnectionError, StoreError, StoreFullError  # noqa: E402
+from skhash import HammingIndex  # noqa: E402
+from skhash.stores import (  # noqa: E402
+    DuckDBCodeStore,
+    StoreConnectionError,
+    StoreError,
+    StoreFullError,
+    _ducktable,
+)
 
 
 def make(n, bits=64):
@@ -97,6 +104,35 @@ def test_other_files_and_tables_are_refused(tmp_path):
         DuckDBCodeStore(tmp_path / "own.duckdb", 8)
     with DuckDBCodeStore(tmp_path / "own.duckdb", 8, table="hashes") as store:
         assert store.count() == 0
+
+
+def test_batches_are_limited_by_a_sample_and_exact(monkeypatch):
+    """Radii of a sample make batches faster; the answers are those of the index, also where the sample is of no use."""
+    rng = np.random.default_rng(3)
+    X = rng.integers(0, 2, (20_000, 72), dtype=np.uint8)
+    X[:5000] = X[0]  # more ties than may be fetched
+    Q = np.concatenate([X[:10], X[6000:6020] ^ (rng.random((20, 72)) < 0.05), rng.integers(0, 2, (10, 72))])
+    index = HammingIndex().fit(X)
+    monkeypatch.setattr(_ducktable, "_SAMPLE", 1000)
+    seen = []
+    limit = _ducktable.limit_radii
+    monkeypatch.setattr(_ducktable, "limit_radii", lambda *a, **k: seen.append(limit(*a, **k)) or seen[-1])
+    with DuckDBCodeStore(bits=72, columns={"rare": bool}) as store:
+        store.add(X, metadata={"rare": np.arange(20_000) % 1000 == 0})
+        for most, queries, k, where, is_limited in [
+            (5_000_000, Q, 10, None, True),
+            (10_000, Q, 10, None, False),  # too many candidates
+            (5_000_000, Q[10:], 5, {"rare": True}, False),  # too few in the sample
+            (5_000_000, Q, 3, {"rare": False}, True),
+        ]:
+            monkeypatch.setattr(_ducktable, "_MOST_CANDIDATES", most)
+            mask = None if where is None else (np.arange(20_000) % 1000 == 0) == where["rare"]
+            expected = index.kneighbors(queries, k, where=mask)
+            for got, wanted in zip(store.kneighbors(queries, k, where=where), expected, strict=True):
+                np.testing.assert_array_equal(got, wanted)
+            assert (seen.pop() is not None) == is_limited
+        store.kneighbors(Q[:3], 5)
+        assert not seen  # few queries need no limit
 
 
 def test_there_is_no_approximate_search():
