@@ -15,7 +15,7 @@ from skhash.utils import to_numpy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Schema", "check_name", "read_columns", "read_ids", "read_metadata", "read_values"]
+__all__ = ["Schema", "check_name", "column_names", "read_columns", "read_ids", "read_metadata", "read_values"]
 
 VERSION = 1
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -147,7 +147,7 @@ def read_metadata(metadata: Any, columns: Mapping[str, str], n: int) -> dict[str
     metadata = {} if metadata is None else metadata
     if not isinstance(metadata, Mapping) and not hasattr(metadata, "columns"):
         raise TypeError(f"metadata must be a dict of columns or a data frame, got {type(metadata).__name__}.")
-    names = list(getattr(metadata, "columns", metadata))
+    names = column_names(metadata)
     if sorted(map(str, names)) != sorted(columns):
         raise ValueError(f"metadata must have the columns {sorted(columns)}, got {sorted(map(str, names))}.")
     read = {}
@@ -157,6 +157,12 @@ def read_metadata(metadata: Any, columns: Mapping[str, str], n: int) -> dict[str
             raise ValueError(f"metadata[{name!r}] must hold one value per code: X has {n}, it has {len(values)}.")
         read[name] = values
     return read
+
+
+def column_names(metadata: Any) -> list[Any]:
+    """Return the names of the columns of a dict or a data frame; of a table of Arrow, `columns` are values."""
+    names = getattr(metadata, "column_names", None)
+    return list(getattr(metadata, "columns", metadata) if names is None else names)
 
 
 def read_values(values: Any, kind: str, argument: str) -> NDArray[Any]:

@@ -102,6 +102,7 @@ def test_other_files_and_tables_are_refused(tmp_path):
         session.execute("create table codes (name varchar)")
     with pytest.raises(StoreError, match=r"Table 'codes' in .* is not one of a store; choose another name"):
         DuckDBCodeStore(tmp_path / "own.duckdb", 8)
+    duckdb.connect(tmp_path / "own.duckdb", read_only=True).close()  # refused while somebody may write
     with DuckDBCodeStore(tmp_path / "own.duckdb", 8, table="hashes") as store:
         assert store.count() == 0
 
