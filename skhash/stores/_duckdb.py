@@ -76,7 +76,7 @@ class DuckDBCodeStore(DuckDBTable):
         read_only: bool = False,
         verbose: bool = False,
     ) -> None:
-        self.path = None if path is None else os.path.abspath(os.fspath(path))
+        self.path = None if path is None else os.path.realpath(path)
         self.read_only = read_only
         self._duckdb = import_optional("duckdb", extra="duckdb", purpose="DuckDBCodeStore")
         self._root: Any = None

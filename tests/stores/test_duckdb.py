@@ -136,6 +136,36 @@ def test_batches_are_limited_by_a_sample_and_exact(monkeypatch):
         assert not seen  # few queries need no limit
 
 
+class Careless(DuckDBCodeStore):
+    """An engine that returns any of the codes at the distance of the last neighbor, here those with the largest ids."""
+
+    ties_by_id = False
+
+    def _nearest(self, words, k, where):
+        hits = self._within(words, np.full(len(words), self.bits, np.int32), where)
+        order = np.lexsort((-hits.id, hits.distance, hits.query))
+        hits = type(hits)(*(values[order] for values in hits))
+        counts = np.bincount(hits.query, minlength=len(words))
+        rank = np.arange(len(order)) - np.repeat(counts.cumsum() - counts, counts)
+        return type(hits)(*(values[rank < k] for values in hits))
+
+
+@pytest.mark.parametrize("k", [1, 7, 40, 300])
+def test_ties_of_engines_without_order_are_completed(k):
+    X = np.random.default_rng(4).integers(0, 2, (300, 10), dtype=np.uint8)
+    expected = HammingIndex().fit(X).kneighbors(X[:20], k)
+    with Careless(bits=10) as store:
+        store.add(X)
+        for got, wanted in zip(store.kneighbors(X[:20], k), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+        for got, wanted in zip(
+            store.kneighbors(X[:20], k, where={"id": ("<", 30)}, missing="pad"),
+            HammingIndex().fit(X).kneighbors(X[:20], k, where=np.arange(300) < 30, missing="pad"),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(got, wanted)
+
+
 def test_there_is_no_approximate_search():
     with DuckDBCodeStore(bits=8) as store:
         store.add(make(3, 8))
