@@ -15,6 +15,7 @@ from . import nn as nn
 from . import onnx as onnx
 from . import perceptual as perceptual
 from . import runtime as runtime
+from . import stores as stores
 from . import training as training
 from . import utils as utils
 from .duplicates import find_duplicates as find_duplicates
@@ -115,6 +116,7 @@ __all__ = [
     "perceptual",
     "runtime",
     "save",
+    "stores",
     "training",
     "utils",
     "warm_up",
