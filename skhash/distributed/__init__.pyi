@@ -1,0 +1,5 @@
+from ._build import build_index as build_index
+from ._build import saved_parts as saved_parts
+from ._encode import encode as encode
+
+__all__ = ["build_index", "encode", "saved_parts"]
