@@ -11,6 +11,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from skhash.distributed._shard import Shard
+from skhash.utils import import_optional
 
 if TYPE_CHECKING:
     from skhash.distributed._shard import Change, Part
@@ -202,7 +203,9 @@ class Placement:
                 self._raise_if_wrong(replica)
                 continue
             try:
-                replica.actor = replica.future.result(timeout=5)
+                with self._client.as_current():  # to which the proxy belongs, whatever other clients there are
+                    actor_type = import_optional("distributed", extra="dask", purpose="A shard").Actor
+                    replica.actor = actor_type(Shard, replica.worker, replica.future.key)
                 missed = self._changes[number][replica.n_changes :]
                 if missed:
                     finish(replica.actor.apply(replica.n_changes, missed), replica)

@@ -1,11 +1,13 @@
 """Shards in the workers of a cluster. One cluster for all tests, because processes take seconds to start."""
 
+import gc
 import logging
 import os
 import re
 import signal
 import threading
 import time
+import warnings
 
 import dask
 import dask.array as da
@@ -20,7 +22,11 @@ distributed = pytest.importorskip("distributed")
 
 pytestmark = [
     pytest.mark.filterwarnings(
-        r"ignore:\s*Creating scratch directories:UserWarning", r"ignore:\s*Port \d+ is already in use:UserWarning"
+        r"ignore:\s*Creating scratch directories:UserWarning",
+        r"ignore:\s*Port \d+ is already in use:UserWarning",
+        # Of Dask's connections to workers that a test killed.
+        "ignore:.*socket.socket:pytest.PytestUnraisableExceptionWarning",
+        "ignore:unclosed:ResourceWarning",
     )
 ]
 
@@ -35,6 +41,9 @@ def cluster():
         ) as cluster,
     ):
         yield cluster
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()  # such connections, or a later test would see their warnings
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +127,7 @@ def test_answers_changes_and_filters_equal_one_index(client, saved, kind):
     for where in filters():
         assert_same_answers(ours, index, queries, where)
     rng = np.random.default_rng(5)
-    for step in range(4):
+    for step in range(3):
         more = np.concatenate([codes[:3], random_codes(30 + step, seed=10 + step)])  # with ties
         new = {None: None, "int": 1000 * (step + 1) + rng.permutation(len(more)), "text": None}[kind]
         if kind == "text":
@@ -130,8 +139,8 @@ def test_answers_changes_and_filters_equal_one_index(client, saved, kind):
         ours.remove(gone)
         assert len(ours) == len(index)
         assert_same_answers(ours, index, queries)
-        for where in filters():
-            assert_same_answers(ours, index, queries, where)
+    for where in filters():
+        assert_same_answers(ours, index, queries, where)
     assert_equal(ours.kneighbors(pack_codes(queries), 5), index.kneighbors(queries, 5))
     ours.close()
 
@@ -156,10 +165,19 @@ def test_many_queries_are_divided_among_replicas(client, saved):
     ours.close()
 
 
+def test_a_client_that_is_not_the_current_one(client, saved):
+    with distributed.Client(processes=False, n_workers=1, dashboard_address=None) as other:
+        assert distributed.get_client() is other
+        ours = DistributedHammingIndex(saved[None], client=client)
+        index = HammingIndex().fit(random_codes(400))
+        assert_equal(ours.kneighbors(random_codes(3), 4), index.kneighbors(random_codes(3), 4))
+        ours.close()
+
+
 def test_replicas_are_on_different_workers_and_divided_evenly(client, saved):
     one = DistributedHammingIndex(saved[None], client=client)
     assert sorted(len(shards) for shards in one.placement_.values()) == [2, 2]
-    assert sorted(sum(one.placement_.values(), [])) == [0, 1, 2, 3]
+    assert sorted(shard for shards in one.placement_.values() for shard in shards) == [0, 1, 2, 3]
     two = DistributedHammingIndex(saved[None], client=client, replicas=5)
     assert [sorted(shards) for shards in two.placement_.values()] == [[0, 1, 2, 3]] * 2
     one.close()
@@ -178,22 +196,21 @@ def test_a_killed_worker_loses_no_answer_and_no_change(client, saved, replicas):
     more = random_codes(50, seed=7)
     for one in (index, ours):
         one.add(more).remove([3, 410, 399])
-    queries, n_killed = random_codes(300, seed=1), 0
+    queries = random_codes(200, seed=1)
     expected = index.kneighbors(queries, 10)
+    victim = next(worker for worker, shards in ours.placement_.items() if shards)
+    killer = threading.Timer(0.005, kill, (client, victim))  # while queries are under way
     for row in range(len(queries)):
-        if row in (100, 200):
-            victim = next(worker for worker, shards in ours.placement_.items() if shards)
-            killer = threading.Timer(0.005, kill, (client, victim))  # while queries are under way
+        if row == 50:
             killer.start()
-            n_killed += 1
+        if row == 190:
+            killer.join()
         found = ours.kneighbors(queries[row : row + 1], 10)
         assert_equal(found, (expected[0][row : row + 1], expected[1][row : row + 1]))
-        if row in (150, 250):
-            killer.join()
-            deadline = time.monotonic() + 30
-            while ours.n_lost_ < n_killed and time.monotonic() < deadline:
-                ours.kneighbors(queries[:1], 10)
-    assert ours.n_lost_ >= 2
+    deadline = time.monotonic() + 30
+    while not ours.n_lost_ and time.monotonic() < deadline:
+        ours.kneighbors(queries[:1], 10)
+    assert ours.n_lost_ >= 1
     client.wait_for_workers(2, timeout=60)  # the nannies start others
     ours.rebalance()
     assert sorted(len(shards) for shards in ours.placement_.values()) == [2 * replicas] * 2
@@ -206,10 +223,10 @@ def test_an_added_worker_takes_its_share(cluster, client, saved):
     index = HammingIndex().fit(random_codes(400))
     for one in (index, ours):
         one.add(random_codes(9, seed=7)).remove([0, 402])
-    cluster.scale(4)
-    client.wait_for_workers(4, timeout=60)
+    cluster.scale(3)
+    client.wait_for_workers(3, timeout=60)
     queries, deadline = random_codes(20, seed=1), time.monotonic() + 40
-    while sorted(len(shards) for shards in ours.placement_.values()) != [1, 1, 1, 1]:
+    while sorted(len(shards) for shards in ours.placement_.values()) != [1, 1, 2]:
         assert_equal(ours.kneighbors(queries, 5), index.kneighbors(queries, 5))  # which is what moves shards
         assert time.monotonic() < deadline
     assert_same_answers(ours, index, queries)
@@ -228,7 +245,7 @@ def test_errors(client, saved, tmp_path):
         (lambda: ours.kneighbors(queries, where=[1, 400]), ValueError, "where must be ids of indexed codes, but 400"),
         (lambda: ours.kneighbors(queries, where=[1, 1]), ValueError, "where must be unique"),
         (lambda: ours.kneighbors(queries, where=[True]), ValueError, "where must be a mask of shape (n_samples_fit_,)"),
-        (lambda: ours.kneighbors(queries[:, :9]), ValueError, "9"),
+        (lambda: ours.kneighbors(queries[:, :10]), ValueError, "70"),
         (lambda: ours.kneighbors(queries, missing="no"), ValueError, "missing must be"),
         (lambda: ours.kneighbors_asymmetric(queries), ValueError, "Pass what decision_function"),
         (lambda: ours.add(queries, ids=[1, 2]), ValueError, "ids must not be passed: the index counts them"),
