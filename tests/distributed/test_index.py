@@ -4,7 +4,9 @@ import gc
 import logging
 import os
 import re
-import signal
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -31,30 +33,50 @@ pytestmark = [
 ]
 
 
+class Workers:
+    """Workers in processes of their own, without nannies, which would take a while to start others for killed ones."""
+
+    def __init__(self, address):
+        self.address, self.processes = address, []
+
+    def start(self, n=1):
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-nanny"]
+        command += ["--no-dashboard", "--death-timeout", "60", "--local-directory", tempfile.gettempdir()]
+        for _ in range(n):
+            process = subprocess.Popen(
+                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+            self.processes.append(process)
+
+    def stop(self, pid):
+        process = next(process for process in self.processes if process.pid == pid)
+        self.processes.remove(process)
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture(scope="module")
-def cluster():
+def workers():
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it reports every worker that a test kills
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "3s"}),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=logging.CRITICAL
-        ) as cluster,
+        distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=logging.CRITICAL) as cluster,
     ):
-        yield cluster
+        workers = Workers(cluster.scheduler_address)
+        workers.start(2)
+        yield workers
+        for process in list(workers.processes):
+            workers.stop(process.pid)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()  # such connections, or a later test would see their warnings
 
 
 @pytest.fixture(scope="module")
-def client(cluster):
-    with distributed.Client(cluster) as client:
+def client(workers):
+    with distributed.Client(workers.address) as client:
+        client.wait_for_workers(2, timeout=60)
         yield client
-
-
-@pytest.fixture(autouse=True)
-def workers(client):
-    client.wait_for_workers(2, timeout=60)
 
 
 def random_codes(n, bits=70, seed=0):
@@ -184,13 +206,8 @@ def test_replicas_are_on_different_workers_and_divided_evenly(client, saved):
     two.close()
 
 
-def kill(client, address):
-    pid = client.run(os.getpid, workers=[address])[address]
-    os.kill(pid, signal.SIGKILL)
-
-
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_a_killed_worker_loses_no_answer_and_no_change(client, saved, replicas):
+def test_a_killed_worker_loses_no_answer_and_no_change(workers, client, saved, replicas):
     index = HammingIndex().fit(random_codes(400))
     ours = DistributedHammingIndex(saved[None], client=client, replicas=replicas)
     more = random_codes(50, seed=7)
@@ -199,7 +216,8 @@ def test_a_killed_worker_loses_no_answer_and_no_change(client, saved, replicas):
     queries = random_codes(200, seed=1)
     expected = index.kneighbors(queries, 10)
     victim = next(worker for worker, shards in ours.placement_.items() if shards)
-    killer = threading.Timer(0.005, kill, (client, victim))  # while queries are under way
+    pid = client.run(os.getpid, workers=[victim])[victim]
+    killer = threading.Timer(0.005, workers.stop, (pid,))  # while queries are under way
     for row in range(len(queries)):
         if row == 50:
             killer.start()
@@ -211,26 +229,27 @@ def test_a_killed_worker_loses_no_answer_and_no_change(client, saved, replicas):
     while not ours.n_lost_ and time.monotonic() < deadline:
         ours.kneighbors(queries[:1], 10)
     assert ours.n_lost_ >= 1
-    client.wait_for_workers(2, timeout=60)  # the nannies start others
+    workers.start()
+    client.wait_for_workers(2, timeout=60)
     ours.rebalance()
     assert sorted(len(shards) for shards in ours.placement_.values()) == [2 * replicas] * 2
     assert_same_answers(ours, index, queries[:20])
     ours.close()
 
 
-def test_an_added_worker_takes_its_share(cluster, client, saved):
+def test_an_added_worker_takes_its_share(workers, client, saved):
     ours = DistributedHammingIndex(saved[None], client=client)
     index = HammingIndex().fit(random_codes(400))
     for one in (index, ours):
         one.add(random_codes(9, seed=7)).remove([0, 402])
-    cluster.scale(3)
+    workers.start()
     client.wait_for_workers(3, timeout=60)
     queries, deadline = random_codes(20, seed=1), time.monotonic() + 40
     while sorted(len(shards) for shards in ours.placement_.values()) != [1, 1, 2]:
         assert_equal(ours.kneighbors(queries, 5), index.kneighbors(queries, 5))  # which is what moves shards
         assert time.monotonic() < deadline
     assert_same_answers(ours, index, queries)
-    cluster.scale(2)
+    workers.stop(workers.processes[-1].pid)
     assert_same_answers(ours, index, queries)
     ours.close()
 
