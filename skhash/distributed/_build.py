@@ -27,7 +27,7 @@ try:
 except ImportError:  # Windows: two builds of one folder do not exclude each other there
     fcntl = None
 
-__all__ = ["build_index", "header_crc32", "saved_parts"]
+__all__ = ["begin_build", "build_index", "commit", "describe_part", "header_crc32", "saved_parts"]
 
 MANIFEST = "shards.json"
 _FORMAT, _VERSION = "skhash.shards", 1
@@ -110,19 +110,17 @@ def build_index(
     if unknown or (index_type is HammingIndex and "training" in parameters):
         raise TypeError(f"{index_type.__name__} has no parameters {unknown or ['training']}.")
     known.set_params(**{name: value for name, value in parameters.items() if name != "training"})
-    folder = Path(path).absolute()
-    _check_folder(folder)
+    folder, build = begin_build(path)
     blocks = _split(X, y, ids, n_parts)
-    build = secrets.token_hex(8)
-    options = delayed(parameters, name=f"skhash-parameters-{build}", traverse=False)
+    options = delayed(parameters, name=f"skhash-parameters-of-{build}", traverse=False)
     written = [
-        delayed(_write_part, pure=False)(str(folder / f"part-{build}-{number:06d}"), index_type, options, *block)
+        delayed(_write_part, pure=False)(str(folder / f"{build}-{number:06d}"), index_type, options, *block)
         for number, block in enumerate(blocks)
     ]
     if not compute:
-        return delayed(_commit, pure=False)(str(folder), written)
+        return delayed(commit, pure=False)(str(folder), written)
     (records,) = import_optional("dask", extra="dask", purpose="build_index").compute(written)
-    return _commit(str(folder), records)
+    return commit(str(folder), records)
 
 
 def saved_parts(path: str | os.PathLike[str]) -> list[str]:
@@ -165,6 +163,19 @@ def saved_parts(path: str | os.PathLike[str]) -> list[str]:
     if crc32 != _crc32(parts) or not all(isinstance(name, str) and _PART.fullmatch(name) for name in names):
         raise ValueError(f"{file} is damaged: its checksum is not that of its parts.")
     return [str(folder / name) for name in names]
+
+
+def describe_part(path: str, n_samples: int) -> dict[str, Any]:
+    """Make the name of a written part durable, and describe it for the list of parts."""
+    sync_folder(Path(path).parent)
+    return {"name": Path(path).name, "n_samples": n_samples, "crc32": header_crc32(path)}
+
+
+def begin_build(path: str | os.PathLike[str]) -> tuple[Path, str]:
+    """Return a folder for a sharded index, and the beginning of the names of its parts."""
+    folder = Path(path).absolute()
+    _check_folder(folder)
+    return folder, f"part-{secrets.token_hex(8)}"
 
 
 def header_crc32(path: str | os.PathLike[str]) -> int:
@@ -226,15 +237,14 @@ def _write_part(path: str, index_type: Any, parameters: dict[str, Any], X: Any, 
     if X.shape[0] == 0:
         return {"name": None}
     index_type.from_blocks(path, [(X, y, ids)], **parameters)
-    sync_folder(Path(path).parent)
-    record = {"name": Path(path).name, "n_samples": len(X), "crc32": header_crc32(path)}
+    record = describe_part(path, len(X))
     ids = None if ids is None else np.asarray(ids)
     if ids is not None and ids.dtype.kind in "iu" and len(ids):
         record["ids"] = [int(ids.min()), int(ids.max())]
     return record
 
 
-def _commit(path: str, records: Sequence[dict[str, Any]]) -> list[str]:
+def commit(path: str, records: Sequence[dict[str, Any]]) -> list[str]:
     """Make written parts the contents of the folder."""
     folder = Path(path)
     records = [record for record in records if record["name"] is not None]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhash.distributed._merge import join
-from skhash.distributed._placement import LostWorker, Placement, Replica, finish, is_of_lost_worker
-from skhash.distributed._shard import Added, Change, Found, Part, Removed, Request
+from skhash.distributed._build import begin_build, commit, describe_part
+from skhash.distributed._placement import LostWorker, Placement, Replica
+from skhash.distributed._requests import RequestsMixin
+from skhash.distributed._shard import Added, Part, Removed
 from skhash.index import HammingIndex
 from skhash.utils import to_numpy
 
 if TYPE_CHECKING:
+    import os
     from typing import Self
 
     from numpy.typing import NDArray
@@ -24,12 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ChangesMixin"]
 
-_WAIT = 0.02  # seconds between two looks at requests that have no answer
-_BLOCK = 1024  # queries below which a request is not divided among replicas
 
-
-class ChangesMixin:
-    """State, requests and changes of `DistributedHammingIndex`."""
+class ChangesMixin(RequestsMixin):
+    """State and changes of `DistributedHammingIndex`."""
 
     bits_: int
 
@@ -53,7 +52,8 @@ class ChangesMixin:
         self._places = np.empty(0, np.int64)  # of added codes, ascending
         self._holders = np.empty(0, np.int64)  # the shards of these
         self._labels: dict[int, Any] = {}  # user-defined ids of these
-        self._changes: list[list[Change]] = [[] for _ in self._parts]
+        self._changes = [[] for _ in self._parts]
+        self._is_labeled = first.labels_ is not None
         self._write_lock = Lock()
         self._placement = Placement(client, self._parts, self._changes, replicas)
         self._placement.settle(timeout)
@@ -116,9 +116,11 @@ class ChangesMixin:
         Raises
         ------
         ValueError
-            If ids are missing, in the index already or not expected, or `X` does not contain codes of this length. The
-            index is unchanged then.
+            If ids are missing, in the index already or not expected, `X` does not contain codes of this length, or
+            the parts have labels. The index is unchanged then.
         """
+        if self._is_labeled:
+            raise ValueError("The parts have labels, and codes without labels cannot be added to them.")
         codes = self._read_codes(X)
         with self._write_lock:
             if (ids is None) != self._counted:
@@ -192,6 +194,54 @@ class ChangesMixin:
                 self._log(changes)
         return self
 
+    def save(self, path: str | os.PathLike[str]) -> list[str]:
+        """Save the codes with all changes as a sharded index, as `build_index` does.
+
+        Each worker writes its parts, without removed codes; added codes become one part more, so that ids and their
+        order stay. Until the last one is written, the folder contains what it contained before.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The folder: new, empty, or a sharded index other than this one, which is replaced.
+
+        Returns
+        -------
+        parts : list of str
+            Paths of the parts in order.
+
+        Raises
+        ------
+        ValueError
+            If the folder is that of the open parts, or has other files.
+        """
+        if Path(path).absolute() in (Path(part.path).parent for part in self._parts):
+            raise ValueError(f"{path} has the parts that are open; save to another folder.")
+        with self._write_lock:
+            folder, name = begin_build(path)
+            jobs = {
+                part.number: ("save", (len(self._changes[part.number]), str(folder / f"{name}-{part.number:06d}")))
+                for part in self._parts
+            }
+            records = [record for _, record in sorted(self._gather(jobs).items())]
+            added = [change for changes in self._changes for change in changes if isinstance(change, Added)]
+            if added:
+                added.sort(key=lambda change: int(change.places[0]))
+                codes = np.concatenate([change.codes for change in added])
+                places = np.concatenate([change.places for change in added])
+                index = HammingIndex(**self._options)
+                if self._counted:
+                    index.fit(codes).remove(np.flatnonzero(~np.isin(places, self._places)))
+                else:
+                    kept = np.isin(places, self._places)
+                    ids = [self._labels[place] for place in places[kept].tolist()]
+                    index.fit(codes[kept], ids=ids) if ids else None
+                if self._counted or len(self._places):
+                    last = str(folder / f"{name}-{len(self._parts):06d}")
+                    index.save(last)
+                    records.append(describe_part(last, len(index)))
+            return commit(str(folder), records)
+
     def _log(self, changes: dict[int, Any]) -> None:
         """Note changes, and make them on all open replicas."""
         for shard, change in changes.items():
@@ -206,35 +256,6 @@ class ChangesMixin:
                 self._placement.lose(shard, replica)
 
         self._placement.change(send)
-
-    def _bring_up_to_date(self, shard: int, replica: Replica, version: int) -> None:
-        """Make the changes of a shard that a replica lacks."""
-        while version < len(self._changes[shard]):
-            found = finish(replica.actor.apply(version, self._changes[shard][version:]), replica, self.timeout)
-            version = min(found, len(self._changes[shard]))
-
-    def _find(self, labels: Sequence[Any]) -> list[int]:
-        """Return the shard of each id, -1 for unknown ones."""
-        shards = range(len(self._parts))
-        if self._counted:  # ids say in which shard they are, if anywhere
-            wanted = np.array(labels, np.int64)
-            ends = np.cumsum([part.n_counted for part in self._parts])
-            holder = np.searchsorted(ends, wanted, side="right")
-            place = np.searchsorted(self._places, wanted)
-            is_added = (place < len(self._places)) & (wanted >= ends[-1])
-            is_added[is_added] &= self._places[place[is_added]] == wanted[is_added]
-            holder[is_added] = self._holders[place[is_added]]
-            holder[(wanted < 0) | ((wanted >= ends[-1]) & ~is_added)] = -1
-            asked = {shard: np.flatnonzero(holder == shard).tolist() for shard in shards}
-        else:
-            asked = {shard: list(range(len(labels))) for shard in shards}
-        found = [-1] * len(labels)
-        jobs = {shard: ("locate", ([labels[row] for row in rows],)) for shard, rows in asked.items() if rows}
-        for shard, answer in self._gather(jobs).items():
-            for row, is_here in zip(asked[shard], answer, strict=True):
-                if is_here:
-                    found[row] = shard
-        return found
 
     def _read_codes(self, X: CodesLike) -> NDArray[np.uint64]:
         """Read codes in any form as packed words."""
@@ -280,95 +301,3 @@ class ChangesMixin:
         of_parts = np.split(values, np.cumsum(self._n_base))
         masks = [(of_parts[shard], of_parts[-1][self._holders == shard]) for shard in range(n_shards)]
         return list(masks), int(np.count_nonzero(values))
-
-    def _ask(self, request: Request, where: Sequence[Any]) -> list[Found]:
-        """Search all shards; return their answers in the order of parts, those of added codes last."""
-        n, n_pieces = len(request.queries), 1
-        if n >= 2 * _BLOCK:
-            n_pieces = min(self.replicas, n // _BLOCK)
-        bounds = np.arange(n_pieces + 1) * n // n_pieces
-        jobs: dict[Any, tuple[str, tuple[Any, ...]]] = {}
-        for piece in range(n_pieces):
-            queries = request.queries[bounds[piece] : bounds[piece + 1]]
-            some = Request(request.kind, queries, request.k, request.radius, request.query_bits)
-            for shard, passed in enumerate(where):
-                jobs[shard, piece] = "search", (len(self._changes[shard]), some, passed)
-        answers = self._gather(jobs)
-        base, added = [], []
-        for shard in range(len(self._parts)):
-            pieces = [answers[shard, piece] for piece in range(n_pieces)]
-            base.append(join([found[0] for found in pieces]))
-            if all(len(found) > 1 for found in pieces):
-                added.append(join([found[1] for found in pieces]))
-        return base + added
-
-    def _gather(self, jobs: dict[Any, tuple[str, tuple[Any, ...]]]) -> dict[Any, Any]:
-        """Call methods of shards, on one replica each, and again on another one if its worker is lost.
-
-        The keys of `jobs` are numbers of shards, or tuples that begin with them.
-        """
-        self._placement.refresh()
-        end = time.monotonic() + self.timeout
-        calls: dict[Any, list[tuple[Replica, Any, float]]] = {key: [] for key in jobs}
-        answers: dict[Any, Any] = {}
-        for key in jobs:
-            self._call(key, jobs[key], calls[key])
-        while len(answers) < len(jobs):
-            for key in [key for key in jobs if key not in answers]:
-                self._look(key, jobs[key], calls[key], answers)
-            if len(answers) < len(jobs) and time.monotonic() > end:
-                missing = sorted({key if isinstance(key, int) else key[0] for key in jobs if key not in answers})
-                raise TimeoutError(f"Shards {missing} did not answer within {self.timeout} s.")
-        return answers
-
-    def _look(self, key: Any, job: Any, calls: list[Any], answers: dict[Any, Any]) -> None:
-        """Look for the answer to one call; call another replica if the worker is lost, or takes long."""
-        shard = key if isinstance(key, int) else key[0]
-        for replica, call, started in list(calls):
-            try:
-                answer = call.result(timeout=_WAIT) if len(calls) == 1 or call.done() else call
-            except Exception as error:
-                if call.done() or not isinstance(error, TimeoutError):
-                    if not is_of_lost_worker(error):
-                        raise
-                    calls.remove((replica, call, started))
-                    self._placement.lose(shard, replica)
-                elif replica.is_lost:
-                    calls.remove((replica, call, started))
-                    self._placement.lose(shard, replica)
-                continue
-            if answer is call:  # of several calls, one without an answer
-                continue
-            if job[0] == "search" and isinstance(answer, int):
-                calls.remove((replica, call, started))
-                try:
-                    self._bring_up_to_date(shard, replica, answer)
-                except (LostWorker, TimeoutError):
-                    self._placement.lose(shard, replica)
-                continue
-            answers[key] = answer
-            return
-        if not calls:
-            self._placement.refresh(force=not self._placement.replicas(shard))
-            self._call(key, job, calls)
-            if not calls:
-                time.sleep(_WAIT)
-        elif len(calls) == 1 and time.monotonic() - calls[0][2] > self.hedge:
-            self._call(key, job, calls)
-
-    def _call(self, key: Any, job: tuple[str, tuple[Any, ...]], calls: list[Any]) -> None:
-        """Call a replica that was not called yet, if there is one."""
-        shard = key if isinstance(key, int) else key[0]
-        asked = {id(replica) for replica, _, _ in calls}
-        for replica in self._placement.replicas(shard):
-            if id(replica) in asked:
-                continue
-            try:
-                call = getattr(replica.actor, job[0])(*job[1])
-            except RuntimeError as error:
-                if not is_of_lost_worker(error):
-                    raise
-                self._placement.lose(shard, replica)
-                continue
-            calls.append((replica, call, time.monotonic()))
-            return

@@ -74,6 +74,7 @@ class DistributedHammingIndex(ChangesMixin):
     Added codes are in the memory of the workers, and in that of this process, which sends them to a worker that opens a
     shard anew. `save` writes them. There must be one DistributedHammingIndex that changes its codes; others are
     unaffected by its changes. A search in another thread during a change sees each shard before the change or after it.
+    Several threads may search and change.
 
     Each worker searches with one thread, unless the saved indexes have the parameter `n_jobs`; start a worker for each
     core. Labels of the parts are not used.

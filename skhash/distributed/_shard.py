@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhash.distributed._build import header_crc32
+from skhash.distributed._build import describe_part, header_crc32
 from skhash.index import HammingIndex
 
 if TYPE_CHECKING:
@@ -201,9 +201,15 @@ class Shard:
             found.append(self._find(self._added, request, masks[1], self._name_added))
         return found
 
-    def describe(self) -> tuple[int, int]:
-        """Return the number of codes and the version."""
-        return len(self._base) + (0 if self._added is None else len(self._added)), self._version
+    def save(self, version: int, path: str) -> dict[str, Any] | int:
+        """Save the part without removed codes, and describe it; return the version instead, if changes are missing.
+
+        Added codes are saved by the client, as a part behind all others, so that the order stays.
+        """
+        if self._version < version:
+            return self._version
+        self._base.save(path)
+        return describe_part(path, len(self._base))
 
     def _add(self, change: Added) -> None:
         """Append codes to those that were added before."""

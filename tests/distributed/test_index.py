@@ -16,9 +16,9 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from skhash import HammingIndex, LSHHasher
+from skhash import HammingIndex, LSHHasher, ShardedHammingIndex
 from skhash.codes import pack_codes
-from skhash.distributed import DistributedHammingIndex, build_index
+from skhash.distributed import DistributedHammingIndex, build_index, saved_parts
 
 distributed = pytest.importorskip("distributed")
 
@@ -132,7 +132,7 @@ def saved(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", [None, "int", "text"])
-def test_answers_changes_and_filters_equal_one_index(client, saved, kind):
+def test_answers_changes_and_filters_equal_one_index(client, saved, kind, tmp_path):
     codes, ids = random_codes(400), make_ids(kind, 400)
     index = HammingIndex().fit(codes, ids=ids)
     queries = random_codes(9, seed=1)
@@ -163,6 +163,19 @@ def test_answers_changes_and_filters_equal_one_index(client, saved, kind):
         assert_same_answers(ours, index, queries)
     for where in filters():
         assert_same_answers(ours, index, queries, where)
+    parts = ours.save(tmp_path / "saved")
+    assert saved_parts(tmp_path / "saved") == parts
+    again = DistributedHammingIndex(tmp_path / "saved", client=client)
+    assert_same_answers(again, index, queries)
+    assert_equal(ShardedHammingIndex(parts).kneighbors(queries, 9), index.kneighbors(queries, 9))
+    new = {None: None, "int": np.arange(9000, 9050), "text": [f"last {i}" for i in range(50)]}[kind]
+    for one in (index, again):
+        one.add(random_codes(50, seed=20), ids=new)
+    assert_same_answers(again, index, queries, [index.ids_[-1], index.ids_[5]])
+    again.close()
+    with pytest.raises(ValueError, match="has the parts that are open; save to another folder"):
+        ours.save(saved[kind])
+    index.remove(index.ids_[-50:])
     assert_equal(ours.kneighbors(pack_codes(queries), 5), index.kneighbors(queries, 5))
     ours.close()
 
