@@ -261,6 +261,8 @@ class DistributedHammingIndex(ChangesMixin):
         n_found = min(k, n_allowed)
         if n_found:
             found = merge(self._ask(Request(kind, queries, n_found, None, query_bits), passed), n_found)
+            if (found.counts < n_found).any():  # another thread has removed codes that were counted on
+                return self._nearest(kind, queries, n_neighbors, where, missing, query_bits)
             distances[:, :n_found] = found.distances.reshape(n_queries, n_found)
             ids[:, :n_found] = found.ids.reshape(n_queries, n_found)
         return distances, ids

@@ -38,8 +38,10 @@ class Replica:
         The actor, None until it is open.
     since : float
         When it was made.
-    n_changes : int, default=0
+    n_changes : int
         Number of changes that it was opened with.
+    slow_until : float, default=0.0
+        The time until which others are asked before it, because it was silent.
     """
 
     worker: str
@@ -47,6 +49,7 @@ class Replica:
     n_changes: int
     actor: Any = None
     since: float = field(default_factory=time.monotonic)
+    slow_until: float = 0.0
 
     @property
     def is_lost(self) -> bool:
@@ -78,10 +81,11 @@ def finish(call: Any, replica: Replica, seconds: float | None = None) -> Any:
     """
     end = None if seconds is None else time.monotonic() + seconds
     while True:
+        is_done = call.done()  # before, for it may be done after a wait that was too short
         try:
             return call.result(timeout=_POLL)
         except Exception as error:
-            if call.done() or not isinstance(error, TimeoutError):
+            if is_done or not isinstance(error, TimeoutError):
                 if is_of_lost_worker(error):
                     raise LostWorker(replica.worker) from error
                 raise
@@ -127,11 +131,11 @@ class Placement:
             return found
 
     def replicas(self, shard: int) -> list[Replica]:
-        """Return the open replicas of a shard, another one first at each call."""
+        """Return the open replicas of a shard, another one first at each call, and silent ones last."""
         with self.lock:
             replicas = [replica for replica in self._open[shard] if not replica.is_lost]
-            turn = next(self._turn) % max(1, len(replicas))
-            return replicas[turn:] + replicas[:turn]
+            turn, now = next(self._turn) % max(1, len(replicas)), time.monotonic()
+            return sorted(replicas[turn:] + replicas[:turn], key=lambda replica: replica.slow_until > now)
 
     def lose(self, shard: int, replica: Replica) -> None:
         """Forget a replica whose worker is gone."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["RequestsMixin"]
 
 _WAIT = 0.02  # seconds between two looks at requests that have no answer
+_AVOIDED = 30.0  # seconds for which a silent worker is asked last
 _BLOCK = 1024  # queries below which a request is not divided among replicas
 
 
@@ -115,10 +116,11 @@ class RequestsMixin:
         """Look for the answer to one call; call another replica if the worker is lost, or takes long."""
         shard = key if isinstance(key, int) else key[0]
         for replica, call, started in list(calls):
+            is_done = call.done()  # before, for it may be done after a wait that was too short
             try:
-                answer = call.result(timeout=_WAIT) if len(calls) == 1 or call.done() else call
+                answer = call.result(timeout=_WAIT / len(calls))
             except Exception as error:
-                if call.done() or not isinstance(error, TimeoutError):
+                if is_done or not isinstance(error, TimeoutError):
                     if not is_of_lost_worker(error):
                         raise
                     calls.remove((replica, call, started))
@@ -126,8 +128,6 @@ class RequestsMixin:
                 elif replica.is_lost:
                     calls.remove((replica, call, started))
                     self._placement.lose(shard, replica)
-                continue
-            if answer is call:  # of several calls, one without an answer
                 continue
             if job[0] in ("search", "save") and isinstance(answer, int):
                 calls.remove((replica, call, started))
@@ -144,6 +144,8 @@ class RequestsMixin:
             if not calls:
                 time.sleep(_WAIT)
         elif len(calls) == 1 and time.monotonic() - calls[0][2] > self.hedge:
+            calls[0][0].slow_until = time.monotonic() + _AVOIDED
+            self._placement.refresh()  # there may be no other one yet
             self._call(key, job, calls)
 
     def _call(self, key: Any, job: tuple[str, tuple[Any, ...]], calls: list[Any]) -> None:

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -59,7 +60,6 @@ class Workers:
 def workers():
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it reports every worker that a test kills
     with (
-        dask.config.set({"distributed.comm.timeouts.connect": "3s"}),
         distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=logging.CRITICAL) as cluster,
     ):
         workers = Workers(cluster.scheduler_address)
@@ -102,13 +102,13 @@ def assert_same_answers(distributed_index, index, queries, where=None):
     if where is not None:
         n_allowed = np.count_nonzero(where) if np.asarray(where).dtype == bool else len(where)
     z = np.random.default_rng(3).standard_normal((len(queries), index.bits_))
-    for k in (1, min(20, n_allowed)):
+    for k in (min(20, n_allowed),):
         assert_equal(distributed_index.kneighbors(queries, k, where=where), index.kneighbors(queries, k, where=where))
         assert_equal(
             distributed_index.kneighbors_asymmetric(z, k, where=where),
             index.kneighbors_asymmetric(z, k, where=where),
         )
-    for radius, k in ((25, None), (40, 6), (0, None)):
+    for radius, k in ((28, None), (40, 6)):
         assert_equal(
             distributed_index.radius_neighbors(queries, radius, where=where, max_neighbors=k),
             index.radius_neighbors(queries, radius, where=where, max_neighbors=k),
@@ -144,12 +144,11 @@ def test_answers_changes_and_filters_equal_one_index(client, saved, kind, tmp_pa
         rng = np.random.default_rng(4)
         yield rng.integers(0, 2, len(index)).astype(bool)
         yield index.ids_[rng.permutation(len(index))[:50]]
-        yield index.ids_[-3:].tolist()
 
     for where in filters():
         assert_same_answers(ours, index, queries, where)
     rng = np.random.default_rng(5)
-    for step in range(3):
+    for step in range(2):
         more = np.concatenate([codes[:3], random_codes(30 + step, seed=10 + step)])  # with ties
         new = {None: None, "int": 1000 * (step + 1) + rng.permutation(len(more)), "text": None}[kind]
         if kind == "text":
@@ -191,6 +190,33 @@ def test_a_removed_id_may_be_added_again(client, saved):
     ours.close()
 
 
+def test_searches_during_changes(client, saved):
+    index = HammingIndex().fit(random_codes(400))
+    ours = DistributedHammingIndex(saved[None], client=client, replicas=2)
+    queries, done, failed = random_codes(3, seed=1), threading.Event(), []
+
+    def search():
+        try:
+            while not done.is_set():
+                distances, ids = ours.kneighbors(queries, 380, missing="pad")  # nearly all
+                assert all(len(set(row[row >= 0].tolist())) == (row >= 0).sum() for row in ids)
+                assert (np.diff(np.where(distances < 0, 99, distances), axis=1) >= 0).all()
+        except Exception as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    for step in range(10):
+        gone = np.arange(5 * step, 5 * step + 5)
+        for one in (index, ours):
+            one.remove(gone).add(random_codes(3, seed=30 + step))
+    done.set()
+    thread.join()
+    assert failed == []
+    assert_same_answers(ours, index, queries)
+    ours.close()
+
+
 def test_many_queries_are_divided_among_replicas(client, saved):
     index = HammingIndex().fit(random_codes(400))
     ours = DistributedHammingIndex(saved[None], client=client, replicas=2)
@@ -226,27 +252,52 @@ def test_a_killed_worker_loses_no_answer_and_no_change(workers, client, saved, r
     more = random_codes(50, seed=7)
     for one in (index, ours):
         one.add(more).remove([3, 410, 399])
-    queries = random_codes(200, seed=1)
+    queries, seconds = random_codes(120, seed=1), []
     expected = index.kneighbors(queries, 10)
     victim = next(worker for worker, shards in ours.placement_.items() if shards)
-    pid = client.run(os.getpid, workers=[victim])[victim]
+    pid, n_held = client.run(os.getpid, workers=[victim])[victim], len(ours.placement_[victim])
     killer = threading.Timer(0.005, workers.stop, (pid,))  # while queries are under way
     for row in range(len(queries)):
-        if row == 50:
+        if row == 30:
             killer.start()
-        if row == 190:
+        if row == 110:
             killer.join()
+        start = time.monotonic()
         found = ours.kneighbors(queries[row : row + 1], 10)
+        seconds.append(time.monotonic() - start)
         assert_equal(found, (expected[0][row : row + 1], expected[1][row : row + 1]))
+    assert max(seconds) < 20  # Dask waits 30 s for a connection
     deadline = time.monotonic() + 30
-    while not ours.n_lost_ and time.monotonic() < deadline:
+    while ours.n_lost_ < n_held and time.monotonic() < deadline:
         ours.kneighbors(queries[:1], 10)
-    assert ours.n_lost_ >= 1
+    assert ours.n_lost_ == n_held
     workers.start()
     client.wait_for_workers(2, timeout=60)
     ours.rebalance()
     assert sorted(len(shards) for shards in ours.placement_.values()) == [2 * replicas] * 2
     assert_same_answers(ours, index, queries[:20])
+    ours.close()
+
+
+def test_a_silent_worker_is_not_waited_for(client, saved):
+    index = HammingIndex().fit(random_codes(400))
+    ours = DistributedHammingIndex(saved[None], client=client, replicas=2, hedge=0.3)
+    queries = random_codes(20, seed=1)
+    expected = index.kneighbors(queries, 5)
+    silent = sorted(ours.placement_)[0]
+    pid = client.run(os.getpid, workers=[silent])[silent]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        for row in range(20):
+            found = ours.kneighbors(queries[row : row + 1], 5)
+            assert_equal(found, (expected[0][row : row + 1], expected[1][row : row + 1]))
+        # Some of 80 requests would wait for it without end; all that would ask it, for 0.3 s each.
+        assert time.monotonic() - start < 10
+        slow = [replica for shard in range(4) for replica in ours._placement.replicas(shard) if replica.slow_until]
+        assert {replica.worker for replica in slow} == {silent}
+    finally:
+        os.kill(pid, signal.SIGCONT)
     ours.close()
 
 
