@@ -82,7 +82,7 @@ Change = Added | Removed
 
 @dataclass(frozen=True)
 class Request:
-    """What to find.
+    """A search.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ class Shard:
         return self._version
 
     def locate(self, ids: Sequence[Any]) -> list[bool]:
-        """Say which ids are those of codes in this shard."""
+        """Check which ids are those of codes in this shard."""
         return [self._of_base(label) in self._base or self._of_added(label) is not None for label in ids]
 
     def search(self, version: int, request: Request, where: Any) -> list[Found] | int:
