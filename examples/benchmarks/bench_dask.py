@@ -39,7 +39,9 @@ class Machines:
 
     def __init__(self, n, subnet, log):
         self.isolated = os.geteuid() == 0 and shutil.which("ip") is not None
-        self.tag, self.subnet, self.n, self.log = f"skh{os.getpid() % 10000}{subnet % 10}", f"10.{subnet}.0", n, log
+        number = os.getpid() % 10_000  # names and addresses that no other run uses at the same time
+        self.tag, self.subnet = f"skh{number}{subnet}", f"10.{number % 64 + 64 * subnet}.{number // 64}"
+        self.n, self.log = n, log
         self.processes, self.workers = [], {}
         if self.isolated:
             try:
@@ -205,7 +207,7 @@ def main():
             codes = rng.integers(0, 2**63, (arguments.codes, 1), np.uint64)
             queries = rng.integers(0, 2**63, (max(arguments.queries, arguments.stream), 1), np.uint64)
             index = HammingIndex(algorithm="brute").fit(codes)
-            machines = stack.enter_context(Machines(n, 77, log))
+            machines = stack.enter_context(Machines(n, 0, log))
             client = stack.enter_context(Client(machines.address))
             start = 0 if n < 3 else 1  # the last one is added later
             for i in range(n - start):
@@ -265,7 +267,7 @@ def throughput(stack, arguments, da, Client):
     queries = rng.integers(0, 2**63, (500, 1), np.uint64)
     indexes = {}
     for n in (1, 2):
-        machines = stack.enter_context(Machines(n, 80 + n, log))
+        machines = stack.enter_context(Machines(n, n, log))
         client = stack.enter_context(Client(machines.address, set_as_default=False))
         for i in range(n):
             machines.start_worker(i)

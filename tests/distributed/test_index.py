@@ -12,7 +12,6 @@ import threading
 import time
 import warnings
 
-import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -59,9 +58,7 @@ class Workers:
 @pytest.fixture(scope="module")
 def workers():
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it reports every worker that a test kills
-    with (
-        distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=logging.CRITICAL) as cluster,
-    ):
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=logging.CRITICAL) as cluster:
         workers = Workers(cluster.scheduler_address)
         workers.start(2)
         yield workers
@@ -120,13 +117,13 @@ def assert_same_answers(distributed_index, index, queries, where=None):
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    """Folders of one sharded index for each kind of ids."""
+def saved(tmp_path_factory, client):
+    """Folders of one sharded index for each kind of ids, built by the workers."""
     folders = {}
     for kind in (None, "int", "text"):
         folders[kind] = tmp_path_factory.mktemp(f"ids-{kind}")
         lazy = da.from_array(random_codes(400), chunks=(110, -1))
-        with dask.config.set(scheduler="threads"):
+        with client.as_current():
             build_index(folders[kind], lazy, ids=make_ids(kind, 400))
     return folders
 
