@@ -81,9 +81,9 @@ def finish(call: Any, replica: Replica, seconds: float | None = None) -> Any:
     """
     end = None if seconds is None else time.monotonic() + seconds
     while True:
-        is_done = call.done()  # before, for it may be done after a wait that was too short
+        is_done = call.done()  # asked before, for it may be done after a wait that was too short
         try:
-            return call.result(timeout=_POLL)
+            return call.result(timeout=None if is_done else _POLL)  # an event loop that is busy delays what is done
         except Exception as error:
             if is_done or not isinstance(error, TimeoutError):
                 if is_of_lost_worker(error):

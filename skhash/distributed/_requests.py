@@ -116,9 +116,9 @@ class RequestsMixin:
         """Look for the answer to one call; call another replica if the worker is lost, or takes long."""
         shard = key if isinstance(key, int) else key[0]
         for replica, call, started in list(calls):
-            is_done = call.done()  # before, for it may be done after a wait that was too short
-            try:
-                answer = call.result(timeout=_WAIT / len(calls))
+            is_done = call.done()  # asked before, for it may be done after a wait that was too short
+            try:  # an event loop that is busy delays what is done
+                answer = call.result(timeout=None if is_done else _WAIT / len(calls))
             except Exception as error:
                 if is_done or not isinstance(error, TimeoutError):
                     if not is_of_lost_worker(error):
