@@ -2,6 +2,7 @@ from . import centers as centers
 from . import cli as cli
 from . import codes as codes
 from . import datasets as datasets
+from . import distributed as distributed
 from . import duplicates as duplicates
 from . import features as features
 from . import hub as hub
@@ -98,6 +99,7 @@ __all__ = [
     "cli",
     "codes",
     "datasets",
+    "distributed",
     "duplicates",
     "features",
     "find_duplicates",

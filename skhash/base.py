@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skhash.codes import binarize
-from skhash.utils import Interval, are_labels, available_if
+from skhash.utils import Interval, are_labels, available_if, encode_dask, is_dask
 
 if TYPE_CHECKING:
     import os
@@ -72,13 +72,16 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Features, or any other input of the kind that was passed to `fit`.
+            Features, or any other input of the kind that was passed to `fit`. For a Dask collection the result is a
+            lazy one, see `skhash.distributed.encode`.
 
         Returns
         -------
         z : ndarray of float of shape (n_samples, bits)
             Bit `k` is 1 where `z[:, k] >= 0`; the larger the magnitude, the more certain the bit.
         """
+        if is_dask(X):
+            return encode_dask(self, X, "decision_function")
         self._check_fitted()
         samples = self._validate(X)
         return gather(self._project(samples), len(samples))
@@ -89,13 +92,16 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Features, or any other input of the kind that was passed to `fit`.
+            Features, or any other input of the kind that was passed to `fit`. For a Dask collection the result is a
+            lazy one, see `skhash.distributed.encode`.
 
         Returns
         -------
         codes : ndarray of uint8 of shape (n_samples, bits)
             Bits, 0 or 1. The code of a sample does not depend on the other samples.
         """
+        if is_dask(X):
+            return encode_dask(self, X, "transform")
         self._check_fitted()
         return self._encode(self._validate_to_encode(X))
 
@@ -119,6 +125,8 @@ class BaseHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         labels : ndarray of shape (n_samples,) or (n_samples, n_classes)
             One label per sample, or a multi-hot matrix if `fit` was given one. See `HammingIndex.predict`.
         """
+        if is_dask(X):
+            return encode_dask(self, X, "predict")
         self._check_fitted()
         assert self.label_index_ is not None  # else `available_if` has hidden this method
         return self.label_index_.predict(self._encode(self._validate_to_encode(X)))

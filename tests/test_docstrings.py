@@ -14,9 +14,9 @@ import skhash
 from skhash.utils import all_estimators
 
 PACKAGES = [
-    "bitops", "cli", "codes", "centers", "datasets", "deep", "demo", "duplicates", "images", "index", "inputs", "io",
-    "losses", "metrics", "methods", "nn", "nn.binary", "perceptual", "runtime", "stores", "summaries", "training",
-    "utils",
+    "bitops", "cli", "codes", "centers", "datasets", "deep", "demo", "distributed", "duplicates", "images", "index",
+    "inputs", "io", "losses", "metrics", "methods", "nn", "nn.binary", "perceptual", "runtime", "stores", "summaries",
+    "training", "utils",
 ]  # fmt: skip
 MODULES = sorted(info.name for info in pkgutil.walk_packages(skhash.__path__, "skhash."))
 

@@ -55,8 +55,8 @@ def test_search_and_shallow_hashing_do_without_torch(statement):
 
 
 TORCH_FREE = [
-    "base", "bitops", "centers", "cli", "codes", "datasets", "demo", "duplicates", "images", "index", "metrics",
-    "perceptual", "runtime", "summaries", "utils",
+    "base", "bitops", "centers", "cli", "codes", "datasets", "demo", "distributed", "duplicates", "images", "index",
+    "metrics", "perceptual", "runtime", "summaries", "utils",
 ]  # fmt: skip
 
 

@@ -22,8 +22,9 @@ TEXTS = [
 BUILT = ("_build", "generated", "auto_examples")  # of the documentation
 PACKAGES = [
     "skhash", "skhash.base", "skhash.bitops", "skhash.centers", "skhash.cli", "skhash.codes", "skhash.datasets",
-    "skhash.deep", "skhash.demo", "skhash.duplicates", "skhash.features", "skhash.hub", "skhash.images", "skhash.index",
-    "skhash.inputs", "skhash.io", "skhash.losses", "skhash.methods", "skhash.metrics", "skhash.nn", "skhash.nn.binary",
+    "skhash.deep", "skhash.demo", "skhash.distributed", "skhash.duplicates", "skhash.features", "skhash.hub",
+    "skhash.images", "skhash.index", "skhash.inputs", "skhash.io", "skhash.losses", "skhash.methods",
+    "skhash.metrics", "skhash.nn", "skhash.nn.binary",
     "skhash.onnx", "skhash.perceptual", "skhash.runtime", "skhash.stores", "skhash.summaries", "skhash.training",
     "skhash.utils",
 ]  # fmt: skip

@@ -28,7 +28,7 @@ from skhash.training import (
     document_parameters,
     resolve_views,
 )
-from skhash.utils import available_if, fit_context, inherit_parameters
+from skhash.utils import available_if, fit_context, inherit_parameters, is_dask
 
 if TYPE_CHECKING:
     import os
@@ -338,7 +338,7 @@ class DeepHasher(PackedInference, CallbackSupport, DeepState):
         """
         check_is_fitted(self)
         criterion: Any = self.module_.criterion
-        if not hasattr(criterion, "class_scores") or self.multilabel_:
+        if is_dask(X) or not hasattr(criterion, "class_scores") or self.multilabel_:
             return super().predict(X)
         return predict_by_scores(self, X)
 

@@ -68,6 +68,7 @@ class ShardedHammingIndex(ShardedAsymmetricMixin):
     See Also
     --------
     HammingIndex : One part.
+    skhash.distributed.DistributedHammingIndex : Shards that live in the workers of a Dask cluster.
 
     Notes
     -----

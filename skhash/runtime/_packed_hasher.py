@@ -19,7 +19,7 @@ from skhash.runtime.network._convolutions import RealConv
 from skhash.runtime.network._elementwise import Affine, Clip, RPReLU, Sign
 from skhash.runtime.network._network import Network
 from skhash.runtime.network._pools import GlobalAvgPool
-from skhash.utils import count_threads, map_threads
+from skhash.utils import count_threads, encode_dask, is_dask, map_threads
 
 if TYPE_CHECKING:
     import os
@@ -165,13 +165,15 @@ class PackedHasher(PackedPrediction):
         ----------
         X : array-like
             Images of uint8, `(n, height, width, channels)`, `(n, channels, height, width)` or, with one channel,
-            `(n, height, width)`; or feature vectors `(n, n_features)`.
+            `(n, height, width)`; or feature vectors `(n, n_features)`. Lazy for Dask, see `skhash.distributed`.
 
         Returns
         -------
         codes : ndarray of uint8 of shape (n, bits)
             Bits, 0 or 1.
         """
+        if is_dask(X):
+            return encode_dask(self, X, "transform")
         return unpack_codes(self.codes(X), self.bits)
 
     def codes(self, X: ArrayLike) -> NDArray[np.uint64]:
@@ -203,10 +205,10 @@ class PackedHasher(PackedPrediction):
         z : ndarray of float32 of shape (n, bits)
             Bit `k` is 1 where `z[:, k] >= 0`. -1 and +1 if the network ends in bits.
         """
+        if is_dask(X):
+            return encode_dask(self, X, "decision_function")
         out = self._run(X, self._network)
-        if self._ends_real:
-            return out
-        return 2 * unpack_codes(out, self.bits).astype(np.float32) - 1
+        return out if self._ends_real else 2 * unpack_codes(out, self.bits).astype(np.float32) - 1
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file: 1 bit per binary weight, and the codes of a probe batch.

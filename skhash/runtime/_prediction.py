@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from skhash.runtime._classes import ClassScores, ClassVotes
+from skhash.utils import encode_dask, is_dask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +53,8 @@ class PackedPrediction:
             raise AttributeError(
                 "This packed hasher has no classes, so it cannot predict; make it with to_packed(classes=True)."
             )
+        if is_dask(X):
+            return encode_dask(self, X, "predict")
         return self._classes.predict(self.decision_function(X))
 
     def _set_classes(self, classes: ClassScores | ClassVotes | None, bits: int) -> None:

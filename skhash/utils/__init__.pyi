@@ -1,3 +1,5 @@
+from ._arrays import encode_dask as encode_dask
+from ._arrays import is_dask as is_dask
 from ._arrays import is_mapped as is_mapped
 from ._arrays import read_only as read_only
 from ._available import available_if as available_if
@@ -61,10 +63,12 @@ __all__ = [
     "check_unchanged",
     "check_values",
     "count_threads",
+    "encode_dask",
     "fit_context",
     "import_optional",
     "inherit_parameters",
     "is_array_like",
+    "is_dask",
     "is_mapped",
     "is_plain",
     "is_pil",

@@ -33,6 +33,44 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
+def is_dask(X: object) -> bool:
+    """Check whether an object is a Dask collection, without importing Dask.
+
+    Parameters
+    ----------
+    X : object
+        Any object.
+
+    Returns
+    -------
+    lazy : bool
+        True for Dask's arrays, bags, data frames and delayed objects.
+    """
+    return type(X).__module__.startswith("dask.")
+
+
+def encode_dask(estimator: Any, X: Any, method: Any) -> Any:
+    """Compute a method of an estimator for a Dask collection, lazily.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator.
+    X : dask.array.Array, dask.bag.Bag or dask.dataframe.DataFrame
+        Samples.
+    method : str
+        Name of the method.
+
+    Returns
+    -------
+    result : dask.array.Array or dask.bag.Bag
+        See `skhash.distributed.encode`.
+    """
+    from skhash.distributed import encode  # which this package knows nothing else of
+
+    return encode(estimator, X, method)
+
+
 def is_mapped(array: NDArray[Any]) -> bool:
     """Check whether an array is a view of a memory-mapped file.
 
