@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -172,6 +173,20 @@ def test_shards_send_a_list_each(capacity):
     shards = ShardedHammingIndex([codes[:20], codes[20:40], codes[40:]])
     whole = HammingIndex().fit(codes)
     np.testing.assert_array_equal(shards.kneighbors(codes, 5)[1], whole.kneighbors(codes, 5)[1])
+
+
+def test_the_table_of_memory_of_the_page(capacity):
+    page = (ROOT / "doc" / "user_guide" / "scale.rst").read_text()
+    rows = re.findall(r"^(1[0,]+) +(\d+) +([\d.]+) +(\d+) +([\d.]+)$", page, re.MULTILINE)
+    assert len(rows) == 4
+    for cells in rows:
+        n, *stated = (float(cell.replace(",", "")) for cell in cells)
+        expected = [
+            capacity.index_bytes(int(n), bits, has_tables=has_tables) / n
+            for bits in (64, 128)
+            for has_tables in (False, True)
+        ]
+        assert [round(value, 1) for value in expected] == stated
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the cache of files is dropped by a call of Linux")

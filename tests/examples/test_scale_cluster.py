@@ -1,6 +1,7 @@
 """The simulation of shards agrees with queueing theory, and its merged answers with one index."""
 
 import importlib
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -240,6 +241,35 @@ def test_the_largest_shard(scale):
     rng = np.random.default_rng(0)
     largest = [np.bincount(rng.integers(0, 100, 50_000), minlength=100).max() for _ in range(300)]
     assert np.mean(largest) == pytest.approx(scale.closed_forms.largest_shard(50_000, 100), rel=0.005)
+
+
+def test_the_numbers_of_the_page(scale):
+    forms, page = scale.closed_forms, (ROOT / "doc" / "user_guide" / "scale.rst").read_text()
+    page = " ".join(page.split())
+    for number, sentence in (
+        (f"{forms.harmonic(1000):.1f}", "{} times that of one for a thousand shards"),
+        (f"{forms.least_work_of_two(0.8):.1f}", "at 80 % load {} services instead of 4"),
+        (f"{forms.waiting_time(0.8, forms.Exponential()):.0f}", "services instead of {}"),
+        (f"{forms.requests_with_hedges(forms.Stragglers(1.0), 2.0):.4f}", "one: {} here"),
+        (f"{forms.unavailable(1e-3, 1, 1000):.0%}".replace("%", " %"), "{} with one replica"),
+        (f"{forms.unavailable(1e-3, 2, 1000):.1%}".replace("%", " %"), "and {} with two"),
+        (f"{forms.largest_shard(10**9, 1000) / 1e6 - 1:.1%}".replace("%", " %"), "shards {} more than the mean"),
+    ):
+        assert sentence.format(number) in page
+
+
+def test_two_rows_of_the_table_of_the_page(scale):
+    """The simulation is seeded, so that it prints what the page shows."""
+    page = (ROOT / "doc" / "user_guide" / "scale.rst").read_text()
+    service = scale.closed_forms.Stragglers(1.0)
+    arrivals = np.random.default_rng(0).exponential(service.mean / 0.3, 4000).cumsum()
+    for n_shards in (1, 10):
+        cells = []
+        for options in ({}, {"n_replicas": 2}, {"n_replicas": 2, "hedge_after": 2.0}):
+            cluster = scale.cluster.Cluster(n_shards, n_shards + 2, service, **options)
+            values = cluster.run(arrivals).percentiles(50, 99, 99.9)
+            cells.append(" / ".join(f"{value:.1f}" if value < 9.95 else f"{value:.0f}" for value in values))
+        assert re.search(rf"^{n_shards} +{cells[0]} +{cells[1]} +{cells[2]}$", page, re.MULTILINE), cells
 
 
 def test_merged_answers_are_those_of_one_index(scale):
