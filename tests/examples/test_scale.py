@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from skhash import HammingIndex, ShardedHammingIndex
+from skhash.index.mih._tables import cut_bits
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +47,15 @@ def test_bytes_of_tables(capacity, n, bits):
     usage = index.memory_usage()
     assert usage["tables"] == capacity.table_bytes(n, bits)
     assert sum(usage.values()) == capacity.index_bytes(n, bits, has_tables=True)
+
+
+@pytest.mark.parametrize("n", [10**6, 10**7, 10**8, 4 * 10**9])
+@pytest.mark.parametrize("bits", [32, 64, 100, 128])
+def test_bytes_of_large_tables(capacity, n, bits):
+    """Too large to be built here: the substrings are those that the library would cut."""
+    lengths = np.diff(cut_bits(bits, n)).astype(object)
+    expected = sum(n * (4 + 8 * -(-bits // 64)) + 4 * (2**length + 1) for length in lengths)
+    assert capacity.table_bytes(n, bits) == expected
 
 
 def test_bytes_of_ids_and_labels(capacity):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
 from skhash import HammingIndex
 
@@ -44,6 +45,12 @@ def test_times_of_service(service):
     times = service.draw(np.random.default_rng(0), 400_000)
     assert times.mean() == pytest.approx(service.mean, rel=0.01)
     assert (times**2).mean() == pytest.approx(service.second_moment, rel=0.05)
+    means, squares = [], []
+    for ends in ((0, 2), (2, np.inf)):  # moments are integrals of the survival, which jumps at 2
+        for moments, weight in ((means, 1), (squares, 2)):
+            moments.append(quad(lambda t, weight=weight: weight * t ** (weight - 1) * service.survival(t), *ends)[0])
+    assert sum(means) == pytest.approx(service.mean, rel=1e-6)
+    assert sum(squares) == pytest.approx(service.second_moment, rel=1e-6)
     for t in (1.0, 2.5, 6.0, 20.0):
         share, error = (times > t).mean(), np.sqrt(0.25 / len(times))
         assert abs(share - service.survival(t)) <= 4 * error
@@ -152,6 +159,23 @@ def test_the_time_that_a_lost_machine_costs(scale):
         assert slow[inside].mean() == (1.0 if n_replicas == 1 else pytest.approx(slow[inside].mean()))
         assert not slow[~inside].any()
         assert outcome.n_resent >= slow.sum()
+
+
+@pytest.mark.parametrize(
+    ("n_replicas", "hedge_after", "expected"),
+    [
+        (1, None, 0.7 + 1.0 + 1.0),  # noticed, opened again, served from the start
+        (2, None, 0.7 + 1.0),  # noticed, and sent to the other replica
+        (2, 0.3, 0.3 + 1.0),  # already repeated on the other replica
+    ],
+)
+def test_a_reply_that_a_lost_machine_owes(scale, n_replicas, hedge_after, expected):
+    options = {"n_replicas": n_replicas, "hedge_after": hedge_after, "detection": 0.2, "reopening": 1.0}
+    cluster = scale.cluster.Cluster(1, 3, scale.closed_forms.Constant(1.0), **options)
+    first = cluster._choose(np.array([0]), cluster.known)[0] if n_replicas == 2 else 0
+    cluster.rng = np.random.default_rng(0)  # the same choice again
+    outcome = cluster.run([0.0], losses=[(0.5, cluster.machines[0, first])])
+    assert outcome.seconds[0] == pytest.approx(expected)
 
 
 def test_a_loss_of_more_machines_than_replicas_loses_no_query(scale):
