@@ -59,7 +59,7 @@ sphinx_gallery_conf = {
     "examples_dirs": str(HERE.parent / "examples"),
     "gallery_dirs": "auto_examples",
     "filename_pattern": "/plot_",
-    "ignore_pattern": r"benchmarks|copy_model|demo|reproduce|service|__init__\.py",
+    "ignore_pattern": r"benchmarks|copy_model|demo|reproduce|examples.scale.|service|__init__\.py",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skhash",),
     "show_memory": False,
