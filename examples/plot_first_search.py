@@ -11,10 +11,13 @@ searches the codes of the database of 69,000 images.
 """
 
 # %%
-# Data
-# ----
+# Queries and their nearest images
+# --------------------------------
 # One hundred queries and five hundred training images of each class are drawn. All images except the queries are the
 # database.
+#
+# A solid green frame marks a neighbor of the query's class, a dashed orange one any other; the number is the Hamming
+# distance.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -36,9 +39,6 @@ except OSError as error:
     views = None  # a mirrored digit is not the same digit
 print(split)
 
-# %%
-# Train and search
-# ----------------
 hasher = OrthoHasher(
     bits=64,
     max_epochs=40,
@@ -55,10 +55,6 @@ index = HammingIndex(n_neighbors=10).fit(hasher.transform(images[split.database]
 query_codes = hasher.transform(images[split.query])
 print(f"mAP@all: {index.score(query_codes, labels[split.query]):.4f}")
 
-# %%
-# Results
-# -------
-# A green frame marks a neighbor of the query's class, a red frame any other; the number is the Hamming distance.
 rows = np.random.default_rng(5).choice(len(split.query), size=5, replace=False)
 distances, ids = index.kneighbors(query_codes[rows])
 
@@ -70,7 +66,8 @@ for line, row, distance, near in zip(axes, split.query[rows], distances, split.d
         ax.imshow(images[other], cmap="gray_r")
         ax.set_title(bits, fontsize=8)
         for side in ax.spines.values():
-            side.set(color="tab:green" if labels[other] == labels[row] else "tab:red", linewidth=2)
+            same = labels[other] == labels[row]
+            side.set(color="#009e73" if same else "#d55e00", linestyle="-" if same else "--", linewidth=2)
 for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
 figure.suptitle("Queries and their ten nearest images, by 64 bits")

@@ -9,11 +9,15 @@ positions that the codes can reach. This example shows the process, epoch by epo
 """
 
 # %%
-# Three training runs
-# -------------------
-# All by the same method: in full precision and with one bit, and with fixed and with moving centers. Rows of
+# Distances over the epochs
+# -------------------------
+# Three runs of the same method: in full precision and with one bit, and with fixed and with moving centers. Rows of
 # ``history_`` contain the distance of codes from the center of their class, their distance from each other within a
 # class, and how far the centers moved since the previous epoch.
+#
+# A new network maps all images to nearly the same code. Distances within a class therefore grow at first, and shrink
+# afterwards. The two stages of the method correspond to these two phases. The vertical line marks the start of the
+# second stage.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
@@ -36,12 +40,6 @@ hashers = {
     for name, options in changes.items()
 }
 
-# %%
-# Distances over the epochs
-# -------------------------
-# A new network maps all images to nearly the same code. Distances within a class therefore grow at first, and shrink
-# afterwards. The two stages of the method correspond to these two phases. The vertical line marks the start of the
-# second stage.
 figure, axes = plt.subplots(1, 3, figsize=(13, 4), sharey=True, layout="constrained")
 for (name, hasher), ax in zip(hashers.items(), axes, strict=True):
     TrainingHistoryDisplay.from_estimator(hasher, name="", ax=ax)

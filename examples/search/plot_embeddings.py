@@ -8,10 +8,18 @@ alone, and after the best candidates are compared again with copies of the vecto
 """
 
 # %%
-# Vectors
-# -------
+# Recall by bytes
+# ---------------
 # Embeddings of a neural network have more variance along some axes than along others. These synthetic ones are drawn
 # around 200 topics, and the deviation falls along the axes, as it does for embeddings of sentences.
+#
+# Each index is searched alone, and with 20 and 40 candidates for the 10 neighbors. Candidates change the search, not
+# the records: `oversampling` can be set after `fit`.
+#
+# One bit per dimension, 32 bytes instead of 1,024, is enough to find all neighbors if the best 40 are compared again,
+# and nearly all if the best 20 are. Records alone need eight times as many bytes for that. Each query is compared with
+# all records, so these belong in memory. Copies of the vectors are only read for the candidates, so they may lie on
+# disk.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -28,11 +36,6 @@ vectors = vectors.astype(np.float32)
 queries, X = vectors[:200], vectors[200:]
 true_ids = NearestNeighbors(n_neighbors=10, metric="cosine").fit(X).kneighbors(queries, return_distance=False)
 
-# %%
-# Recall
-# ------
-# Each index is searched alone, and with 20 and 40 candidates for the 10 neighbors. Candidates change the search, not
-# the records: `oversampling` can be set after `fit`.
 sizes = [8, 16, 32, 64, 128, 256]
 curves = {"records alone": [], "best 20 compared again": [], "best 40 compared again": []}
 for size in sizes:
@@ -46,13 +49,6 @@ for size in sizes:
     for curve, ids in zip(curves.values(), found, strict=True):
         curve.append(float(knn_recall(true_ids, ids)))
 
-# %%
-# The result
-# ----------
-# One bit per dimension, 32 bytes instead of 1,024, is enough to find all neighbors if the best 40 are compared again,
-# and nearly all if the best 20 are. Records alone need eight times as many bytes for that. Each query is compared with
-# all records, so these belong in memory. Copies of the vectors are only read for the candidates, so they may lie on
-# disk.
 figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
 for (name, recall), marker in zip(curves.items(), "os^", strict=True):
     ax.plot(sizes, recall, marker=marker, label=name)

@@ -10,8 +10,11 @@ trained with labels (:class:`skhash.OrthoHasher`), on digits that were not used 
 """
 
 # %%
-# Codes
-# -----
+# Do distances separate the classes?
+# ----------------------------------
+# Pairs of one class should be close, other pairs far apart; the arrow between the two means is the *separability*. In
+# the overlap of the histograms, a search within a radius makes errors. On average, different classes cannot be much
+# farther apart than half of the bits.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -26,12 +29,6 @@ hashers = [
     OrthoHasher(bits=32, max_epochs=30, random_state=0).fit(X_train, y_train),
 ]
 
-# %%
-# Do distances separate the classes?
-# ----------------------------------
-# Pairs of one class should be close, other pairs far apart; the arrow between the two means is the *separability*. In
-# the overlap of the histograms, a search within a radius makes errors. On average, different classes cannot be much
-# farther apart than half of the bits.
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
 for hasher, ax in zip(hashers, axes, strict=True):
     DistanceHistogramDisplay.from_estimator(hasher, X, y, ax=ax)

@@ -7,11 +7,15 @@ codes.
 """
 
 # %%
-# Search
-# ------
+# Random projections
+# ------------------
 # The queries are five of the 300 digits that are held out, each of another class; all other digits are the database. A
 # solid green frame and a check mark indicate images with the query's label, a dashed red frame and a cross all others.
 # The numbers are Hamming distances.
+#
+# :class:`skhash.LSHHasher` is not trained: digits with ink in the same places have the same bits. Such codes of 16 bits
+# collide: for four of the five queries, all ten results have exactly the query's code, although some are other digits.
+# At equal distances, results are in the order of the database.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -26,12 +30,6 @@ X_query, y_query = digits.data[query], digits.target[query]
 rows = [list(y_query).index(digit) for digit in (1, 3, 5, 8, 9)]
 pictures = {"images": digits.images[query], "database_images": images, "rows": rows, "cmap": "gray_r"}
 
-# %%
-# Random projections
-# ------------------
-# :class:`skhash.LSHHasher` is not trained: digits with ink in the same places have the same bits. Such codes of 16 bits
-# collide: for four of the five queries, all ten results have exactly the query's code, although some are other digits.
-# At equal distances, results are in the order of the database.
 hasher = LSHHasher(bits=16, random_state=0).fit(X)
 RetrievedImagesDisplay.from_estimator(hasher, X_query, y_query, X, y, **pictures)
 

@@ -7,10 +7,13 @@ hashes differ in few bits.
 """
 
 # %%
-# A folder of pictures
-# --------------------
+# Groups of copies
+# ----------------
 # Six drawings of circles, and copies of three of them: smaller, saved as JPEG of low quality, brighter, and with a line
 # of text. One file is damaged.
+#
+# One call finds them. The first picture of a group is the one to keep: most pixels, then the largest file. What could
+# not be read is listed instead of ending the run. (``duplicates.to_html("page.html")`` writes a page with the groups.)
 import tempfile
 from pathlib import Path
 
@@ -44,11 +47,6 @@ ImageDraw.Draw(drawings[5]).text((10, 150), "a line of text", fill="black")
 drawings[5].save(folder / "drawing 5 with text.png")
 (folder / "damaged.jpg").write_bytes(b"not a picture")
 
-# %%
-# Find them
-# ---------
-# Two lines. The first picture of a group is the one to keep: most pixels, then the largest file. What could not be read
-# is listed instead of ending the run. (``duplicates.to_html("page.html")`` writes a page with the groups.)
 duplicates = find_duplicates(folder)
 print(duplicates)
 for group in duplicates.groups:
@@ -56,7 +54,6 @@ for group in duplicates.groups:
 for name, reason in duplicates.skipped:
     print("skipped:", reason.replace(name, Path(name).name))
 
-# %%
 figure, axes = plt.subplots(len(duplicates), 3, figsize=(8, 2.4 * len(duplicates)), layout="constrained")
 for row, group in zip(axes, duplicates.details, strict=True):
     for place, ax in enumerate(row):
@@ -64,7 +61,7 @@ for row, group in zip(axes, duplicates.details, strict=True):
         if place < len(group.pictures):
             ax.imshow(group.read(place))
             name = Path(group.names[place]).name
-            verdict = f"keep: {group.reason}" if place == 0 else f"{group.distances[place]} bits differ"
+            verdict = f"keep: {group.reason}" if place == 0 else f"bits that differ: {group.distances[place]}"
             ax.set_title(f"{name}\n{verdict}", fontsize=9)
 
 # %%
@@ -82,6 +79,6 @@ bins = np.arange(0, 100, 4)
 ax.hist(distances[first, second][~is_copy], bins, label="different drawings")
 ax.hist(distances[first, second][is_copy], bins, label="copies")
 ax.axvline(duplicates.max_distance + 0.5, color="black", linestyle="--", label="default of max_distance")
-ax.set(xlabel="Hamming distance", ylabel="number of pairs")
+ax.set(xlabel="Hamming distance (bits)", ylabel="number of pairs", ylim=(0, 18))
 ax.legend()
 plt.show()

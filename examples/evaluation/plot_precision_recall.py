@@ -10,9 +10,13 @@ Three hashers of 32 bits are compared on scikit-learn's digits: random projectio
 """
 
 # %%
-# Data and hashers
-# ----------------
+# The K nearest
+# -------------
 # 300 digits are queries. The other 1,497 are used to fit the hashers and are also the database.
+#
+# Precision decreases with K, at the latest when K exceeds the number of items of the query's class, about 150. The
+# chance level is the precision of a random ranking. Ties are frequent with 32 bits; ``ties="expected"`` averages over
+# all orders of the tied items.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -29,12 +33,6 @@ hashers = [
 ]
 sides = X_query, y_query, X_database, y_database
 
-# %%
-# The K nearest
-# -------------
-# Precision decreases with K, at the latest when K exceeds the number of items of the query's class, about 150. The
-# chance level is the precision of a random ranking. Ties are frequent with 32 bits; ``ties="expected"`` averages over
-# all orders of the tied items.
 figure, ax = plt.subplots(layout="constrained")
 for number, hasher in enumerate(hashers):
     PrecisionAtKDisplay.from_estimator(

@@ -12,11 +12,13 @@ of :class:`skhash.OrthoHasher` on scikit-learn's digits, and the two rankings ar
 """
 
 # %%
-# A grid, scored both ways
-# ------------------------
+# Both scores of each model
+# -------------------------
 # One half of the digits is used for training, the other for validation. For mAP, each digit of the validation part is a
 # query, and the other digits are its database. The ratio leaves out 0.1 % of the distances as outliers. For 899 codes,
 # this is less than one distance, so the worst digit determines the ratio. A second ratio leaves out 5 %.
+#
+# Each symbol is a model; larger ones mean more epochs.
 from time import perf_counter
 
 import matplotlib.pyplot as plt
@@ -39,13 +41,26 @@ scoring = {
 search = GridSearchCV(OrthoHasher(random_state=0), grid, scoring=scoring, cv=split, refit=False).fit(X, y)
 scores = {name: search.cv_results_[f"mean_test_{name}"] for name in scoring}
 
+mean_ap = scores.pop("mAP")
+bits = np.asarray(search.cv_results_["param_bits"], dtype=int)
+epochs = np.asarray(search.cv_results_["param_max_epochs"], dtype=float)
+figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+for ax, (name, ratio) in zip(axes, scores.items(), strict=True):
+    for length, marker in zip(grid["bits"], "os^", strict=True):
+        own = bits == length
+        size = 12 * (1 + epochs[own])
+        ax.scatter(ratio[own], mean_ap[own], s=size, marker=marker, alpha=0.7, label=f"{length} bits")
+    ax.set_title(f"{name}: Spearman {spearmanr(ratio, mean_ap)[0]:.2f}")
+    ax.set_xlabel("lower-bound ratio")
+axes[0].set_ylabel("mAP, leave-one-out")
+axes[0].legend(loc="lower right", markerscale=0.7)
+plt.show()
+
 # %%
 # How well the ratio ranks
 # ------------------------
 # Rank correlations measure the similarity of two rankings; 1 means that they are equal. Most important is the mAP of
 # the selected model.
-mean_ap = scores.pop("mAP")
-bits = np.asarray(search.cv_results_["param_bits"], dtype=int)
 print(f"{len(mean_ap)} models, mAP from {mean_ap.min():.3f} to {mean_ap.max():.3f}")
 for name, ratio in scores.items():
     print(f"\n{name}: Spearman {spearmanr(ratio, mean_ap)[0]:.2f}, Kendall {kendalltau(ratio, mean_ap)[0]:.2f}")
@@ -72,22 +87,6 @@ for times in (1, 10, 40):
     lower_bound_ratio(codes, labels)
     end = perf_counter()
     print(f"{len(codes):6} codes: mAP {1000 * (between - start):7.1f} ms, ratio {1000 * (end - between):5.1f} ms")
-
-# %%
-# Both scores of each model
-# -------------------------
-# Each dot is a model; larger dots mean more epochs.
-epochs = np.asarray(search.cv_results_["param_max_epochs"], dtype=float)
-figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
-for ax, (name, ratio) in zip(axes, scores.items(), strict=True):
-    for length in grid["bits"]:
-        own = bits == length
-        ax.scatter(ratio[own], mean_ap[own], s=12 * (1 + epochs[own]), alpha=0.7, label=f"{length} bits")
-    ax.set_title(f"{name}: Spearman {spearmanr(ratio, mean_ap)[0]:.2f}")
-    ax.set_xlabel("lower-bound ratio")
-axes[0].set_ylabel("mAP, leave-one-out")
-axes[0].legend(loc="lower right", markerscale=0.7)
-plt.show()
 
 # %%
 # The ratio separates good models from bad ones, but does not decide between similar ones: the mAP of its choice is near

@@ -4,14 +4,16 @@ Can the lower-bound ratio also rank methods?
 
 The *lower-bound ratio* yields a lower bound of average precision without a search. It is the smallest distance between
 class centers, divided by the largest distance of a code from its own center. Its authors propose it to select the
-settings of one model (:ref:`sphx_glr_auto_examples_plot_model_selection.py`). Can it also compare different methods?
-"""
+settings of one model (:ref:`sphx_glr_auto_examples_evaluation_plot_model_selection.py`). Can it also compare different
+methods?"""
 
 # %%
-# Settings
-# --------
+# Each method
+# -----------
 # Four methods at four code lengths, on scikit-learn's digits. The ratio leaves out the largest tenth of the distances;
 # otherwise single digits determine it.
+#
+# First, each method on its own: the numbers at the points are the bits, the rank correlation is Spearman's.
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -29,10 +31,6 @@ methods = {
     "OrthoHash": [OrthoHasher(bits=bits, max_epochs=10, random_state=0) for bits in lengths],
 }
 
-# %%
-# All settings
-# ------------
-# First, each method on its own: the numbers at the points are the bits, the rank correlation is Spearman's.
 fitted = {
     method: {str(hasher.bits): hasher.fit(X_train, y_train) for hasher in hashers}
     for method, hashers in methods.items()
