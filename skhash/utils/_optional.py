@@ -34,5 +34,5 @@ def import_optional(module: str, *, extra: str, purpose: str) -> Any:
         top = module.partition(".")[0]
         raise ImportError(
             f"{purpose} needs {top}, which could not be imported ({error}). "
-            f"Install it with: pip install 'scikit-hash[{extra}]'"
+            f"Install it with: pip install 'scikit-hash[{extra}]', in a copy of the source: pip install '.[{extra}]'"
         ) from error

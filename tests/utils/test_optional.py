@@ -10,5 +10,6 @@ def test_what_is_there_is_imported():
 
 
 def test_what_is_missing_is_named_with_its_extra():
-    with pytest.raises(ImportError, match=r"Reading tea needs teapot, .* pip install 'scikit-hash\[vision\]'"):
+    commands = r"pip install 'scikit-hash\[vision\]', in a copy of the source: pip install '\.\[vision\]'"
+    with pytest.raises(ImportError, match=rf"Reading tea needs teapot, .* Install it with: {commands}"):
         import_optional("teapot.leaves", extra="vision", purpose="Reading tea")
