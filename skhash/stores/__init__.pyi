@@ -3,11 +3,13 @@ from ._errors import StoreConnectionError as StoreConnectionError
 from ._errors import StoreError as StoreError
 from ._errors import StoreFullError as StoreFullError
 from ._errors import StoreMissingError as StoreMissingError
+from ._milvus import MilvusCodeStore as MilvusCodeStore
 from ._store import CodeStore as CodeStore
 
 __all__ = [
     "CodeStore",
     "DuckDBCodeStore",
+    "MilvusCodeStore",
     "StoreConnectionError",
     "StoreError",
     "StoreFullError",

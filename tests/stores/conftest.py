@@ -22,7 +22,22 @@ class DuckDBPlace:
         return DuckDBCodeStore(self.path, bits, **parameters)
 
 
-PLACES = {"duckdb": DuckDBPlace}
+class MilvusPlace:
+    """A file of Milvus."""
+
+    packages = ("pymilvus", "milvus_lite")
+    is_isolated = False
+
+    def __init__(self, request):
+        self.path = request.getfixturevalue("tmp_path") / "codes.db"
+
+    def open(self, bits=None, **parameters):
+        from skhash.stores import MilvusCodeStore
+
+        return MilvusCodeStore(self.path, bits, **parameters)
+
+
+PLACES = {"duckdb": DuckDBPlace, "milvus": MilvusPlace}
 
 
 @pytest.fixture(params=list(PLACES))
