@@ -6,19 +6,19 @@ __all__ = ["StoreConnectionError", "StoreError", "StoreFullError", "StoreMissing
 
 
 class StoreError(RuntimeError):
-    """An engine could not do what a store asked for; nothing of a change was stored.
+    """Error of an engine that could not do what a store asked for; nothing of a change was stored.
 
     Wrong arguments are `ValueError` and `TypeError`, as elsewhere. Messages never contain passwords.
     """
 
 
 class StoreConnectionError(StoreError):
-    """An engine cannot be reached, or was lost during a call. The next call of the store connects again."""
+    """Error of an engine that cannot be reached, or was lost during a call; the next call connects again."""
 
 
 class StoreMissingError(StoreError):
-    """The table of a store does not exist, because it was never created or was dropped."""
+    """Error of a store whose table was dropped."""
 
 
 class StoreFullError(StoreError):
-    """The disk or the memory of an engine is full."""
+    """Error of an engine whose disk or memory is full."""
