@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["MilvusCodeStore"]
 
 LIMIT = 16384  # the most neighbors that one search of Milvus returns
+# All that milvus-lite understands: control characters are written as they are.
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 _IDS = 8192  # ids in one request
 _BYTES = 2**25  # of texts in one request; a server accepts 64 MB
 
@@ -209,9 +210,9 @@ class MilvusCodeStore(CodeStore):
             return
         try:
             for rows in reversed(change.undo):
-                self._milvus.call("upsert", self.table, rows)
+                self._milvus.write("upsert", self.table, rows)
             if change.batch is not None:
-                self._milvus.call("delete", self.table, filter=f"_batch == {change.batch}")
+                self._delete_unfinished(change.batch)
         except Exception as error:
             # New codes are never seen, and the next `add` removes them. Nothing can bring back what else was changed.
             if self._translate(error, "undo a change of") is None:
@@ -230,20 +231,26 @@ class MilvusCodeStore(CodeStore):
 
     def _write_state(self, following: int, batch: int, committed: int) -> None:
         row = {"id": 0, "code": b"\0", "next": following, "batch": batch, "committed": committed}
-        self._milvus.call("upsert", self._state, [row])
+        self._milvus.write("upsert", self._state, [row])
 
     def _reserve(self, n: int, least: int | None = None) -> int:
         change = self._local.change
         following, batch, committed = self._read_state()
         if change.batch is None:
             if batch != committed:  # a process was killed, or lost the server
-                self._milvus.call("delete", self.table, filter=f"_batch > {committed}")
+                self._delete_unfinished(committed + 1)
             change.batch = batch + 1
         first = max(following, 0 if least is None else min(least, 2**63 - 1))
         change.following = first + n
         self._write_state(change.following, change.batch, committed)
         self._shared.committed = committed
         return first
+
+    def _delete_unfinished(self, batch: int) -> None:
+        """Delete codes of batches that were not committed, from this one on."""
+        text = f"_batch >= {batch}"
+        while rows := self._milvus.call("query", self.table, filter=text, output_fields=["id"], limit=LIMIT - 1):
+            self._milvus.write("delete", self.table, [row["id"] for row in rows])
 
     def _seen(self) -> str:
         """Return the condition for rows that this thread may see."""
@@ -302,11 +309,11 @@ class MilvusCodeStore(CodeStore):
                 raise known_error(known, self.table)
         batches = np.full(len(ids), self._local.change.batch)
         for rows in self._rows(ids, words, columns, batches):
-            self._milvus.call("insert", self.table, rows)
+            self._milvus.write("insert", self.table, rows)
 
     def _delete(self, ids: NDArray[np.int64]) -> int:
         old = self._remember(ids)
-        self._milvus.call("delete", self.table, ids=ids.tolist())
+        self._milvus.write("delete", self.table, ids.tolist())
         return old
 
     def _replace(self, ids: NDArray[np.int64], words: NDArray[np.uint64], columns: dict[str, NDArray[Any]]) -> None:
@@ -314,7 +321,7 @@ class MilvusCodeStore(CodeStore):
         old = {row["id"]: row["_batch"] for rows in self._local.change.undo[-1:] for row in rows}
         batches = np.array([old[one] for one in ids.tolist()])
         for rows in self._rows(ids, words, columns, batches):
-            self._milvus.call("upsert", self.table, rows)
+            self._milvus.write("upsert", self.table, rows)
 
     def _remember(self, ids: NDArray[np.int64]) -> int:
         """Note codes that are about to be changed, so that the change can be undone."""
@@ -454,4 +461,4 @@ def _literal(value: Any) -> str:
         return "[" + ", ".join(map(_literal, value)) + "]"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    return f'"{value.translate(_ESCAPES)}"' if isinstance(value, str) else repr(value)

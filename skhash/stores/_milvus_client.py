@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import threading
 import warnings
 from contextlib import suppress
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,21 +26,28 @@ DROPPED = "it was dropped. Open a new store with bits= to create it again."
 _FILE = re.compile(r"[A-Za-z0-9.\-_]{1,33}\.db")
 _guard = threading.Lock()
 _shared: dict[tuple[str, str], Shared] = {}
+_writers: dict[str, threading.RLock] = {}
 _files: dict[str, int] = {}  # number of open stores of each file
 
 
 class Shared:
     """What all stores of one table in this process share: writers take turns, readers see whole batches only."""
 
-    def __init__(self) -> None:
-        self.writer = threading.RLock()
+    def __init__(self, place: str) -> None:
+        self.writer = _writers.setdefault(place, threading.RLock())  # for a file, of all tables: see `write`
         self.committed: int | None = None  # number of the last batch; None if the engine has not been asked
 
     @classmethod
     def of(cls, place: str, table: str) -> Shared:
         """Return that of a table."""
         with _guard:
-            return _shared.setdefault((place, table), cls())
+            if (place, table) not in _shared:
+                _shared[place, table] = cls(place)
+            return _shared[place, table]
+
+
+class NotStoredError(Exception):
+    """The embedded server has said that a change was made, but it is not in the file."""
 
 
 class MilvusConnection:
@@ -60,6 +69,7 @@ class MilvusConnection:
         self._token, self._database = token, database
         self._pymilvus = import_optional("pymilvus", extra="milvus", purpose="MilvusCodeStore")
         self._client: Any = None
+        self._reader: sqlite3.Connection | None = None
         self._is_counted = False
         self._lock = threading.Lock()
         if not self.is_file:
@@ -100,6 +110,37 @@ class MilvusConnection:
         """Call a method of the client. pymilvus would repeat what cannot succeed, for minutes."""
         return getattr(self._get(), name)(*args, **parameters, retry_times=0)
 
+    def write(self, name: str, table: str, rows: Any) -> None:
+        """Insert or upsert rows, or delete the codes with some ids; and check that the file has changed.
+
+        If the disk is full, the embedded server keeps changes in its memory and reports success. Then it is stopped, so
+        that the next call sees what is stored. Only one thread of a file may be here: a server that finds its file
+        locked by a reader loses a change in the same way.
+        """
+        if not self.is_file:
+            self.call(name, table, **({"ids": rows} if name == "delete" else {"data": rows}))
+            return
+        try:
+            before = self._ask_file("pragma data_version")
+            self.call(name, table, **({"ids": rows} if name == "delete" else {"data": rows}))
+            if name == "delete":
+                is_stored = self._ask_file("pragma data_version") != before
+            else:
+                last = self._ask_file(f'select milvus_id from "{table}" order by id desc limit {len(rows)}')
+                is_stored = {id_ for (id_,) in last} == {str(row["id"]) for row in rows}
+        except sqlite3.Error:
+            is_stored = False
+        if not is_stored:
+            self.lose(stop=True)
+            raise NotStoredError
+
+    def _ask_file(self, statement: str) -> list[Any]:
+        """Read the file itself. With the right to write, because SQLite may have to undo what a killed server did."""
+        if self._reader is None:
+            self._get()
+            self._reader = sqlite3.connect(f"{Path(self._uri).as_uri()}?mode=rw", uri=True, check_same_thread=False)
+        return self._reader.execute(statement).fetchall()
+
     @property
     def types(self) -> Any:
         """Types of fields."""
@@ -126,42 +167,43 @@ class MilvusConnection:
                 try:
                     self._client = self._pymilvus.MilvusClient(self._uri, timeout=10, **parameters)
                 except BaseException:
-                    self._release()
+                    self._release(False)
                     raise
             return self._client
 
-    def close(self) -> None:
+    def close(self, stop: bool = False) -> None:
         """Close the client, and stop the embedded server if no other store of this process uses its file."""
         with self._lock:
             client, self._client = self._client, None
+            reader, self._reader = self._reader, None
+            if reader is not None:
+                reader.close()
             if client is not None:
-                with suppress(Exception):  # a lost connection is closed
+                with suppress(Exception):  # the connection may be lost
                     client.close()
-            self._release()
+            self._release(stop)
 
-    def _release(self, lost: bool = False) -> None:
+    def _release(self, stop: bool) -> None:
         if not self._is_counted:
             return
         self._is_counted = False
         with _guard:
             _files[self.place] -= 1
-            if _files[self.place] == 0 or lost:
+            if _files[self.place] == 0 or stop:
                 servers = _servers()
                 if self.place in servers._servers:  # it would write a warning otherwise
                     with suppress(Exception):  # it has ended by itself
                         servers.release_server(self.place)
 
-    def lose(self) -> None:
-        """Forget a connection that is lost, and an embedded server that has ended."""
-        with self._lock:
-            client, self._client = self._client, None
-            if client is not None:
-                with suppress(Exception):
-                    client.close()
-            self._release(lost=self.is_file and _has_ended(self.place))
+    def lose(self, stop: bool = False) -> None:
+        """Forget a connection that is lost, and an embedded server that has ended or must be stopped."""
+        self.close(stop or (self.is_file and _has_ended(self.place)))
 
     def translate(self, error: Exception, refuse: Callable[[str], str]) -> Exception | None:
         """Return the error of the library that an error of Milvus means, or None if it is none of these."""
+        if isinstance(error, NotStoredError):
+            why = "the file cannot be written, probably because the disk is full, and nothing was stored. Make room"
+            return StoreFullError(refuse(f"{why}, then repeat the call."))
         if not isinstance(error, self._pymilvus.MilvusException) and type(error).__module__.partition(".")[0] != "grpc":
             return None
         code, text = getattr(error, "code", None), str(getattr(error, "message", error)).strip()
