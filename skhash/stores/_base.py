@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,24 +50,31 @@ class StoreBase(StoreHooks):
         self.verbose = verbose
         self._local = threading.local()
         self._is_closed = False
+        self._process = os.getpid()
         wanted = None if columns is None else read_columns(columns)
         if bits is not None:
             bits = int(check_scalar(bits, "bits", Integral, min_val=1))
+        try:
+            self._open(bits, wanted)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, bits: int | None, columns: dict[str, str] | None) -> None:
+        """Connect, and create the table or compare it with what was asked for."""
         with self._calling("open"):
             schema = self._load()
             if schema is None and bits is not None:
-                self._schema = Schema(bits, wanted or {})
+                self._schema = Schema(bits, columns or {})
                 self._create(self._schema)
                 schema = self._load()
         if schema is None:
-            self.close()
             raise ValueError(f"There is no table {self.table!r} in {self._describe()}; pass bits= to create it.")
         self._schema = schema
-        different = bits is not None and bits != schema.bits
-        if different or (wanted is not None and wanted != schema.columns):
-            self.close()
-            name, got, known = ("bits", bits, schema.bits) if different else ("columns", wanted, schema.columns)
-            raise ValueError(f"{name}={got!r}, but table {self.table!r} in {self._describe()} has {name}={known!r}.")
+        for name, asked, known in (("bits", bits, schema.bits), ("columns", columns, schema.columns)):
+            if asked is not None and asked != known:
+                where = f"table {self.table!r} in {self._describe()}"
+                raise ValueError(f"{name}={asked!r}, but {where} has {name}={known!r}.")
 
     @property
     def bits(self) -> int:
@@ -80,7 +88,7 @@ class StoreBase(StoreHooks):
 
     @contextmanager
     def transaction(self) -> Iterator[Self]:
-        """Make several changes one: all of them are stored at the end of the block, or none if it raises.
+        """Combine several changes: all of them are stored at the end of the block, or none if it raises.
 
         Searches of this thread see the changes at once, others when the block has ended. A transaction within another
         is a part of it. If an engine refuses one of the changes, the block must be repeated as a whole.
@@ -124,7 +132,8 @@ class StoreBase(StoreHooks):
     def close(self) -> None:
         """Close all connections of this store. A second call does nothing."""
         self._is_closed = True
-        self._disconnect()
+        if os.getpid() == self._process:  # a child process must not end the connections of its parent
+            self._disconnect()
 
     def __enter__(self) -> Self:
         return self
@@ -141,9 +150,13 @@ class StoreBase(StoreHooks):
 
     @contextmanager
     def _calling(self, doing: str) -> Iterator[None]:
-        """Turn the errors of an engine into the library's; messages name the table and what was tried."""
+        """Convert the errors of an engine to the library's; messages name the table and what was tried."""
         if self._is_closed:
             raise StoreError(f"Cannot {doing} table {self.table!r}: the store is closed. Open a new one.")
+        if os.getpid() != self._process:
+            raise StoreError(
+                f"Cannot {doing} table {self.table!r}: the store was opened in another process. Open one in each."
+            )
         try:
             yield
             return
@@ -157,7 +170,7 @@ class StoreBase(StoreHooks):
 
     @contextmanager
     def _changing(self, doing: str) -> Iterator[None]:
-        """Be a transaction, or a part of the one that this thread has begun; which has failed if this part fails."""
+        """Begin a transaction, or a part of the one that this thread has begun; which has failed if this part fails."""
         state = vars(self._local)
         if state.get("depth") and state["failed"]:
             raise StoreError(

@@ -8,7 +8,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skhash.stores._base import StoreBase
-from skhash.stores._schema import read_ids, read_metadata
+from skhash.stores._schema import column_names, read_ids, read_metadata
 
 if TYPE_CHECKING:
     from typing import Self
@@ -91,7 +91,7 @@ class ChangesMixin(StoreBase):
         words = None if X is None else self._read_codes(X)
         if words is not None and len(words) != len(wanted):
             raise ValueError(f"ids must hold one id per code: X has {len(words)}, ids has {len(wanted)}.")
-        names = list(getattr(metadata, "columns", metadata)) if metadata is not None else []
+        names = [] if metadata is None else column_names(metadata)
         some = {name: kind for name, kind in self._schema.columns.items() if name in names}
         if len(some) != len(names):
             raise ValueError(f"metadata must have columns of {sorted(self._schema.columns)}, got {sorted(names)}.")

@@ -1,4 +1,4 @@
-"""What can go wrong with an engine, as exceptions that are the same for all engines."""
+"""Failures of an engine as exceptions that are the same for all engines."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from skhash.stores._hooks import Hits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["cut", "split", "with_ties"]
+__all__ = ["cut", "limit_radii", "split", "with_ties"]
 
 
 def cut(hits: Hits, n_queries: int, k: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -77,6 +77,39 @@ def with_ties(
         np.concatenate([hits.distance[rest], more.distance]),
         np.concatenate([hits.id[rest], more.id]),
     )
+
+
+def limit_radii(
+    sample: NDArray[np.uint64], words: NDArray[np.uint64], k: int, share: float, most: int
+) -> NDArray[np.int32] | None:
+    """Return for each query a radius within which at least `k` codes are: the k-th distance of some of the codes.
+
+    Parameters
+    ----------
+    sample : ndarray of uint64 of shape (n_sampled, n_words)
+        A random part of the codes.
+    words : ndarray of uint64 of shape (n_queries, n_words)
+        The queries.
+    k : int
+        Number of neighbors.
+    share : float
+        Share of the codes that are in the sample.
+    most : int
+        The largest number of codes that may be expected within the radii, over all queries.
+
+    Returns
+    -------
+    radii : ndarray of int32 of shape (n_queries,) or None
+        None if there are too few codes in the sample, or too many within the radii.
+    """
+    if len(sample) < k:
+        return None
+    distances = np.zeros((len(words), len(sample)), np.uint16)
+    for column in range(words.shape[1]):
+        distances += np.bitwise_count(words[:, column, None] ^ sample[:, column])
+    radii = np.partition(distances, k - 1, axis=1)[:, k - 1]
+    expected = np.count_nonzero(distances <= radii[:, None]) / share
+    return radii.astype(np.int32) if expected <= most else None
 
 
 def _in_order(hits: Hits) -> Hits:

@@ -1,4 +1,4 @@
-"""What a backend implements: some fifteen small operations, which know one engine and nothing else.
+"""Hooks that a backend implements: some twenty small operations, which know one engine and nothing else.
 
 `CodeStore` reads and checks all arguments, completes and orders results, splits what is large, opens transactions and
 turns an engine's errors into the library's. A hook gets what is already checked: ids as int64, codes as packed words,

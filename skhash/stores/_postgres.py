@@ -95,7 +95,8 @@ class PostgresCodeStore(PostgresTable):
             raise ValueError("url and path exclude each other: path is the folder of an embedded server.")
         self.ef_search = int(check_scalar(ef_search, "ef_search", Integral, min_val=1, max_val=1000))
         self._psycopg = import_optional("psycopg", extra="postgres", purpose="PostgresCodeStore")
-        self._has_vector = False
+        self._has_vector = self._scans_on = False
+        self._process = os.getpid()
         self._start()
         self._server = None if url is not None else EmbeddedServer.open(path)
         try:
@@ -152,7 +153,7 @@ class PostgresCodeStore(PostgresTable):
         """Close all connections of this store, and stop the embedded server with its last store."""
         super().close()
         server, self._server = self._server, None
-        if server is not None:
+        if server is not None and os.getpid() == self._process:
             server.close()
 
     def _read_url(self, url: str | None) -> dict[str, Any]:

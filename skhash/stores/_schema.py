@@ -1,4 +1,4 @@
-"""What a store keeps: the code length and the columns of metadata, with the rules for names and values."""
+"""Contents of a store: the code length and the columns of metadata, with the rules for names and values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skhash.utils import to_numpy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Schema", "check_name", "read_columns", "read_ids", "read_metadata", "read_values"]
+__all__ = ["Schema", "check_name", "column_names", "read_columns", "read_ids", "read_metadata", "read_values"]
 
 VERSION = 1
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -26,7 +26,7 @@ _DTYPES: dict[str, Any] = {"int": np.int64, "float": np.float64, "bool": np.bool
 
 @dataclass(frozen=True)
 class Schema:
-    """What a store keeps for each id.
+    """Contents of a store for each id.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def read_metadata(metadata: Any, columns: Mapping[str, str], n: int) -> dict[str
     metadata = {} if metadata is None else metadata
     if not isinstance(metadata, Mapping) and not hasattr(metadata, "columns"):
         raise TypeError(f"metadata must be a dict of columns or a data frame, got {type(metadata).__name__}.")
-    names = list(getattr(metadata, "columns", metadata))
+    names = column_names(metadata)
     if sorted(map(str, names)) != sorted(columns):
         raise ValueError(f"metadata must have the columns {sorted(columns)}, got {sorted(map(str, names))}.")
     read = {}
@@ -157,6 +157,12 @@ def read_metadata(metadata: Any, columns: Mapping[str, str], n: int) -> dict[str
             raise ValueError(f"metadata[{name!r}] must hold one value per code: X has {n}, it has {len(values)}.")
         read[name] = values
     return read
+
+
+def column_names(metadata: Any) -> list[Any]:
+    """Return the names of the columns of a dict or a data frame; of a table of Arrow, `columns` are values."""
+    names = getattr(metadata, "column_names", None)
+    return list(getattr(metadata, "columns", metadata) if names is None else names)
 
 
 def read_values(values: Any, kind: str, argument: str) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What backends that speak SQL share: sessions for threads, and conditions as parameterized text."""
+"""Common parts of backends that use SQL: sessions for threads, and conditions as parameterized text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SQLCodeStore(CodeStore):
 
     @contextmanager
     def _session(self) -> Iterator[Any]:
-        """Give the session of this thread's transaction, or one for this call."""
+        """Yield the session of this thread's transaction, or one for this call."""
         held = getattr(self._local, "session", None)
         if held is not None:
             yield held

@@ -10,7 +10,14 @@ import pytest
 
 duckdb = pytest.importorskip("duckdb")
 
-from skhash.stores import DuckDBCodeStore, StoreConnectionError, StoreError, StoreFullError  # noqa: E402
+from skhash import HammingIndex  # noqa: E402
+from skhash.stores import (  # noqa: E402
+    DuckDBCodeStore,
+    StoreConnectionError,
+    StoreError,
+    StoreFullError,
+    _ducktable,
+)
 
 
 def make(n, bits=64):
@@ -95,8 +102,68 @@ def test_other_files_and_tables_are_refused(tmp_path):
         session.execute("create table codes (name varchar)")
     with pytest.raises(StoreError, match=r"Table 'codes' in .* is not one of a store; choose another name"):
         DuckDBCodeStore(tmp_path / "own.duckdb", 8)
+    duckdb.connect(tmp_path / "own.duckdb", read_only=True).close()  # refused while somebody may write
     with DuckDBCodeStore(tmp_path / "own.duckdb", 8, table="hashes") as store:
         assert store.count() == 0
+
+
+def test_batches_are_limited_by_a_sample_and_exact(monkeypatch):
+    """Radii of a sample make batches faster; the answers are those of the index, also where the sample is of no use."""
+    rng = np.random.default_rng(3)
+    X = rng.integers(0, 2, (20_000, 72), dtype=np.uint8)
+    X[:5000] = X[0]  # more ties than may be fetched
+    Q = np.concatenate([X[:10], X[6000:6020] ^ (rng.random((20, 72)) < 0.05), rng.integers(0, 2, (10, 72))])
+    index = HammingIndex().fit(X)
+    monkeypatch.setattr(_ducktable, "_SAMPLE", 1000)
+    seen = []
+    limit = _ducktable.limit_radii
+    monkeypatch.setattr(_ducktable, "limit_radii", lambda *a, **k: seen.append(limit(*a, **k)) or seen[-1])
+    with DuckDBCodeStore(bits=72, columns={"rare": bool}) as store:
+        store.add(X, metadata={"rare": np.arange(20_000) % 1000 == 0})
+        for most, queries, k, where, is_limited in [
+            (5_000_000, Q, 10, None, True),
+            (10_000, Q, 10, None, False),  # too many candidates
+            (5_000_000, Q[10:], 5, {"rare": True}, False),  # too few in the sample
+            (5_000_000, Q, 3, {"rare": False}, True),
+        ]:
+            monkeypatch.setattr(_ducktable, "_MOST_CANDIDATES", most)
+            mask = None if where is None else (np.arange(20_000) % 1000 == 0) == where["rare"]
+            expected = index.kneighbors(queries, k, where=mask)
+            for got, wanted in zip(store.kneighbors(queries, k, where=where), expected, strict=True):
+                np.testing.assert_array_equal(got, wanted)
+            assert (seen.pop() is not None) == is_limited
+        store.kneighbors(Q[:3], 5)
+        assert not seen  # few queries need no limit
+
+
+class Careless(DuckDBCodeStore):
+    """An engine that returns any of the codes at the distance of the last neighbor, here those with the largest ids."""
+
+    ties_by_id = False
+
+    def _nearest(self, words, k, where):
+        hits = self._within(words, np.full(len(words), self.bits, np.int32), where)
+        order = np.lexsort((-hits.id, hits.distance, hits.query))
+        hits = type(hits)(*(values[order] for values in hits))
+        counts = np.bincount(hits.query, minlength=len(words))
+        rank = np.arange(len(order)) - np.repeat(counts.cumsum() - counts, counts)
+        return type(hits)(*(values[rank < k] for values in hits))
+
+
+@pytest.mark.parametrize("k", [1, 7, 40, 300])
+def test_ties_of_engines_without_order_are_completed(k):
+    X = np.random.default_rng(4).integers(0, 2, (300, 10), dtype=np.uint8)
+    expected = HammingIndex().fit(X).kneighbors(X[:20], k)
+    with Careless(bits=10) as store:
+        store.add(X)
+        for got, wanted in zip(store.kneighbors(X[:20], k), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+        for got, wanted in zip(
+            store.kneighbors(X[:20], k, where={"id": ("<", 30)}, missing="pad"),
+            HammingIndex().fit(X).kneighbors(X[:20], k, where=np.arange(300) < 30, missing="pad"),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(got, wanted)
 
 
 def test_there_is_no_approximate_search():

