@@ -338,13 +338,15 @@ def test_what_milvus_cannot_store_or_compare_is_refused(tmp_path):
 
 
 def test_long_texts_are_sent_in_several_requests(tmp_path, monkeypatch):
-    monkeypatch.setattr("skhash.stores._milvus._BYTES", 1000)
+    monkeypatch.setattr("skhash.stores._milvustable._BYTES", 1000)
     with MilvusCodeStore(tmp_path / "codes.db", 64, columns={"text": str}) as store:
         sent, call = [], store._milvus.call
-        monkeypatch.setattr(store._milvus, "call", lambda *args, **named: (sent.append(args), call(*args, **named))[1])
+        monkeypatch.setattr(
+            store._milvus, "call", lambda *args, **named: (sent.append((args[0], named)), call(*args, **named))[1]
+        )
         texts = ["é" * 200] * 50
         ids = store.add(make(50), metadata={"text": texts})
-        assert [len(args[2]) for args in sent if args[0] == "insert"] == [3] * 16 + [2]
+        assert [len(named["data"]) for name, named in sent if name == "insert"] == [3] * 16 + [2]
         assert store.get(ids)[1]["text"].tolist() == texts
 
 
