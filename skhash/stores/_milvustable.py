@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["MilvusTable", "field_of", "n_bytes_of"]
 
 LIMIT = 16384  # the most neighbors that one search of Milvus returns
-# All that milvus-lite understands: control characters are written as they are.
-_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
+# All that milvus-lite understands; other control characters are written as they are.
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\""})
 _IDS = 8192  # ids in one request
 _BYTES = 2**25  # of texts in one request; a server accepts 64 MB
 
@@ -118,6 +118,10 @@ class MilvusTable(CodeStore):
         for condition in where:
             if condition.values.dtype.kind == "f" and not np.isfinite(condition.values).all():
                 raise ValueError(f"where[{condition.column!r}] must be finite: Milvus cannot compare with infinity.")
+            if condition.values.dtype == object and any(set("\n\r") & set(text) for text in condition.values):
+                raise ValueError(
+                    f"where[{condition.column!r}] must have no line ends: Milvus cannot compare with them."
+                )
             field = "id" if condition.column == "id" else field_of(condition.column)
             if condition.op not in ("in", "not in"):
                 texts.append(f"{field} {condition.op} {_literal(condition.value)}")

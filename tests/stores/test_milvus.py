@@ -92,7 +92,9 @@ def test_answers_are_those_of_the_index(file, bits, n, values, k, seed, form, re
 
 
 @given(
-    texts=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8), min_size=1, max_size=4),
+    texts=st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0\n\r"), max_size=8), min_size=1, max_size=4
+    ),
     numbers=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=4),
     integers=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4),
 )
@@ -330,6 +332,8 @@ def test_what_milvus_cannot_store_or_compare_is_refused(tmp_path):
             store.add(make(2, 8), metadata={"text": ["", "é" * 2**15], "number": [0, 0]})
         with pytest.raises(ValueError, match=r"where\['number'\] must be finite"):
             store.count({"number": ("<", np.inf)})
+        with pytest.raises(ValueError, match=r"where\['text'\] must have no line ends"):
+            store.count({"text": ["a", "b\n"]})
         assert store.count() == 0
         ids = store.add(make(2, 8), metadata={"text": ["", "a" + "é" * (2**15 - 1)], "number": [-np.inf, np.inf]})
         assert store.get(ids)[1]["number"].tolist() == [-np.inf, np.inf]
