@@ -31,7 +31,7 @@ _files: dict[str, int] = {}  # number of open stores of each file
 
 
 class Shared:
-    """What all stores of one table in this process share: writers take turns, readers see whole batches only."""
+    """The state of a table in this process: writers take turns, and readers see whole batches only."""
 
     def __init__(self, place: str) -> None:
         self.writer = _writers.setdefault(place, threading.RLock())  # for a file, of all tables: see `write`

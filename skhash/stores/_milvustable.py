@@ -276,7 +276,7 @@ class MilvusTable(CodeStore):
 
 
 class _Change:
-    """What a transaction has done so far: the number of its batch, the next id, and the rows as they were."""
+    """The changes of a transaction so far: the number of its batch, the next id, and the rows as they were."""
 
     def __init__(self) -> None:
         self.batch: int | None = None
