@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from skhash import HammingIndex, warm_up
-from skhash.stores import DuckDBCodeStore, PostgresCodeStore
+from skhash.stores import DuckDBCodeStore, MilvusCodeStore, PostgresCodeStore
 
 BITS, K = 64, 10
 
@@ -111,7 +111,24 @@ class Postgres:
             return session.execute("select pg_total_relation_size('codes')").fetchone()[0]
 
 
-ENGINES = {"index": Index, "duckdb": DuckDB, "postgres": Postgres}
+class Milvus(DuckDB):
+    """A file of Milvus, whose embedded server stops when its store is closed."""
+
+    def __init__(self, folder):
+        self.path = folder / "codes.db"
+
+    def start(self):
+        MilvusCodeStore(self.path, BITS).close()
+
+    def load(self, words):
+        with MilvusCodeStore(self.path) as store:
+            store.add(words)
+
+    def open(self):
+        return MilvusCodeStore(self.path)
+
+
+ENGINES = {"index": Index, "duckdb": DuckDB, "postgres": Postgres, "milvus": Milvus}
 
 
 def timed(function, *arguments):

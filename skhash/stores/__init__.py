@@ -1,4 +1,4 @@
-"""Hash codes in databases, with the searches of an index: DuckDB in a file, PostgreSQL on a server."""
+"""Hash codes in databases, with the searches of an index: DuckDB and Milvus in a file, PostgreSQL on a server."""
 
 import lazy_loader
 

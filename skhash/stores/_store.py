@@ -52,6 +52,7 @@ class CodeStore(ChangesMixin):
     --------
     DuckDBCodeStore : A file, which one process uses.
     PostgresCodeStore : A server, which many processes use.
+    MilvusCodeStore : A file or a server of Milvus, with weaker promises.
     skhash.HammingIndex : The same searches in memory, faster.
     """
 

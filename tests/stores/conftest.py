@@ -26,6 +26,21 @@ class DuckDBPlace:
         return DuckDBCodeStore(self.path, bits, **parameters)
 
 
+class MilvusPlace:
+    """A file of Milvus."""
+
+    packages = ("pymilvus", "milvus_lite")
+    is_isolated = False
+
+    def __init__(self, request):
+        self.path = request.getfixturevalue("tmp_path") / "codes.db"
+
+    def open(self, bits=None, **parameters):
+        from skhash.stores import MilvusCodeStore
+
+        return MilvusCodeStore(self.path, bits, **parameters)
+
+
 class PostgresPlace:
     """A schema on an embedded server, which is started once."""
 
@@ -58,7 +73,7 @@ def postgres():
     assert not server.folder.exists()  # it was a temporary one
 
 
-PLACES = {"duckdb": DuckDBPlace, "postgres": PostgresPlace}
+PLACES = {"duckdb": DuckDBPlace, "postgres": PostgresPlace, "milvus": MilvusPlace}
 
 
 @pytest.fixture(params=list(PLACES))
