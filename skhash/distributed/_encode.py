@@ -112,8 +112,7 @@ def _guess(hasher: Any, method: str) -> NDArray[Any]:
         label_index = getattr(hasher, "label_index_", None)
         multilabel = label_index is not None and label_index.labels_.multilabel
         return np.zeros((1, len(classes)), np.int64) if multilabel else np.zeros(1, np.asarray(classes).dtype)
-    dtype = np.uint8 if method == "transform" else getattr(hasher, "dtype_", np.float32)
-    return np.zeros((1, hasher.bits), dtype)
+    return np.zeros((1, hasher.bits), np.uint8 if method == "transform" else np.float64)
 
 
 def _encode_frame(hasher: Any, X: Any, method: str) -> Any:
@@ -133,7 +132,7 @@ def _encode_block(block: Any, model: Model, method: str, empty: NDArray[Any]) ->
     if block.shape[0] == 0:
         return empty
     if block.ndim == 1:
-        block = block.tolist()  # paths
+        return getattr(model.load(), method)(block.tolist()).astype(empty.dtype, copy=False)  # of paths
     return getattr(model.load(), method)(block)
 
 

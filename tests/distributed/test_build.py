@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import zlib
 
 import dask
@@ -10,6 +11,7 @@ import pytest
 from skhash import EmbeddingIndex, HammingIndex, LSHHasher, ShardedEmbeddingIndex, ShardedHammingIndex
 from skhash.codes import pack_codes
 from skhash.distributed import build_index, saved_parts
+from skhash.distributed._build import commit, describe_part
 
 
 @pytest.fixture(autouse=True)
@@ -181,3 +183,15 @@ def test_damaged_lists_of_parts(tmp_path):
     file.write_text("{")
     with pytest.raises(ValueError, match="is damaged: JSONDecodeError"):
         saved_parts(tmp_path)
+
+
+def test_parts_that_another_build_removed_or_replaced_are_noticed(tmp_path):
+    parts = build_index(tmp_path, da.from_array(random_codes(10), chunks=(5, -1)))
+    records = [describe_part(part, 5) for part in parts]
+    assert commit(str(tmp_path), records) == parts
+    HammingIndex().fit(random_codes(5, seed=1)).save(parts[1])
+    with pytest.raises(ValueError, match="was changed during the build; build again"):
+        commit(str(tmp_path), records)
+    shutil.rmtree(parts[1])
+    with pytest.raises(FileNotFoundError):
+        commit(str(tmp_path), records)

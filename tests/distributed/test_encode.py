@@ -126,6 +126,12 @@ def test_bags(tmp_path, data, linear):
     lazy = hasher.transform(da.from_array(np.array(paths), chunks=4))
     assert lazy.shape == (7, 64)
     np.testing.assert_array_equal(lazy.compute(), expected)
+    labeled = PerceptualHasher(bits=64).fit(paths, list("abcabca"))
+    for method in ("decision_function", "predict"):
+        lazy = getattr(labeled, method)(da.from_array(np.array(paths), chunks=4))
+        computed = lazy.compute()
+        assert computed.dtype == lazy.dtype
+        np.testing.assert_array_equal(computed, getattr(labeled, method)(paths))
     vectors = db.from_sequence(list(data[0]), npartitions=4).filter(lambda row: row[0] > -9)
     np.testing.assert_array_equal(np.stack(linear.transform(vectors).compute()), linear.transform(data[0]))
     none = linear.transform(vectors.filter(lambda row: row[0] > 99)).compute()

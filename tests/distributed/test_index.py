@@ -19,6 +19,7 @@ import pytest
 from skhash import HammingIndex, LSHHasher, ShardedHammingIndex
 from skhash.codes import pack_codes
 from skhash.distributed import DistributedHammingIndex, build_index, saved_parts
+from skhash.distributed._placement import LostWorker, Replica, finish, is_of_lost_worker
 
 distributed = pytest.importorskip("distributed")
 
@@ -145,13 +146,14 @@ def test_answers_changes_and_filters_equal_one_index(client, saved, kind, tmp_pa
     for where in filters():
         assert_same_answers(ours, index, queries, where)
     rng = np.random.default_rng(5)
-    for step in range(2):
-        more = np.concatenate([codes[:3], random_codes(30 + step, seed=10 + step)])  # with ties
+    for step in range(3):  # the first ones go to the last shard, and others to those before it
+        more = np.concatenate([codes[:20], random_codes(50 + step, seed=10 + step)])  # with ties
         new = {None: None, "int": 1000 * (step + 1) + rng.permutation(len(more)), "text": None}[kind]
         if kind == "text":
             new = [f"new {step} {i}" for i in range(len(more))]
         index.add(more, ids=new)
         ours.add(more, ids=new)
+        assert len(set(ours._holders.tolist())) >= min(2, step)
         gone = index.ids_[rng.permutation(len(index))[: 20 + step]]  # of parts, and of added codes
         index.remove(gone)
         ours.remove(gone)
@@ -412,3 +414,40 @@ def test_grid_search_on_the_cluster(client):
     here = GridSearchCV(ITQHasher(random_state=0), grid, cv=2).fit(X, y)
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], here.cv_results_["mean_test_score"])
     assert search.best_params_ == here.best_params_
+
+
+def test_a_lost_worker_ends_a_wait_that_would_not_end():
+    class Call:
+        def done(self):
+            return False
+
+        def result(self, timeout=None):
+            time.sleep(timeout)
+            raise TimeoutError
+
+    class Future:
+        status = "finished"
+
+    replica = Replica("tcp://10.0.0.1:1", Future(), 0)
+    start = time.monotonic()
+    with pytest.raises(TimeoutError, match=r"No answer from tcp://10\.0\.0\.1:1 within 0\.2 s"):
+        finish(Call(), replica, 0.2)
+    Future.status = "error"
+    with pytest.raises(LostWorker):
+        finish(Call(), replica)
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (OSError("Unable to contact Actor's worker"), True),
+        (RuntimeError("Worker holding Actor was lost.  Status: error"), True),
+        (LostWorker("tcp://10.0.0.1:1"), True),
+        (RuntimeError("something else"), False),
+        (ValueError("X has 3 features"), False),
+        (FileNotFoundError("No such directory"), False),
+    ],
+)
+def test_errors_of_lost_workers_and_others(error, lost):
+    assert is_of_lost_worker(error) is lost
