@@ -1,6 +1,7 @@
 """The checks of the built pages, formulas as MathML and links to other libraries, which the documentation relies on."""
 
 import importlib.util
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -111,3 +112,41 @@ def test_a_name_that_its_library_lacks_is_an_error():
     assert links.full_name("bits") is None
     with pytest.raises(AttributeError):
         links.address(links.full_name("numpy.no_such_function"))
+
+
+def names_of_other_libraries():
+    """List the names of other libraries in single backquotes, in the pages and in docstrings, as sphinx reads them."""
+    links, root = load("other_libraries"), FOLDER.parents[1]
+    files = [
+        path
+        for pattern in ("doc/*.rst", "doc/api/*.rst", "doc/user_guide/*.rst", "doc/tutorials/*.rst", "skhash/**/*.py")
+        for path in root.glob(pattern)
+    ]
+    names = [
+        name for path in files for name in re.findall(r"(?<!`)`(?:~)?([\w.]+(?:\(\))?)`(?!`)", path.read_text("utf-8"))
+    ]
+    return sorted({name for name in map(links.full_name, names) if name} | {*links.PAGES} - {None})
+
+
+def is_public(name):
+    """Return whether a library has a name among its public ones, which are those that have pages of their own."""
+    parent, _, last = name.rpartition(".")
+    thing = load("other_libraries").find(parent)
+    return last in getattr(thing, "__all__", [each for each in dir(thing) if not each.startswith("_")])
+
+
+def test_names_of_other_libraries_are_found():
+    assert {"sklearn.pipeline.Pipeline", "torch.compile", "numpy.packbits"} <= set(names_of_other_libraries())
+
+
+@pytest.mark.parametrize("name", names_of_other_libraries())
+def test_every_name_of_another_library_is_public(name):
+    library = name.partition(".")[0]
+    pytest.importorskip(library)
+    load("other_libraries").address(name)  # an AttributeError if the library lacks it
+    assert is_public(name)
+
+
+@pytest.mark.parametrize("name", ["sklearn.pipeline.ABCMeta", "torch.nn.Conv1D", "joblib.Pool"])
+def test_private_and_missing_names_are_not_public(name):
+    assert not is_public(name)

@@ -11,7 +11,8 @@ low limit misses changed copies, a high one takes different pictures for copies.
 # ---------------------------------
 # 120 squares of two photos, and five changed copies of each. Precision: which share of the pairs that were found are
 # copies? Recall: which share of the pairs of an original and its copy was found? The dashed line is
-# the default: no wrong pair, and room to double the limit for such strong changes, before precision falls.
+# the default: no wrong pair, and more than half of these strong changes. A limit of 24 finds 71 %, still without
+# a wrong pair.
 import io
 
 import matplotlib.pyplot as plt

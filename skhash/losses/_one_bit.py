@@ -65,7 +65,7 @@ class OneBitLoss(nn.Module):
         Fixed centers, entries -1 or +1; None for those of `semantic`.
     semantic : SemanticCenters, default=None
         Network that computes centers from the embeddings.
-    temperature, similarity, multilabel
+    temperature, similarity, multilabel : float, str and str
         See `hash_center_loss`.
     classifier_weight : float, default=1e-4
         The :math:`\lambda_1` above.

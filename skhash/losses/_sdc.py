@@ -132,7 +132,7 @@ def sdc_loss(
     other, other_reference : Tensor, default=None
         Codes and features of another view (a random augmentation) of the samples. Pairs are formed within each view and
         ranked together.
-    distribution, alpha, beta
+    distribution, alpha, beta : str or frozen scipy.stats distribution, and two floats
         See `sdc_targets`.
     clip_targets : bool, default=False
         Whether negative targets become 0, so that dissimilar samples get orthogonal instead of opposite codes.

@@ -24,7 +24,7 @@ def load_packed(path: str | os.PathLike[str], *, target: str | None = None, n_jo
     ----------
     path : str or path-like
         The file.
-    target, n_jobs
+    target, n_jobs : str and int, or None
         See `PackedHasher`.
 
     Returns

@@ -53,7 +53,13 @@ class SparseRows:
         return self.matrix[rows].toarray()
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """Yield blocks of consecutive rows, of a size that does not grow with the matrix."""
+        """Yield blocks of consecutive rows, of a size that does not grow with the matrix.
+
+        Yields
+        ------
+        block : ndarray of shape (n, n_features)
+            The rows, dense.
+        """
         size = rows_per_block(self.shape[1])
         for start in range(0, len(self), size):
             yield self[start : start + size]
