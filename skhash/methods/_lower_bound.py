@@ -261,7 +261,7 @@ class LowerBoundHasher(BaseHasher):
         steps = self.surrogate_steps
         if steps == "auto":
             recipe = context.recipe
-            batches = recipe.max_epochs * math.ceil(len(context.samples) / recipe.batch_size)
+            batches = int(recipe.max_epochs) * math.ceil(len(context.samples) / recipe.batch_size)
             steps = min(math.ceil(_SURROGATE_STEPS / batches), _MOST_STEPS)
         return _LowerBoundLoss(
             criterion,
