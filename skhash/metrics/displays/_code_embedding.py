@@ -135,7 +135,7 @@ class CodeEmbeddingDisplay(BaseDisplay):
             Samples, in any form that the estimator accepts.
         y : array-like of shape (n,), default=None
             Class labels.
-        perplexity, n_max, random_state, n_jobs
+        perplexity, n_max, random_state, n_jobs : float, int, RandomState instance or None
             As in `from_predictions`.
         name : str, default=None
             Title of the legend; None uses the name of the estimator's class.

@@ -176,7 +176,7 @@ class MapAgainstLowerBoundDisplay(BaseDisplay):
         X_database, y_database : array-like, default=None
             The database and its labels. None searches the codes of the index at the end of an estimator, if there is
             one, else `X` itself, with each query excluded from its own ranking.
-        percentile, R, ties
+        percentile, R, ties : float, int and str
             As in `from_predictions`.
         n_jobs : int, default=None
             Number of threads.

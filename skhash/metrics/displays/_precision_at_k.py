@@ -167,7 +167,7 @@ class PrecisionAtKDisplay(BaseDisplay):
             one, else `X` itself, with each query excluded from its own ranking.
         max_k : int, default=1000
             Largest K; the whole database if that is smaller.
-        ties, random_state
+        ties, random_state : str, and int, RandomState instance or None
             As in `precision_at_k`.
         n_jobs : int, default=None
             Number of threads.
