@@ -133,6 +133,10 @@ class MilvusConnection:
         if not is_stored:
             self.lose(stop=True)
             raise NotStoredError
+        if name == "upsert":
+            text = f"id in {[row['id'] for row in rows]}"
+            if self.call("query", table, filter=text, output_fields=["count(*)"])[0]["count(*)"] != len(rows):
+                self.lose(stop=True)  # it is in the file, but not in memory; the next call reads the file
 
     def _ask_file(self, statement: str) -> list[Any]:
         """Read the file itself. With the right to write, because SQLite may have to undo what a killed server did."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skhash.stores._base import known_error
+from skhash.stores._errors import StoreError
 from skhash.stores._hooks import Hits
 from skhash.stores._milvus_client import MilvusConnection, Shared
 from skhash.stores._store import CodeStore
@@ -77,8 +78,14 @@ class MilvusTable(CodeStore):
         self._shared.writer.release()
 
     def _read_state(self) -> tuple[int, int, int]:
-        (row,) = self._milvus.call("query", self._state, filter="id == 0", output_fields=["next", "batch", "committed"])
-        return row["next"], row["batch"], row["committed"]
+        fields = ["next", "batch", "committed"]
+        for _ in range(3):
+            rows = self._milvus.call("query", self._state, filter="id == 0", output_fields=fields)
+            if rows:
+                return rows[0]["next"], rows[0]["batch"], rows[0]["committed"]
+            # Seen once after two million additions: milvus-lite had lost a row from its memory that was in the file.
+            self._milvus.lose(stop=True)
+        raise StoreError(self._refuse("read", f"the row of collection {self._state!r} is missing."))
 
     def _write_state(self, following: int, batch: int, committed: int) -> None:
         row = {"id": 0, "code": b"\0", "next": following, "batch": batch, "committed": committed}

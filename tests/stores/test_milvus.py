@@ -291,6 +291,24 @@ def test_a_lost_connection_is_opened_to_undo_a_transaction(tmp_path, monkeypatch
         assert store.count() == 1004
 
 
+def test_a_row_that_the_server_has_lost_is_read_from_the_file(tmp_path, monkeypatch):
+    """milvus-lite did so once, after two million additions: the row was in the file, but not in its memory."""
+    with MilvusCodeStore(tmp_path / "codes.db", 64) as store:
+        store.add(make(10))
+        call, server = store._milvus.call, _servers()._servers[store._milvus.place]
+
+        def lose_one(name, table, *args, **named):
+            if (name, table) == ("query", "codes_state"):
+                monkeypatch.setattr(store._milvus, "call", call)
+                return []
+            return call(name, table, *args, **named)
+
+        monkeypatch.setattr(store._milvus, "call", lose_one)
+        np.testing.assert_array_equal(store.add(make(5)), np.arange(10, 15))
+        assert _servers()._servers[store._milvus.place] is not server
+        assert store.count() == 15
+
+
 def test_a_full_disk_is_named_and_changes_nothing(small_disk):
     with MilvusCodeStore(small_disk / "codes.db", 64) as store:
         store.add(make(1000))
