@@ -15,7 +15,9 @@ __all__ = ["MilvusCodeStore"]
 
 
 class MilvusCodeStore(MilvusTable):
-    """Hash codes in a collection of Milvus, with ids and metadata.
+    """Hash codes in a collection of Milvus, with ids and metadata (experimental).
+
+    Milvus has no transactions, and its embedded server was seen to lose rows: the guide says what is promised.
 
     All searches are exact: the index is BIN_FLAT, which compares all codes, and ties at the last neighbor, which Milvus
     decides in any way, are completed and decided by the id. A file is used by one process at a time, with any number of

@@ -28,7 +28,7 @@ class CodeStore(ChangesMixin):
 
     Exact searches return what `HammingIndex` returns: neighbors ordered by (distance, id). Codes come in any form of
     `skhash.codes`, and ids are integers. A store may be used by several threads; each change is a transaction, which
-    happens as a whole or not at all.
+    happens as a whole or not at all (`MilvusCodeStore` promises less).
 
     Parameters
     ----------
