@@ -235,17 +235,20 @@ def read_header(
     """
     folder = Path(folder)
     path = folder / HEADER
-    if not folder.exists():
-        raise FileNotFoundError(f"No such directory: {folder}.")
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is a file, expected the folder of a saved index.")
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{folder} is not a saved index, or the first save to it was not finished: no {HEADER}."
-        )
-    if not path.is_file():
-        raise ValueError(f"{path} is a folder, expected a file.")
-    raw = path.read_bytes()
+    try:  # at once: a save may remove the folder between a look at it and the next
+        raw = path.read_bytes()
+    except OSError:
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder, expected a file.") from None
+        if folder.is_dir():
+            if path.exists():
+                raise
+            raise FileNotFoundError(
+                f"{folder} is not a saved index, or the first save to it was not finished: no {HEADER}."
+            ) from None
+        if folder.exists():
+            raise ValueError(f"{folder} is a file, expected the folder of a saved index.") from None
+        raise FileNotFoundError(f"No such directory: {folder}.") from None
     try:
         header = json.loads(raw)
     except (RecursionError, ValueError) as error:

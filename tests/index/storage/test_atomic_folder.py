@@ -1,9 +1,12 @@
 import json
 import os
+import shutil
 import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +62,28 @@ def test_checksums_do_not_depend_on_how_the_bytes_came(tmp_path_factory, pieces,
         check(folder, both)
         for mmap in (False, True):
             assert read(folder, both, mmap).tobytes() == b"".join(pieces)
+
+
+@pytest.mark.parametrize("look", ["exists", "is_dir", "is_file", "stat", "read_bytes"])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_folder_that_is_removed_while_it_is_read_is_missing(tmp_path, monkeypatch, look, before):
+    """Readers try again if a save has removed a folder, so that no moment may look like a damaged one."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    write_index(folder, np.arange(5))
+    original = getattr(Path, look)
+
+    def look_and_remove(path, **options):
+        if before:
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            return original(path, **options)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    monkeypatch.setattr(Path, look, look_and_remove)
+    with suppress(FileNotFoundError):
+        read_header(folder, "test", 1)
 
 
 def test_every_flipped_byte_is_noticed(tmp_path, monkeypatch):
