@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -17,7 +18,6 @@ from skhash.index import HammingIndex
 from skhash.utils import to_numpy
 
 if TYPE_CHECKING:
-    import os
     from typing import Self
 
     from numpy.typing import NDArray
@@ -215,7 +215,7 @@ class ChangesMixin(RequestsMixin):
         ValueError
             If the folder is that of the open parts, or has other files.
         """
-        if Path(path).absolute() in (Path(part.path).parent for part in self._parts):
+        if os.path.realpath(path) in (os.path.realpath(Path(part.path).parent) for part in self._parts):
             raise ValueError(f"{path} has the parts that are open; save to another folder.")
         with self._write_lock:
             folder, name = begin_build(path)
