@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ __all__ = ["Placement", "LostWorker", "Replica", "finish", "is_of_lost_worker"]
 _LOOK_AGAIN = 0.5  # seconds between two looks at the list of workers
 _KEEP = 10.0  # seconds for which a replica that was replaced still answers requests that were sent to it
 _POLL = 0.05
+_UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ENETRESET)
 _LOST = ("KilledWorker", "FutureCancelledError", "FuturesCancelledError", "CommClosedError")
 
 
@@ -64,8 +66,11 @@ class LostWorker(Exception):
 def is_of_lost_worker(error: BaseException) -> bool:
     """Check whether an error says that a worker was lost, rather than that a request was wrong."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    if isinstance(error, (CancelledError, LostWorker, OSError)) or names & set(_LOST):
-        return not isinstance(error, (FileNotFoundError, PermissionError))
+    if isinstance(error, (CancelledError, LostWorker, ConnectionError, TimeoutError)) or names & set(_LOST):
+        return True
+    if isinstance(error, OSError):  # Dask's own have no number; those of a file in a worker have one
+        is_of_file = isinstance(error, (FileNotFoundError, PermissionError)) or error.errno is not None
+        return not is_of_file or error.errno in _UNREACHABLE
     return isinstance(error, RuntimeError) and "Actor was lost" in str(error)
 
 
