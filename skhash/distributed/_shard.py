@@ -268,7 +268,8 @@ class Shard:
         if self._part.first_id is not None:
             return places, places
         labels = [self._ids[place] for place in places.tolist()]
-        if not self._has_objects:
+        # Other parts may have ids of another kind, and numpy would read the text "5" as a number.
+        if not self._has_objects and all(isinstance(label, int) for label in labels):
             return places, np.array(labels, np.int64)
         ids = np.empty(len(labels), object)
         ids[:] = labels

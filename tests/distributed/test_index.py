@@ -1,5 +1,6 @@
 """Shards in the workers of a cluster. One cluster for all tests, because processes take seconds to start."""
 
+import errno
 import gc
 import logging
 import os
@@ -19,7 +20,9 @@ import pytest
 from skhash import HammingIndex, LSHHasher, ShardedHammingIndex
 from skhash.codes import pack_codes
 from skhash.distributed import DistributedHammingIndex, build_index, saved_parts
+from skhash.distributed._build import header_crc32
 from skhash.distributed._placement import LostWorker, Replica, finish, is_of_lost_worker
+from skhash.distributed._shard import Added, Part, Request, Shard
 
 distributed = pytest.importorskip("distributed")
 
@@ -173,6 +176,10 @@ def test_answers_changes_and_filters_equal_one_index(client, saved, kind, tmp_pa
     again.close()
     with pytest.raises(ValueError, match="has the parts that are open; save to another folder"):
         ours.save(saved[kind])
+    (tmp_path / "link").symlink_to(saved[kind], target_is_directory=True)
+    for other in (tmp_path / "link", saved[kind] / ".." / saved[kind].name):
+        with pytest.raises(ValueError, match="has the parts that are open; save to another folder"):
+            ours.save(other)
     index.remove(index.ids_[-50:])
     assert_equal(ours.kneighbors(pack_codes(queries), 5), index.kneighbors(queries, 5))
     ours.close()
@@ -365,6 +372,15 @@ def test_errors(client, saved, tmp_path):
         DistributedHammingIndex(paths[:1], client=client, replicas=0)
 
 
+def test_added_ids_may_be_of_another_kind_than_those_of_their_part(tmp_path):
+    index = HammingIndex().fit(random_codes(5), ids=range(5))
+    index.save(tmp_path)
+    part = Part(0, str(tmp_path), header_crc32(tmp_path), None, 0, 5)
+    shard = Shard(part, [Added(index.codes_[:2], np.array([2, 3]), ["5", "x"])])
+    _, added = shard.search(1, Request("nearest", index.codes_[:1], 2), None)
+    assert sorted(added.ids.tolist()) == ["5", "x"]
+
+
 def test_a_part_that_changed_is_refused(client, tmp_path):
     HammingIndex().fit(random_codes(5)).save(tmp_path)
     ours = DistributedHammingIndex([tmp_path], client=client)
@@ -447,6 +463,12 @@ def test_a_lost_worker_ends_a_wait_that_would_not_end():
         (RuntimeError("something else"), False),
         (ValueError("X has 3 features"), False),
         (FileNotFoundError("No such directory"), False),
+        (FileNotFoundError(errno.ENOENT, "No such directory"), False),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), False),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), True),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), True),
+        (TimeoutError("Timed out"), True),
     ],
 )
 def test_errors_of_lost_workers_and_others(error, lost):
