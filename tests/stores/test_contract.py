@@ -52,6 +52,21 @@ def test_answers_are_those_of_the_index(place, bits):
         assert store.count() == len(store) == len(index)
 
 
+def test_columns_may_have_names_that_statements_use(place):
+    X = make(30, 70)
+    names = ["radius", "query_0", "asked", "stored", "next"]
+    with place.open(70, columns=dict.fromkeys(names, int)) as store:
+        store.add(X, metadata=dict.fromkeys(names, np.arange(30)))
+        index = HammingIndex().fit(X)
+        same(store.radius_neighbors(X[:9], 30), index.radius_neighbors(X[:9], 30))
+        same(store.kneighbors(X[:9], 30), index.kneighbors(X[:9], 30))
+        assert store.count({"radius": ("<", 7), "asked": (">=", 5)}) == 2
+    with place.open(70, table="skhash_arrays") as store:
+        store.add(X)
+        assert 29 in store
+        assert 30 not in store
+
+
 def test_ties_at_the_cut_are_decided_by_the_id(place):
     X = np.zeros((300, 64), np.uint8)
     X[:, 0] = np.arange(300) % 2
