@@ -125,6 +125,7 @@ class Placement:
         self._turn = itertools.count()
         self.lock = RLock()
         self.n_lost = 0
+        self._is_closed = False
 
     def where(self) -> dict[str, list[int]]:
         """Return the numbers of the shards that each worker holds."""
@@ -153,6 +154,8 @@ class Placement:
     def refresh(self, force: bool = False) -> None:
         """Adapt to the workers that there are now: take replicas that opened, open others, give up superfluous ones."""
         with self.lock:
+            if self._is_closed:
+                raise RuntimeError("The DistributedHammingIndex is closed; create a new one.")
             now = time.monotonic()
             if not force and now - self._looked < _LOOK_AGAIN and not any(self._opening):
                 return
@@ -186,8 +189,9 @@ class Placement:
                     send(number, replica)
 
     def close(self) -> None:
-        """Release all actors."""
+        """Release all actors, for good."""
         with self.lock:
+            self._is_closed = True
             self._open = [[] for _ in self._parts]
             self._opening = [[] for _ in self._parts]
             self._retired.clear()
