@@ -219,10 +219,7 @@ class ChangesMixin(RequestsMixin):
             raise ValueError(f"{path} has the parts that are open; save to another folder.")
         with self._write_lock:
             folder, name = begin_build(path)
-            jobs = {
-                part.number: ("save", (len(self._changes[part.number]), str(folder / f"{name}-{part.number:06d}")))
-                for part in self._parts
-            }
+            jobs = {part.number: ("save", (len(self._changes[part.number]), str(folder))) for part in self._parts}
             records = [record for _, record in sorted(self._gather(jobs).items())]
             added = [change for changes in self._changes for change in changes if isinstance(change, Added)]
             if added:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhash.distributed._build import describe_part, header_crc32
+from skhash.distributed._build import begin_build, describe_part, header_crc32
 from skhash.index import HammingIndex
 
 if TYPE_CHECKING:
@@ -204,12 +204,16 @@ class Shard:
     def save(self, version: int, path: str) -> dict[str, Any] | int:
         """Save the part without removed codes, and describe it; return the version instead, if changes are missing.
 
+        Each call makes a folder of a new name in `path`: a second replica, which is asked when the first one is slow,
+        must not replace what the first has written.
         Added codes are saved by the client, as a part behind all others, so that the order stays.
         """
         if self._version < version:
             return self._version
-        self._base.save(path)
-        return describe_part(path, len(self._base))
+        folder, name = begin_build(path)
+        part = str(folder / f"{name}-{self._part.number:06d}")
+        self._base.save(part)
+        return describe_part(part, len(self._base))
 
     def _add(self, change: Added) -> None:
         """Append codes to those that were added before."""

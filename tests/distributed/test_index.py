@@ -347,6 +347,9 @@ def test_errors(client, saved, tmp_path):
             call()
     assert len(ours) == 400
     ours.close()
+    for call in (lambda: ours.kneighbors(queries), lambda: ours.remove([5]), ours.rebalance):
+        with pytest.raises(RuntimeError, match="is closed; create a new one"):
+            call()
     named = DistributedHammingIndex(saved["text"], client=client)
     with pytest.raises(ValueError, match="ids of new codes must be new, but 'id 5' is in the index"):
         named.add(queries, ids=["id 5", "z"])
@@ -379,6 +382,15 @@ def test_added_ids_may_be_of_another_kind_than_those_of_their_part(tmp_path):
     shard = Shard(part, [Added(index.codes_[:2], np.array([2, 3]), ["5", "x"])])
     _, added = shard.search(1, Request("nearest", index.codes_[:1], 2), None)
     assert sorted(added.ids.tolist()) == ["5", "x"]
+
+
+def test_two_replicas_that_save_a_part_do_not_touch_each_others_files(tmp_path):
+    HammingIndex().fit(random_codes(5)).save(tmp_path / "part")
+    shard = Shard(Part(0, str(tmp_path / "part"), header_crc32(tmp_path / "part"), 0, 5, 5))
+    first, second = (shard.save(0, str(tmp_path / "saved")) for _ in range(2))
+    assert first["name"] != second["name"]
+    for record in (first, second):
+        assert header_crc32(tmp_path / "saved" / record["name"]) == record["crc32"]
 
 
 def test_a_part_that_changed_is_refused(client, tmp_path):
