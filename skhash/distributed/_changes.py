@@ -260,9 +260,12 @@ class ChangesMixin(RequestsMixin):
 
     def _read_ids(self, ids: Any, name: str) -> list[Any]:
         """Read ids, all different."""
+        if isinstance(ids, (str, bytes)) or not hasattr(ids, "__len__") or getattr(ids, "ndim", 1) != 1:
+            raise TypeError(f"{name} must be a list or an array of ids, got {type(ids).__name__}: {ids!r}.")
         labels = to_numpy(ids, name).tolist() if hasattr(ids, "dtype") else list(ids)
-        if not self._has_objects and not all(isinstance(label, (int, np.integer)) for label in labels):
-            raise ValueError(f"{name} must be integers, as the ids of the index are.")
+        for label in () if self._has_objects else labels:
+            if not isinstance(label, (int, np.integer)) or not -(2**63) <= label < 2**63:
+                raise ValueError(f"{name} must be integers of 64 bits, as the ids of the index are, got {label!r}.")
         if len(set(labels)) != len(labels):
             raise ValueError(f"{name} must be unique, but some are passed twice.")
         return labels
@@ -296,5 +299,8 @@ class ChangesMixin(RequestsMixin):
                 f"mask of shape {values.shape}."
             )
         of_parts = np.split(values, np.cumsum(self._n_base))
-        masks = [(of_parts[shard], of_parts[-1][self._holders == shard]) for shard in range(n_shards)]
+        masks = [
+            (of_parts[shard], of_parts[-1][self._holders == shard], len(self._changes[shard]))
+            for shard in range(n_shards)
+        ]
         return list(masks), int(np.count_nonzero(values))

@@ -186,14 +186,16 @@ class Shard:
     def search(self, version: int, request: Request, where: Any) -> list[Found] | int:
         """Search; return the version instead, if changes are missing.
 
-        `where` is None, a list of ids (of which those of other shards are ignored), or a tuple of masks: over the codes
-        of the part, and over the added codes.
+        `where` is None, a list of ids (of which those of other shards are ignored), or a tuple: masks over the codes of
+        the part and over the added codes, and the version to which they belong.
         """
         if self._version < version:
             return self._version
         masks = (None, None)
         if isinstance(where, tuple):
-            masks = where
+            if self._version != where[2]:  # of masks, not even the length would tell
+                raise ValueError("where is a mask of codes that another thread has changed meanwhile; make a new one.")
+            masks = where[:2]
         elif where is not None:
             masks = self._split(where)
         found = [self._find(self._base, request, masks[0], self._name_base)]

@@ -22,7 +22,7 @@ from skhash.codes import pack_codes
 from skhash.distributed import DistributedHammingIndex, build_index, saved_parts
 from skhash.distributed._build import header_crc32
 from skhash.distributed._placement import LostWorker, Replica, finish, is_of_lost_worker
-from skhash.distributed._shard import Added, Part, Request, Shard
+from skhash.distributed._shard import Added, Part, Removed, Request, Shard
 
 distributed = pytest.importorskip("distributed")
 
@@ -341,7 +341,15 @@ def test_errors(client, saved, tmp_path):
         (lambda: ours.remove([5, 400]), ValueError, "ids must be ids of indexed codes, but 400 is not in the index"),
         (lambda: ours.remove([5, -1, 4000]), ValueError, "-1 and 1 others are not in the index"),
         (lambda: ours.remove([5, 5]), ValueError, "ids must be unique"),
-        (lambda: ours.remove(["a"]), ValueError, "ids must be integers"),
+        (
+            lambda: ours.remove(["a"]),
+            ValueError,
+            "ids must be integers of 64 bits, as the ids of the index are, got 'a'",
+        ),
+        (lambda: ours.remove([2**63]), ValueError, "got 9223372036854775808"),
+        (lambda: ours.remove(7), TypeError, "ids must be a list or an array of ids, got int: 7"),
+        (lambda: ours.kneighbors(queries, where="7"), TypeError, "where must be a list or an array of ids, got str"),
+        (lambda: ours.remove(np.array(5)), TypeError, "ids must be a list or an array of ids, got ndarray: array(5)"),
     ]:
         with pytest.raises(error, match=re.escape(message)):
             call()
@@ -382,6 +390,18 @@ def test_added_ids_may_be_of_another_kind_than_those_of_their_part(tmp_path):
     shard = Shard(part, [Added(index.codes_[:2], np.array([2, 3]), ["5", "x"])])
     _, added = shard.search(1, Request("nearest", index.codes_[:1], 2), None)
     assert sorted(added.ids.tolist()) == ["5", "x"]
+
+
+def test_masks_of_another_state_are_refused(tmp_path):
+    index = HammingIndex().fit(random_codes(5))
+    index.save(tmp_path)
+    change = Added(index.codes_[:1], np.array([5]), None)
+    shard = Shard(Part(0, str(tmp_path), header_crc32(tmp_path), 0, 5, 5), [change])
+    request, masks = Request("nearest", index.codes_[:1], 1), (np.arange(5) > 0, np.array([True]))
+    assert shard.search(1, request, (*masks, 1))[1].ids.tolist() == [5]
+    shard.apply(1, [Removed([5]), Added(index.codes_[1:2], np.array([6]), None)])  # as many codes as before
+    with pytest.raises(ValueError, match="where is a mask of codes that another thread has changed"):
+        shard.search(1, request, (*masks, 1))
 
 
 def test_two_replicas_that_save_a_part_do_not_touch_each_others_files(tmp_path):
