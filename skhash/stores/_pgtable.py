@@ -120,7 +120,13 @@ class PostgresTable(SQLCodeStore):
         self._local.session = session
 
     def _commit(self) -> None:
-        self._local.session.execute("commit")
+        status = self._local.session.execute("commit").statusmessage
+        if status != "COMMIT":  # after a statement that failed the server undoes all, and calls this a success
+            raise StoreError(
+                self._refuse(
+                    "change", "a statement failed in this transaction, so that none of its changes was stored."
+                )
+            )
         self._end()
 
     def _rollback(self) -> None:

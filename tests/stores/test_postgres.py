@@ -137,6 +137,18 @@ def test_folders_of_no_server_are_named(tmp_path):
         PostgresCodeStore(bits=8, path=tmp_path)
 
 
+def test_a_search_that_fails_in_a_transaction_does_not_lose_its_changes_silently(url):
+    with PostgresCodeStore(url, 64) as store:
+        with pytest.raises(StoreError, match="none of its changes was stored"), store.transaction():  # noqa: PT012
+            store.add(make(5))
+            store._local.session.execute("set local statement_timeout = 1")
+            with pytest.raises(StoreError, match="timeout"):
+                store.kneighbors(make(100), 5, missing="pad")  # many selections, planned in more than a millisecond
+        assert store.count() == 0
+        store.add(make(5))
+        assert store.count() == 5
+
+
 def test_processes_with_many_open_files_use_their_connections_again(url):
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
