@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
@@ -119,6 +120,7 @@ class Placement:
         self._client, self._parts, self._changes, self._n_replicas = client, parts, changes, n_replicas
         self._open: list[list[Replica]] = [[] for _ in parts]
         self._opening: list[list[Replica]] = [[] for _ in parts]
+        self._refused: set[tuple[int, str]] = set()  # shards and workers that cannot open them
         self._retired: list[tuple[float, Replica]] = []
         self._workers: frozenset[str] = frozenset()
         self._looked = -float("inf")
@@ -213,7 +215,7 @@ class Placement:
                 continue
             self._opening[number].remove(replica)
             if status != "finished":
-                self._raise_if_wrong(replica)
+                self._raise_if_wrong(number, replica)
                 continue
             try:
                 with self._client.as_current():  # to which the proxy belongs, whatever other clients there are
@@ -234,12 +236,19 @@ class Placement:
             self._open[number].remove(replica)
             self._retired.append((time.monotonic(), replica))
 
-    def _raise_if_wrong(self, replica: Replica) -> None:
-        """Raise the error with which a shard could not be opened, unless its worker was lost."""
+    def _raise_if_wrong(self, number: int, replica: Replica) -> None:
+        """Raise the error with which a shard could not be opened, unless its worker was lost or others have opened it.
+
+        A worker that joins, but does not reach the folder, must not make the calls fail that others can answer.
+        """
         if replica.future.status == "error":
             error = replica.future.exception()
-            if error is not None and not is_of_lost_worker(error):
+            if error is None or is_of_lost_worker(error):
+                return
+            if not (self._open[number] or self._opening[number]):
                 raise error
+            self._refused.add((number, replica.worker))
+            warnings.warn(f"{replica.worker} cannot open shard {number}, and gets it no more: {error}", RuntimeWarning)
 
     def _plan(self) -> None:
         """Open missing replicas, and one on another worker where that balances the load."""
@@ -248,7 +257,7 @@ class Placement:
         for number in sorted(range(len(self._parts)), key=lambda number: -self._size(number)):
             while len(self._open[number]) + len(self._opening[number]) < wanted:
                 holders = {replica.worker for replica in (*self._open[number], *self._opening[number])}
-                free = [worker for worker in loads if worker not in holders]
+                free = [one for one in loads if one not in holders and (number, one) not in self._refused]
                 if not free:
                     break
                 worker = min(free, key=lambda worker: (loads[worker], worker))
@@ -266,7 +275,7 @@ class Placement:
             if self._opening[number] or loads[source] - loads[target] <= self._size(number):
                 continue
             holders = {replica.worker for replica in self._open[number]}
-            if source in holders and target not in holders:
+            if source in holders and target not in holders and (number, target) not in self._refused:
                 self._begin(number, target)
                 loads[target] += self._size(number)
                 loads[source] -= self._size(number)
