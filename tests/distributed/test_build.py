@@ -58,6 +58,8 @@ def test_ids_of_a_list_stay_as_they_are(tmp_path):
     assert [one for part in parts for one in HammingIndex.open(part).ids_.tolist()] == ids
     with pytest.raises(ValueError, match="some are in two parts"):
         build_index(tmp_path, da.from_array(codes, chunks=(3, -1)), ids=[*ids[:5], 1])
+    with pytest.raises(ValueError, match="some are in two parts"):
+        build_index(tmp_path, da.from_array(codes, chunks=(3, -1)), ids=[0, 1, 2, 2, 3, 4])
 
 
 def test_from_hashers_in_packed_words_and_with_unknown_lengths(tmp_path):

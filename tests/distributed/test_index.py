@@ -404,6 +404,21 @@ def test_masks_of_another_state_are_refused(tmp_path):
         shard.search(1, request, (*masks, 1))
 
 
+def test_changes_are_made_once_and_in_their_order(tmp_path):
+    index = HammingIndex().fit(random_codes(5))
+    index.save(tmp_path)
+    changes = [
+        Added(index.codes_[:2], np.array([5, 6]), None),
+        Removed([0, 5]),
+        Added(index.codes_[:1], np.array([7]), None),
+    ]
+    shard = Shard(Part(0, str(tmp_path), header_crc32(tmp_path), 0, 5, 5), changes[:2])
+    assert shard.apply(3, changes[2:]) == 2  # one is missing before it
+    assert shard.apply(0, changes[:2]) == 2  # made before
+    assert shard.apply(1, changes[1:]) == shard.apply(0, changes) == 3
+    assert shard.locate(range(8)) == [False, True, True, True, True, False, True, True]
+
+
 def test_two_replicas_that_save_a_part_do_not_touch_each_others_files(tmp_path):
     HammingIndex().fit(random_codes(5)).save(tmp_path / "part")
     shard = Shard(Part(0, str(tmp_path / "part"), header_crc32(tmp_path / "part"), 0, 5, 5))
@@ -411,6 +426,34 @@ def test_two_replicas_that_save_a_part_do_not_touch_each_others_files(tmp_path):
     assert first["name"] != second["name"]
     for record in (first, second):
         assert header_crc32(tmp_path / "saved" / record["name"]) == record["crc32"]
+
+
+def test_a_worker_that_cannot_open_a_shard_makes_no_call_fail(tmp_path, monkeypatch):
+    codes = random_codes(40)
+    HammingIndex().fit(codes).save(tmp_path)
+    make, bad = Shard.__init__, []
+
+    def refuse(self, *arguments):
+        if distributed.get_worker().address in bad:
+            raise FileNotFoundError("no such folder here")
+        make(self, *arguments)
+
+    monkeypatch.setattr(Shard, "__init__", refuse)
+    options = {"processes": False, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(n_workers=2, **options) as cluster, distributed.Client(cluster) as own:
+        workers = sorted(own.nthreads())
+        bad.append(workers[1])
+        message = "cannot open shard 0, and gets it no more: no such folder here"
+        with pytest.warns(RuntimeWarning, match=message):  # noqa: PT031
+            ours = DistributedHammingIndex([tmp_path], client=own, replicas=2).rebalance()
+            for _ in range(20):
+                assert ours.kneighbors(codes[:2], 1)[1].ravel().tolist() == [0, 1]
+                time.sleep(0.1)
+        assert ours.placement_ == {workers[0]: [0], workers[1]: []}
+        ours.close()
+        bad.append(workers[0])
+        with pytest.raises(FileNotFoundError, match="no such folder here"):
+            DistributedHammingIndex([tmp_path], client=own)
 
 
 def test_a_part_that_changed_is_refused(client, tmp_path):
