@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +214,8 @@ def _split(X: Any, y: Any, ids: Any, n_parts: int | None) -> list[tuple[Any, Any
         if values is None:
             columns.append([None] * len(rows))
             continue
+        if name == "ids" and isinstance(values, (list, tuple)) and not all(isinstance(one, Integral) for one in values):
+            values = np.fromiter(values, object, len(values))  # numpy would make texts of [1, "a"]
         values: Any = values if is_dask(values) else np.asarray(values)
         if not np.isnan(n) and not np.isnan(values.shape[0]) and len(values) != n:
             raise ValueError(f"{name} must have one value for each row of X: X has {n}, {name} has {len(values)}.")
@@ -279,7 +282,7 @@ def _check_ids(folder: Path, records: Sequence[dict[str, Any]]) -> None:
     if _counts_ids(folder / records[0]["name"]):
         return
     ids: list[NDArray[Any]] = [index_type.open(folder / record["name"]).ids_ for record in records]
-    if ids[0].dtype == object:
+    if any(part.dtype == object for part in ids):
         if len(set().union(*(part.tolist() for part in ids))) == sum(map(len, ids)):
             return
     else:

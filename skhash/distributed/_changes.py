@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -17,7 +18,6 @@ from skhash.index import HammingIndex
 from skhash.utils import to_numpy
 
 if TYPE_CHECKING:
-    import os
     from typing import Self
 
     from numpy.typing import NDArray
@@ -215,14 +215,11 @@ class ChangesMixin(RequestsMixin):
         ValueError
             If the folder is that of the open parts, or has other files.
         """
-        if Path(path).absolute() in (Path(part.path).parent for part in self._parts):
+        if os.path.realpath(path) in (os.path.realpath(Path(part.path).parent) for part in self._parts):
             raise ValueError(f"{path} has the parts that are open; save to another folder.")
         with self._write_lock:
             folder, name = begin_build(path)
-            jobs = {
-                part.number: ("save", (len(self._changes[part.number]), str(folder / f"{name}-{part.number:06d}")))
-                for part in self._parts
-            }
+            jobs = {part.number: ("save", (len(self._changes[part.number]), str(folder))) for part in self._parts}
             records = [record for _, record in sorted(self._gather(jobs).items())]
             added = [change for changes in self._changes for change in changes if isinstance(change, Added)]
             if added:
@@ -263,9 +260,12 @@ class ChangesMixin(RequestsMixin):
 
     def _read_ids(self, ids: Any, name: str) -> list[Any]:
         """Read ids, all different."""
+        if isinstance(ids, (str, bytes)) or not hasattr(ids, "__len__") or getattr(ids, "ndim", 1) != 1:
+            raise TypeError(f"{name} must be a list or an array of ids, got {type(ids).__name__}: {ids!r}.")
         labels = to_numpy(ids, name).tolist() if hasattr(ids, "dtype") else list(ids)
-        if not self._has_objects and not all(isinstance(label, (int, np.integer)) for label in labels):
-            raise ValueError(f"{name} must be integers, as the ids of the index are.")
+        for label in () if self._has_objects else labels:
+            if not isinstance(label, (int, np.integer)) or not -(2**63) <= label < 2**63:
+                raise ValueError(f"{name} must be integers of 64 bits, as the ids of the index are, got {label!r}.")
         if len(set(labels)) != len(labels):
             raise ValueError(f"{name} must be unique, but some are passed twice.")
         return labels
@@ -299,5 +299,8 @@ class ChangesMixin(RequestsMixin):
                 f"mask of shape {values.shape}."
             )
         of_parts = np.split(values, np.cumsum(self._n_base))
-        masks = [(of_parts[shard], of_parts[-1][self._holders == shard]) for shard in range(n_shards)]
+        masks = [
+            (of_parts[shard], of_parts[-1][self._holders == shard], len(self._changes[shard]))
+            for shard in range(n_shards)
+        ]
         return list(masks), int(np.count_nonzero(values))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ __all__ = ["Placement", "LostWorker", "Replica", "finish", "is_of_lost_worker"]
 _LOOK_AGAIN = 0.5  # seconds between two looks at the list of workers
 _KEEP = 10.0  # seconds for which a replica that was replaced still answers requests that were sent to it
 _POLL = 0.05
+_UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ENETRESET)
 _LOST = ("KilledWorker", "FutureCancelledError", "FuturesCancelledError", "CommClosedError")
 
 
@@ -64,8 +67,11 @@ class LostWorker(Exception):
 def is_of_lost_worker(error: BaseException) -> bool:
     """Check whether an error says that a worker was lost, rather than that a request was wrong."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    if isinstance(error, (CancelledError, LostWorker, OSError)) or names & set(_LOST):
-        return not isinstance(error, (FileNotFoundError, PermissionError))
+    if isinstance(error, (CancelledError, LostWorker, ConnectionError, TimeoutError)) or names & set(_LOST):
+        return True
+    if isinstance(error, OSError):  # Dask's own have no number; those of a file in a worker have one
+        is_of_file = isinstance(error, (FileNotFoundError, PermissionError)) or error.errno is not None
+        return not is_of_file or error.errno in _UNREACHABLE
     return isinstance(error, RuntimeError) and "Actor was lost" in str(error)
 
 
@@ -114,12 +120,14 @@ class Placement:
         self._client, self._parts, self._changes, self._n_replicas = client, parts, changes, n_replicas
         self._open: list[list[Replica]] = [[] for _ in parts]
         self._opening: list[list[Replica]] = [[] for _ in parts]
+        self._refused: set[tuple[int, str]] = set()  # shards and workers that cannot open them
         self._retired: list[tuple[float, Replica]] = []
         self._workers: frozenset[str] = frozenset()
         self._looked = -float("inf")
         self._turn = itertools.count()
         self.lock = RLock()
         self.n_lost = 0
+        self._is_closed = False
 
     def where(self) -> dict[str, list[int]]:
         """Return the numbers of the shards that each worker holds."""
@@ -148,6 +156,8 @@ class Placement:
     def refresh(self, force: bool = False) -> None:
         """Adapt to the workers that there are now: take replicas that opened, open others, give up superfluous ones."""
         with self.lock:
+            if self._is_closed:
+                raise RuntimeError("The DistributedHammingIndex is closed; create a new one.")
             now = time.monotonic()
             if not force and now - self._looked < _LOOK_AGAIN and not any(self._opening):
                 return
@@ -181,8 +191,9 @@ class Placement:
                     send(number, replica)
 
     def close(self) -> None:
-        """Release all actors."""
+        """Release all actors, for good."""
         with self.lock:
+            self._is_closed = True
             self._open = [[] for _ in self._parts]
             self._opening = [[] for _ in self._parts]
             self._retired.clear()
@@ -204,7 +215,7 @@ class Placement:
                 continue
             self._opening[number].remove(replica)
             if status != "finished":
-                self._raise_if_wrong(replica)
+                self._raise_if_wrong(number, replica)
                 continue
             try:
                 with self._client.as_current():  # to which the proxy belongs, whatever other clients there are
@@ -225,12 +236,19 @@ class Placement:
             self._open[number].remove(replica)
             self._retired.append((time.monotonic(), replica))
 
-    def _raise_if_wrong(self, replica: Replica) -> None:
-        """Raise the error with which a shard could not be opened, unless its worker was lost."""
+    def _raise_if_wrong(self, number: int, replica: Replica) -> None:
+        """Raise the error with which a shard could not be opened, unless its worker was lost or others have opened it.
+
+        A worker that joins, but does not reach the folder, must not make the calls fail that others can answer.
+        """
         if replica.future.status == "error":
             error = replica.future.exception()
-            if error is not None and not is_of_lost_worker(error):
+            if error is None or is_of_lost_worker(error):
+                return
+            if not (self._open[number] or self._opening[number]):
                 raise error
+            self._refused.add((number, replica.worker))
+            warnings.warn(f"{replica.worker} cannot open shard {number}, and gets it no more: {error}", RuntimeWarning)
 
     def _plan(self) -> None:
         """Open missing replicas, and one on another worker where that balances the load."""
@@ -239,7 +257,7 @@ class Placement:
         for number in sorted(range(len(self._parts)), key=lambda number: -self._size(number)):
             while len(self._open[number]) + len(self._opening[number]) < wanted:
                 holders = {replica.worker for replica in (*self._open[number], *self._opening[number])}
-                free = [worker for worker in loads if worker not in holders]
+                free = [one for one in loads if one not in holders and (number, one) not in self._refused]
                 if not free:
                     break
                 worker = min(free, key=lambda worker: (loads[worker], worker))
@@ -257,7 +275,7 @@ class Placement:
             if self._opening[number] or loads[source] - loads[target] <= self._size(number):
                 continue
             holders = {replica.worker for replica in self._open[number]}
-            if source in holders and target not in holders:
+            if source in holders and target not in holders and (number, target) not in self._refused:
                 self._begin(number, target)
                 loads[target] += self._size(number)
                 loads[source] -= self._size(number)

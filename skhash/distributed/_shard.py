@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhash.distributed._build import describe_part, header_crc32
+from skhash.distributed._build import begin_build, describe_part, header_crc32
 from skhash.index import HammingIndex
 
 if TYPE_CHECKING:
@@ -186,14 +186,16 @@ class Shard:
     def search(self, version: int, request: Request, where: Any) -> list[Found] | int:
         """Search; return the version instead, if changes are missing.
 
-        `where` is None, a list of ids (of which those of other shards are ignored), or a tuple of masks: over the codes
-        of the part, and over the added codes.
+        `where` is None, a list of ids (of which those of other shards are ignored), or a tuple: masks over the codes of
+        the part and over the added codes, and the version to which they belong.
         """
         if self._version < version:
             return self._version
         masks = (None, None)
         if isinstance(where, tuple):
-            masks = where
+            if self._version != where[2]:  # of masks, not even the length would tell
+                raise ValueError("where is a mask of codes that another thread has changed meanwhile; make a new one.")
+            masks = where[:2]
         elif where is not None:
             masks = self._split(where)
         found = [self._find(self._base, request, masks[0], self._name_base)]
@@ -204,12 +206,16 @@ class Shard:
     def save(self, version: int, path: str) -> dict[str, Any] | int:
         """Save the part without removed codes, and describe it; return the version instead, if changes are missing.
 
+        Each call makes a folder of a new name in `path`: a second replica, which is asked when the first one is slow,
+        must not replace what the first has written.
         Added codes are saved by the client, as a part behind all others, so that the order stays.
         """
         if self._version < version:
             return self._version
-        self._base.save(path)
-        return describe_part(path, len(self._base))
+        folder, name = begin_build(path)
+        part = str(folder / f"{name}-{self._part.number:06d}")
+        self._base.save(part)
+        return describe_part(part, len(self._base))
 
     def _add(self, change: Added) -> None:
         """Append codes to those that were added before."""
@@ -268,7 +274,8 @@ class Shard:
         if self._part.first_id is not None:
             return places, places
         labels = [self._ids[place] for place in places.tolist()]
-        if not self._has_objects:
+        # Other parts may have ids of another kind, and numpy would read the text "5" as a number.
+        if not self._has_objects and all(isinstance(label, int) for label in labels):
             return places, np.array(labels, np.int64)
         ids = np.empty(len(labels), object)
         ids[:] = labels

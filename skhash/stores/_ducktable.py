@@ -230,11 +230,13 @@ class DuckDBTable(SQLCodeStore):
         condition, names = self._conditions(where, values), self._words()
         queries = {"query": np.arange(len(words)), "radius": radii.astype(np.int16)}
         queries |= {f"query_{i}": words[:, i].copy() for i in range(len(names))}
-        distance = _distance([f"stored.{name}" for name in names], [f"query_{i}" for i in range(len(names))])
+        # Qualified, because columns of metadata may have the same names.
+        distance = _distance([f"stored.{name}" for name in names], [f"asked.query_{i}" for i in range(len(names))])
         with _registered(session, queries) as rows:
             found = session.execute(
-                f"select query, {distance} as distance, id "
-                f'from (select * from "{self.table}" where {condition}) as stored, {rows} where {distance} <= radius',
+                f"select asked.query, {distance} as distance, stored.id "
+                f'from (select * from "{self.table}" where {condition}) as stored, {rows} as asked '
+                f"where {distance} <= asked.radius",
                 values,
             )
             return _hits(found.fetchnumpy())
@@ -279,14 +281,15 @@ class DuckDBTable(SQLCodeStore):
 @contextmanager
 def _registered(session: Any, arrays: Mapping[str, NDArray[Any]]) -> Iterator[str]:
     """Register arrays as a table of this session, without a copy; yields its name."""
-    session.register("skhash_arrays", dict(arrays))
+    name = "_skhash_arrays"  # which no table of a store can have
+    session.register(name, dict(arrays))
     try:
-        yield "skhash_arrays"
+        yield name
     except BaseException:
         with suppress(Exception):  # refused in a transaction that has failed; the next arrays replace these
-            session.unregister("skhash_arrays")
+            session.unregister(name)
         raise
-    session.unregister("skhash_arrays")
+    session.unregister(name)
 
 
 def _distance(words: list[str], others: list[str]) -> str:

@@ -136,7 +136,7 @@ class MilvusCodeStore(MilvusTable):
         with self._shared.writer:
             if self._milvus.call("has_collection", self.table):
                 return
-            self._milvus.call("drop_collection", self._state)  # left by a process that was killed here
+            self._drop_old_state()
             for name, description, fields in (
                 (self._state, "", dict.fromkeys(("next", "batch", "committed"), types["int"])),
                 (self.table, schema.to_json(), {field_of(name): types[kind] for name, kind in schema.columns.items()}),
@@ -158,6 +158,15 @@ class MilvusCodeStore(MilvusTable):
                 )
                 if name == self._state:
                     self._write_state(0, 0, 0)
+
+    def _drop_old_state(self) -> None:
+        """Drop the collection of the state that a process has left which was killed here, but no other of its name."""
+        if not self._milvus.call("has_collection", self._state):
+            return
+        fields = {field["name"] for field in self._milvus.call("describe_collection", self._state)["fields"]}
+        if not {"next", "batch", "committed"} <= fields:
+            raise StoreError(self._refuse("open", f"there is a collection {self._state!r} of others; choose a name."))
+        self._milvus.call("drop_collection", self._state)
 
     def _destroy(self) -> None:
         with self._shared.writer:

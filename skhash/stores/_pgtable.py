@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import select
+import selectors
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -64,7 +64,7 @@ class PostgresTable(SQLCodeStore):
 
     def _is_usable(self, session: Any) -> bool:
         # An idle connection has nothing to read, unless the server has closed it.
-        return not session.closed and not select.select([session.fileno()], [], [], 0)[0]
+        return not session.closed and not _can_be_read(session.fileno())
 
     def _load(self) -> Schema | None:
         with self._session() as session:
@@ -120,7 +120,13 @@ class PostgresTable(SQLCodeStore):
         self._local.session = session
 
     def _commit(self) -> None:
-        self._local.session.execute("commit")
+        status = self._local.session.execute("commit").statusmessage
+        if status != "COMMIT":  # after a statement that failed the server undoes all, and calls this a success
+            raise StoreError(
+                self._refuse(
+                    "change", "a statement failed in this transaction, so that none of its changes was stored."
+                )
+            )
         self._end()
 
     def _rollback(self) -> None:
@@ -260,3 +266,10 @@ class PostgresTable(SQLCodeStore):
             return StoreConnectionError(self._refuse(doing, why))
         hint = " Repeat the call." if state[:2] == "40" else ""
         return StoreError(self._refuse(doing, f"{text}{hint}"))
+
+
+def _can_be_read(file: int) -> bool:
+    """Check whether a socket has something to read; `select.select` would refuse numbers from 1024 on."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(file, selectors.EVENT_READ)
+        return bool(selector.select(0))

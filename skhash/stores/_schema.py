@@ -199,7 +199,10 @@ def read_values(values: Any, kind: str, argument: str) -> NDArray[Any]:
         for item in items if array.dtype.kind not in "fiu" else ():
             if isinstance(item, (bool, np.bool_)) or not isinstance(item, (int, float, np.number)):
                 raise TypeError(f"{argument} must be numbers, got {item!r}.")
-        numbers = np.array(array, dtype=np.float64)
+        try:
+            numbers = np.array(array, dtype=np.float64)
+        except OverflowError:
+            raise ValueError(f"{argument} must be numbers of double precision, got larger ones.") from None
         if np.isnan(numbers).any():
             raise ValueError(f"{argument} must be numbers, got NaN.")
         return numbers

@@ -80,13 +80,13 @@ def _read_condition(column: str, given: Any, kind: str) -> Condition:
     argument = f"where[{column!r}]"
     op, value = "==", given
     if isinstance(given, tuple):
-        if len(given) != 2 or given[0] not in _COMPARISONS + _SETS:
+        if len(given) != 2 or not isinstance(given[0], str) or given[0] not in _COMPARISONS + _SETS:
             raise ValueError(
                 f"{argument} must be a value, a list of values or (op, value) with op one of "
                 f"{[*_COMPARISONS, *_SETS]}, got {given!r}."
             )
         op, value = given
-    is_list = not isinstance(value, str) and hasattr(value, "__len__")
+    is_list = not isinstance(value, str) and hasattr(value, "__len__") and getattr(value, "ndim", 1) > 0
     if is_list and op == "==":
         op = "in"
     if is_list != (op in _SETS):

@@ -51,6 +51,17 @@ def test_parts_equal_one_index(tmp_path, n_parts, id_kind):
         HammingIndex.verify(part)
 
 
+def test_ids_of_a_list_stay_as_they_are(tmp_path):
+    codes = np.random.default_rng(0).integers(0, 2, (6, 8), np.uint8)
+    ids = [1, 2, 3, "1", ("a", 2), 10]
+    parts = build_index(tmp_path, da.from_array(codes, chunks=(3, -1)), ids=ids)
+    assert [one for part in parts for one in HammingIndex.open(part).ids_.tolist()] == ids
+    with pytest.raises(ValueError, match="some are in two parts"):
+        build_index(tmp_path, da.from_array(codes, chunks=(3, -1)), ids=[*ids[:5], 1])
+    with pytest.raises(ValueError, match="some are in two parts"):
+        build_index(tmp_path, da.from_array(codes, chunks=(3, -1)), ids=[0, 1, 2, 2, 3, 4])
+
+
 def test_from_hashers_in_packed_words_and_with_unknown_lengths(tmp_path):
     X = np.random.default_rng(0).normal(size=(200, 9))
     hasher = LSHHasher(bits=70, random_state=0).fit(X)

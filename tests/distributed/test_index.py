@@ -1,5 +1,6 @@
 """Shards in the workers of a cluster. One cluster for all tests, because processes take seconds to start."""
 
+import errno
 import gc
 import logging
 import os
@@ -19,7 +20,9 @@ import pytest
 from skhash import HammingIndex, LSHHasher, ShardedHammingIndex
 from skhash.codes import pack_codes
 from skhash.distributed import DistributedHammingIndex, build_index, saved_parts
+from skhash.distributed._build import header_crc32
 from skhash.distributed._placement import LostWorker, Replica, finish, is_of_lost_worker
+from skhash.distributed._shard import Added, Part, Removed, Request, Shard
 
 distributed = pytest.importorskip("distributed")
 
@@ -173,6 +176,10 @@ def test_answers_changes_and_filters_equal_one_index(client, saved, kind, tmp_pa
     again.close()
     with pytest.raises(ValueError, match="has the parts that are open; save to another folder"):
         ours.save(saved[kind])
+    (tmp_path / "link").symlink_to(saved[kind], target_is_directory=True)
+    for other in (tmp_path / "link", saved[kind] / ".." / saved[kind].name):
+        with pytest.raises(ValueError, match="has the parts that are open; save to another folder"):
+            ours.save(other)
     index.remove(index.ids_[-50:])
     assert_equal(ours.kneighbors(pack_codes(queries), 5), index.kneighbors(queries, 5))
     ours.close()
@@ -334,12 +341,23 @@ def test_errors(client, saved, tmp_path):
         (lambda: ours.remove([5, 400]), ValueError, "ids must be ids of indexed codes, but 400 is not in the index"),
         (lambda: ours.remove([5, -1, 4000]), ValueError, "-1 and 1 others are not in the index"),
         (lambda: ours.remove([5, 5]), ValueError, "ids must be unique"),
-        (lambda: ours.remove(["a"]), ValueError, "ids must be integers"),
+        (
+            lambda: ours.remove(["a"]),
+            ValueError,
+            "ids must be integers of 64 bits, as the ids of the index are, got 'a'",
+        ),
+        (lambda: ours.remove([2**63]), ValueError, "got 9223372036854775808"),
+        (lambda: ours.remove(7), TypeError, "ids must be a list or an array of ids, got int: 7"),
+        (lambda: ours.kneighbors(queries, where="7"), TypeError, "where must be a list or an array of ids, got str"),
+        (lambda: ours.remove(np.array(5)), TypeError, "ids must be a list or an array of ids, got ndarray: array(5)"),
     ]:
         with pytest.raises(error, match=re.escape(message)):
             call()
     assert len(ours) == 400
     ours.close()
+    for call in (lambda: ours.kneighbors(queries), lambda: ours.remove([5]), ours.rebalance):
+        with pytest.raises(RuntimeError, match="is closed; create a new one"):
+            call()
     named = DistributedHammingIndex(saved["text"], client=client)
     with pytest.raises(ValueError, match="ids of new codes must be new, but 'id 5' is in the index"):
         named.add(queries, ids=["id 5", "z"])
@@ -363,6 +381,79 @@ def test_errors(client, saved, tmp_path):
         DistributedHammingIndex(paths[::2], client=client)
     with pytest.raises(ValueError, match="replicas == 0, must be >= 1"):
         DistributedHammingIndex(paths[:1], client=client, replicas=0)
+
+
+def test_added_ids_may_be_of_another_kind_than_those_of_their_part(tmp_path):
+    index = HammingIndex().fit(random_codes(5), ids=range(5))
+    index.save(tmp_path)
+    part = Part(0, str(tmp_path), header_crc32(tmp_path), None, 0, 5)
+    shard = Shard(part, [Added(index.codes_[:2], np.array([2, 3]), ["5", "x"])])
+    _, added = shard.search(1, Request("nearest", index.codes_[:1], 2), None)
+    assert sorted(added.ids.tolist()) == ["5", "x"]
+
+
+def test_masks_of_another_state_are_refused(tmp_path):
+    index = HammingIndex().fit(random_codes(5))
+    index.save(tmp_path)
+    change = Added(index.codes_[:1], np.array([5]), None)
+    shard = Shard(Part(0, str(tmp_path), header_crc32(tmp_path), 0, 5, 5), [change])
+    request, masks = Request("nearest", index.codes_[:1], 1), (np.arange(5) > 0, np.array([True]))
+    assert shard.search(1, request, (*masks, 1))[1].ids.tolist() == [5]
+    shard.apply(1, [Removed([5]), Added(index.codes_[1:2], np.array([6]), None)])  # as many codes as before
+    with pytest.raises(ValueError, match="where is a mask of codes that another thread has changed"):
+        shard.search(1, request, (*masks, 1))
+
+
+def test_changes_are_made_once_and_in_their_order(tmp_path):
+    index = HammingIndex().fit(random_codes(5))
+    index.save(tmp_path)
+    changes = [
+        Added(index.codes_[:2], np.array([5, 6]), None),
+        Removed([0, 5]),
+        Added(index.codes_[:1], np.array([7]), None),
+    ]
+    shard = Shard(Part(0, str(tmp_path), header_crc32(tmp_path), 0, 5, 5), changes[:2])
+    assert shard.apply(3, changes[2:]) == 2  # one is missing before it
+    assert shard.apply(0, changes[:2]) == 2  # made before
+    assert shard.apply(1, changes[1:]) == shard.apply(0, changes) == 3
+    assert shard.locate(range(8)) == [False, True, True, True, True, False, True, True]
+
+
+def test_two_replicas_that_save_a_part_do_not_touch_each_others_files(tmp_path):
+    HammingIndex().fit(random_codes(5)).save(tmp_path / "part")
+    shard = Shard(Part(0, str(tmp_path / "part"), header_crc32(tmp_path / "part"), 0, 5, 5))
+    first, second = (shard.save(0, str(tmp_path / "saved")) for _ in range(2))
+    assert first["name"] != second["name"]
+    for record in (first, second):
+        assert header_crc32(tmp_path / "saved" / record["name"]) == record["crc32"]
+
+
+def test_a_worker_that_cannot_open_a_shard_makes_no_call_fail(tmp_path, monkeypatch):
+    codes = random_codes(40)
+    HammingIndex().fit(codes).save(tmp_path)
+    make, bad = Shard.__init__, []
+
+    def refuse(self, *arguments):
+        if distributed.get_worker().address in bad:
+            raise FileNotFoundError("no such folder here")
+        make(self, *arguments)
+
+    monkeypatch.setattr(Shard, "__init__", refuse)
+    options = {"processes": False, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(n_workers=2, **options) as cluster, distributed.Client(cluster) as own:
+        workers = sorted(own.nthreads())
+        bad.append(workers[1])
+        message = "cannot open shard 0, and gets it no more: no such folder here"
+        with pytest.warns(RuntimeWarning, match=message):  # noqa: PT031
+            ours = DistributedHammingIndex([tmp_path], client=own, replicas=2).rebalance()
+            for _ in range(20):
+                assert ours.kneighbors(codes[:2], 1)[1].ravel().tolist() == [0, 1]
+                time.sleep(0.1)
+        assert ours.placement_ == {workers[0]: [0], workers[1]: []}
+        ours.close()
+        bad.append(workers[0])
+        with pytest.raises(FileNotFoundError, match="no such folder here"):
+            DistributedHammingIndex([tmp_path], client=own)
 
 
 def test_a_part_that_changed_is_refused(client, tmp_path):
@@ -447,6 +538,12 @@ def test_a_lost_worker_ends_a_wait_that_would_not_end():
         (RuntimeError("something else"), False),
         (ValueError("X has 3 features"), False),
         (FileNotFoundError("No such directory"), False),
+        (FileNotFoundError(errno.ENOENT, "No such directory"), False),
+        (OSError(errno.ENOSPC, "No space left on device"), False),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), False),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), True),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), True),
+        (TimeoutError("Timed out"), True),
     ],
 )
 def test_errors_of_lost_workers_and_others(error, lost):

@@ -52,6 +52,21 @@ def test_answers_are_those_of_the_index(place, bits):
         assert store.count() == len(store) == len(index)
 
 
+def test_columns_may_have_names_that_statements_use(place):
+    X = make(30, 70)
+    names = ["radius", "query_0", "asked", "stored", "next"]
+    with place.open(70, columns=dict.fromkeys(names, int)) as store:
+        store.add(X, metadata=dict.fromkeys(names, np.arange(30)))
+        index = HammingIndex().fit(X)
+        same(store.radius_neighbors(X[:9], 30), index.radius_neighbors(X[:9], 30))
+        same(store.kneighbors(X[:9], 30), index.kneighbors(X[:9], 30))
+        assert store.count({"radius": ("<", 7), "asked": (">=", 5)}) == 2
+    with place.open(70, table="skhash_arrays") as store:
+        store.add(X)
+        assert 29 in store
+        assert 30 not in store
+
+
 def test_ties_at_the_cut_are_decided_by_the_id(place):
     X = np.zeros((300, 64), np.uint8)
     X[:, 0] = np.arange(300) % 2
@@ -166,6 +181,8 @@ def test_filters_are_those_of_pandas(place):
         ({"kind\" = 'a' or 1=1 --": 1}, ValueError, "there is no column"),
         ({"kind": ("like", "c%")}, ValueError, "op one of"),
         ({"kind": ("= 'a' or", "b")}, ValueError, "op one of"),
+        ({"year": (np.array([1, 2]), 3)}, ValueError, r"where\['year'\] must be a value, a list of values or \(op"),
+        ({"year": ("in", np.array(5))}, ValueError, r"where\['year'\]: 'in' needs a list of values, got array\(5\)"),
         ({"kind": 5}, TypeError, r"where\['kind'\] must be str, got 5"),
         ({"year": "2000 or true"}, TypeError, r"where\['year'\] must be integers"),
         ({"year": 2.5}, TypeError, r"where\['year'\] must be integers, got 2.5"),
@@ -215,6 +232,11 @@ def test_words_of_the_language_are_names(place):
         ({"kind": ["a", None], "price": [1.0, 2.0]}, TypeError, r"metadata\['kind'\] must be str, got None"),
         ({"kind": ["a", "\0"], "price": [1.0, 2.0]}, ValueError, "without NUL"),
         ({"kind": ["a", "b"], "price": [1.0, np.nan]}, ValueError, r"metadata\['price'\] must be numbers, got NaN"),
+        (
+            {"kind": ["a", "b"], "price": [1, 10**400]},
+            ValueError,
+            r"metadata\['price'\] must be numbers of double precis",
+        ),
         ({"kind": ["a", "b"], "price": ["1", "2"]}, TypeError, r"metadata\['price'\] must be numbers, got '1'"),
         ([1, 2], TypeError, "metadata must be a dict of columns or a data frame, got list"),
     ],

@@ -11,6 +11,7 @@ import pytest
 duckdb = pytest.importorskip("duckdb")
 
 from skhash import HammingIndex  # noqa: E402
+from skhash.codes import pack_codes  # noqa: E402
 from skhash.stores import (  # noqa: E402
     DuckDBCodeStore,
     StoreConnectionError,
@@ -134,6 +135,19 @@ def test_batches_are_limited_by_a_sample_and_exact(monkeypatch):
             assert (seen.pop() is not None) == is_limited
         store.kneighbors(Q[:3], 5)
         assert not seen  # few queries need no limit
+
+
+def test_radii_of_a_sample_are_those_of_its_neighbors():
+    X, Q = make(40, 72), make(3, 72)[::-1] ^ 1
+    sample, words = pack_codes(X), pack_codes(Q)
+    distances = np.sort((Q[:, None] != X).sum(axis=2), axis=1)
+    for k in (1, 7, 40):
+        radii = _ducktable.limit_radii(sample, words, k, 0.5, 10**6)
+        np.testing.assert_array_equal(radii, distances[:, k - 1])
+    n = int((distances <= distances[:, [6]]).sum())
+    assert _ducktable.limit_radii(sample, words, 7, 0.5, 2 * n) is not None
+    assert _ducktable.limit_radii(sample, words, 7, 0.5, 2 * n - 1) is None
+    assert _ducktable.limit_radii(sample, words, 41, 0.5, 10**6) is None
 
 
 class Careless(DuckDBCodeStore):

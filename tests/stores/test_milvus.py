@@ -384,6 +384,14 @@ def test_other_collections_are_refused(tmp_path):
         client.close()
 
 
+def test_a_store_whose_name_is_that_of_a_state_is_not_dropped(tmp_path):
+    with MilvusCodeStore(tmp_path / "codes.db", bits=8, table="codes_state") as other:
+        other.add(make(3, 8))
+        with pytest.raises(StoreError, match="a collection 'codes_state' of others"):
+            MilvusCodeStore(tmp_path / "codes.db", bits=8)
+        assert other.count() == 3
+
+
 def test_another_milvus_lite_is_refused(tmp_path, monkeypatch):
     from importlib import metadata
 

@@ -137,6 +137,36 @@ def test_folders_of_no_server_are_named(tmp_path):
         PostgresCodeStore(bits=8, path=tmp_path)
 
 
+def test_a_search_that_fails_in_a_transaction_does_not_lose_its_changes_silently(url):
+    with PostgresCodeStore(url, 64) as store:
+        with pytest.raises(StoreError, match="none of its changes was stored"), store.transaction():  # noqa: PT012
+            store.add(make(5))
+            store._local.session.execute("set local statement_timeout = 1")
+            with pytest.raises(StoreError, match="timeout"):
+                store.kneighbors(make(100), 5, missing="pad")  # many selections, planned in more than a millisecond
+        assert store.count() == 0
+        store.add(make(5))
+        assert store.count() == 5
+
+
+def test_processes_with_many_open_files_use_their_connections_again(url):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1200:
+        pytest.skip("the system allows too few files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1024)]
+    try:
+        with PostgresCodeStore(url, 64) as store:
+            store.add(make(10))
+            assert store.count() == 10
+            assert len(store._free) == 2
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_connections_that_the_server_closed_are_opened_again(url):
     with PostgresCodeStore(url, 64) as store, psycopg.connect(url, autocommit=True) as session:
         store.add(make(10))
