@@ -86,7 +86,9 @@ class DuckDBTable(SQLCodeStore):
                         f'create table "{self.table}" ({", ".join(["id BIGINT not null", *words, *columns])})'
                     )
                     session.execute(f"comment on table \"{self.table}\" is '{comment}'")
-                    session.execute(f'create table "{self.table}_counter" as select 0::BIGINT as next')
+                    # A counter that is left of a dropped table counts on; other tables are an error.
+                    session.execute(f'create table if not exists "{self.table}_counter" as select 0::BIGINT as next')
+                    session.execute(f'select next from "{self.table}_counter"').fetchone()
                 session.execute("commit")
             except BaseException:
                 session.execute("rollback")

@@ -101,7 +101,9 @@ class PostgresTable(SQLCodeStore):
             return  # another process was faster
         sql = self._psycopg.sql
         session.execute(f'create table "{self.table}" ({fields})')
-        session.execute(f'create table "{self.table}_counter" as select 0::bigint as next')
+        # A counter that is left of a dropped table counts on; other tables are an error.
+        session.execute(f'create table if not exists "{self.table}_counter" as select 0::bigint as next')
+        session.execute(f'select next from "{self.table}_counter"').fetchone()
         text = sql.SQL("comment on table {} is {}").format(sql.Identifier(self.table), sql.Literal(comment))
         session.execute(text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal
@@ -160,6 +161,10 @@ class PostgresCodeStore(PostgresTable):
         """Return the parts of an address."""
         if not isinstance(url, str):
             raise TypeError(f"url must be a str, got {type(url).__name__}.")
+        _, is_url, address = url.partition("://")
+        if is_url and (address.count("@") > 1 or ("@" not in re.split("[/?]", address)[0] and "@" in address)):
+            # The driver would take a part of the password for the host or database, which messages contain.
+            raise ValueError("url: write '@', '/' and '?' of user names and passwords as '%40', '%2F' and '%3F'.")
         try:
             parts = self._psycopg.conninfo.conninfo_to_dict(url)
         except self._psycopg.Error:

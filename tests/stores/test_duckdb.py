@@ -190,3 +190,24 @@ def test_there_is_no_approximate_search():
 def test_connections_that_fail_are_errors_of_connections():
     assert issubclass(StoreConnectionError, StoreError)
     assert issubclass(StoreError, RuntimeError)
+
+
+def test_table_that_others_dropped_is_created_again(tmp_path):
+    codes = np.eye(8, dtype=np.uint8)
+    with DuckDBCodeStore(tmp_path / "codes.duckdb", 8) as store:
+        store.add(codes)
+    with duckdb.connect(str(tmp_path / "codes.duckdb")) as connection:
+        connection.execute("drop table codes")
+    with DuckDBCodeStore(tmp_path / "codes.duckdb", 8) as store:
+        assert store.add(codes[:2]).tolist() == [8, 9]
+        assert store.count() == 2
+
+
+def test_other_table_with_the_name_of_the_counter_is_kept(tmp_path):
+    with duckdb.connect(str(tmp_path / "codes.duckdb")) as connection:
+        connection.execute("create table codes_counter as select 7 as visits")
+    with pytest.raises(StoreError, match="next"):
+        DuckDBCodeStore(tmp_path / "codes.duckdb", 8)
+    with duckdb.connect(str(tmp_path / "codes.duckdb")) as connection:
+        assert connection.sql("show tables").fetchall() == [("codes_counter",)]
+        assert connection.sql("select visits from codes_counter").fetchall() == [(7,)]

@@ -65,6 +65,19 @@ def test_other_addresses_do_not_tell_passwords(address):
     assert "hunter2" not in "".join(traceback.format_exception(raised.value))
 
 
+@pytest.mark.parametrize("address", ["me:s@hunter2@127.0.0.1:1/db", "me:s/hunter2@[::1]/db", "me:1?hunter2@h/db"])
+def test_signs_of_passwords_must_be_quoted(address):
+    with pytest.raises(ValueError, match=r"write '@', '/' and '\?' of user names and passwords as '%40'") as raised:
+        PostgresCodeStore(f"postgresql://{address}", 8)
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_quoted_signs_of_passwords_are_accepted():
+    with pytest.raises(StoreConnectionError, match=r"host=127\.0\.0\.1 port=1 dbname=db") as raised:
+        PostgresCodeStore("postgresql://me:s%40hunter2%2F%3F@127.0.0.1:1/db", 8)
+    assert "hunter2" not in str(raised.value)
+
+
 def test_repr_does_not_tell_passwords(url):
     with PostgresCodeStore(url.replace("postgres:@", "postgres:hunter2@"), 8) as store:
         assert "dbname=db_" in repr(store)
