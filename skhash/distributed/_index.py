@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -109,6 +109,8 @@ class DistributedHammingIndex(ChangesMixin):
         timeout: float = 120.0,
     ) -> None:
         check_scalar(replicas, "replicas", Integral, min_val=1)
+        for name, seconds in (("hedge", hedge), ("timeout", timeout)):
+            check_scalar(seconds, name, Real, min_val=0, include_boundaries="neither")
         self.n_neighbors, self.radius = n_neighbors, radius
         read = _read_parts(parts)
         if client is None:

@@ -23,6 +23,7 @@ __all__ = ["Placement", "LostWorker", "Replica", "finish", "is_of_lost_worker"]
 _LOOK_AGAIN = 0.5  # seconds between two looks at the list of workers
 _KEEP = 10.0  # seconds for which a replica that was replaced still answers requests that were sent to it
 _POLL = 0.05
+_CATCH_UP = 30.0  # seconds for which all calls wait at most until a new replica has made the changes of others
 _UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ENETRESET)
 _LOST = ("KilledWorker", "FutureCancelledError", "FuturesCancelledError", "CommClosedError")
 
@@ -223,7 +224,7 @@ class Placement:
                     replica.actor = actor_type(Shard, replica.worker, replica.future.key)
                 missed = self._changes[number][replica.n_changes :]
                 if missed:
-                    finish(replica.actor.apply(replica.n_changes, missed), replica)
+                    finish(replica.actor.apply(replica.n_changes, missed), replica, _CATCH_UP)
             except Exception as error:
                 if not is_of_lost_worker(error):
                     raise

@@ -381,6 +381,10 @@ def test_errors(client, saved, tmp_path):
         DistributedHammingIndex(paths[::2], client=client)
     with pytest.raises(ValueError, match="replicas == 0, must be >= 1"):
         DistributedHammingIndex(paths[:1], client=client, replicas=0)
+    with pytest.raises(ValueError, match="hedge == 0, must be > 0"):
+        DistributedHammingIndex(paths[:1], client=client, hedge=0)
+    with pytest.raises(TypeError, match="timeout must be an instance of float"):
+        DistributedHammingIndex(paths[:1], client=client, timeout=None)
 
 
 def test_added_ids_may_be_of_another_kind_than_those_of_their_part(tmp_path):
